@@ -1,0 +1,151 @@
+"""Every file name of a run directory, and the writes that survive a kill at any instant."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stamp_tf.errors import StampError
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """A folder that holds one run: its configuration, state, results and exports.
+
+    Args:
+        path: The folder; it need not exist yet.
+    """
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
+
+    @property
+    def config(self) -> Path:
+        """The resolved options."""
+        return self.path / "config.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object a line, appended while the run goes on."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """States that a run resumes from."""
+        return self.path / "checkpoints"
+
+    @property
+    def masks(self) -> Path:
+        """Kept channel indices per group."""
+        return self.path / "masks.json"
+
+    @property
+    def model(self) -> Path:
+        """The re-trainable Keras model."""
+        return self.path / "model.keras"
+
+    @property
+    def saved_model(self) -> Path:
+        """The TensorFlow SavedModel."""
+        return self.path / "saved_model"
+
+    @property
+    def report_json(self) -> Path:
+        """The figures of a pruning run."""
+        return self.path / "report.json"
+
+    @property
+    def report_html(self) -> Path:
+        """The same figures as a self-contained page with pictures."""
+        return self.path / "report.html"
+
+    def create(self, *, overwrite: bool = False, resume: bool = False) -> None:
+        """Make the folder, refusing one that already holds something.
+
+        Args:
+            overwrite: Empty a folder that exists (only one that a run wrote).
+            resume: Accept a folder that exists as it is.
+
+        Raises:
+            StampError: If the folder is not empty and neither flag is set, or it cannot be written.
+        """
+        try:
+            occupied = self.path.exists() and any(self.path.iterdir())
+            if occupied and not resume:
+                if not overwrite:
+                    raise StampError(
+                        f"--run-dir must be new or empty, but {self.path} is not; "
+                        "choose another, or add --resume or --overwrite."
+                    )
+                if not self.config.exists():
+                    raise StampError(
+                        f"--overwrite only empties a folder that a run wrote, but {self.path} has no "
+                        "config.json; remove it yourself or choose another --run-dir."
+                    )
+                shutil.rmtree(self.path)
+            self.path.mkdir(parents=True, exist_ok=True)
+            probe = self.path / ".writable"
+            probe.write_bytes(b"")
+            probe.unlink()
+        except (NotADirectoryError, FileExistsError):
+            raise StampError(f"--run-dir must be a folder, but {self.path} is a file; choose another.") from None
+        except OSError as error:
+            raise StampError(
+                f"--run-dir must be writable, but {self.path} gave '{error.strerror}'; choose another folder."
+            ) from None
+
+    def read_config(self) -> dict[str, Any]:
+        """Return the resolved options of a run.
+
+        Raises:
+            StampError: If the folder is no run of ours.
+        """
+        return read_json(self.config)
+
+
+def write_bytes_atomic(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Args:
+        path: The file; its folder must exist.
+        data: The content.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json_atomic(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file whole or not at all."""
+    write_bytes_atomic(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file of a run.
+
+    Raises:
+        StampError: If the file is missing or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        raise StampError(f"{path.parent} must be a run directory, but it has no {path.name}; check the path.") from None
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        raise StampError(f"{path} must be JSON written by stamp-tf, but it cannot be read; check the path.") from None
+
+
+def append_jsonl(path: Path, record: Mapping[str, Any]) -> None:
+    """Append one record to a file of JSON lines."""
+    with open(path, "a") as file:
+        file.write(json.dumps(record) + "\n")
