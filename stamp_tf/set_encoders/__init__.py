@@ -1,1 +1,1 @@
-"""set_encoders."""
+"""Set encoders: a set of images to r pseudo-images."""
