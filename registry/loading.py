@@ -1,0 +1,93 @@
+"""From a name to its object, one at a time."""
+
+from importlib.metadata import EntryPoint, entry_points
+
+from stamp_registry.errors import BrokenPlugin, DuplicateName, UnknownName
+from stamp_registry.groups import CONTRACTS, GROUPS
+from stamp_registry.suggestions import did_you_mean
+
+
+def names(group: str) -> tuple[str, ...]:
+    """List the names that installed packages declare, without importing any of them.
+
+    Args:
+        group: One of `GROUPS`.
+
+    Returns:
+        The names, sorted, each once.
+
+    Raises:
+        UnknownName: If there is no such group.
+    """
+    _check_group(group)
+    return tuple(sorted({entry.name for entry in entry_points(group=group)}))
+
+
+def load(group: str, name: str) -> object:
+    """Import the one target that a name stands for.
+
+    Args:
+        group: One of `GROUPS`.
+        name: A name out of `names(group)`.
+
+    Returns:
+        The target: a class or a function, as its group asks for.
+
+    Raises:
+        UnknownName: If nobody declares the name, or there is no such group.
+        DuplicateName: If several packages declare it.
+        BrokenPlugin: If the target cannot be imported or is not what the group asks for.
+    """
+    _check_group(group)
+    noun = CONTRACTS[group].noun
+    found = tuple(entry_points(group=group, name=name))
+    if not found:
+        known = names(group)
+        available = ", ".join(known) or "nothing"
+        raise UnknownName(f"There is no {noun} {name!r}; installed: {available}.{did_you_mean(name, known)}")
+    if len(found) > 1:
+        packages = " and ".join(sorted(package_of(entry) for entry in found))
+        raise DuplicateName(
+            f"The {noun} {name!r} must be declared once, but {packages} declare it; uninstall all but one."
+        )
+    return load_entry_point(found[0])
+
+
+def load_entry_point(entry: EntryPoint) -> object:
+    """Import an entry point's target and check it against its group's contract.
+
+    Args:
+        entry: An entry point of one of `GROUPS`.
+
+    Returns:
+        The target.
+
+    Raises:
+        BrokenPlugin: If the target cannot be imported or is not what the group asks for.
+    """
+    contract = CONTRACTS[entry.group]
+    subject = f"The {contract.noun} {entry.name!r} of package {package_of(entry)}"
+    try:
+        target = entry.load()
+    except KeyboardInterrupt:
+        raise
+    # A plug-in may raise anything, SystemExit included; whatever it is must not end the program that asked.
+    except BaseException as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
+        raise BrokenPlugin(
+            f"{subject} must import, but {entry.value} raised {reason}; mend, update or uninstall the package."
+        ) from error
+    violation = contract.violation(target)
+    if violation:
+        raise BrokenPlugin(f"{subject} {violation} ({entry.value}); mend, update or uninstall the package.")
+    return target
+
+
+def package_of(entry: EntryPoint) -> str:
+    """Name the distribution that declares an entry point."""
+    return entry.dist.name if entry.dist is not None else "unknown"
+
+
+def _check_group(group: str) -> None:
+    if group not in GROUPS:
+        raise UnknownName(f"There is no group {group!r}; groups: {', '.join(GROUPS)}.{did_you_mean(group, GROUPS)}")

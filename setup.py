@@ -1,0 +1,75 @@
+"""The package stamp-tf: what it holds, what it needs, what it plugs in."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "stamp_tf/__init__.py").read_text(), re.M).group(1)
+
+# Built-ins enter by the same door as third-party packages.
+PLUGINS = {
+    "stamp_tf.backbones": [
+        "vgg19 = stamp_tf.backbones.vgg:vgg19",
+        "resnet18 = stamp_tf.backbones.resnet:resnet18",
+    ],
+    "stamp_tf.set_encoders": [
+        "set-transformer = stamp_tf.set_encoders.set_transformer:SetTransformer",
+        "deep-sets = stamp_tf.set_encoders.deep_sets:DeepSets",
+        "neural-statistician = stamp_tf.set_encoders.neural_statistician:NeuralStatistician",
+    ],
+    "stamp_tf.mask_generators": [
+        "beta-bernoulli = stamp_tf.layers.beta_bernoulli:BetaBernoulli",
+        "score = stamp_tf.layers.score_generator:ScoreGenerator",
+    ],
+    "stamp_tf.pruners": [
+        "stamp = stamp_tf.pruning.stamp:Stamp",
+        "random = stamp_tf.baselines.random:RandomChannels",
+        "l1 = stamp_tf.baselines.l1:L1Norm",
+    ],
+    "stamp_tf.datasets": [
+        "digits = stamp_tf.data.digits:digits",
+        "folder = stamp_tf.data.folder:folder",
+        "npz = stamp_tf.data.npz:npz",
+        "tfds = stamp_tf.data.tfds:tfds",
+    ],
+    "stamp_tf.exporters": [
+        "saved-model = stamp_tf.export.saved_model:export_saved_model",
+        "keras = stamp_tf.export.keras_file:export_keras",
+    ],
+}
+
+setup(
+    name="stamp-tf",
+    version=VERSION,
+    description="Meta-train a reference network once, then prune it for any data set in seconds.",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    # The two folders get longer import names, so that nothing generic lands in site-packages.
+    packages=[*find_packages(include=["stamp_tf", "stamp_tf.*"]), "stamp_cli", "stamp_registry"],
+    package_dir={"stamp_cli": "cli", "stamp_registry": "registry"},
+    package_data={"stamp_tf": ["bundled/*.npz", "bundled/*.json", "bundled/*.md", "export/*.html"]},
+    install_requires=[
+        "tensorflow>=2.21,<3",
+        "keras>=3.15,<4",
+        "tensorflow-datasets>=4.9.10",
+        "importlib_resources>=6",  # tensorflow-datasets imports it without declaring it
+        "numpy>=1.26",
+        "click>=8.2",
+        "rich>=13.9",
+        "jinja2>=3.1",
+        "matplotlib>=3.9",
+        "scikit-learn>=1.5",
+        "pillow>=11",
+    ],
+    extras_require={
+        # Compression of an already pruned network. An extra, because the toolkit brings a second Keras
+        # (tf_keras, which follows one TensorFlow release) and holds absl-py below 2 for everybody else.
+        "compress": ["tensorflow-model-optimization>=0.8.1", "tf_keras>=2.21,<2.22"],
+        "tensorboard": ["tensorboard>=2.20"],
+        "test": ["pytest>=8.3", "pytest-xdist>=3.6", "setuptools>=77", "wheel>=0.45"],
+        "dev": ["ruff>=0.12", "mypy>=1.15", "pre-commit>=4", "tox>=4.25"],
+    },
+    entry_points={"console_scripts": ["stamp-tf = stamp_cli.main:main"], **PLUGINS},
+)

@@ -1,0 +1,44 @@
+"""Meta-train a reference network once, then prune it for any data set.
+
+The names below are imported when they are first used, so that `import stamp_tf` costs nothing.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "pretrain": "stamp_tf.training.pretrain",
+    "meta_train": "stamp_tf.meta.meta_train",
+    "prune": "stamp_tf.pruning.prune",
+    "finetune": "stamp_tf.training.finetune",
+    "evaluate": "stamp_tf.training.evaluate",
+    "inspect": "stamp_tf.channels.inspect",
+    # Not `export`: that is the sub-package, and importing it would hide a function of the same name.
+    "export_run": "stamp_tf.export.export_run",
+}
+
+__all__ = [  # noqa: F822 - bound by __getattr__
+    "__version__",
+    "evaluate",
+    "export_run",
+    "finetune",
+    "inspect",
+    "meta_train",
+    "pretrain",
+    "prune",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public function when it is first used (PEP 562)."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'stamp_tf' has no attribute {name!r}")
+    value = getattr(import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
