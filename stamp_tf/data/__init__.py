@@ -1,1 +1,22 @@
-"""data."""
+"""Data sets: loading, balanced parts, normalisation, mini-batches and episodes.
+
+Importing this package loads numpy and nothing heavier.
+"""
+
+from stamp_tf.data.batches import Batches
+from stamp_tf.data.dataset import DataSet, ImageSet
+from stamp_tf.data.episodes import Episode, EpisodeSampler
+from stamp_tf.data.load import load_dataset
+from stamp_tf.data.normalization import Normalization
+from stamp_tf.data.options import LoadOptions
+
+__all__ = [
+    "Batches",
+    "DataSet",
+    "Episode",
+    "EpisodeSampler",
+    "ImageSet",
+    "LoadOptions",
+    "Normalization",
+    "load_dataset",
+]

@@ -1,0 +1,82 @@
+"""Mini-batches of normalised, augmented images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stamp_tf.data.augmentation import crop_and_flip
+from stamp_tf.data.normalization import Normalization
+from stamp_tf.errors import StampError
+
+if TYPE_CHECKING:
+    from stamp_tf.data.dataset import ImageSet
+    from stamp_tf.data.streaming import StreamedSet
+
+
+class Batches:
+    """Epochs of mini-batches that depend on nothing but the seed and the epoch's index.
+
+    A run that is killed and resumed therefore sees the batches it would have seen.
+
+    Args:
+        image_set: Images in memory or streamed.
+        batch_size: Images per batch, b >= 1.
+        normalization: Turns uint8 pixels into float32.
+        seed: Decides order and augmentation, >= 0.
+        augment: Crop at random after padding by an eighth of the height, and mirror if `flip`.
+        flip: Whether augmentation may mirror; False for digits, letters and signs. See `DataSet.flips`.
+        shuffle: New order every epoch, and every batch full: what is left over waits for another epoch. A set
+            smaller than `batch_size` then makes one batch of all its images. Without it, all images in order.
+
+    Raises:
+        StampError: If `batch_size` or `seed` is out of range.
+    """
+
+    def __init__(
+        self,
+        image_set: ImageSet | StreamedSet,
+        batch_size: int,
+        *,
+        normalization: Normalization,
+        seed: int,
+        augment: bool,
+        flip: bool = True,
+        shuffle: bool = True,
+    ) -> None:
+        if batch_size < 1:
+            raise StampError(f"--batch-size must be at least 1, but is {batch_size}; give a positive number.")
+        if seed < 0:
+            raise StampError(f"--seed must be 0 or more, but is {seed}; give another.")
+        self.image_set = image_set
+        self.batch_size = min(batch_size, len(image_set)) if shuffle else batch_size
+        self.normalization = normalization
+        self.seed = seed
+        self.augment = augment
+        self.flip = flip
+        self.shuffle = shuffle
+
+    def __len__(self) -> int:
+        """Number of batches in an epoch."""
+        full, rest = divmod(len(self.image_set), self.batch_size)
+        return full + (rest > 0 and not self.shuffle)
+
+    def epoch(self, index: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the batches of one epoch.
+
+        Args:
+            index: Of the epoch, from 0.
+
+        Yields:
+            Images float32 `[b, H, W, D]` and labels int32 `[b]`.
+        """
+        order_seed = (self.seed, index, 0) if self.shuffle else None
+        rng = np.random.default_rng((self.seed, index, 1))
+        for images, labels in self.image_set.raw_batches(
+            self.batch_size, order_seed=order_seed, drop_remainder=self.shuffle
+        ):
+            if self.augment:
+                images = crop_and_flip(images, rng, padding=images.shape[1] // 8, flip=self.flip)
+            yield self.normalization(images), labels

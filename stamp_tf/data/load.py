@@ -1,0 +1,85 @@
+"""From what a user writes after --dataset to a data set."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from stamp_tf.data.dataset import DataSet, ImageSet
+from stamp_tf.data.options import LoadOptions
+from stamp_tf.data.resize import check_image_shape, fit_images
+from stamp_tf.errors import StampError
+
+GROUP = "stamp_tf.datasets"
+
+
+def load_dataset(
+    spec: str,
+    *,
+    image_shape: tuple[int, int, int] | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    download: bool = False,
+    train_size: int | None = None,
+    skip_corrupt: bool = False,
+    seed: int = 0,
+    stream_above: int = LoadOptions.stream_above,
+) -> DataSet:
+    """Load a data set by name.
+
+    Args:
+        spec: `digits`, `folder:PATH`, `npz:PATH`, the name of a TensorFlow Datasets set such as `cifar10`, or
+            `NAME` or `NAME:ARGUMENT` of a plug-in.
+        image_shape: Height, width and depth to resize to; None keeps the set's own.
+        data_dir: Where TensorFlow Datasets keeps its prepared sets; None is its default.
+        download: Whether a set may be fetched over the network.
+        train_size: Train on a balanced part of so many images; None takes all.
+        skip_corrupt: Leave out images that cannot be read instead of refusing the set.
+        seed: Decides the balanced part, and a test split that the set does not bring.
+        stream_above: Stream a part of the set that is larger than this many bytes in memory.
+
+    Returns:
+        The data set; its parts are in memory, or streamed when larger than `stream_above`.
+
+    Raises:
+        StampError: If there is no such set, or it cannot be used as asked.
+    """
+    if seed < 0:
+        raise StampError(f"--seed must be 0 or more, but is {seed}; give another.")
+    if image_shape is not None:
+        image_shape = (int(image_shape[0]), int(image_shape[1]), int(image_shape[2]))
+        check_image_shape(image_shape)
+    options = LoadOptions(
+        image_shape=image_shape,
+        data_dir=None if data_dir is None else Path(data_dir).expanduser(),
+        download=download,
+        skip_corrupt=skip_corrupt,
+        seed=seed,
+        stream_above=stream_above,
+    )
+    source, argument = _source(spec)
+    dataset = source(argument, options)
+    if not isinstance(dataset, DataSet):
+        raise StampError(
+            f"--dataset {spec} must give a stamp_tf.data.DataSet, but its plug-in returned "
+            f"{type(dataset).__name__}; report this to its author."
+        )
+    train = dataset.train if train_size is None else dataset.train.subset(train_size, seed=seed)
+    return dataclasses.replace(
+        dataset, train=_fitted(train, image_shape), test=_fitted(dataset.test, image_shape)
+    )
+
+
+def _fitted(part: ImageSet, image_shape: tuple[int, int, int] | None) -> ImageSet:
+    """Resize a part in memory; a streamed one resizes as it reads."""
+    if image_shape is None or part.image_shape == image_shape or not isinstance(part, ImageSet):
+        return part
+    return dataclasses.replace(part, images=fit_images(part.images, image_shape))
+
+
+def _source(spec: str) -> tuple[Callable[[str, LoadOptions], DataSet], str]:
+    """Return the function that loads and what to hand it."""
+    from stamp_tf.data.npz import npz
+
+    return npz, spec.partition(":")[2]

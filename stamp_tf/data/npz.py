@@ -1,0 +1,142 @@
+"""Data sets in one .npz file of numpy arrays."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from stamp_tf.data.dataset import DataSet, ImageSet
+from stamp_tf.data.options import LoadOptions
+from stamp_tf.data.split import with_test_split
+from stamp_tf.errors import StampError
+
+
+def npz(path: str, options: LoadOptions) -> DataSet:
+    """Load a file with `x_train`, `y_train` and, if it has them, `x_test`, `y_test` and `class_names`.
+
+    Images are uint8 `[n, H, W, D]` with D = 1 or 3, or `[n, H, W]`; labels are integers `[n]` or `[n, 1]` from 0.
+    Without `class_names` the labels' numbers are the names, and every one from 0 to the largest must occur.
+    Other arrays are not read. The file is never unpickled.
+
+    Args:
+        path: The file.
+        options: How to load; the seed decides a missing test split.
+
+    Returns:
+        The data set in the file's own image shape.
+
+    Raises:
+        StampError: If the file is missing, is no .npz, or holds something else than described.
+    """
+    if not path:
+        raise StampError("--dataset npz must name a file, but names none; write npz:PATH.")
+    where = f"--dataset npz:{path}"
+    arrays = _read(Path(path).expanduser(), where)
+    missing = [key for key in ("x_train", "y_train") if key not in arrays]
+    if ("x_test" in arrays) != ("y_test" in arrays):
+        missing.append("y_test" if "x_test" in arrays else "x_test")
+    if missing:
+        raise StampError(
+            f"{where} must hold x_train and y_train (and x_test with y_test), but {' and '.join(missing)} "
+            f"{'is' if len(missing) == 1 else 'are'} missing; add the array under that name."
+        )
+    images = {part: _images(arrays[f"x_{part}"], f"{where}: x_{part}") for part in _parts(arrays)}
+    labels = {
+        part: _labels(arrays[f"y_{part}"], f"{where}: y_{part}", num_images=len(images[part])) for part in images
+    }
+    class_names = _class_names(arrays.get("class_names"), labels["train"], where)
+    for part, values in labels.items():
+        if values.min() < 0 or values.max() >= len(class_names):
+            raise StampError(
+                f"{where}: y_{part} must hold labels in [0, {len(class_names)}), but they span "
+                f"[{values.min()}, {values.max()}]; number the classes from 0."
+            )
+    sets = {
+        part: ImageSet(images[part], labels[part].astype(np.int32), len(class_names), class_names) for part in images
+    }
+    if "test" not in sets:
+        return with_test_split(f"npz:{path}", sets["train"], seed=options.seed)
+    return DataSet(f"npz:{path}", sets["train"], sets["test"])
+
+
+def _parts(arrays: dict[str, np.ndarray]) -> tuple[str, ...]:
+    return ("train", "test") if "x_test" in arrays else ("train",)
+
+
+def _read(path: Path, where: str) -> dict[str, np.ndarray]:
+    """Read the arrays that matter."""
+    try:
+        # numpy falls back to pickle for what is neither .npz nor .npy; the check of the zip header comes first.
+        if not zipfile.is_zipfile(path):
+            if not path.exists():
+                raise StampError(f"{where} must be a file, but there is none; check the path.")
+            raise StampError(f"{where} must be an .npz file, but is something else; write it with numpy.savez.")
+        with np.load(path, allow_pickle=False) as file:
+            wanted = ("x_train", "y_train", "x_test", "y_test", "class_names")
+            return {key: file[key] for key in wanted if key in file.files}
+    except StampError:
+        raise
+    except ValueError as error:
+        if "pickle" in str(error).lower():
+            raise StampError(
+                f"{where} must hold plain arrays, but one holds Python objects, which are never unpickled; save "
+                "images as uint8, labels as int64 and class_names as strings."
+            ) from None
+        raise StampError(f"{where} must be a whole .npz file, but is damaged ({error}); write it again.") from None
+    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise StampError(f"{where} must be a readable .npz file, but gave '{error}'; check or rewrite it.") from None
+
+
+def _images(images: np.ndarray, where: str) -> np.ndarray:
+    """Return uint8 `[n, H, W, D]`."""
+    if images.dtype != np.uint8:
+        raise StampError(
+            f"{where} must be uint8 with values 0 to 255, but is {images.dtype}; convert with "
+            "(255 * x).round().astype('uint8') if values are in [0, 1]."
+        )
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or 0 in images.shape or images.shape[3] not in (1, 3):
+        raise StampError(
+            f"{where} must have shape [n, H, W, D] with D = 1 or 3, or [n, H, W], but has {list(images.shape)}; "
+            "reshape or transpose it."
+        )
+    return images
+
+
+def _labels(labels: np.ndarray, where: str, *, num_images: int) -> np.ndarray:
+    """Return integers `[n]`."""
+    if labels.dtype.kind not in "iu":
+        raise StampError(
+            f"{where} must hold integers, but is {labels.dtype}; number the classes from 0 and convert with "
+            ".astype('int64')."
+        )
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.shape != (num_images,):
+        raise StampError(
+            f"{where} must have shape [{num_images}], one label per image, but has {list(labels.shape)}; "
+            "give class numbers, not one-hot rows."
+        )
+    return labels
+
+
+def _class_names(names: np.ndarray | None, labels: np.ndarray, where: str) -> tuple[str, ...]:
+    """Return the stored names, or the labels' numbers."""
+    if names is not None:
+        if names.ndim != 1 or names.dtype.kind not in "US" or len(names) < 2:
+            raise StampError(
+                f"{where}: class_names must be an array of 2 or more strings, but is {names.dtype} of shape "
+                f"{list(names.shape)}; save it with numpy.array([...]) of str, or leave it out."
+            )
+        return tuple(name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in names)
+    present = np.unique(labels)
+    if len(present) < 2 or present[0] != 0 or present[-1] != len(present) - 1:
+        raise StampError(
+            f"{where}: y_train must hold the labels 0 to n - 1 of n >= 2 classes, each at least once, but holds "
+            f"{len(present)} different labels in [{present[0]}, {present[-1]}]; renumber them, or add class_names."
+        )
+    return tuple(str(label) for label in range(len(present)))
