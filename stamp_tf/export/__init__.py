@@ -1,1 +1,1 @@
-"""export."""
+"""What leaves a run: SavedModel, re-trainable Keras file, measured speed, report and terminal tables."""

@@ -1,0 +1,73 @@
+"""What every exporter is given, and the checks they share."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import keras
+
+from stamp_tf.errors import StampError
+
+
+class PixelNormalization(Protocol):
+    """How pixels were normalised in training: (pixel / 255 - mean) / std, per image channel."""
+
+    @property
+    def mean(self) -> Sequence[float]:
+        """Mean of pixels scaled to [0, 1], [D]."""
+
+    @property
+    def std(self) -> Sequence[float]:
+        """Standard deviation of pixels scaled to [0, 1], [D]."""
+
+
+class Exporter(Protocol):
+    """A callable of the entry-point group `stamp_tf.exporters`."""
+
+    def __call__(
+        self,
+        model: keras.Model,
+        path: Path,
+        *,
+        class_names: Sequence[str],
+        normalization: PixelNormalization,
+        input_name: str = "image",
+    ) -> Path:
+        """Write the model whole or not at all and return where it is."""
+
+
+def check_exportable(
+    model: keras.Model, *, class_names: Sequence[str], normalization: PixelNormalization
+) -> tuple[int, int, int]:
+    """Check that model, class names and normalisation belong together.
+
+    Args:
+        model: Maps images [B, H, W, D] to logits [B, classes].
+        class_names: One name per logit.
+        normalization: Mean and standard deviation per image channel, [D] each.
+
+    Returns:
+        The image shape (H, W, D).
+
+    Raises:
+        StampError: If one does not fit another.
+    """
+    if len(model.inputs) != 1 or len(model.outputs) != 1 or len(model.inputs[0].shape) != 4:
+        raise StampError(
+            f"model must map one batch of images [B, H, W, D] to logits [B, classes], but {model.name} has "
+            f"inputs {[tuple(tensor.shape) for tensor in model.inputs]} and outputs "
+            f"{[tuple(tensor.shape) for tensor in model.outputs]}; export one network at a time."
+        )
+    image_shape = tuple(model.inputs[0].shape[1:])
+    num_classes = model.outputs[0].shape[-1]
+    if len(class_names) != num_classes:
+        raise StampError(
+            f"class_names must hold one name per logit ({num_classes}), but has {len(class_names)}; "
+            "give the names of the data set that the model was fine-tuned on."
+        )
+    if not len(normalization.mean) == len(normalization.std) == image_shape[-1]:
+        raise StampError(
+            f"normalization must hold one mean and std per image channel ({image_shape[-1]}), but has "
+            f"{len(normalization.mean)} and {len(normalization.std)}; use the one stored with the run."
+        )
+    return image_shape
