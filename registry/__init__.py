@@ -1,13 +1,13 @@
 """Names of plug-ins and the objects behind them.
 
 Built-in and third-party backbones, set encoders, mask generators, pruners, data sets and exporters enter by
-the same door: an entry point in one of `GROUPS`. Listing names imports nothing; loading a name imports that
-target alone.
+the same door: an entry point in one of `GROUPS`. Listing and finding names imports nothing; loading
+a name imports that target alone.
 """
 
 from stamp_registry.errors import BrokenPlugin, DuplicateName, RegistryError, UnknownName
 from stamp_registry.groups import GROUPS
-from stamp_registry.loading import load, names
+from stamp_registry.loading import find, load, names
 from stamp_registry.plugins import Plugin, plugins
 from stamp_registry.suggestions import did_you_mean
 
@@ -19,6 +19,7 @@ __all__ = [
     "RegistryError",
     "UnknownName",
     "did_you_mean",
+    "find",
     "load",
     "names",
     "plugins",

@@ -23,6 +23,35 @@ def names(group: str) -> tuple[str, ...]:
     return tuple(sorted({entry.name for entry in entry_points(group=group)}))
 
 
+def find(group: str, name: str) -> EntryPoint:
+    """Find the one entry point that declares a name, without importing its target.
+
+    Args:
+        group: One of `GROUPS`.
+        name: A name out of `names(group)`.
+
+    Returns:
+        The entry point.
+
+    Raises:
+        UnknownName: If nobody declares the name, or there is no such group.
+        DuplicateName: If several packages declare it.
+    """
+    _check_group(group)
+    noun = CONTRACTS[group].noun
+    found = tuple(entry_points(group=group, name=name))
+    if not found:
+        known = names(group)
+        installed = ", ".join(known) or "none"
+        raise UnknownName(f"There is no {noun} {name!r}; installed: {installed}.{did_you_mean(name, known)}")
+    if len(found) > 1:
+        packages = " and ".join(sorted(package_of(entry) for entry in found))
+        raise DuplicateName(
+            f"The {noun} {name!r} must be declared once, but {packages} declare it; uninstall all but one."
+        )
+    return found[0]
+
+
 def load(group: str, name: str) -> object:
     """Import the one target that a name stands for.
 
@@ -38,19 +67,7 @@ def load(group: str, name: str) -> object:
         DuplicateName: If several packages declare it.
         BrokenPlugin: If the target cannot be imported or is not what the group asks for.
     """
-    _check_group(group)
-    noun = CONTRACTS[group].noun
-    found = tuple(entry_points(group=group, name=name))
-    if not found:
-        known = names(group)
-        available = ", ".join(known) or "nothing"
-        raise UnknownName(f"There is no {noun} {name!r}; installed: {available}.{did_you_mean(name, known)}")
-    if len(found) > 1:
-        packages = " and ".join(sorted(package_of(entry) for entry in found))
-        raise DuplicateName(
-            f"The {noun} {name!r} must be declared once, but {packages} declare it; uninstall all but one."
-        )
-    return load_entry_point(found[0])
+    return load_entry_point(find(group, name))
 
 
 def load_entry_point(entry: EntryPoint) -> object:
@@ -75,11 +92,11 @@ def load_entry_point(entry: EntryPoint) -> object:
     except BaseException as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
         raise BrokenPlugin(
-            f"{subject} must import, but {entry.value} raised {reason}; mend, update or uninstall the package."
+            f"{subject} must import, but {entry.value} raised {reason}; mend or uninstall the package."
         ) from error
     violation = contract.violation(target)
     if violation:
-        raise BrokenPlugin(f"{subject} {violation} ({entry.value}); mend, update or uninstall the package.")
+        raise BrokenPlugin(f"{subject} {violation} ({entry.value}); mend or uninstall the package.")
     return target
 
 
@@ -90,4 +107,5 @@ def package_of(entry: EntryPoint) -> str:
 
 def _check_group(group: str) -> None:
     if group not in GROUPS:
-        raise UnknownName(f"There is no group {group!r}; groups: {', '.join(GROUPS)}.{did_you_mean(group, GROUPS)}")
+        groups = ", ".join(GROUPS)
+        raise UnknownName(f"There is no group {group!r}; groups: {groups}.{did_you_mean(group, GROUPS)}")

@@ -38,16 +38,17 @@ def plugins() -> list[Plugin]:
         One record an entry point, in the order of `GROUPS`, then by name and package. Groups that start like
         ours but do not exist (a slip in a third party's metadata) come last.
     """
-    by_group = {group: tuple(entry_points(group=group)) for group in GROUPS}
-    stray = [entry for entry in entry_points() if entry.group.startswith("stamp_tf.") and entry.group not in GROUPS]
+    ours = {group for group in entry_points().groups if group.startswith("stamp_tf.")}
     found = []
-    for entries in by_group.values():
+    for group in GROUPS:
+        entries = sorted(entry_points(group=group), key=_order)
         times = Counter(entry.name for entry in entries)
-        for entry in sorted(entries, key=_order):
+        for entry in entries:
             found.append(_tried(entry, is_duplicate=times[entry.name] > 1))
-    for entry in sorted(stray, key=_order):
-        detail = f"There is no group {entry.group!r}.{did_you_mean(entry.group, GROUPS)}"
-        found.append(_record(entry, "unknown group", detail))
+    for group in sorted(ours.difference(GROUPS)):
+        detail = f"There is no group {group!r}.{did_you_mean(group, GROUPS)}"
+        entries = sorted(entry_points(group=group), key=_order)
+        found += [_record(entry, "unknown group", detail) for entry in entries]
     return found
 
 
@@ -66,5 +67,5 @@ def _record(entry: EntryPoint, status: str, detail: str = "") -> Plugin:
     return Plugin(entry.name, entry.group, package_of(entry), version, status, detail)
 
 
-def _order(entry: EntryPoint) -> tuple[str, str, str]:
-    return entry.group, entry.name, package_of(entry)
+def _order(entry: EntryPoint) -> tuple[str, str]:
+    return entry.name, package_of(entry)

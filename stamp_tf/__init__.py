@@ -19,7 +19,7 @@ _LAZY = {
     "export_run": "stamp_tf.export.export_run",
 }
 
-__all__ = [  # noqa: F822 - bound by __getattr__
+__all__ = [
     "__version__",
     "evaluate",
     "export_run",

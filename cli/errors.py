@@ -1,0 +1,88 @@
+"""The one place where exceptions become a line on standard error and an exit code."""
+
+import errno
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from stamp_registry import RegistryError
+from stamp_tf.errors import StampError
+
+WRONG_INPUT = 2
+INTERRUPTED = 130
+
+# What the machine refuses, and what a user can do about it. Any other OSError is a fault of ours.
+_REMEDIES = {
+    errno.ENOSPC: "free some space or choose another folder",
+    errno.EDQUOT: "free some space or choose another folder",
+    errno.EFBIG: "free some space or choose another folder",
+    errno.EROFS: "choose another folder",
+    errno.EACCES: "change its permissions or choose another folder",
+    errno.EPERM: "change its permissions or choose another folder",
+}
+_TENSORFLOW_REFUSALS = {
+    "PermissionDeniedError": "change its permissions or choose another folder",
+    "ResourceExhaustedError": "free disk space or memory, or choose a smaller batch",
+}
+
+
+@contextmanager
+def edge() -> Iterator[None]:
+    """Turn what a user can mend into one line and an exit code; let everything else show its traceback.
+
+    Wrong input and what the machine refuses end with code 2. An interrupt ends with code 130; code that
+    saved its state on the way out says so in the interrupt that it raises on:
+    `raise KeyboardInterrupt("state saved in ...; continue with --resume")`.
+
+    Raises:
+        SystemExit: With the code, after the line has been printed.
+    """
+    try:
+        yield
+    except (StampError, RegistryError) as error:
+        _fail(str(error))
+    except click.Abort as abort:
+        # click turns an interrupt into Abort; the words of the interrupt are those of its cause.
+        _interrupted(abort.__cause__)
+    except KeyboardInterrupt as interrupt:
+        _interrupted(interrupt)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(WRONG_INPUT)
+    except click.UsageError as error:
+        where = f" See '{error.ctx.command_path} --help'." if error.ctx else ""
+        _fail(f"{error.format_message()}{where}")
+    except click.ClickException as error:
+        _fail(error.format_message())
+    except OSError as error:
+        number = _number(error)
+        if number not in _REMEDIES:
+            raise
+        subject = f"{error.filename}" if error.filename else "a file"
+        _fail(f"Cannot use {subject}: {os.strerror(number)}; {_REMEDIES[number]}.")
+    except Exception as error:
+        remedy = _TENSORFLOW_REFUSALS.get(type(error).__name__)
+        if remedy is None or not type(error).__module__.startswith("tensorflow."):
+            raise
+        _fail(f"{str(error).splitlines()[0].rstrip('.')}; {remedy}.")
+
+
+def _fail(message: str) -> None:
+    click.echo("Error: " + " ".join(message.split()), err=True)
+    sys.exit(WRONG_INPUT)
+
+
+def _interrupted(interrupt: BaseException | None) -> None:
+    words = " ".join(str(interrupt or "").split()).rstrip(".")
+    click.echo(f"Interrupted; {words}." if words else "Interrupted.", err=True)
+    sys.exit(INTERRUPTED)
+
+
+def _number(error: OSError) -> int | None:
+    # h5py raises OSError with the number in its words alone.
+    stated = re.search(r"errno = (\d+)", str(error))
+    return error.errno if error.errno is not None or stated is None else int(stated.group(1))

@@ -1,0 +1,54 @@
+"""`stamp-tf plugins`: every installed plug-in, tried."""
+
+import json
+import sys
+from contextlib import redirect_stdout, suppress
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from stamp_cli.verbosity import load_tensorflow
+
+if TYPE_CHECKING:
+    from stamp_registry import Plugin
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def command(as_json: bool) -> None:
+    """List every installed plug-in and whether it works.
+
+    Each one is imported. A broken one is a row in the table and does not stop the command.
+    """
+    from stamp_registry import plugins
+
+    # Most plug-ins need it; where it cannot be imported, each of them says so in its own row.
+    with suppress(Exception):
+        load_tensorflow()
+    # A plug-in may print while it is imported; standard output is ours.
+    with redirect_stdout(sys.stderr):
+        found = plugins()
+    if as_json:
+        click.echo(json.dumps([asdict(plugin) for plugin in found], indent=2))
+    else:
+        _print_table(found)
+
+
+def _print_table(found: list["Plugin"]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "group", "package", "version", "status"):
+        table.add_column(heading, overflow="fold")
+    for plugin in found:
+        status = Text(plugin.status, style="green" if plugin.status == "ok" else "bold red")
+        # Text, because rich would read square brackets in a third party's names as markup.
+        table.add_row(*map(Text, (plugin.name, plugin.group, plugin.package, plugin.version)), status)
+    console.print(table)
+    for plugin in found:
+        if plugin.detail:
+            console.print(Text(f"\n{plugin.detail}"), soft_wrap=True)

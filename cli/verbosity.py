@@ -1,0 +1,81 @@
+"""What the command line lets through of the chatter underneath it."""
+
+import importlib
+import logging
+import os
+import sys
+from typing import TextIO
+
+import click
+
+STANDARD_ERROR = 2
+
+
+class StandardError(logging.StreamHandler):
+    """A handler that finds `sys.stderr` anew for each record, so that a progress bar on it stays whole."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        """Where records go now."""
+        return sys.stderr
+
+
+def set_verbosity(verbose: bool) -> None:
+    """Show the library's log, and TensorFlow's only on request.
+
+    Args:
+        verbose: Whether to show debug records and everything that TensorFlow says.
+    """
+    # A user may have set another backend for projects of their own; training and export here need this one.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    if verbose:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
+    else:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        logging.getLogger("absl").setLevel(logging.ERROR)
+    logger = logging.getLogger("stamp_tf")
+    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+    logger.propagate = False
+    if not any(isinstance(handler, StandardError) for handler in logger.handlers):
+        logger.addHandler(StandardError())
+
+
+def load_tensorflow() -> None:
+    """Import TensorFlow without what its C++ part says at import, which no log level holds back.
+
+    A command calls this once its own checks are done, before it imports what needs TensorFlow. With --verbose
+    everything is shown.
+    """
+    if "tensorflow" in sys.modules:
+        return
+    if logging.getLogger("stamp_tf").isEnabledFor(logging.DEBUG):
+        importlib.import_module("tensorflow")
+        return
+    # The C++ part writes to the file descriptor, past sys.stderr.
+    kept = os.dup(STANDARD_ERROR)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), STANDARD_ERROR)
+            importlib.import_module("tensorflow")
+    finally:
+        os.dup2(kept, STANDARD_ERROR)
+        os.close(kept)
+
+
+def _callback(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    set_verbosity(value)
+
+
+# Eager, so that the environment is set before any other option's callback can import TensorFlow.
+verbose_option = click.option(
+    "--verbose",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_callback,
+    help="Show debug messages and all that TensorFlow says.",
+)
