@@ -19,8 +19,8 @@ class MAB(keras.layers.Layer):
 
         A = softmax(Q' K'^T / sqrt(d)),   H = Norm(Q' + A V'),   MAB(Q, K) = Norm(H + relu(H Wo)).
 
-    Called with queries [b, n, q] and keys [b, m, k] it returns [b, n, width]; b may be 1 in one of them.
-    It does not change when the keys are reordered, and follows the queries when those are.
+    Called with queries [..., n, q] and keys [..., m, k] it returns [..., n, width]; leading axes broadcast, and a
+    single set needs none. It does not change when the keys are reordered, and follows the queries when those are.
 
     Args:
         width: Number of features of the result.
@@ -33,9 +33,9 @@ class MAB(keras.layers.Layer):
     Example:
         >>> import numpy as np
         >>> from stamp_tf.layers.attention import MAB
-        >>> queries, keys = np.zeros((1, 2, 5), "float32"), np.zeros((1, 7, 3), "float32")
+        >>> queries, keys = np.zeros((2, 5), "float32"), np.zeros((7, 3), "float32")
         >>> tuple(MAB(8, num_heads=2)(queries, keys).shape)
-        (1, 2, 8)
+        (2, 8)
     """
 
     def __init__(self, width: int, num_heads: int = 4, *, layer_normalization: bool = True, **kwargs: Any) -> None:
@@ -48,17 +48,14 @@ class MAB(keras.layers.Layer):
         self.width = width
         self.num_heads = num_heads
         self.layer_normalization = layer_normalization
-        self.query_projection = self._dense("query")
-        # A bias on the keys adds one constant to all logits of a query: softmax cancels it, so it has no gradient.
-        self.key_projection = self._dense("key", use_bias=False)
-        self.value_projection = self._dense("value")
-        self.output_projection = self._dense("output", activation="relu")
+        self.query_projection = keras.layers.Dense(width, name="query", dtype=self.dtype_policy)
+        # No bias on the keys, softmax would cancel it; nor on the values, it would only add to the queries'.
+        self.key_projection = keras.layers.Dense(width, use_bias=False, name="key", dtype=self.dtype_policy)
+        self.value_projection = keras.layers.Dense(width, use_bias=False, name="value", dtype=self.dtype_policy)
+        self.output_projection = keras.layers.Dense(width, activation="relu", name="output", dtype=self.dtype_policy)
         if layer_normalization:
             self.attention_norm = keras.layers.LayerNormalization(name="attention_norm", dtype=self.dtype_policy)
             self.output_norm = keras.layers.LayerNormalization(name="output_norm", dtype=self.dtype_policy)
-
-    def _dense(self, name: str, **kwargs: Any) -> keras.layers.Dense:
-        return keras.layers.Dense(self.width, name=name, dtype=self.dtype_policy, **kwargs)
 
     def build(self, queries_shape: Shape, keys_shape: Shape) -> None:
         self.query_projection.build(queries_shape)
@@ -70,17 +67,38 @@ class MAB(keras.layers.Layer):
             self.attention_norm.build(hidden)
             self.output_norm.build(hidden)
 
+    def attention_weights(self, queries: Any, keys: Any) -> Any:
+        """Return A, the share of each key in each query's answer.
+
+        Args:
+            queries: [..., n, q].
+            keys: [..., m, k].
+
+        Returns:
+            [..., num_heads, n, m], non-negative, summing to 1 over m.
+        """
+        return self._weights(self.query_projection(queries), self.key_projection(keys))
+
+    def call(self, queries: Any, keys: Any) -> Any:
+        queries = self.query_projection(queries)
+        weights = self._weights(queries, self.key_projection(keys))
+        answers = ops.matmul(weights, self._split_heads(self.value_projection(keys)))
+        answers = ops.swapaxes(answers, -2, -3)
+        hidden = queries + ops.reshape(answers, (*ops.shape(answers)[:-2], self.width))
+        if self.layer_normalization:
+            hidden = self.attention_norm(hidden)
+        hidden = hidden + self.output_projection(hidden)
+        return self.output_norm(hidden) if self.layer_normalization else hidden
+
     def _split_heads(self, features: Any) -> Any:
-        """[b, n, width] -> [b, num_heads, n, width / num_heads]."""
-        batch, size = ops.shape(features)[:2]
-        heads = ops.reshape(features, (batch, size, self.num_heads, self.width // self.num_heads))
-        return ops.transpose(heads, (0, 2, 1, 3))
+        """[..., n, width] -> [..., num_heads, n, width / num_heads]."""
+        heads = (*ops.shape(features)[:-1], self.num_heads, self.width // self.num_heads)
+        return ops.swapaxes(ops.reshape(features, heads), -2, -3)
 
     def _weights(self, queries: Any, keys: Any) -> Any:
-        """A [b, num_heads, n, m] of projected queries and keys."""
         # Scaling the queries instead of the logits saves a pass over the largest tensor.
-        scaled = self._split_heads(queries) / (self.width // self.num_heads) ** 0.5
-        logits = ops.matmul(scaled, ops.transpose(self._split_heads(keys), (0, 1, 3, 2)))
+        queries = queries / (self.width // self.num_heads) ** 0.5
+        logits = ops.matmul(self._split_heads(queries), ops.swapaxes(self._split_heads(keys), -1, -2))
         if logits.shape[-1] == 1:
             # One key gets all the weight. Keras warns of such a softmax; the gradient of zero stays defined.
             return ops.zeros_like(logits) * logits + 1
@@ -88,32 +106,9 @@ class MAB(keras.layers.Layer):
         wide = keras.backend.result_type(logits.dtype, "float32")
         return ops.cast(ops.softmax(ops.cast(logits, wide), axis=-1), logits.dtype)
 
-    def attention_weights(self, queries: Any, keys: Any) -> Any:
-        """Return A, the share of each key in each query's answer.
-
-        Args:
-            queries: [b, n, q].
-            keys: [b, m, k].
-
-        Returns:
-            [b, num_heads, n, m], non-negative, summing to 1 over m.
-        """
-        return self._weights(self.query_projection(queries), self.key_projection(keys))
-
-    def call(self, queries: Any, keys: Any) -> Any:
-        projected = self.query_projection(queries)
-        weights = self._weights(projected, self.key_projection(keys))
-        answers = ops.transpose(ops.matmul(weights, self._split_heads(self.value_projection(keys))), (0, 2, 1, 3))
-        batch, size = ops.shape(answers)[:2]
-        hidden = projected + ops.reshape(answers, (batch, size, self.width))
-        if self.layer_normalization:
-            hidden = self.attention_norm(hidden)
-        hidden = hidden + self.output_projection(hidden)
-        return self.output_norm(hidden) if self.layer_normalization else hidden
-
     def compute_output_shape(self, queries_shape: Shape, keys_shape: Shape) -> Shape:
-        batch = keys_shape[0] if queries_shape[0] == 1 else queries_shape[0]
-        return (batch, queries_shape[1], self.width)
+        batch = max(queries_shape[:-2], keys_shape[:-2], key=len)
+        return (*batch, queries_shape[-2], self.width)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
@@ -124,7 +119,7 @@ class MAB(keras.layers.Layer):
 
 
 class _OneInput(keras.layers.Layer):
-    """What SAB, ISAB and PMA share: options of their MABs, and a call on one tensor [b, n, d]."""
+    """What SAB, ISAB and PMA share: options of their MABs, and a call on one tensor [..., n, d]."""
 
     def __init__(self, width: int, num_heads: int = 4, *, layer_normalization: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -156,7 +151,7 @@ class _OneInput(keras.layers.Layer):
 class SAB(_OneInput):
     """Set attention block: MAB(X, X), each element looks at all others.
 
-    [b, n, d] -> [b, n, width], permutation-equivariant. Time and memory grow with n squared.
+    [..., n, d] -> [..., n, width], permutation-equivariant. Time and memory grow with n squared.
 
     Args:
         width: Number of features of the result.
@@ -166,8 +161,8 @@ class SAB(_OneInput):
     Example:
         >>> import numpy as np
         >>> from stamp_tf.layers.attention import SAB
-        >>> tuple(SAB(8, num_heads=2)(np.zeros((1, 7, 3), "float32")).shape)
-        (1, 7, 8)
+        >>> tuple(SAB(8, num_heads=2)(np.zeros((7, 3), "float32")).shape)
+        (7, 8)
     """
 
     def __init__(self, width: int, num_heads: int = 4, *, layer_normalization: bool = True, **kwargs: Any) -> None:
@@ -185,7 +180,7 @@ class SAB(_OneInput):
 class ISAB(_OneInput):
     """Induced set attention block: MAB(X, MAB(I, X)) with learnt inducing points I.
 
-    [b, n, d] -> [b, n, width], permutation-equivariant. Time and memory grow with n times the number of
+    [..., n, d] -> [..., n, width], permutation-equivariant. Time and memory grow with n times the number of
     inducing points, so linearly in n.
 
     Args:
@@ -200,8 +195,8 @@ class ISAB(_OneInput):
     Example:
         >>> import numpy as np
         >>> from stamp_tf.layers.attention import ISAB
-        >>> tuple(ISAB(8, num_heads=2, num_inducing_points=3)(np.zeros((1, 7, 3), "float32")).shape)
-        (1, 7, 8)
+        >>> tuple(ISAB(8, num_heads=2, num_inducing_points=3)(np.zeros((7, 3), "float32")).shape)
+        (7, 8)
     """
 
     def __init__(
@@ -226,11 +221,11 @@ class ISAB(_OneInput):
         self.inducing_points = self.add_weight(
             shape=(self.num_inducing_points, self.width), initializer="glorot_uniform", name="inducing_points"
         )
-        self.gather.build((1, self.num_inducing_points, self.width), inputs_shape)
-        self.scatter.build(inputs_shape, (inputs_shape[0], self.num_inducing_points, self.width))
+        self.gather.build((self.num_inducing_points, self.width), inputs_shape)
+        self.scatter.build(inputs_shape, (*inputs_shape[:-2], self.num_inducing_points, self.width))
 
     def call(self, inputs: Any) -> Any:
-        summary = self.gather(ops.expand_dims(self.inducing_points, 0), inputs)
+        summary = self.gather(self.inducing_points, inputs)
         return self.scatter(inputs, summary)
 
     def get_config(self) -> dict[str, Any]:
@@ -241,7 +236,7 @@ class ISAB(_OneInput):
 class PMA(_OneInput):
     """Pooling by multi-head attention: MAB(S, relu(rF(X))) with r learnt seed vectors S.
 
-    [b, n, d] -> [b, r, width], permutation-invariant.
+    [..., n, d] -> [..., r, width], permutation-invariant.
 
     Args:
         width: Number of features of the result.
@@ -255,8 +250,8 @@ class PMA(_OneInput):
     Example:
         >>> import numpy as np
         >>> from stamp_tf.layers.attention import PMA
-        >>> tuple(PMA(8, num_heads=2, num_seeds=3)(np.zeros((1, 7, 5), "float32")).shape)
-        (1, 3, 8)
+        >>> tuple(PMA(8, num_heads=2, num_seeds=3)(np.zeros((7, 5), "float32")).shape)
+        (3, 8)
     """
 
     def __init__(
@@ -278,13 +273,13 @@ class PMA(_OneInput):
     def build(self, inputs_shape: Shape) -> None:
         self.seeds = self.add_weight(shape=(self.num_seeds, self.width), initializer="glorot_uniform", name="seeds")
         self.element_projection.build(inputs_shape)
-        self.block.build((1, self.num_seeds, self.width), (*inputs_shape[:-1], self.width))
+        self.block.build((self.num_seeds, self.width), (*inputs_shape[:-1], self.width))
 
     def call(self, inputs: Any) -> Any:
-        return self.block(ops.expand_dims(self.seeds, 0), self.element_projection(inputs))
+        return self.block(self.seeds, self.element_projection(inputs))
 
     def compute_output_shape(self, inputs_shape: Shape) -> Shape:
-        return (inputs_shape[0], self.num_seeds, self.width)
+        return (*inputs_shape[:-2], self.num_seeds, self.width)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"num_seeds": self.num_seeds}

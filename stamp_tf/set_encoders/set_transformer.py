@@ -81,19 +81,18 @@ class SetTransformer(SetEncoder):
     def build_features(self, coarse_shape: Shape) -> None:
         rows, columns, depth = coarse_shape[1:]
         self.input_projection.build((None, rows * columns * depth))
-        elements = (1, None, self.width)
+        elements = (None, self.width)
         for block in self.blocks:
             block.build(elements)
         self.pool.build(elements)
-        self.output_block.build((1, self.num_outputs, self.width))
+        self.output_block.build((self.num_outputs, self.width))
 
     def features(self, coarse: Any, training: bool) -> Any:
         rows, columns, depth = self.coarse_shape
         elements = self.input_projection(ops.reshape(coarse, (-1, rows * columns * depth)))
-        elements = ops.expand_dims(elements, 0)
         for block in self.blocks:
             elements = block(elements)
-        return ops.squeeze(self.output_block(self.pool(elements)), 0)
+        return self.output_block(self.pool(elements))
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
