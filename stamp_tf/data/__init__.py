@@ -9,6 +9,7 @@ from stamp_tf.data.episodes import Episode, EpisodeSampler
 from stamp_tf.data.load import load_dataset
 from stamp_tf.data.normalization import Normalization
 from stamp_tf.data.options import LoadOptions
+from stamp_tf.data.streaming import StreamedSet
 
 __all__ = [
     "Batches",
@@ -18,5 +19,6 @@ __all__ = [
     "ImageSet",
     "LoadOptions",
     "Normalization",
+    "StreamedSet",
     "load_dataset",
 ]

@@ -43,8 +43,8 @@ class ImageSet:
             )
         if labels.dtype != np.int32 or labels.shape != images.shape[:1]:
             raise StampError(
-                f"labels must be int32 of shape [{len(images)}], one per image, but are {labels.dtype} of shape "
-                f"{list(labels.shape)}; convert them first."
+                f"labels must be int32 of shape [{len(images)}], one per image, but are {labels.dtype} of "
+                f"shape {list(labels.shape)}; convert them first."
             )
         if labels.min() < 0 or labels.max() >= self.num_classes:
             raise StampError(
@@ -134,8 +134,8 @@ class DataSet:
             of_train, of_test = getattr(self.train, what), getattr(self.test, what)
             if of_train != of_test:
                 raise StampError(
-                    f"--dataset {self.name} must have the same {what.replace('_', ' ')} in train and test, but has "
-                    f"{of_train} and {of_test}; make them agree."
+                    f"--dataset {self.name} must have the same {what.replace('_', ' ')} in train and test, "
+                    f"but has {of_train} and {of_test}; make them agree."
                 )
 
     @property

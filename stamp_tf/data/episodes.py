@@ -37,8 +37,8 @@ class EpisodeSampler:
         seed: With the step it decides everything, >= 0.
 
     Raises:
-        StampError: If there are fewer classes than `ways` or fewer images of a class than `shots`, or a number
-            is out of range.
+        StampError: If there are fewer classes than `ways` or fewer images of a class than `shots`, or a
+            number is out of range.
     """
 
     def __init__(self, image_set: ImageSet, *, ways: int, shots: int, num_tasks: int, seed: int) -> None:
@@ -49,11 +49,13 @@ class EpisodeSampler:
             ("--seed", seed, 0),
         ):
             if value < smallest:
-                raise StampError(f"{option} must be at least {smallest}, but is {value}; give a larger number.")
+                raise StampError(
+                    f"{option} must be at least {smallest}, but is {value}; give a larger number."
+                )
         if not isinstance(image_set, ImageSet):
             raise StampError(
-                "episodes must be drawn from images in memory, but the data set is streamed; give --train-size "
-                "for a balanced part that fits."
+                "episodes must be drawn from images in memory, but the data set is streamed; give "
+                "--train-size for a balanced part that fits."
             )
         if image_set.num_classes < ways:
             raise StampError(
@@ -65,8 +67,8 @@ class EpisodeSampler:
         if counts[scarcest] < shots:
             raise StampError(
                 f"--shots must be at most the number of images of every class, but is {shots} and class "
-                f"'{image_set.class_names[scarcest]}' has {counts[scarcest]}; give --shots {counts[scarcest]} or "
-                "less, or more images."
+                f"'{image_set.class_names[scarcest]}' has {counts[scarcest]}; give --shots "
+                f"{counts[scarcest]} or less, or more images."
             )
         self.image_set = image_set
         self.ways = ways

@@ -6,13 +6,15 @@ import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 from stamp_tf.data.dataset import DataSet, ImageSet
 from stamp_tf.data.options import LoadOptions
 from stamp_tf.data.resize import check_image_shape, fit_images
+from stamp_tf.data.streaming import StreamedSet
+from stamp_tf.data.tfds import tfds
+from stamp_tf.data.unknown import GROUP
 from stamp_tf.errors import StampError
-
-GROUP = "stamp_tf.datasets"
 
 
 def load_dataset(
@@ -71,7 +73,7 @@ def load_dataset(
     )
 
 
-def _fitted(part: ImageSet, image_shape: tuple[int, int, int] | None) -> ImageSet:
+def _fitted(part: ImageSet | StreamedSet, image_shape: tuple[int, int, int] | None) -> ImageSet | StreamedSet:
     """Resize a part in memory; a streamed one resizes as it reads."""
     if image_shape is None or part.image_shape == image_shape or not isinstance(part, ImageSet):
         return part
@@ -80,6 +82,13 @@ def _fitted(part: ImageSet, image_shape: tuple[int, int, int] | None) -> ImageSe
 
 def _source(spec: str) -> tuple[Callable[[str, LoadOptions], DataSet], str]:
     """Return the function that loads and what to hand it."""
-    from stamp_tf.data.npz import npz
+    from stamp_registry import RegistryError, load, names
 
-    return npz, spec.partition(":")[2]
+    name, _, argument = spec.partition(":")
+    if name in names(GROUP):
+        try:
+            return cast("Callable[[str, LoadOptions], DataSet]", load(GROUP, name)), argument
+        except RegistryError as error:
+            raise StampError(f"--dataset {spec} cannot be loaded: {error}") from error
+    # Whatever is not registered is left to TensorFlow Datasets, which says so if it does not know it either.
+    return tfds, spec

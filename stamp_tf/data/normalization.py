@@ -39,8 +39,8 @@ class Normalization:
         object.__setattr__(self, "std", tuple(float(value) for value in self.std))
         if not self.mean or len(self.mean) != len(self.std) or min(self.std) <= 0:
             raise StampError(
-                f"normalization must have one mean and one positive std per image depth, but has mean {self.mean} "
-                f"and std {self.std}; use those that the run stored."
+                "normalization must have one mean and one positive std per image depth, but has mean "
+                f"{self.mean} and std {self.std}; use those that the run stored."
             )
 
     @classmethod
@@ -90,8 +90,8 @@ class Normalization:
         """
         if images.dtype != np.uint8 or images.shape[-1] != len(self.mean):
             raise StampError(
-                f"images must be uint8 of depth {len(self.mean)} to be normalised, but are {images.dtype} of shape "
-                f"{list(images.shape)}; convert them first."
+                f"images must be uint8 of depth {len(self.mean)} to be normalised, but are {images.dtype} of "
+                f"shape {list(images.shape)}; convert them first."
             )
         scale = np.float32(1 / 255) / np.asarray(self.std, np.float32)
         shift = np.asarray(self.mean, np.float32) / np.asarray(self.std, np.float32)

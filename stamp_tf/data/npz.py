@@ -17,9 +17,9 @@ from stamp_tf.errors import StampError
 def npz(path: str, options: LoadOptions) -> DataSet:
     """Load a file with `x_train`, `y_train` and, if it has them, `x_test`, `y_test` and `class_names`.
 
-    Images are uint8 `[n, H, W, D]` with D = 1 or 3, or `[n, H, W]`; labels are integers `[n]` or `[n, 1]` from 0.
-    Without `class_names` the labels' numbers are the names, and every one from 0 to the largest must occur.
-    Other arrays are not read. The file is never unpickled.
+    Images are uint8 `[n, H, W, D]` with D = 1 or 3, or `[n, H, W]`; labels are integers `[n]` or `[n, 1]`
+    from 0. Without `class_names` the labels' numbers are the names, and every one from 0 to the largest must
+    occur. Other arrays are not read. The file is never unpickled.
 
     Args:
         path: The file.
@@ -45,7 +45,8 @@ def npz(path: str, options: LoadOptions) -> DataSet:
         )
     images = {part: _images(arrays[f"x_{part}"], f"{where}: x_{part}") for part in _parts(arrays)}
     labels = {
-        part: _labels(arrays[f"y_{part}"], f"{where}: y_{part}", num_images=len(images[part])) for part in images
+        part: _labels(arrays[f"y_{part}"], f"{where}: y_{part}", num_images=len(images[part]))
+        for part in images
     }
     class_names = _class_names(arrays.get("class_names"), labels["train"], where)
     for part, values in labels.items():
@@ -55,7 +56,8 @@ def npz(path: str, options: LoadOptions) -> DataSet:
                 f"[{values.min()}, {values.max()}]; number the classes from 0."
             )
     sets = {
-        part: ImageSet(images[part], labels[part].astype(np.int32), len(class_names), class_names) for part in images
+        part: ImageSet(images[part], labels[part].astype(np.int32), len(class_names), class_names)
+        for part in images
     }
     if "test" not in sets:
         return with_test_split(f"npz:{path}", sets["train"], seed=options.seed)
@@ -69,11 +71,14 @@ def _parts(arrays: dict[str, np.ndarray]) -> tuple[str, ...]:
 def _read(path: Path, where: str) -> dict[str, np.ndarray]:
     """Read the arrays that matter."""
     try:
-        # numpy falls back to pickle for what is neither .npz nor .npy; the check of the zip header comes first.
+        # numpy falls back to pickle for what is neither .npz nor .npy; the check of the zip header comes
+        # first.
         if not zipfile.is_zipfile(path):
             if not path.exists():
                 raise StampError(f"{where} must be a file, but there is none; check the path.")
-            raise StampError(f"{where} must be an .npz file, but is something else; write it with numpy.savez.")
+            raise StampError(
+                f"{where} must be an .npz file, but is something else; write it with numpy.savez."
+            )
         with np.load(path, allow_pickle=False) as file:
             wanted = ("x_train", "y_train", "x_test", "y_test", "class_names")
             return {key: file[key] for key in wanted if key in file.files}
@@ -82,12 +87,16 @@ def _read(path: Path, where: str) -> dict[str, np.ndarray]:
     except ValueError as error:
         if "pickle" in str(error).lower():
             raise StampError(
-                f"{where} must hold plain arrays, but one holds Python objects, which are never unpickled; save "
-                "images as uint8, labels as int64 and class_names as strings."
+                f"{where} must hold plain arrays, but one holds Python objects, which are never unpickled; "
+                "save images as uint8, labels as int64 and class_names as strings."
             ) from None
-        raise StampError(f"{where} must be a whole .npz file, but is damaged ({error}); write it again.") from None
+        raise StampError(
+            f"{where} must be a whole .npz file, but is damaged ({error}); write it again."
+        ) from None
     except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise StampError(f"{where} must be a readable .npz file, but gave '{error}'; check or rewrite it.") from None
+        raise StampError(
+            f"{where} must be a readable .npz file, but gave '{error}'; check or rewrite it."
+        ) from None
 
 
 def _images(images: np.ndarray, where: str) -> np.ndarray:
@@ -101,8 +110,8 @@ def _images(images: np.ndarray, where: str) -> np.ndarray:
         images = images[..., None]
     if images.ndim != 4 or 0 in images.shape or images.shape[3] not in (1, 3):
         raise StampError(
-            f"{where} must have shape [n, H, W, D] with D = 1 or 3, or [n, H, W], but has {list(images.shape)}; "
-            "reshape or transpose it."
+            f"{where} must have shape [n, H, W, D] with D = 1 or 3, or [n, H, W], but has "
+            f"{list(images.shape)}; reshape or transpose it."
         )
     return images
 
@@ -132,11 +141,14 @@ def _class_names(names: np.ndarray | None, labels: np.ndarray, where: str) -> tu
                 f"{where}: class_names must be an array of 2 or more strings, but is {names.dtype} of shape "
                 f"{list(names.shape)}; save it with numpy.array([...]) of str, or leave it out."
             )
-        return tuple(name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in names)
+        return tuple(
+            name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in names
+        )
     present = np.unique(labels)
     if len(present) < 2 or present[0] != 0 or present[-1] != len(present) - 1:
         raise StampError(
-            f"{where}: y_train must hold the labels 0 to n - 1 of n >= 2 classes, each at least once, but holds "
-            f"{len(present)} different labels in [{present[0]}, {present[-1]}]; renumber them, or add class_names."
+            f"{where}: y_train must hold the labels 0 to n - 1 of n >= 2 classes, each at least once, but "
+            f"holds {len(present)} different labels in [{present[0]}, {present[-1]}]; renumber them, or add "
+            "class_names."
         )
     return tuple(str(label) for label in range(len(present)))

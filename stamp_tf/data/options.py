@@ -10,9 +10,9 @@ GIBIBYTE = 2**30
 class LoadOptions:
     """How to load a data set.
 
-    A data-set plug-in is a function `source(argument: str, options: LoadOptions) -> DataSet`, where the argument
-    is what follows the colon of `--dataset name:argument`, and empty without one. It may return images of any
-    size; those in memory are resized afterwards.
+    A data-set plug-in is a function `source(argument: str, options: LoadOptions) -> DataSet`, where the
+    argument is what follows the colon of `--dataset name:argument`, and empty without one. It may return
+    images of any size; those in memory are resized afterwards.
 
     Args:
         image_shape: Wanted height, width and depth; None keeps the set's own.

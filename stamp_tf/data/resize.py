@@ -79,6 +79,6 @@ def check_image_shape(image_shape: tuple[int, int, int]) -> None:
     """
     if len(image_shape) != 3 or min(image_shape) < 1 or image_shape[2] not in (1, 3):
         raise StampError(
-            f"image_shape must be a positive height and width and a depth of 1 or 3, but is {tuple(image_shape)}; "
-            "give for example (32, 32, 3)."
+            "image_shape must be a positive height and width and a depth of 1 or 3, but is "
+            f"{tuple(image_shape)}; give for example (32, 32, 3)."
         )

@@ -23,33 +23,28 @@ def with_test_split(name: str, images: ImageSet, *, seed: int, flips: bool = Tru
         flips: See `DataSet`.
 
     Raises:
-        StampError: If a class that has images has only one.
+        StampError: If a class has only one image.
     """
-    require_two_images(name, images.labels, images.class_names)
-    held_out = np.zeros(len(images), bool)
-    held_out[held_out_indices(images.labels, fraction=TEST_FRACTION, seed=seed)] = True
-    logger.info(
-        "%s has no test split: %d of its %d images (20 %% of every class, seed %d) are held out for testing.",
-        name,
-        held_out.sum(),
-        len(images),
-        seed,
-    )
-    return DataSet(
-        name, images.take(np.flatnonzero(~held_out)), images.take(np.flatnonzero(held_out)), flips=flips
-    )
+    train, test = split_labels(name, images.labels, images.class_names, seed=seed)
+    return DataSet(name, images.take(train), images.take(test), flips=flips)
 
 
-def require_two_images(name: str, labels: np.ndarray, class_names: tuple[str, ...]) -> None:
-    """Refuse to split a class of a single image.
+def split_labels(
+    name: str, labels: np.ndarray, class_names: tuple[str, ...], *, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose the fifth of every class that is held out for testing, and say so in the log.
 
     Args:
         name: Of the data set.
-        labels: int `[n]`.
+        labels: int `[n]`, values in [0, number of class names).
         class_names: One name per class.
+        seed: Decides which images are held out.
+
+    Returns:
+        Ascending positions to train on and to test on, int64.
 
     Raises:
-        StampError: If a class has exactly one image.
+        StampError: If a class has only one image.
     """
     lonely = np.flatnonzero(np.bincount(labels, minlength=len(class_names)) == 1)
     if len(lonely):
@@ -57,3 +52,13 @@ def require_two_images(name: str, labels: np.ndarray, class_names: tuple[str, ..
             f"--dataset {name} must have 2 or more images per class to split off a test set, but class "
             f"'{class_names[lonely[0]]}' has one; add images or a test split."
         )
+    test = held_out_indices(labels, fraction=TEST_FRACTION, seed=seed)
+    train = np.setdiff1d(np.arange(len(labels)), test, assume_unique=True)
+    logger.info(
+        "%s has no test split: %d of its %d images (20 %% of every class, seed %d) are held out for testing.",
+        name,
+        len(test),
+        len(labels),
+        seed,
+    )
+    return train, test

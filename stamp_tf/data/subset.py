@@ -31,9 +31,9 @@ def balanced_indices(labels: np.ndarray, size: int, *, class_names: tuple[str, .
     scarcest = int(counts.argmin())
     if counts[scarcest] < per_class:
         raise StampError(
-            f"--train-size must leave the same number of images in every class, but {size} asks for {per_class} and "
-            f"class '{class_names[scarcest]}' has {counts[scarcest]}; give at most {counts[scarcest] * num_classes}, "
-            "or leave it out to use all images."
+            f"--train-size must leave the same number of images in every class, but {size} asks for "
+            f"{per_class} and class '{class_names[scarcest]}' has {counts[scarcest]}; give at most "
+            f"{counts[scarcest] * num_classes}, or leave it out to use all images."
         )
     chosen = [shuffled_positions(labels, label, seed=seed)[:per_class] for label in range(num_classes)]
     return np.sort(np.concatenate(chosen))
