@@ -19,8 +19,8 @@ class MAB(keras.layers.Layer):
 
         A = softmax(Q' K'^T / sqrt(d)),   H = Norm(Q' + A V'),   MAB(Q, K) = Norm(H + relu(H Wo)).
 
-    Called with queries [..., n, q] and keys [..., m, k] it returns [..., n, width]; leading axes broadcast, and a
-    single set needs none. It does not change when the keys are reordered, and follows the queries when those are.
+    Called with queries [..., n, q] and keys [..., m, k] it returns [..., n, width]; leading axes broadcast, and
+    a single set needs none. Reordering the keys changes nothing, reordering the queries reorders the result.
 
     Args:
         width: Number of features of the result.
@@ -38,7 +38,9 @@ class MAB(keras.layers.Layer):
         (2, 8)
     """
 
-    def __init__(self, width: int, num_heads: int = 4, *, layer_normalization: bool = True, **kwargs: Any) -> None:
+    def __init__(
+        self, width: int, num_heads: int = 4, *, layer_normalization: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if num_heads < 1 or width < 1 or width % num_heads:
             raise ValueError(
@@ -51,10 +53,16 @@ class MAB(keras.layers.Layer):
         self.query_projection = keras.layers.Dense(width, name="query", dtype=self.dtype_policy)
         # No bias on the keys, softmax would cancel it; nor on the values, it would only add to the queries'.
         self.key_projection = keras.layers.Dense(width, use_bias=False, name="key", dtype=self.dtype_policy)
-        self.value_projection = keras.layers.Dense(width, use_bias=False, name="value", dtype=self.dtype_policy)
-        self.output_projection = keras.layers.Dense(width, activation="relu", name="output", dtype=self.dtype_policy)
+        self.value_projection = keras.layers.Dense(
+            width, use_bias=False, name="value", dtype=self.dtype_policy
+        )
+        self.output_projection = keras.layers.Dense(
+            width, activation="relu", name="output", dtype=self.dtype_policy
+        )
         if layer_normalization:
-            self.attention_norm = keras.layers.LayerNormalization(name="attention_norm", dtype=self.dtype_policy)
+            self.attention_norm = keras.layers.LayerNormalization(
+                name="attention_norm", dtype=self.dtype_policy
+            )
             self.output_norm = keras.layers.LayerNormalization(name="output_norm", dtype=self.dtype_policy)
 
     def build(self, queries_shape: Shape, keys_shape: Shape) -> None:
@@ -121,7 +129,9 @@ class MAB(keras.layers.Layer):
 class _OneInput(keras.layers.Layer):
     """What SAB, ISAB and PMA share: options of their MABs, and a call on one tensor [..., n, d]."""
 
-    def __init__(self, width: int, num_heads: int = 4, *, layer_normalization: bool = True, **kwargs: Any) -> None:
+    def __init__(
+        self, width: int, num_heads: int = 4, *, layer_normalization: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.width = width
         self.num_heads = num_heads
@@ -165,7 +175,9 @@ class SAB(_OneInput):
         (7, 8)
     """
 
-    def __init__(self, width: int, num_heads: int = 4, *, layer_normalization: bool = True, **kwargs: Any) -> None:
+    def __init__(
+        self, width: int, num_heads: int = 4, *, layer_normalization: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(width, num_heads, layer_normalization=layer_normalization, **kwargs)
         self.block = self._mab("block")
 
@@ -211,7 +223,8 @@ class ISAB(_OneInput):
         super().__init__(width, num_heads, layer_normalization=layer_normalization, **kwargs)
         if num_inducing_points < 1:
             raise ValueError(
-                f"num_inducing_points must be at least 1, but it is {num_inducing_points}; use SAB to do without."
+                f"num_inducing_points must be at least 1, but it is {num_inducing_points}; "
+                "use SAB to do without."
             )
         self.num_inducing_points = num_inducing_points
         self.gather = self._mab("gather")
@@ -265,13 +278,19 @@ class PMA(_OneInput):
     ) -> None:
         super().__init__(width, num_heads, layer_normalization=layer_normalization, **kwargs)
         if num_seeds < 1:
-            raise ValueError(f"num_seeds must be at least 1, but it is {num_seeds}; give the number of results.")
+            raise ValueError(
+                f"num_seeds must be at least 1, but it is {num_seeds}; give the number of results."
+            )
         self.num_seeds = num_seeds
-        self.element_projection = keras.layers.Dense(width, activation="relu", name="element", dtype=self.dtype_policy)
+        self.element_projection = keras.layers.Dense(
+            width, activation="relu", name="element", dtype=self.dtype_policy
+        )
         self.block = self._mab("block")
 
     def build(self, inputs_shape: Shape) -> None:
-        self.seeds = self.add_weight(shape=(self.num_seeds, self.width), initializer="glorot_uniform", name="seeds")
+        self.seeds = self.add_weight(
+            shape=(self.num_seeds, self.width), initializer="glorot_uniform", name="seeds"
+        )
         self.element_projection.build(inputs_shape)
         self.block.build((self.num_seeds, self.width), (*inputs_shape[:-1], self.width))
 

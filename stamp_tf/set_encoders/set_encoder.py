@@ -61,8 +61,8 @@ class SetEncoder(keras.layers.Layer):
         _, height, width, depth = images_shape
         if height is None or width is None or depth is None:
             raise StampError(
-                f"images must have a known height, width and depth, but their shape is {tuple(images_shape)}; "
-                "resize them to one size."
+                "images must have a known height, width and depth, "
+                f"but their shape is {tuple(images_shape)}; resize them to one size."
             )
         self.input_spec = keras.layers.InputSpec(ndim=4, axes={1: height, 2: width, 3: depth})
         self.image_shape = (height, width, depth)

@@ -14,9 +14,9 @@ from stamp_tf.set_encoders.set_encoder import SetEncoder, Shape, require_positiv
 class SetTransformer(SetEncoder):
     """Attention over a set of images: rF(AE(Pool_r(AE(AE(X))))), Eq. 9 of STAMP.
 
-    Flattened images are projected to `width`, pass `num_blocks` attention blocks, are pooled by r seeds, which
-    then attend to each other once, and projected back to the pixels of r pseudo-images. A block with inducing
-    points (ISAB) has memory linear in B; with none (SAB), quadratic, as published.
+    Flattened images are projected to `width`, pass `num_blocks` attention blocks and are pooled by r seeds;
+    what the seeds found attends to itself once and is projected to the pixels of r pseudo-images. Blocks with
+    inducing points (ISAB) have memory linear in B; with none (SAB), quadratic, as published.
 
     Args:
         num_outputs: r, the number of pseudo-images.
