@@ -40,6 +40,11 @@ class RunDirectory:
         return self.path / "checkpoints"
 
     @property
+    def reference(self) -> Path:
+        """The trained reference network with what prunes it."""
+        return self.path / "reference.npz"
+
+    @property
     def masks(self) -> Path:
         """Kept channel indices per group."""
         return self.path / "masks.json"
@@ -98,6 +103,31 @@ class RunDirectory:
             raise StampError(
                 f"--run-dir must be writable, but {self.path} gave '{error.strerror}'; choose another folder."
             ) from None
+
+    def start(self, config: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
+        """Make the folder and record the options, or check that a resumed run has the same ones.
+
+        Args:
+            config: The resolved options, JSON content.
+            resume: Go on with a run that is there.
+            overwrite: Empty a folder that a run wrote.
+
+        Raises:
+            StampError: If the folder is in use, cannot be written, or its run had other options.
+        """
+        self.create(overwrite=overwrite, resume=resume)
+        config = json.loads(json.dumps(config))
+        if resume and self.config.exists():
+            before = self.read_config()
+            changed = sorted(name for name in {*before, *config} if before.get(name) != config.get(name))
+            if changed:
+                raise StampError(
+                    "--resume must repeat the options of the run, but "
+                    + ", ".join(f"{name} was {before.get(name)!r} and is {config.get(name)!r}" for name in changed)
+                    + "; repeat them, or start anew with --overwrite."
+                )
+        else:
+            write_json_atomic(self.config, config)
 
     def read_config(self) -> dict[str, Any]:
         """Return the resolved options of a run.

@@ -1,1 +1,1 @@
-"""backbones."""
+"""Backbones: functional Keras models, built by name through the registry."""

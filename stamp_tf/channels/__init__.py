@@ -1,1 +1,21 @@
-"""channels."""
+"""Channels of a functional model: trace, mask, slice, count their cost, meet a budget."""
+
+from stamp_tf.channels.budget import Budget, ChannelCut
+from stamp_tf.channels.cost import CostModel, LayerCost
+from stamp_tf.channels.groups import ChannelGroup, ChannelMap, WeightAxis
+from stamp_tf.channels.mask import mask_kernels
+from stamp_tf.channels.slice import slice_model
+from stamp_tf.channels.trace import trace_channels
+
+__all__ = [
+    "Budget",
+    "ChannelCut",
+    "ChannelGroup",
+    "ChannelMap",
+    "CostModel",
+    "LayerCost",
+    "WeightAxis",
+    "mask_kernels",
+    "slice_model",
+    "trace_channels",
+]

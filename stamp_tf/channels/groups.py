@@ -1,0 +1,115 @@
+"""The index map from channels to slices of weights."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+KEPT = -1
+"""Marks a slice of a weight that belongs to no removable channel."""
+
+Role = Literal["producer", "follower", "consumer"]
+
+
+@dataclass(frozen=True)
+class WeightAxis:
+    """Which channel each slice of a weight along one axis belongs to.
+
+    Args:
+        path: The variable's Keras path.
+        axis: The axis, counted from the front.
+        channels: Channel of each slice, `[size of the axis]`, or `KEPT`.
+        role: `producer` makes the channel, `follower` treats it on its own, `consumer` reads it.
+    """
+
+    path: str
+    axis: int
+    channels: np.ndarray
+    role: Role
+
+    def kept_slices(self, mask: np.ndarray) -> np.ndarray:
+        """Return the indices along the axis that survive a 0/1 mask `[C]`."""
+        return np.flatnonzero(np.append(np.asarray(mask) != 0, True)[self.channels])
+
+
+@dataclass(frozen=True)
+class ChannelGroup:
+    """Channels that are ranked together and of which at least one stays.
+
+    Args:
+        name: The layer that produces them (the first one, where an addition ties several).
+        start: Number of the group's first channel.
+        size: Number of channels C of the group.
+        producers: All layers that produce them.
+    """
+
+    name: str
+    start: int
+    size: int
+    producers: tuple[str, ...]
+
+    @property
+    def slice(self) -> slice:
+        """The group's place in a vector over all channels."""
+        return slice(self.start, self.start + self.size)
+
+
+@dataclass(frozen=True)
+class ChannelProbe:
+    """Where a channel can be looked at: one feature of one tensor of the graph.
+
+    Args:
+        layer: Layer whose output carries the channel.
+        node: Which call of that layer.
+        feature: Index along the tensor's last axis.
+    """
+
+    layer: str
+    node: int
+    feature: int
+
+
+@dataclass(frozen=True)
+class ChannelMap:
+    """All removable channels of a model and every weight slice they own.
+
+    Args:
+        groups: Contiguous groups that together number the channels 0 .. num_channels - 1.
+        weight_axes: One entry per axis of a weight that carries channels.
+        probes: For each channel, the last place where it can be seen before a kernel reads it.
+        kept_whole: Pairs (layer, reason) for what the tracer left alone.
+        inexact: Pairs (layer, reason) where masking a channel and removing it differ.
+    """
+
+    groups: tuple[ChannelGroup, ...]
+    weight_axes: tuple[WeightAxis, ...]
+    probes: tuple[ChannelProbe, ...]
+    kept_whole: tuple[tuple[str, str], ...]
+    inexact: tuple[tuple[str, str], ...]
+
+    @cached_property
+    def num_channels(self) -> int:
+        """Number of removable channels in all groups."""
+        return sum(group.size for group in self.groups)
+
+    @cached_property
+    def group_sizes(self) -> tuple[int, ...]:
+        """Number of channels per group."""
+        return tuple(group.size for group in self.groups)
+
+    @cached_property
+    def group_of(self) -> np.ndarray:
+        """Group number of each channel, `[num_channels]`."""
+        return np.repeat(np.arange(len(self.groups)), self.group_sizes)
+
+    def kept(self, mask: np.ndarray) -> dict[str, list[int]]:
+        """Return the indices of the kept channels within each group."""
+        return {group.name: np.flatnonzero(np.asarray(mask)[group.slice]).tolist() for group in self.groups}
+
+    def mask_of(self, kept: dict[str, list[int]]) -> np.ndarray:
+        """Return the 0/1 mask `[num_channels]` of the kept indices within each group; undoes `kept`."""
+        mask = np.zeros(self.num_channels, "float32")
+        for group in self.groups:
+            mask[group.start + np.asarray(kept[group.name], int)] = 1.0
+        return mask

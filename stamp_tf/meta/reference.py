@@ -1,0 +1,221 @@
+"""The reference network with all that prunes it: what pretraining makes, meta-training improves, pruning uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+import stamp_registry
+from stamp_tf.channels import ChannelCut, ChannelMap, CostModel, trace_channels
+from stamp_tf.checkpoints import load_state, save_state
+from stamp_tf.data.normalization import Normalization
+from stamp_tf.errors import StampError
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """How to build a backbone again.
+
+    Args:
+        name: Its name in the registry.
+        input_shape: Height, width and depth of an image.
+        num_classes: Number of logits.
+        options: Further arguments of the backbone, such as `width`.
+    """
+
+    name: str
+    input_shape: tuple[int, int, int]
+    num_classes: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def build(self, *, num_classes: int | None = None) -> keras.Model:
+        """Build the network with fresh weights.
+
+        Args:
+            num_classes: Overrides the number of logits.
+
+        Raises:
+            StampError: If the backbone refuses its options.
+        """
+        backbone = stamp_registry.load("stamp_tf.backbones", self.name)
+        if min(self.input_shape[:2]) < 32:
+            raise StampError(
+                f"--image-size must be at least 32 for the backbones, but got {self.input_shape}; enlarge the images."
+            )
+        try:
+            return backbone(tuple(self.input_shape), num_classes or self.num_classes, **self.options)
+        except TypeError as error:
+            raise StampError(
+                f"--backbone {self.name} must accept its options, but {dict(self.options)} gave '{error}'; "
+                "leave the option out or choose another backbone."
+            ) from None
+
+    def to_config(self) -> dict[str, Any]:
+        """Return JSON content."""
+        return {
+            "name": self.name,
+            "input_shape": list(self.input_shape),
+            "num_classes": self.num_classes,
+            "options": dict(self.options),
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> BackboneConfig:
+        """Undo `to_config`."""
+        return cls(config["name"], tuple(config["input_shape"]), config["num_classes"], config["options"])
+
+
+@dataclass
+class Reference:
+    """A trained network, its channels, a score for each, and what makes masks from a set.
+
+    Args:
+        backbone: How the network was built.
+        model: The network.
+        scores: Learnt score per channel `[C]`, or None after plain pretraining.
+        normalization: Of the reference data set.
+        description: Where it comes from: data set, seeds, figures; JSON content.
+        set_encoder: Maps a set of images to its representation; None before meta-training.
+        mask_generator: Maps what the representation excites to scores; None before meta-training.
+    """
+
+    backbone: BackboneConfig
+    model: keras.Model
+    scores: np.ndarray | None
+    normalization: Normalization
+    description: dict[str, Any] = field(default_factory=dict)
+    set_encoder: keras.Layer | None = None
+    mask_generator: keras.Layer | None = None
+
+    def __post_init__(self) -> None:
+        self.channel_map: ChannelMap = trace_channels(self.model)
+        self.cost_model = CostModel(self.model, self.channel_map)
+        self.cut = ChannelCut(self.channel_map, self.cost_model)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return every value by name."""
+        arrays = layer_arrays("model", self.model)
+        if self.scores is not None:
+            arrays["scores"] = np.asarray(self.scores)
+        for name, layer in (("set_encoder", self.set_encoder), ("mask_generator", self.mask_generator)):
+            if layer is not None:
+                arrays |= layer_arrays(name, layer)
+        return arrays
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what `load_reference` needs besides the arrays, as JSON content."""
+        return {
+            "backbone": self.backbone.to_config(),
+            "normalization": self.normalization.to_config(),
+            "description": self.description,
+            "set_encoder": _layer_config(self.set_encoder),
+            "mask_generator": _layer_config(self.mask_generator),
+        }
+
+    def save(self, path: Path) -> None:
+        """Write it into one file."""
+        save_state(path, self.arrays(), self.metadata())
+
+
+def load_reference(path: Path) -> Reference:
+    """Load what `Reference.save` wrote.
+
+    Args:
+        path: The file.
+
+    Raises:
+        StampError: If it is missing, truncated, not ours, or does not fit the networks it names.
+    """
+    arrays, metadata = load_state(path)
+    return reference_from(arrays, metadata, path=path)
+
+
+def reference_from(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any], *, path: Path) -> Reference:
+    """Build a reference from its arrays and description; `path` is for messages.
+
+    Raises:
+        StampError: If they do not fit each other.
+    """
+    try:
+        backbone = BackboneConfig.from_config(metadata["backbone"])
+        normalization = Normalization.from_config(metadata["normalization"])
+        layers = {name: metadata[name] for name in ("set_encoder", "mask_generator")}
+    except (KeyError, TypeError):
+        raise StampError(f"A checkpoint must describe a reference network, but {path} does not; use another.") from None
+    model = backbone.build()
+    assign_arrays("model", model, arrays, path=path)
+    built = {name: _layer_from(name, config, arrays, path=path) for name, config in layers.items()}
+    return Reference(
+        backbone, model, arrays.get("scores"), normalization, dict(metadata.get("description", {})), **built
+    )
+
+
+def layer_arrays(prefix: str, layer: keras.Layer) -> dict[str, np.ndarray]:
+    """Return a layer's or model's weights by path; seeds of random generators are left out."""
+    return {
+        f"{prefix}/{weight.path}": keras.ops.convert_to_numpy(weight)
+        for weight in (*layer.trainable_weights, *layer.non_trainable_weights)
+    }
+
+
+def assign_arrays(prefix: str, layer: keras.Layer, arrays: Mapping[str, np.ndarray], *, path: Path) -> None:
+    """Set a layer's weights by path.
+
+    Raises:
+        StampError: If one is missing or of another shape.
+    """
+    for weight in (*layer.trainable_weights, *layer.non_trainable_weights):
+        value = arrays.get(f"{prefix}/{weight.path}")
+        if value is None or value.shape != tuple(weight.shape):
+            found = "nothing" if value is None else f"shape {value.shape}"
+            raise StampError(
+                f"A checkpoint must be of the same backbone, width and input: {weight.path} must have shape "
+                f"{tuple(weight.shape)}, but {path} has {found}; check --backbone, --width and --from."
+            )
+        weight.assign(value)
+
+
+def _layer_config(layer: keras.Layer | None) -> dict[str, Any] | None:
+    """Return the registry name, configuration and input shape of a layer."""
+    if layer is None:
+        return None
+    return {"name": layer.registry_name, "config": layer.get_config(), "shape": list(layer.built_shape)}
+
+
+def _layer_from(
+    name: str, description: Mapping[str, Any] | None, arrays: Mapping[str, np.ndarray], *, path: Path
+) -> keras.Layer | None:
+    if description is None:
+        return None
+    layer = make_layer(name + "s", description["name"], description["config"], shape=description["shape"])
+    assign_arrays(name, layer, arrays, path=path)
+    return layer
+
+
+def make_layer(group: str, name: str, options: Mapping[str, Any], *, shape: Any) -> keras.Layer:
+    """Build a registered set encoder or mask generator.
+
+    Args:
+        group: `set_encoders` or `mask_generators`.
+        name: Its name in the registry.
+        options: Its constructor's arguments.
+        shape: The input shape it is built for, batch first.
+
+    Raises:
+        StampError: If it refuses its options.
+    """
+    layer_class = stamp_registry.load(f"stamp_tf.{group}", name)
+    # Paths must not depend on how many layers of the class were made before.
+    options = {**options, "name": group.rstrip("s")}
+    try:
+        layer = layer_class(**options)
+    except TypeError as error:
+        raise StampError(f"{name} must accept its options, but {options} gave '{error}'; leave the option out.") from None
+    layer.build(tuple(shape))
+    layer.registry_name, layer.built_shape = name, tuple(shape)
+    return layer

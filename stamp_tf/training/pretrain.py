@@ -1,0 +1,238 @@
+"""Train a reference network that stays accurate at every budget."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from stamp_tf.channels import Budget, mask_kernels
+from stamp_tf.checkpoints import load_last_step, save_step
+from stamp_tf.data import Batches, DataSet, Normalization
+from stamp_tf.errors import StampError
+from stamp_tf.meta.reference import BackboneConfig, Reference, assign_arrays
+from stamp_tf.runs import RunDirectory, append_jsonl
+from stamp_tf.training.evaluate import evaluate_accuracy
+from stamp_tf.training.schedules import cosine_rate
+from stamp_tf.training.statistics import recalibrate_statistics
+
+logger = logging.getLogger(__name__)
+
+MIN_CHANNELS = 2
+_STATISTICS_BATCHES = 20
+_REPORTED_BUDGETS = (0.5, 0.25, 0.1)
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Options of the reference training.
+
+    Args:
+        backbone: Registered name.
+        backbone_options: Its further arguments.
+        epochs: Number of epochs with the full network alone.
+        budget_epochs: Number of epochs after them in which each batch also trains a masked network.
+        budgets: Smallest and largest fraction of FLOPs of the masked network.
+        batch_size: Images per step.
+        learning_rate: Peak of SGD's rate; one cosine runs over all epochs.
+        weight_decay: On kernels.
+        seed: Of weights, order, augmentation, budgets and noise.
+    """
+
+    backbone: str = "vgg19"
+    backbone_options: Mapping[str, Any] = field(default_factory=dict)
+    epochs: int = 20
+    budget_epochs: int = 10
+    budgets: tuple[float, float] = (0.06, 1.0)
+    batch_size: int = 128
+    learning_rate: float = 0.1
+    weight_decay: float = 5e-4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 0 or self.budget_epochs < 0 or self.epochs + self.budget_epochs < 1:
+            raise StampError(
+                f"--epochs and --budget-epochs must be 0 or more and at least 1 together, but got {self.epochs} "
+                f"and {self.budget_epochs}; raise one."
+            )
+        low, high = self.budgets
+        if not 0 < low <= high <= 1:
+            raise StampError(
+                f"--budgets must be LOW:HIGH with 0 < LOW <= HIGH <= 1, but got {low:g}:{high:g}; 0.06:1 is usual."
+            )
+        if not self.learning_rate > 0:
+            raise StampError(f"--learning-rate must be above 0, but got {self.learning_rate}; 0.1 is usual.")
+
+
+def pretrain(
+    dataset: DataSet,
+    run_dir: str | Path,
+    *,
+    config: PretrainConfig | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_step: Callable[[int, int, Mapping[str, float]], None] | None = None,
+) -> Reference:
+    """Train a reference network, first alone, then together with masked networks at random budgets.
+
+    A learnt score per channel decides which channels a budget keeps. Every epoch ends with a complete state on
+    disk.
+
+    Args:
+        dataset: The reference data set, of at least 32x32 pixels.
+        run_dir: Folder for configuration, metrics, checkpoints and `reference.npz`.
+        config: Options.
+        resume: Go on from the last state.
+        overwrite: Empty a run directory that exists.
+        on_step: Called with (steps done, all steps, figures) after each step.
+
+    Returns:
+        The reference, as saved.
+
+    Raises:
+        StampError: If the run directory is in use or was made with other options.
+    """
+    from stamp_tf.training.reference_steps import compile_budget_step, compile_plain_step, make_weight_optimizer
+
+    config = config or PretrainConfig()
+    run = RunDirectory(Path(run_dir))
+    backbone = BackboneConfig(
+        config.backbone, dataset.image_shape, dataset.num_classes, dict(config.backbone_options)
+    )
+    keras.utils.set_random_seed(config.seed)
+    model = backbone.build()
+    run.start(
+        {"command": "pretrain", "dataset": dataset.name, **asdict(config)}, resume=resume, overwrite=overwrite
+    )
+    normalization = Normalization.of(dataset.train)
+    description = {"dataset": dataset.name, "pretrain": asdict(config)}
+    reference = Reference(backbone, model, None, normalization, description)
+    cut = reference.cut.with_min_channels(MIN_CHANNELS)
+    scores = keras.Variable(np.zeros(cut.num_channels), dtype="float32", name="scores")
+    optimizer = make_weight_optimizer(weight_decay=config.weight_decay)
+    score_optimizer = keras.optimizers.Adam(0.04)
+    optimizer.build(model.trainable_variables)
+    score_optimizer.build([scores])
+    batches = Batches(
+        dataset.train, config.batch_size, normalization=normalization, seed=config.seed, augment=True, flip=dataset.flips
+    )
+    plain_step = compile_plain_step(model, optimizer)
+    budget_step = compile_budget_step(model, scores, cut, optimizer, score_optimizer)
+    num_epochs = config.epochs + config.budget_epochs
+    num_steps = num_epochs * len(batches)
+
+    first_epoch = 0
+    if resume and (state := load_last_step(run.checkpoints)) is not None:
+        arrays, metadata = state
+        assign_arrays("model", model, arrays, path=run.checkpoints)
+        scores.assign(arrays["scores"])
+        _assign_optimizer("optimizer", optimizer, arrays)
+        _assign_optimizer("score_optimizer", score_optimizer, arrays)
+        first_epoch = metadata["step"]
+
+    for epoch in range(first_epoch, num_epochs):
+        with_budgets = epoch >= config.epochs
+        if epoch == config.epochs:
+            scores.assign(_starting_scores(reference))
+        started, figures = time.perf_counter(), {}
+        totals: dict[str, float] = {}
+        for index, (images, labels) in enumerate(batches.epoch(epoch)):
+            step = epoch * len(batches) + index
+            rate = cosine_rate(
+                step, num_steps, peak=config.learning_rate, num_warmup_steps=min(len(batches), num_steps // 10)
+            )
+            optimizer.learning_rate = rate
+            score_optimizer.learning_rate = 0.4 * rate
+            if with_budgets:
+                figures = budget_step(images, labels, *_draw_budget(config, step, cut.num_channels))
+            else:
+                figures = plain_step(images, labels)
+            figures = {name: float(value) for name, value in figures.items()}
+            for name, value in figures.items():
+                totals[name] = totals.get(name, 0.0) + value
+            if on_step is not None:
+                on_step(step + 1, num_steps, figures | {"images": len(images)})
+        record: dict[str, Any] = {
+            "epoch": epoch + 1,
+            **{name: value / len(batches) for name, value in totals.items()},
+            "seconds": time.perf_counter() - started,
+            "test_accuracy": evaluate_accuracy(model, dataset.test, normalization=normalization),
+        }
+        append_jsonl(run.metrics, record)
+        logger.info("epoch %d of %d: %s", epoch + 1, num_epochs, record)
+        save_step(
+            run.checkpoints,
+            epoch + 1,
+            reference.arrays()
+            | {"scores": np.asarray(scores)}
+            | _optimizer_arrays("optimizer", optimizer)
+            | _optimizer_arrays("score_optimizer", score_optimizer),
+            {},
+        )
+    if config.budget_epochs:
+        reference.scores = np.asarray(scores)
+    reference.description["figures"] = _figures(reference, dataset, batches)
+    reference.save(run.reference)
+    append_jsonl(run.metrics, {"final": reference.description["figures"]})
+    return reference
+
+
+def _starting_scores(reference: Reference) -> np.ndarray:
+    """Return 0.3 x the batch-norm scale of each channel, standardised within its group."""
+    scales = np.zeros(reference.channel_map.num_channels)
+    values = {weight.path: np.abs(np.asarray(weight)) for weight in reference.model.trainable_variables}
+    for axis in reference.channel_map.weight_axes:
+        if axis.role == "follower" and axis.path.endswith("/gamma"):
+            scales[axis.channels[axis.channels >= 0]] = values[axis.path][axis.channels >= 0]
+    for group in reference.channel_map.groups:
+        part = scales[group.slice]
+        scales[group.slice] = 0.3 * (part - part.mean()) / (part.std() + 1e-6)
+    return scales
+
+
+def _draw_budget(config: PretrainConfig, step: int, num_channels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the limits of a step, log-uniform in FLOPs, and uniform numbers for its noise."""
+    rng = np.random.default_rng((config.seed, step, 2))
+    low, high = np.log(config.budgets)
+    limits = np.array([np.inf, np.exp(rng.uniform(low, high))], "float32")
+    return limits, rng.uniform(size=num_channels).astype("float32")
+
+
+def _figures(reference: Reference, dataset: DataSet, batches: Batches) -> dict[str, float]:
+    """Return the test accuracy of the full network and at some budgets, statistics recalibrated."""
+    figures = {
+        "test_accuracy": evaluate_accuracy(reference.model, dataset.test, normalization=reference.normalization)
+    }
+    if reference.scores is None:
+        return figures
+    model = reference.backbone.build()
+    paths = [weight.path for weight in model.trainable_variables]
+    values = [weight.value for weight in reference.model.trainable_variables]
+    for max_flops in _REPORTED_BUDGETS:
+        mask = reference.cut.meet(reference.scores, Budget(max_flops=max_flops))
+        for variable, value in zip(
+            model.trainable_variables, mask_kernels(reference.channel_map, paths, values, keras.ops.array(mask)),
+            strict=True,
+        ):
+            variable.assign(value)
+        images = (x for (x, _), _ in zip(batches.epoch(0), range(_STATISTICS_BATCHES), strict=False))
+        recalibrate_statistics(model, images)
+        figures[f"test_accuracy_at_{max_flops:g}"] = evaluate_accuracy(
+            model, dataset.test, normalization=reference.normalization
+        )
+    return figures
+
+
+def _optimizer_arrays(prefix: str, optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
+    return {f"{prefix}/{index}": np.asarray(value) for index, value in enumerate(optimizer.variables)}
+
+
+def _assign_optimizer(prefix: str, optimizer: keras.optimizers.Optimizer, arrays: Mapping[str, np.ndarray]) -> None:
+    for index, variable in enumerate(optimizer.variables):
+        variable.assign(arrays[f"{prefix}/{index}"])

@@ -1,0 +1,45 @@
+"""Recalibrate batch-norm statistics, which a mask shifts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import keras
+import numpy as np
+
+
+def recalibrate_statistics(model: keras.Model, batches: Iterable[np.ndarray]) -> None:
+    """Set the moving mean and variance of every batch normalisation to the average over batches.
+
+    The network runs in training mode on each batch; with momentum k/(k+1) at batch k, the moving values are
+    the plain average of the batches' own.
+
+    Args:
+        model: The network; its statistics are overwritten.
+        batches: Normalised images, float32 `[B, H, W, D]` each, large enough for statistics.
+
+    Reference:
+        Yu & Huang 2019 (section 3.2, post-statistics of batch normalisation).
+    """
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in norms]
+    averages: list[list[np.ndarray]] = []
+    try:
+        for layer in norms:
+            layer.momentum = 0.0
+        for index, images in enumerate(batches):
+            model(images, training=True)
+            values = [[np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)] for layer in norms]
+            if index == 0:
+                averages = values
+            else:
+                averages = [
+                    [old + (new - old) / (index + 1) for old, new in zip(pair, fresh, strict=True)]
+                    for pair, fresh in zip(averages, values, strict=True)
+                ]
+    finally:
+        for layer, momentum in zip(norms, momenta, strict=True):
+            layer.momentum = momentum
+    for layer, (mean, variance) in zip(norms, averages, strict=True):
+        layer.moving_mean.assign(mean)
+        layer.moving_variance.assign(variance)
