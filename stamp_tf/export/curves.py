@@ -1,0 +1,97 @@
+"""Line charts of fine-tuning as SVG that takes its colours from the page."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+_WIDTH, _HEIGHT = 460.0, 230.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 12.0, 12.0, 32.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """One quantity over epochs.
+
+    Args:
+        label: What it is, for screen readers.
+        points: (epoch, value) in rising epochs.
+        unit: Written after the numbers of the value axis.
+        css_class: Class of the line; the page's style sheet colours it.
+    """
+
+    label: str
+    points: Sequence[tuple[float, float]]
+    unit: str = ""
+    css_class: str = "line"
+
+
+def chart(line: Line, *, epochs: tuple[float, float]) -> Markup:
+    """Return an inline SVG of one line with dots, grid and axis numbers.
+
+    Args:
+        line: At least one point.
+        epochs: First and last epoch of the axis, so that charts beside each other line up.
+    """
+    low, high, step = nice_axis([value for _, value in line.points])
+    first, last = epochs[0], max(epochs[1], epochs[0] + 1)
+
+    def across(epoch: float) -> float:
+        return _LEFT + (epoch - first) / (last - first) * (_WIDTH - _LEFT - _RIGHT)
+
+    def up(value: float) -> float:
+        return _HEIGHT - _BOTTOM - (value - low) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
+
+    box = f"0 0 {_WIDTH:g} {_HEIGHT:g}"
+    parts = [f'<svg class="chart" viewBox="{box}" role="img" aria-label="{escape(line.label)}">']
+    for index in range(round((high - low) / step) + 1):
+        value = low + index * step
+        y = up(value)
+        parts.append(
+            f'<line class="grid" x1="{_LEFT:g}" x2="{_WIDTH - _RIGHT:g}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        )
+        text = f"{value:.{_decimals(step)}f}{escape(line.unit)}"
+        parts.append(
+            f'<text class="number" x="{_LEFT - 8:g}" y="{y + 4:.1f}" text-anchor="end">{text}</text>'
+        )
+    for epoch in _whole_ticks(first, last):
+        x, y = across(epoch), _HEIGHT - 10
+        parts.append(f'<text class="number" x="{x:.1f}" y="{y:g}" text-anchor="middle">{epoch}</text>')
+    places = [(across(epoch), up(value)) for epoch, value in line.points]
+    path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+    parts.append(f'<path class="{line.css_class}" d="{path}"/>')
+    for (x, y), (epoch, value) in zip(places, line.points, strict=True):
+        radius = 2.6 if len(places) <= 40 else 1.4
+        parts.append(
+            f'<circle class="{line.css_class}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}">'
+            f"<title>epoch {epoch:g}: {value:.4g}{escape(line.unit)}</title></circle>"
+        )
+    parts.append("</svg>")
+    return Markup("".join(parts))
+
+
+def nice_axis(values: Sequence[float], *, num_steps: int = 4) -> tuple[float, float, float]:
+    """Return low end, high end and step of an axis that holds all values, in steps of 1, 2 or 5 times 10^n.
+
+    Args:
+        values: At least one finite number.
+        num_steps: About how many steps.
+    """
+    low, high = min(values), max(values)
+    if low == high:
+        low, high = low - 0.5 * (abs(low) or 1.0), high + 0.5 * (abs(high) or 1.0)
+    raw = (high - low) / num_steps
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = power * next(factor for factor in (1, 2, 5, 10) if raw <= factor * power * (1 + 1e-9))
+    return step * math.floor(low / step), step * math.ceil(high / step), step
+
+
+def _whole_ticks(first: float, last: float) -> list[int]:
+    _, _, step = nice_axis((first, last), num_steps=8)
+    step = max(1, round(step))
+    return list(range(math.ceil(first / step) * step, math.floor(last) + 1, step))
+
+
+def _decimals(step: float) -> int:
+    return max(0, -math.floor(math.log10(step) + 1e-9))

@@ -1,0 +1,199 @@
+"""The figures of one pruning run: small frozen records, to and from JSON."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from stamp_tf.errors import StampError
+
+SECONDS_PER_HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer before and after pruning; channels are output channels, FLOPs multiply-adds per image."""
+
+    name: str
+    kind: str
+    channels_before: int
+    channels_after: int
+    params_before: int
+    params_after: int
+    flops_before: int
+    flops_after: int
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """One channel group: how many channels it had and the indices, rising, of those that were kept."""
+
+    name: str
+    size: int
+    kept: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        kept = tuple(int(index) for index in self.kept)
+        if list(kept) != sorted(set(kept)) or (kept and not 0 <= kept[0] <= kept[-1] < self.size):
+            raise StampError(
+                f"kept must be rising indices below {self.size}, but group {self.name} has {kept}; "
+                "give the indices where the mask is 1."
+            )
+        object.__setattr__(self, "kept", kept)
+
+    @property
+    def keep_ratio(self) -> float:
+        """Kept / all, in [0, 1]."""
+        return len(self.kept) / self.size
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Fine-tuning after an epoch; epoch 0 is the network as pruning left it, without a training loss."""
+
+    epoch: int
+    seconds: float
+    train_loss: float | None
+    test_accuracy: float | None
+
+
+@dataclass(frozen=True)
+class SpeedRow:
+    """Median seconds of one `inference` or one `training` step, the full network against the pruned one."""
+
+    kind: str
+    batch_size: int
+    full_seconds: float
+    pruned_seconds: float
+
+    @property
+    def ratio(self) -> float:
+        """Speed-up, full / pruned."""
+        return self.full_seconds / self.pruned_seconds
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that `report.json` and `report.html` tell about a run.
+
+    Args:
+        method: Name of the pruner.
+        backbone: Name of the backbone.
+        dataset: Name of the target data set.
+        seed: Seed of the run.
+        test_accuracy: Share of test images classified rightly, in [0, 1].
+        params: Parameters of the pruned network.
+        full_params: Parameters of the full network with the same head.
+        flops: Multiply-adds per image of the pruned network.
+        full_flops: Multiply-adds per image of the full network.
+        seconds: Target time: from the loaded network to the fine-tuned one.
+        times: Seconds per phase, in order (load, propose, prune, slice, head, finetune, evaluate, export).
+        dollars_per_hour: Price of the machine, for the expense; None leaves it out.
+        speed: Measured side by side.
+        layers: Before and after, in the network's order.
+        groups: Kept channels, in the network's order.
+        curve: Fine-tuning, epoch by epoch.
+        details: Anything else worth a line, such as width, budget or number of images.
+        command: What was typed.
+        versions: Package to version.
+        hardware: The device in words.
+
+    Raises:
+        StampError: If a count or the accuracy is out of range.
+    """
+
+    method: str
+    backbone: str
+    dataset: str
+    seed: int
+    test_accuracy: float
+    params: int
+    full_params: int
+    flops: int
+    full_flops: int
+    seconds: float
+    times: Mapping[str, float] = field(default_factory=dict)
+    dollars_per_hour: float | None = None
+    speed: Sequence[SpeedRow] = ()
+    layers: Sequence[LayerRow] = ()
+    groups: Sequence[GroupRow] = ()
+    curve: Sequence[CurvePoint] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+    command: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    hardware: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.test_accuracy <= 1.0:
+            raise StampError(f"test_accuracy must be in [0, 1], but is {self.test_accuracy}; give a share.")
+        for name in ("params", "full_params", "flops", "full_flops"):
+            count = getattr(self, name)
+            if count < 1:
+                raise StampError(f"{name} must be at least 1, but is {count}; count the network.")
+
+    @property
+    def params_fraction(self) -> float:
+        """P: remaining parameters / all, in (0, 1]."""
+        return self.params / self.full_params
+
+    @property
+    def flops_fraction(self) -> float:
+        """Remaining multiply-adds / all, in (0, 1]."""
+        return self.flops / self.full_flops
+
+    @property
+    def flops_speed_up(self) -> float:
+        """Full / pruned multiply-adds."""
+        return self.full_flops / self.flops
+
+    @property
+    def expense(self) -> float | None:
+        """Dollars for the target time, or None without a price."""
+        if self.dollars_per_hour is None:
+            return None
+        return self.dollars_per_hour * self.seconds / SECONDS_PER_HOUR
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of `report.json`: the headline figures first, derived ones included."""
+        headline = ("method", "backbone", "dataset", "seed", "test_accuracy")
+        derived = ("params_fraction", "flops_fraction", "flops_speed_up", "seconds", "expense")
+        content = {name: getattr(self, name) for name in headline + derived}
+        content |= {name: value for name, value in asdict(self).items() if name not in content}
+        for row, record in zip(content["speed"], self.speed, strict=True):
+            row["ratio"] = record.ratio
+        return _finite(content)
+
+
+def report_from_json(content: Mapping[str, Any]) -> Report:
+    """Read a report back, for instance to draw the page again.
+
+    Args:
+        content: What `Report.to_json` returned; derived figures are counted anew.
+
+    Raises:
+        StampError: If it is no report of ours.
+    """
+    records = {"speed": SpeedRow, "layers": LayerRow, "groups": GroupRow, "curve": CurvePoint}
+    try:
+        fields = {name: content[name] for name in Report.__dataclass_fields__}
+        for name, record in records.items():
+            rows = [{key: row[key] for key in record.__dataclass_fields__} for row in fields[name]]
+            fields[name] = tuple(record(**row) for row in rows)
+    except (KeyError, TypeError) as error:
+        raise StampError(
+            f"report.json must be written by this version of stamp-tf, but gave {error!r}; prune again."
+        ) from None
+    return Report(**fields)
+
+
+def _finite(value: Any) -> Any:
+    """Replace what JSON has no word for: NaN and infinities by null, NumPy's scalars by plain ones."""
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value

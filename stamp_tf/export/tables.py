@@ -1,0 +1,104 @@
+"""Tables for the terminal: layers before and after, channel groups, headline figures."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from stamp_tf.export.numbers import compact, duration, factor, percent
+from stamp_tf.export.report import GroupRow, LayerRow, Report
+
+_SHADES = " ░▒▓█"
+
+
+def before_after_table(rows: Sequence[LayerRow], *, title: str | None = None) -> Table:
+    """Return one line per layer: channels, parameters and multiply-adds, before and after, and their sums.
+
+    Args:
+        rows: The layers in the network's order.
+        title: Printed above.
+    """
+    table = Table(
+        title=title, title_justify="left", show_footer=True, header_style="bold", box=None, pad_edge=False
+    )
+    params = sum(row.params_before for row in rows), sum(row.params_after for row in rows)
+    flops = sum(row.flops_before for row in rows), sum(row.flops_after for row in rows)
+    table.add_column("Layer", footer="All", no_wrap=True)
+    table.add_column("Kind", style="dim", no_wrap=True)
+    table.add_column("Channels", justify="right")
+    table.add_column("Parameters", justify="right", footer=_change(*params))
+    table.add_column("", justify="right", footer=percent(_ratio(*params)), style="cyan")
+    table.add_column("FLOPs (multiply-adds)", justify="right", footer=_change(*flops))
+    table.add_column("", justify="right", footer=percent(_ratio(*flops)), style="cyan")
+    for row in rows:
+        table.add_row(
+            row.name,
+            row.kind,
+            _change(row.channels_before, row.channels_after),
+            _change(row.params_before, row.params_after),
+            percent(_ratio(row.params_before, row.params_after)),
+            _change(row.flops_before, row.flops_after),
+            percent(_ratio(row.flops_before, row.flops_after)),
+        )
+    return table
+
+
+def groups_table(groups: Sequence[GroupRow], *, title: str | None = None, strip_width: int = 32) -> Table:
+    """Return one line per channel group: its size, what was kept, and where along the indices.
+
+    Args:
+        groups: The groups in the network's order.
+        title: Printed above.
+        strip_width: Characters of the picture; each shades the share kept among its channels.
+    """
+    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table.add_column("Group", no_wrap=True)
+    table.add_column("Channels", justify="right")
+    table.add_column("Kept", justify="right")
+    table.add_column("", justify="right", style="cyan")
+    table.add_column("Where", no_wrap=True, style="cyan")
+    for group in groups:
+        strip = _strip(group, min(strip_width, group.size))
+        table.add_row(group.name, str(group.size), str(len(group.kept)), percent(group.keep_ratio), strip)
+    return table
+
+
+def summary_table(report: Report) -> Table:
+    """Return the headline figures of a run, for the end of `prune`."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(style="bold")
+    table.add_row("Test accuracy", percent(report.test_accuracy))
+    table.add_row(
+        "Parameters", f"{percent(report.params_fraction)}  {_change(report.full_params, report.params)}"
+    )
+    table.add_row(
+        "FLOPs", f"{factor(report.flops_speed_up)} fewer  {_change(report.full_flops, report.flops)}"
+    )
+    for row in report.speed:
+        change = f"{duration(row.full_seconds)} → {duration(row.pruned_seconds)}"
+        table.add_row(
+            f"{row.kind.capitalize()}, batch {row.batch_size}", f"{factor(row.ratio)} the speed  {change}"
+        )
+    table.add_row("Time", duration(report.seconds))
+    if report.expense is not None:
+        table.add_row("Expense", f"${report.expense:.4f}")
+    return table
+
+
+def _change(before: int, after: int) -> str:
+    return compact(before) if before == after else f"{compact(before)} → {compact(after)}"
+
+
+def _ratio(before: int, after: int) -> float:
+    return after / before if before else 1.0
+
+
+def _strip(group: GroupRow, width: int) -> str:
+    counts, sizes = [0] * width, [0] * width
+    kept = set(group.kept)
+    for channel in range(group.size):
+        place = channel * width // group.size
+        sizes[place] += 1
+        counts[place] += channel in kept
+    steps = len(_SHADES) - 1
+    return "".join(_SHADES[-(-count * steps // size)] for count, size in zip(counts, sizes, strict=True))
