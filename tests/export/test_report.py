@@ -11,6 +11,7 @@ import pytest
 from stamp_tf.errors import StampError
 from stamp_tf.export import page
 from stamp_tf.export.curves import nice_axis
+from stamp_tf.export.numbers import factor
 from stamp_tf.export.page import kept_channels, render_page, write_report
 from stamp_tf.export.report import CurvePoint, GroupRow, LayerRow, Report, SpeedRow, report_from_json
 from stamp_tf.runs import RunDirectory
@@ -109,8 +110,8 @@ def test_page_shows_figures_pictures_and_origin(report: Report) -> None:
     for part in (
         "87.5 %",
         "25.0 %",
-        "10.0 ×",
-        "3.0 ×",
+        factor(10.0),
+        factor(3.0),
         "36.0 s",
         "$0.0200",
         "stamp-tf prune --dataset digits",
@@ -146,11 +147,11 @@ def test_a_failing_page_leaves_the_old_report(report: Report, tmp_path: Path, mo
     write_report(report, RunDirectory(tmp_path))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
-    def no_space(path: Path, data: bytes) -> None:
-        raise OSError("No space left on device")
+    def broken(groups: object) -> None:
+        raise RuntimeError("midway")
 
-    monkeypatch.setattr(page, "kept_channels", no_space)
-    with pytest.raises(TypeError):
+    monkeypatch.setattr(page, "kept_channels", broken)
+    with pytest.raises(RuntimeError, match="midway"):
         write_report(replace(report, method="random"), RunDirectory(tmp_path))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 

@@ -7,11 +7,9 @@ from stamp_tf.export import speed
 from stamp_tf.export.report import SpeedRow
 from stamp_tf.export.speed import describe_device, measure_speed
 
-from .conftest import toy_network
 
-
-def test_every_cell_is_measured_for_every_network() -> None:
-    models = {"full": toy_network(8), "pruned": toy_network(2)}
+def test_every_cell_is_measured_for_every_network(make_network) -> None:
+    models = {"full": make_network(8), "pruned": make_network(2)}
     result = measure_speed(models, batch_sizes=(1, 4), training_batch_sizes=(4,), repeats=3)
     assert result.device == describe_device()
     assert {(t.model, t.kind, t.batch_size, t.num_rounds) for t in result.timings} == {
@@ -34,16 +32,16 @@ def test_every_cell_is_measured_for_every_network() -> None:
     assert all(row.full_seconds > 0 and row.pruned_seconds > 0 for row in rows)
 
 
-def test_weights_and_statistics_are_put_back() -> None:
-    model = toy_network()
+def test_weights_and_statistics_are_put_back(make_network) -> None:
+    model = make_network()
     before = model.get_weights()
     measure_speed({"toy": model}, batch_sizes=(), training_batch_sizes=(2,), repeats=1)
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
 
-def test_a_training_step_really_steps() -> None:
-    model = toy_network()
+def test_a_training_step_really_steps(make_network) -> None:
+    model = make_network()
     before = model.get_layer("bn1").moving_mean.numpy()
     speed._training_step(model)(*speed._batch(model, 2, seed=0))
     assert np.abs(model.get_layer("bn1").moving_mean.numpy() - before).max() > 0
