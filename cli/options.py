@@ -6,6 +6,7 @@ A command takes a group by a decorator: `@dataset_options()` passes a `DatasetOp
 """
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -123,7 +124,19 @@ class BudgetOptions:
 
 
 _FOLDER = click.Path(path_type=Path)
-_FRACTION = click.FloatRange(0, 1, min_open=True)
+
+
+class _Number(click.FloatRange):
+    """A range of numbers in which NaN, which is neither below nor above any bound, is not."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+_FRACTION = _Number(0, 1, min_open=True)
 
 
 def dataset_options(*, default: str | None = None, required: bool = True) -> Decorator:
@@ -192,7 +205,7 @@ def backbone_options(*, backbone: str | None = None, width: float | None = None)
         ),
         click.option(
             "--width",
-            type=click.FloatRange(0, min_open=True),
+            type=_Number(0, min_open=True),
             help="Multiplies every layer's channels." + ("" if width else "  [default: the checkpoint's]"),
             **_default(width),
         ),

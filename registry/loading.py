@@ -102,7 +102,17 @@ def load_entry_point(entry: EntryPoint) -> object:
 
 def package_of(entry: EntryPoint) -> str:
     """Name the distribution that declares an entry point."""
-    return entry.dist.name if entry.dist is not None else "unknown"
+    return _metadata(entry, "Name")
+
+
+def version_of(entry: EntryPoint) -> str:
+    """Say which version of its distribution declares an entry point."""
+    return _metadata(entry, "Version")
+
+
+def _metadata(entry: EntryPoint, field: str) -> str:
+    # A half-removed package keeps its entry points and loses its metadata.
+    return (entry.dist.metadata.get(field) if entry.dist else None) or "unknown"
 
 
 def _check_group(group: str) -> None:

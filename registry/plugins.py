@@ -6,7 +6,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from stamp_registry.errors import BrokenPlugin
 from stamp_registry.groups import GROUPS
-from stamp_registry.loading import load_entry_point, package_of
+from stamp_registry.loading import load_entry_point, package_of, version_of
 from stamp_registry.suggestions import did_you_mean
 
 
@@ -63,8 +63,7 @@ def _tried(entry: EntryPoint, is_duplicate: bool) -> Plugin:
 
 
 def _record(entry: EntryPoint, status: str, detail: str = "") -> Plugin:
-    version = entry.dist.version if entry.dist is not None else "unknown"
-    return Plugin(entry.name, entry.group, package_of(entry), version, status, detail)
+    return Plugin(entry.name, entry.group, package_of(entry), version_of(entry), status, detail)
 
 
 def _order(entry: EntryPoint) -> tuple[str, str]:

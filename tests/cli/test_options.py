@@ -1,0 +1,117 @@
+"""Shared options arrive as one record each, checked before anything heavy is loaded."""
+
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from stamp_cli.errors import edge
+from stamp_cli.options import (
+    BackboneOptions,
+    BudgetOptions,
+    DatasetOptions,
+    RunOptions,
+    backbone_options,
+    budget_options,
+    dataset_options,
+    run_options,
+)
+from stamp_tf.errors import StampError
+
+
+def received(decorator, *arguments: str) -> object:
+    """What a command gets for some arguments."""
+    seen = []
+
+    @click.command()
+    @decorator
+    def command(**values: object) -> None:
+        seen.extend(values.values())
+
+    with edge():
+        command.main(list(arguments), standalone_mode=False)
+    return seen[0]
+
+
+def refused(decorator, *arguments: str) -> Result:
+    """How a command fails for some arguments."""
+
+    @click.command()
+    @decorator
+    def command(**values: object) -> None: ...
+
+    result = CliRunner().invoke(command, list(arguments))
+    assert result.exit_code == 2
+    return result
+
+
+def test_dataset_options():
+    assert received(dataset_options(), "--dataset", "digits") == DatasetOptions("digits")
+    folders = ["--data-dir", "d", "--download", "--skip-corrupt"]
+    arguments = ["--dataset", "x", "--train-size", "10", "--no-flip", "--seed", "3", *folders]
+    assert received(dataset_options(), *arguments) == DatasetOptions("x", Path("d"), True, 10, True, False, 3)
+
+
+def test_dataset_may_have_a_default():
+    assert received(dataset_options(default="cifar100")).dataset == "cifar100"
+    assert received(dataset_options(required=False)).dataset is None
+
+
+def test_dataset_is_required_without_a_default():
+    assert "Missing option '--dataset'" in refused(dataset_options()).stderr
+
+
+@pytest.mark.parametrize("arguments", [("--train-size", "0"), ("--seed", "-1")])
+def test_counts_are_checked(arguments):
+    assert "is not in the range" in refused(dataset_options(), "--dataset", "x", *arguments).stderr
+
+
+def test_run_options():
+    assert received(run_options(), "--run-dir", "runs/a") == RunOptions(Path("runs/a"))
+    assert received(run_options(required=False), "--resume") == RunOptions(None, resume=True)
+    assert "Missing option '--run-dir'" in refused(run_options()).stderr
+
+
+def test_resume_and_overwrite_exclude_each_other():
+    with pytest.raises(StampError, match="--resume and --overwrite must not be given together"):
+        RunOptions(Path("a"), resume=True, overwrite=True)
+
+
+def test_backbone_options():
+    assert received(backbone_options()) == BackboneOptions()
+    decorator = backbone_options(backbone="vgg19", width=0.25)
+    assert received(decorator) == BackboneOptions("vgg19", 0.25)
+    assert received(decorator, "--backbone", "resnet18", "--width", "1") == BackboneOptions("resnet18", 1.0)
+
+
+def test_unknown_backbone_suggests_the_nearest():
+    assert "Did you mean 'resnet18'?" in refused(backbone_options(), "--backbone", "resnet-18").stderr
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf"])
+def test_width_must_be_a_positive_number(value):
+    assert "Invalid value for '--width'" in refused(backbone_options(), "--width", value).stderr
+
+
+def test_budget_options():
+    assert received(budget_options()) == BudgetOptions()
+    assert received(budget_options(), "--max-flops", "0.25", "--keep-params", "1") == BudgetOptions(1.0, 0.25)
+
+
+@pytest.mark.parametrize("value", ["0", "-0.1", "1.5", "nan", "inf", "half"])
+def test_budget_outside_its_range_is_refused(value):
+    assert "Invalid value for '--max-flops'" in refused(budget_options(), "--max-flops", value).stderr
+
+
+def test_help_lists_options_in_order_and_installed_names():
+    @click.command()
+    @dataset_options()
+    @backbone_options()
+    def command(**values: object) -> None: ...
+
+    text = CliRunner().invoke(command, ["--help"]).stdout
+    assert (
+        text.index("--dataset") < text.index("--data-dir") < text.index("--seed") < text.index("--backbone")
+    )
+    assert "resnet18|" in text

@@ -1,0 +1,98 @@
+"""A strict runner: seeded, two logical devices, no silent AutoGraph fall-back; and made-up plug-ins."""
+
+import importlib
+import logging
+import os
+import random
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+PluginMaker = Callable[..., Path]
+
+
+def pytest_configure() -> None:
+    # Collection imports Keras, which reads its backend once. The suite is about the TensorFlow backend.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def pytest_collection_finish() -> None:
+    # Devices can be divided only before TensorFlow first uses them; by now collection has imported it if any
+    # selected test needs it.
+    if "tensorflow" in sys.modules:
+        divide_cpu()
+
+
+def divide_cpu() -> None:
+    """Make one CPU look like two devices, for tests about replicas."""
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    if tf.config.get_logical_device_configuration(cpu) is None:
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@pytest.fixture
+def two_cpus() -> tuple[str, str]:
+    """Names of two devices, as `tf.distribute.MirroredStrategy` takes them."""
+    divide_cpu()
+    return "CPU:0", "CPU:1"
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Start every test from the same random state; Keras is seeded only where it is loaded."""
+    random.seed(0)
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(0)
+    elif "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
+
+
+@pytest.fixture(autouse=True)
+def no_autograph_fall_back() -> Iterator[None]:
+    """Fail a test in which TensorFlow gave up converting a function and went on without."""
+    messages: list[str] = []
+
+    class Recorder(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "AutoGraph could not transform" in record.getMessage():
+                messages.append(record.getMessage())
+
+    recorder = Recorder()
+    logger = logging.getLogger("tensorflow")
+    logger.addHandler(recorder)
+    yield
+    logger.removeHandler(recorder)
+    assert not messages, messages[0]
+
+
+@pytest.fixture
+def make_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PluginMaker]:
+    """Install a package made of one module and some entry points, for the length of a test.
+
+    The maker takes the distribution's name, a dict of group -> lines such as `"name = module:attribute"`, and
+    the source of the module, which is called like the distribution with underscores.
+    """
+    modules = []
+
+    def make(name: str, entry_points: dict[str, list[str]], source: str = "") -> Path:
+        site = tmp_path / "site" / name
+        metadata = site / f"{name.replace('-', '_')}-1.2.3.dist-info"
+        metadata.mkdir(parents=True)
+        metadata.joinpath("METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2.3\n")
+        sections = ["\n".join([f"[{group}]", *lines, ""]) for group, lines in entry_points.items()]
+        metadata.joinpath("entry_points.txt").write_text("\n".join(sections))
+        module = name.replace("-", "_")
+        modules.append(module)
+        site.joinpath(f"{module}.py").write_text(source)
+        monkeypatch.syspath_prepend(site)
+        importlib.invalidate_caches()
+        return site
+
+    yield make
+    for module in modules:
+        sys.modules.pop(module, None)
