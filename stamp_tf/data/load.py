@@ -50,7 +50,6 @@ def load_dataset(
     if seed < 0:
         raise StampError(f"--seed must be 0 or more, but is {seed}; give another.")
     if image_shape is not None:
-        image_shape = (int(image_shape[0]), int(image_shape[1]), int(image_shape[2]))
         check_image_shape(image_shape)
     options = LoadOptions(
         image_shape=image_shape,

@@ -73,8 +73,7 @@ def tfds(spec: str, options: LoadOptions) -> DataSet:
         )
     image_shape = options.image_shape or (height, width, 1 if depth == 1 else 3)
     class_names = tuple(builder.info.features[label_key].names)
-    with_config = spec.partition(":")[0]
-    flips = GLYPHS.isdisjoint({with_config, with_config.partition("/")[0]})
+    flips = not shows_glyphs(spec)
 
     def stream(split: str) -> StreamedSet:
         examples = _examples(builder, split, image_key=image_key, label_key=label_key)
@@ -102,6 +101,16 @@ def tfds_names() -> tuple[str, ...]:
     import tensorflow_datasets
 
     return tuple(tensorflow_datasets.list_builders(with_community_datasets=False))
+
+
+def shows_glyphs(spec: str) -> bool:
+    """Tell whether a set is made of digits, letters or signs, which must not be mirrored.
+
+    Args:
+        spec: `name`, `name/config` or `name:version`.
+    """
+    with_config = spec.partition(":")[0]
+    return not GLYPHS.isdisjoint({with_config, with_config.partition("/")[0]})
 
 
 def _builder(spec: str, where: str, options: LoadOptions) -> Any:
@@ -226,6 +235,7 @@ def _quiet() -> Iterator[None]:
 def _one_line(error: Exception) -> str:
     """Return an error's message as one line of bearable length."""
     # TFDS wraps what happened in a sentence about its own arguments, and adds a list of all it knows.
-    text = re.sub(r"^Failed to construct dataset .*?\}\": ", "", str(error)).strip().partition("\n")[0]
+    text = re.sub(r"^Failed to construct dataset .*?\}\": ", "", str(error)).strip()
+    text = text.partition("\n")[0].partition(" Here are ")[0]
     text = " ".join(text.split()) or type(error).__name__
     return text if len(text) <= 200 else f"{text[:200]}..."
