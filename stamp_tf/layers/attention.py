@@ -19,8 +19,8 @@ class MAB(keras.layers.Layer):
 
         A = softmax(Q' K'^T / sqrt(d)),   H = Norm(Q' + A V'),   MAB(Q, K) = Norm(H + relu(H Wo)).
 
-    Called with queries [..., n, q] and keys [..., m, k] it returns [..., n, width]; leading axes broadcast, and
-    a single set needs none. Reordering the keys changes nothing, reordering the queries reorders the result.
+    Queries [..., n, q] and keys [..., m, k] give [..., n, width]; leading axes broadcast, and a single set
+    needs none. Reordering the keys changes nothing, reordering the queries reorders the result.
 
     Args:
         width: Number of features of the result.

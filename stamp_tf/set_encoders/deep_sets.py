@@ -14,8 +14,8 @@ from stamp_tf.set_encoders.set_encoder import SetEncoder, Shape, require_positiv
 class DeepSets(SetEncoder):
     """A network per image, one pooling over the set, and a network on what was pooled.
 
-    Flattened images are projected to `width`, pass `num_blocks` permutation-equivariant layers and are pooled;
-    a network makes r vectors of the result, and r pseudo-images of these. Memory is linear in B.
+    Flattened images are projected to `width`, pass `num_blocks` permutation-equivariant layers and are
+    pooled; a network makes r vectors of the result, and r pseudo-images of these. Memory is linear in B.
 
     Args:
         num_outputs: r, the number of pseudo-images.

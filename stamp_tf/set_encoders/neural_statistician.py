@@ -15,9 +15,9 @@ class NeuralStatistician(SetEncoder):
 
     A convolutional network per image, the mean over the set, and a network to mu and log sigma^2 of each of
     the r contexts. In training c is sampled and kl_scale * KL[q(c|X) || N(0, I)] / B is added to the losses:
-    the paper's bound counts the context once per set, so a loss averaged over examples takes its B-th part. At
-    inference c = mu and nothing is added. Memory is linear in B. The paper's likelihood has no part here: what
-    the context must hold is decided by the loss of the masked network.
+    the paper's bound counts the context once per set, so a loss averaged over examples takes its B-th part.
+    At inference c = mu and nothing is added. Memory is linear in B. The paper's likelihood has no part here:
+    what the context must hold is decided by the loss of the masked network.
 
     Args:
         num_outputs: r, the number of contexts and pseudo-images.
