@@ -1,8 +1,12 @@
 """Parts of a labelled set that are balanced over its classes."""
 
+import logging
+
 import numpy as np
 
 from stamp_tf.errors import StampError
+
+logger = logging.getLogger(__name__)
 
 
 def balanced_indices(labels: np.ndarray, size: int, *, class_names: tuple[str, ...], seed: int) -> np.ndarray:
@@ -34,6 +38,14 @@ def balanced_indices(labels: np.ndarray, size: int, *, class_names: tuple[str, .
             f"--train-size must leave the same number of images in every class, but {size} asks for "
             f"{per_class} and class '{class_names[scarcest]}' has {counts[scarcest]}; give at most "
             f"{counts[scarcest] * num_classes}, or leave it out to use all images."
+        )
+    if size % num_classes:
+        logger.info(
+            "Training on %d images instead of %d: %d of each of the %d classes.",
+            per_class * num_classes,
+            size,
+            per_class,
+            num_classes,
         )
     chosen = [shuffled_positions(labels, label, seed=seed)[:per_class] for label in range(num_classes)]
     return np.sort(np.concatenate(chosen))

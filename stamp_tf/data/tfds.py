@@ -118,12 +118,12 @@ def _builder(spec: str, where: str, options: LoadOptions) -> Any:
     import tensorflow_datasets
 
     if not SPEC.fullmatch(spec):
-        raise unknown_dataset(spec)
+        raise unknown_dataset(spec, downloadable=tfds_names())
     try:
         with _quiet():
             return tensorflow_datasets.builder(spec, data_dir=options.data_dir)
     except tensorflow_datasets.core.DatasetNotFoundError:
-        raise unknown_dataset(spec) from None
+        raise unknown_dataset(spec, downloadable=tfds_names()) from None
     # Each of the several hundred sets has its own way to refuse a version or a configuration, or to miss a
     # package.
     except Exception as error:

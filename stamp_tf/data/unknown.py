@@ -1,5 +1,6 @@
 """The error for a data set that nobody knows."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from stamp_tf.errors import StampError
@@ -7,14 +8,14 @@ from stamp_tf.errors import StampError
 GROUP = "stamp_tf.datasets"
 
 
-def unknown_dataset(spec: str) -> StampError:
+def unknown_dataset(spec: str, *, downloadable: Iterable[str]) -> StampError:
     """Return an error that says what would have been a data set, and which one was probably meant.
 
     Args:
         spec: What the user wrote after --dataset.
+        downloadable: Names of TensorFlow Datasets.
     """
     from stamp_registry import did_you_mean, names
-    from stamp_tf.data.tfds import tfds_names
 
     path = Path(spec).expanduser()
     if path.exists():
@@ -24,5 +25,5 @@ def unknown_dataset(spec: str) -> StampError:
     base = spec.partition(":")[0].partition("/")[0]
     return StampError(
         f"--dataset must be one of {', '.join(registered)} or a name of TensorFlow Datasets, but is "
-        f"'{spec}'; check the name.{did_you_mean(base, (*registered, *tfds_names()))}"
+        f"'{spec}'; check the name.{did_you_mean(base, (*registered, *downloadable))}"
     )

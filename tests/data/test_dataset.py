@@ -34,8 +34,12 @@ def test_data_set_refuses_parts_that_disagree(image_set: ImageSet) -> None:
         DataSet("toy", image_set, other)
 
 
-def test_subset_holds_the_same_number_of_every_class(image_set: ImageSet) -> None:
-    part = image_set.subset(22, seed=0)
+def test_subset_holds_the_same_number_of_every_class_and_says_so(
+    image_set: ImageSet, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        part = image_set.subset(22, seed=0)
+    assert "Training on 20 images instead of 22: 5 of each of the 4 classes." in caplog.text
     np.testing.assert_array_equal(np.bincount(part.labels), [5, 5, 5, 5])
 
 
