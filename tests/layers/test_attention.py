@@ -136,11 +136,8 @@ def largest_tensor(block: keras.layers.Layer, size: int) -> int:
 
     block.build((size, 5))
     graph = step.get_concrete_function(tf.TensorSpec((size, 5), "float32")).graph
-    return max(
-        output.shape.num_elements() or 0
-        for operation in graph.get_operations()
-        for output in operation.outputs
-    )
+    tensors = [output for operation in graph.get_operations() for output in operation.outputs]
+    return max(tensor.shape.num_elements() or 0 for tensor in tensors)
 
 
 def test_inducing_points_make_memory_linear_in_the_set() -> None:

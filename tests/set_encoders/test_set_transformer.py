@@ -29,11 +29,8 @@ def largest_tensor(encoder: SetTransformer, size: int) -> int:
     """Elements of the largest tensor in the graph of the encoder, for a set of `size` images."""
     encoder.build((None, 4, 4, 3))
     graph = tf.function(encoder).get_concrete_function(tf.TensorSpec((size, 4, 4, 3), "float32")).graph
-    return max(
-        output.shape.num_elements() or 0
-        for operation in graph.get_operations()
-        for output in operation.outputs
-    )
+    tensors = [output for operation in graph.get_operations() for output in operation.outputs]
+    return max(tensor.shape.num_elements() or 0 for tensor in tensors)
 
 
 def test_memory_is_linear_in_the_set_by_default() -> None:
