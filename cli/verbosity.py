@@ -18,7 +18,7 @@ class StandardError(logging.StreamHandler):
         logging.Handler.__init__(self)
 
     @property
-    def stream(self) -> TextIO:  # type: ignore[override]
+    def stream(self) -> TextIO:
         """Where records go now."""
         return sys.stderr
 

@@ -1,6 +1,7 @@
 """From a name to its object, one at a time."""
 
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 from stamp_registry.errors import BrokenPlugin, DuplicateName, UnknownName
 from stamp_registry.groups import CONTRACTS, GROUPS
@@ -52,7 +53,7 @@ def find(group: str, name: str) -> EntryPoint:
     return found[0]
 
 
-def load(group: str, name: str) -> object:
+def load(group: str, name: str) -> Any:
     """Import the one target that a name stands for.
 
     Args:
@@ -70,7 +71,7 @@ def load(group: str, name: str) -> object:
     return load_entry_point(find(group, name))
 
 
-def load_entry_point(entry: EntryPoint) -> object:
+def load_entry_point(entry: EntryPoint) -> Any:
     """Import an entry point's target and check it against its group's contract.
 
     Args:
@@ -112,7 +113,8 @@ def version_of(entry: EntryPoint) -> str:
 
 def _metadata(entry: EntryPoint, field: str) -> str:
     # A half-removed package keeps its entry points and loses its metadata.
-    return (entry.dist.metadata.get(field) if entry.dist else None) or "unknown"
+    metadata = entry.dist.metadata if entry.dist else {}
+    return metadata[field] if field in metadata else "unknown"
 
 
 def _check_group(group: str) -> None:

@@ -1,0 +1,1 @@
+"""A backbone and a set encoder for stamp-tf."""
