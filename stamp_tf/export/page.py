@@ -11,6 +11,7 @@ from markupsafe import Markup
 from stamp_tf.export.curves import Line, chart
 from stamp_tf.export.numbers import compact, duration, factor, percent
 from stamp_tf.export.report import CurvePoint, GroupRow, Report
+from stamp_tf.export.rows import fold_layers
 from stamp_tf.runs import RunDirectory, write_bytes_atomic, write_json_atomic
 
 # Colours run in order from teal to violet, in degrees of hue.
@@ -54,13 +55,15 @@ def render_page(report: Report) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"compact": compact, "percent": percent, "duration": duration, "factor": factor}
+    layers = fold_layers(report.layers)
     largest = {
-        quantity: max((getattr(row, f"{quantity}_before") for row in report.layers), default=1) or 1
+        quantity: max((getattr(row, f"{quantity}_before") for row in layers), default=1) or 1
         for quantity in ("channels", "params", "flops")
     }
     shown = [name for name, seconds in report.times.items() if seconds > 0]
     return environment.from_string(source).render(
         report=report,
+        layers=layers,
         strips=kept_channels(report.groups),
         largest=largest,
         charts=_charts(report.curve),

@@ -68,7 +68,7 @@ def measure_speed(
     batch_sizes: Sequence[int] = (1, 128),
     training_batch_sizes: Sequence[int] = (128,),
     repeats: int = 20,
-    max_seconds: float = 10.0,
+    max_seconds: float = 4.0,
     seed: int = 0,
 ) -> Speed:
     """Time inference and training steps of several networks, alternating between them.

@@ -6,6 +6,7 @@ from rich.table import Table
 
 from stamp_tf.export.numbers import compact, duration, factor, percent
 from stamp_tf.export.report import GroupRow, LayerRow, Report
+from stamp_tf.export.rows import fold_layers
 
 _SHADES = " ░▒▓█"
 
@@ -14,7 +15,7 @@ def before_after_table(rows: Sequence[LayerRow], *, title: str | None = None) ->
     """Return one line per layer: channels, parameters and multiply-adds, before and after, and their sums.
 
     Args:
-        rows: The layers in the network's order.
+        rows: The layers in the network's order; those without multiply-adds share one line.
         title: Printed above.
     """
     table = Table(
@@ -29,15 +30,15 @@ def before_after_table(rows: Sequence[LayerRow], *, title: str | None = None) ->
     table.add_column("", justify="right", footer=percent(_ratio(*params)), style="cyan")
     table.add_column("FLOPs (multiply-adds)", justify="right", footer=_change(*flops))
     table.add_column("", justify="right", footer=percent(_ratio(*flops)), style="cyan")
-    for row in rows:
+    for row in fold_layers(rows):
         table.add_row(
             row.name,
             row.kind,
-            _change(row.channels_before, row.channels_after),
+            _change(row.channels_before, row.channels_after) if row.channels_before else "",
             _change(row.params_before, row.params_after),
             percent(_ratio(row.params_before, row.params_after)),
-            _change(row.flops_before, row.flops_after),
-            percent(_ratio(row.flops_before, row.flops_after)),
+            _change(row.flops_before, row.flops_after) if row.flops_before else "",
+            percent(_ratio(row.flops_before, row.flops_after)) if row.flops_before else "",
         )
     return table
 

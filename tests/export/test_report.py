@@ -1,7 +1,10 @@
 """The report's figures, its JSON, and its page."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -120,6 +123,12 @@ def test_page_shows_figures_pictures_and_origin(report: Report) -> None:
     for section in ("kept-channels", "layers", "curves", "speed", "time", "origin"):
         assert f'id="{section}"' in text
     assert text.count('class="chart"') == 2
+
+
+def test_a_page_is_drawn_without_loading_keras() -> None:
+    code = "import sys, stamp_tf.export.page, stamp_tf.export.tables; sys.exit('keras' in sys.modules)"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
 def test_page_escapes_names(report: Report) -> None:
