@@ -113,8 +113,9 @@ def version_of(entry: EntryPoint) -> str:
 
 def _metadata(entry: EntryPoint, field: str) -> str:
     # A half-removed package keeps its entry points and loses its metadata.
-    metadata = entry.dist.metadata if entry.dist else {}
-    return metadata[field] if field in metadata else "unknown"
+    if entry.dist is None or field not in entry.dist.metadata:
+        return "unknown"
+    return entry.dist.metadata[field]
 
 
 def _check_group(group: str) -> None:
