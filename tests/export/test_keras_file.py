@@ -11,6 +11,88 @@ from stamp_tf.export.keras_file import export_keras, read_card
 from stamp_tf.export.plain import custom_objects
 
 
+@keras.saving.register_keras_serializable(package="toy_plugin")
+class Doubling(keras.layers.Layer):
+    """A layer that plain Keras does not know."""
+
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        return 2 * x
+
+
+def test_safe_mode_loads_the_same_plain_model(network, pixels, class_names, tmp_path: Path) -> None:
+    images = np.random.default_rng(0).normal(size=(3, 8, 8, 3)).astype("float32")
+    network.compile("adam", "mse")
+    path = export_keras(network, tmp_path / "model.keras", class_names=class_names, normalization=pixels)
+    loaded = keras.saving.load_model(path, safe_mode=True)
+    np.testing.assert_array_equal(loaded(images, training=False), network(images, training=False))
+    assert custom_objects(loaded) == ()
+    assert not loaded.compiled
+
+
+def test_the_loaded_file_trains_on(network, pixels, class_names, tmp_path: Path) -> None:
+    path = export_keras(network, tmp_path / "model.keras", class_names=class_names, normalization=pixels)
+    loaded = keras.saving.load_model(path)
+    loaded.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    before = loaded.get_layer("conv1").get_weights()[0]
+    loaded.fit(np.ones((4, 8, 8, 3), "float32"), np.array([0, 1, 2, 0]), verbose=0)
+    assert np.abs(loaded.get_layer("conv1").get_weights()[0] - before).max() > 0
+
+
+def test_the_card_tells_names_and_normalisation(network, pixels, class_names, tmp_path: Path) -> None:
+    path = export_keras(network, tmp_path / "model.keras", class_names=class_names, normalization=pixels)
+    card = read_card(path)
+    assert (tuple(card["class_names"]), tuple(card["mean"]), tuple(card["std"])) == (
+        class_names,
+        pixels.mean,
+        pixels.std,
+    )
+
+
+def test_a_custom_layer_is_named(pixels, class_names, tmp_path: Path, caplog) -> None:
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.GlobalAveragePooling2D()(Doubling()(image))
+    model = keras.Model(image, keras.layers.Dense(3)(x))
+    export_keras(model, tmp_path / "model.keras", class_names=class_names, normalization=pixels)
+    assert any("Doubling" in record.message for record in caplog.records)
+
+
+def test_a_lambda_counts_as_custom() -> None:
+    image = keras.Input((4,))
+    assert any(
+        "Lambda" in name for name in custom_objects(keras.Model(image, keras.layers.Lambda(abs)(image)))
+    )
+
+
+def test_a_save_that_breaks_leaves_the_old_file(
+    network, pixels, class_names, tmp_path: Path, monkeypatch
+) -> None:
+    path = export_keras(network, tmp_path / "model.keras", class_names=class_names, normalization=pixels)
+    before = path.read_bytes()
+
+    def break_midway(self: keras.Model, filepath: Path) -> None:
+        Path(filepath).write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(keras.Model, "save", break_midway)
+    with pytest.raises(KeyboardInterrupt):
+        export_keras(network, path, class_names=class_names, normalization=pixels)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["model.keras"]
+
+
+def test_the_name_must_end_in_keras(network, pixels, class_names, tmp_path: Path) -> None:
+    with pytest.raises(StampError, match=r"must end in '\.keras'"):
+        export_keras(network, tmp_path / "model.h5", class_names=class_names, normalization=pixels)
+
+
+def test_a_file_in_the_way_of_the_folder_is_one_line(network, pixels, class_names, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StampError, match="must be writable"):
+        export_keras(
+            network, tmp_path / "file" / "model.keras", class_names=class_names, normalization=pixels
+        )
+
+
 def test_the_card_of_a_foreign_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.keras").write_bytes(b"PK half an archive")
     with pytest.raises(StampError, match="written by stamp-tf"):
