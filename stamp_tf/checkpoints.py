@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from stamp_tf.errors import StampError
@@ -82,3 +83,16 @@ def load_last_step(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
     """
     files = sorted(folder.glob("step-*.npz"))
     return load_state(files[-1]) if files else None
+
+
+def optimizer_arrays(prefix: str, optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
+    """Return the state of an optimizer by number."""
+    return {f"{prefix}/{index}": np.asarray(value) for index, value in enumerate(optimizer.variables)}
+
+
+def assign_optimizer(
+    prefix: str, optimizer: keras.optimizers.Optimizer, arrays: Mapping[str, np.ndarray]
+) -> None:
+    """Undo `optimizer_arrays`."""
+    for index, variable in enumerate(optimizer.variables):
+        variable.assign(arrays[f"{prefix}/{index}"])

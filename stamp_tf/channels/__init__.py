@@ -1,6 +1,6 @@
 """Channels of a functional model: trace, mask, slice, count their cost, meet a budget."""
 
-from stamp_tf.channels.budget import Budget, ChannelCut
+from stamp_tf.channels.budget import Budget, ChannelCut, add_logistic_noise
 from stamp_tf.channels.cost import CostModel, LayerCost
 from stamp_tf.channels.groups import ChannelGroup, ChannelMap, WeightAxis
 from stamp_tf.channels.mask import mask_kernels
@@ -15,6 +15,7 @@ __all__ = [
     "CostModel",
     "LayerCost",
     "WeightAxis",
+    "add_logistic_noise",
     "mask_kernels",
     "slice_model",
     "trace_channels",

@@ -14,6 +14,7 @@ from stamp_tf.channels.groups import ChannelMap
 from stamp_tf.errors import StampError
 
 Tensor = Any
+_NOISE_SCALE = 0.2
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,25 @@ class ChannelCut:
         Raises:
             StampError: If even the fewest channels cost more.
         """
+        position, num_kept = self._cut(scores, budget)
+        return (position < num_kept).astype("float32")
+
+    def threshold(self, scores: np.ndarray, budget: Budget) -> float:
+        """Return the score midway between the last channel that fits and the next one.
+
+        Args:
+            scores: Value per channel, `[C]`.
+            budget: The limit.
+
+        Raises:
+            StampError: If even the fewest channels cost more.
+        """
+        position, num_kept = self._cut(scores, budget)
+        by_position = np.asarray(scores, "float64")[np.argsort(position)]
+        return float(by_position[max(0, num_kept - 1) : num_kept + 1].mean())
+
+    def _cut(self, scores: np.ndarray, budget: Budget) -> tuple[np.ndarray, int]:
+        """Return each channel's place in rank, the best of each group first, and how many of them fit."""
         scores = np.asarray(scores, "float64")
         if scores.shape != (self.num_channels,) or not np.isfinite(scores).all():
             raise StampError(f"Scores must be finite, one per channel ({self.num_channels}), but got {scores.shape}.")
@@ -123,7 +143,7 @@ class ChannelCut:
         while low < high:
             middle = (low + high + 1) // 2
             low, high = (middle, high) if fits(middle) else (low, middle - 1)
-        return (position < low).astype("float32")
+        return position, low
 
     def straight_through(self, scores: Tensor, limits: Tensor, *, temperature: float = 0.5) -> Tensor:
         """Return a 0/1 mask that fits, with the gradient of a soft mask whose cut moves with the scores.
@@ -177,6 +197,17 @@ class ChannelCut:
         moving_cut = cut + ops.sum(price * (scores - values))
         moving = ops.sigmoid((scores - moving_cut) / temperature)
         return hard + (moving - ops.stop_gradient(moving))
+
+
+def add_logistic_noise(scores: Tensor, uniform: Tensor) -> Tensor:
+    """Add logistic noise to scores: neighbours in rank change places, so both learn what they are worth.
+
+    Args:
+        scores: `[C]`.
+        uniform: Numbers in (0, 1), `[C]`.
+    """
+    uniform = ops.clip(uniform, 1e-6, 1 - 1e-6)
+    return scores + _NOISE_SCALE * (ops.log(uniform) - ops.log(1 - uniform))
 
 
 def _up(fraction: float) -> str:

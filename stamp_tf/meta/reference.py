@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from stamp_tf.channels import ChannelCut, ChannelMap, CostModel, trace_channels
 from stamp_tf.checkpoints import load_state, save_state
 from stamp_tf.data.normalization import Normalization
 from stamp_tf.errors import StampError
+from stamp_tf.meta.probe import Probe
+from stamp_tf.meta.transfer import transfer_weights
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,10 @@ class BackboneConfig:
                 f"--backbone {self.name} must accept its options, but {dict(self.options)} gave '{error}'; "
                 "leave the option out or choose another backbone."
             ) from None
+
+    def with_num_classes(self, num_classes: int) -> BackboneConfig:
+        """Return the same backbone with another number of logits."""
+        return replace(self, num_classes=num_classes)
 
     def to_config(self) -> dict[str, Any]:
         """Return JSON content."""
@@ -96,6 +102,41 @@ class Reference:
         self.channel_map: ChannelMap = trace_channels(self.model)
         self.cost_model = CostModel(self.model, self.channel_map)
         self.cut = ChannelCut(self.channel_map, self.cost_model)
+
+    def propose_scores(self, images: np.ndarray, *, normalization: Normalization) -> np.ndarray:
+        """Return the score of every channel for a set: the instant answer, without any step.
+
+        Args:
+            images: The set, uint8 `[B, H, W, D]`, without labels.
+            normalization: Of the data set it comes from.
+
+        Returns:
+            float32 `[C]`, logits of E[m]; the learnt scores where there is no mask generator yet.
+
+        Raises:
+            StampError: If the reference was trained without budgets and without meta-training.
+        """
+        if self.mask_generator is None or self.set_encoder is None:
+            if self.scores is None:
+                raise StampError(
+                    "--method stamp needs a reference trained at budgets or meta-trained, but this one is neither; "
+                    "run pretrain with --budget-epochs or meta-train."
+                )
+            return self.scores
+        pseudo_images = self.set_encoder(normalization(images))
+        pooled = Probe(self.model, self.channel_map)(
+            [variable.value for variable in self.model.trainable_variables],
+            [variable.value for variable in self.model.non_trainable_variables],
+            pseudo_images,
+        )
+        uniform = np.full((2, self.channel_map.num_channels), 0.5, "float32")
+        return keras.ops.convert_to_numpy(self.mask_generator(pooled, uniform)[0])
+
+    def in_float32(self) -> Reference:
+        """Return the same reference with networks that compute in float32."""
+        model = self.backbone.build()
+        transfer_weights(self.model, model)
+        return replace(self, model=model)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return every value by name."""

@@ -7,7 +7,7 @@ from keras import ops
 
 from stamp_tf.errors import StampError
 from stamp_tf.layers.permutation_equivariant import POOLINGS, PermutationEquivariant
-from stamp_tf.set_encoders.set_encoder import SetEncoder, Shape, require_positive
+from stamp_tf.set_encoders.set_encoder import SetEncoder, require_positive
 
 
 @keras.saving.register_keras_serializable(package="stamp_tf")
@@ -67,8 +67,8 @@ class DeepSets(SetEncoder):
         # Pooling over many images shrinks whatever differs between sets; the norm brings it back to order 1.
         self.output_norm = keras.layers.LayerNormalization(name="output_norm", dtype=policy)
 
-    def build_features(self, coarse_shape: Shape) -> None:
-        rows, columns, depth = coarse_shape[1:]
+    def build_features(self, coarse_shape: tuple[int, int, int]) -> None:
+        rows, columns, depth = coarse_shape
         self.input_projection.build((None, rows * columns * depth))
         for block in self.blocks:
             block.build((None, self.width))

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from stamp_tf.errors import StampError
-from stamp_tf.set_encoders.set_encoder import SetEncoder, Shape
+from stamp_tf.set_encoders.set_encoder import SetEncoder
 
 
 @keras.saving.register_keras_serializable(package="stamp_tf")
@@ -92,8 +92,8 @@ class NeuralStatistician(SetEncoder):
         self.decoder = keras.layers.Dense(width, activation="relu", name="decoder", dtype=policy)
         self.decoder_norm = keras.layers.LayerNormalization(name="decoder_norm", dtype=policy)
 
-    def build_features(self, coarse_shape: Shape) -> None:
-        shape = coarse_shape
+    def build_features(self, coarse_shape: tuple[int, int, int]) -> None:
+        shape = (None, *coarse_shape)
         for convolution in self.convolutions:
             convolution.build(shape)
             shape = convolution.compute_output_shape(shape)

@@ -49,8 +49,8 @@ class SetEncoder(keras.layers.Layer):
         self.resolution = resolution
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
-    def build_features(self, coarse_shape: Shape) -> None:
-        """Create the weights of `features` for coarse images of shape [B, h, w, D]."""
+    def build_features(self, coarse_shape: tuple[int, int, int]) -> None:
+        """Create the weights of `features` for coarse images of h, w, D pixels and colours."""
         raise NotImplementedError
 
     def features(self, coarse: Any, training: bool) -> Any:
@@ -69,7 +69,7 @@ class SetEncoder(keras.layers.Layer):
         side = max(height, width)
         self.block_size = 1 if self.resolution is None else -(-side // self.resolution)
         self.coarse_shape = (-(-height // self.block_size), -(-width // self.block_size), depth)
-        self.build_features((None, *self.coarse_shape))
+        self.build_features(self.coarse_shape)
         rows, columns, depth = self.coarse_shape
         # LeCun's scale turns features of order 1 into pixels of order 1; Glorot's would give a grey image.
         self.pixel_projection = keras.layers.Dense(

@@ -7,7 +7,7 @@ from keras import ops
 
 from stamp_tf.errors import StampError
 from stamp_tf.layers.attention import ISAB, PMA, SAB
-from stamp_tf.set_encoders.set_encoder import SetEncoder, Shape, require_positive
+from stamp_tf.set_encoders.set_encoder import SetEncoder, require_positive
 
 
 @keras.saving.register_keras_serializable(package="stamp_tf")
@@ -78,8 +78,8 @@ class SetTransformer(SetEncoder):
         self.pool = PMA(width, num_seeds=num_outputs, name="pool", **shared)
         self.output_block = SAB(width, name="output_block", **shared)
 
-    def build_features(self, coarse_shape: Shape) -> None:
-        rows, columns, depth = coarse_shape[1:]
+    def build_features(self, coarse_shape: tuple[int, int, int]) -> None:
+        rows, columns, depth = coarse_shape
         self.input_projection.build((None, rows * columns * depth))
         elements = (None, self.width)
         for block in self.blocks:

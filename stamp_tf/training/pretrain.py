@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,13 +14,13 @@ import keras
 import numpy as np
 
 from stamp_tf.channels import Budget, mask_kernels
-from stamp_tf.checkpoints import load_last_step, save_step
+from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
 from stamp_tf.data import Batches, DataSet, Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.meta.reference import BackboneConfig, Reference, assign_arrays
 from stamp_tf.runs import RunDirectory, append_jsonl
 from stamp_tf.training.evaluate import evaluate_accuracy
-from stamp_tf.training.schedules import cosine_rate
+from stamp_tf.schedules import cosine_rate
 from stamp_tf.training.statistics import recalibrate_statistics
 
 logger = logging.getLogger(__name__)
@@ -132,8 +133,8 @@ def pretrain(
         arrays, metadata = state
         assign_arrays("model", model, arrays, path=run.checkpoints)
         scores.assign(arrays["scores"])
-        _assign_optimizer("optimizer", optimizer, arrays)
-        _assign_optimizer("score_optimizer", score_optimizer, arrays)
+        assign_optimizer("optimizer", optimizer, arrays)
+        assign_optimizer("score_optimizer", score_optimizer, arrays)
         first_epoch = metadata["step"]
 
     for epoch in range(first_epoch, num_epochs):
@@ -171,12 +172,14 @@ def pretrain(
             epoch + 1,
             reference.arrays()
             | {"scores": np.asarray(scores)}
-            | _optimizer_arrays("optimizer", optimizer)
-            | _optimizer_arrays("score_optimizer", score_optimizer),
+            | optimizer_arrays("optimizer", optimizer)
+            | optimizer_arrays("score_optimizer", score_optimizer),
             {},
         )
     if config.budget_epochs:
-        reference.scores = np.asarray(scores)
+        # Budgets fix differences of scores, not their level: let 0 be the cut at the median budget.
+        median = Budget(max_flops=math.sqrt(config.budgets[0] * config.budgets[1]))
+        reference.scores = np.asarray(scores) - np.float32(reference.cut.threshold(np.asarray(scores), median))
     reference.description["figures"] = _figures(reference, dataset, batches)
     reference.save(run.reference)
     append_jsonl(run.metrics, {"final": reference.description["figures"]})
@@ -227,12 +230,3 @@ def _figures(reference: Reference, dataset: DataSet, batches: Batches) -> dict[s
             model, dataset.test, normalization=reference.normalization
         )
     return figures
-
-
-def _optimizer_arrays(prefix: str, optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
-    return {f"{prefix}/{index}": np.asarray(value) for index, value in enumerate(optimizer.variables)}
-
-
-def _assign_optimizer(prefix: str, optimizer: keras.optimizers.Optimizer, arrays: Mapping[str, np.ndarray]) -> None:
-    for index, variable in enumerate(optimizer.variables):
-        variable.assign(arrays[f"{prefix}/{index}"])

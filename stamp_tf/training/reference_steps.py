@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from stamp_tf.channels import ChannelCut
-from stamp_tf.training.losses import budget_loss, plain_loss
+from stamp_tf.training.budget_loss import budget_loss, plain_loss
 
 Step = Callable[..., dict[str, Any]]
 

@@ -1,4 +1,4 @@
-"""Losses of the reference network: labels, and its own full output as a teacher."""
+"""Losses of the reference network: on labels, and for a masked network its own full output as a teacher."""
 
 from __future__ import annotations
 
@@ -8,34 +8,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from stamp_tf.channels import ChannelCut, mask_kernels
+from stamp_tf.channels import ChannelCut, add_logistic_noise, mask_kernels
+from stamp_tf.losses import accuracy, classification_loss, distillation_loss
 
 Tensor = Any
-SCORE_NOISE = 0.2
-"""Scale of the logistic noise on scores: neighbours in rank change places, and both learn what they are worth."""
-
-
-def classification_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean cross-entropy of logits `[B, classes]` and labels int `[B]`."""
-    log_probabilities = ops.log_softmax(logits, axis=-1)
-    targets = ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
-    return -ops.mean(ops.sum(targets * log_probabilities, axis=-1))
-
-
-def distillation_loss(logits: Tensor, teacher_logits: Tensor) -> Tensor:
-    """Return the mean cross-entropy of logits `[B, classes]` and a teacher's probabilities.
-
-    Reference:
-        Hinton et al. 2015, at temperature 1.
-    """
-    probabilities = ops.stop_gradient(ops.softmax(teacher_logits, axis=-1))
-    return -ops.mean(ops.sum(probabilities * ops.log_softmax(logits, axis=-1), axis=-1))
-
-
-def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the fraction of logits `[B, classes]` whose largest is the label's."""
-    hits = ops.argmax(logits, axis=-1) == ops.cast(labels, "int32")
-    return ops.mean(ops.cast(hits, "float32"))
 
 
 def plain_loss(
@@ -82,7 +58,7 @@ def budget_loss(
     """
     logits, new_statistics = model.stateless_call(weights, statistics, images, training=True)
     full_loss = classification_loss(logits, labels)
-    mask = cut.straight_through(noisy(scores, uniform), limits)
+    mask = cut.straight_through(add_logistic_noise(scores, uniform), limits)
     paths = [variable.path for variable in model.trainable_variables]
     masked_weights = mask_kernels(cut.channel_map, paths, weights, mask)
     masked_logits, _ = model.stateless_call(masked_weights, statistics, images, training=True)
@@ -98,9 +74,3 @@ def budget_loss(
             "keep_ratio": ops.mean(mask),
         },
     )
-
-
-def noisy(scores: Tensor, uniform: Tensor) -> Tensor:
-    """Add logistic noise of scale `SCORE_NOISE`, made from uniform numbers `[C]` in (0, 1), to scores `[C]`."""
-    uniform = ops.clip(uniform, 1e-6, 1 - 1e-6)
-    return scores + SCORE_NOISE * (ops.log(uniform) - ops.log(1 - uniform))

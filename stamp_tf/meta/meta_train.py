@@ -1,0 +1,278 @@
+"""Meta-train phi = {W, pi, theta} on episodes of the reference data set (Algorithm 1)."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from stamp_tf.channels import Budget
+from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
+from stamp_tf.data import DataSet, EpisodeSampler
+from stamp_tf.errors import StampError
+from stamp_tf.meta.objective import Sparsity, StampObjective
+from stamp_tf.meta.reference import Reference, assign_arrays, make_layer
+from stamp_tf.meta.transfer import transfer_weights
+from stamp_tf.runs import RunDirectory, append_jsonl
+from stamp_tf.schedules import step_rate
+
+logger = logging.getLogger(__name__)
+
+_MIN_CHANNELS = 2
+_SAVE_EVERY = 10
+
+
+@dataclass(frozen=True)
+class MetaTrainConfig:
+    """Options of meta-training.
+
+    Args:
+        set_encoder: Registered name.
+        set_encoder_options: Its arguments.
+        mask_generator: Registered name.
+        mask_generator_options: Its arguments.
+        outer_steps: Number of meta-updates (2000 for VGG-19 and 3000 for ResNet-18 as published).
+        tasks: N, tasks per meta-update.
+        ways: Classes per task.
+        shots: Images per class and task.
+        inner_batches: Mini-batches that a task's images are divided into; all but the last take an inner step.
+        inner_rates: Inner learning rates of W, pi, theta.
+        outer_rates: Outer learning rates of W, pi, theta; a tenth from 50% of the steps on, again from 80%.
+        sparsity: `budgets` draws a FLOPs limit per task; `kl` lets the prior close channels, as published.
+        budgets: Smallest and largest fraction of FLOPs drawn, log-uniformly.
+        kl_scale: Factor on KL / B.
+        replicas: Devices that share the tasks.
+        mixed_precision: Compute in bfloat16.
+        xla: Compile with XLA.
+        seed: Of everything random.
+    """
+
+    set_encoder: str = "set-transformer"
+    set_encoder_options: Mapping[str, Any] = field(default_factory=dict)
+    mask_generator: str = "score"
+    mask_generator_options: Mapping[str, Any] = field(default_factory=dict)
+    outer_steps: int = 200
+    tasks: int = 4
+    ways: int = 10
+    shots: int = 64
+    inner_batches: int = 5
+    inner_rates: tuple[float, float, float] = (1e-3, 1e-2, 1e-3)
+    outer_rates: tuple[float, float, float] = (1e-4, 1e-2, 1e-3)
+    sparsity: Sparsity = "budgets"
+    budgets: tuple[float, float] = (0.06, 1.0)
+    kl_scale: float = 1.0
+    replicas: int = 1
+    mixed_precision: bool = False
+    xla: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for option, value in (
+            ("--outer-steps", self.outer_steps),
+            ("--inner-batches", self.inner_batches),
+            ("--replicas", self.replicas),
+        ):
+            if value < 1:
+                raise StampError(f"{option} must be at least 1, but got {value}; give a positive number.")
+        if self.ways * self.shots % self.inner_batches:
+            raise StampError(
+                f"--inner-batches must divide ways x shots = {self.ways * self.shots}, but got {self.inner_batches}; "
+                "5 fits the default of 640."
+            )
+        if self.sparsity not in ("budgets", "kl"):
+            raise StampError(f"--sparsity must be budgets or kl, but got {self.sparsity}; budgets is the default.")
+        low, high = self.budgets
+        if not 0 < low <= high <= 1:
+            raise StampError(
+                f"--budgets must be LOW:HIGH with 0 < LOW <= HIGH <= 1, but got {low:g}:{high:g}; 0.06:1 is usual."
+            )
+
+
+def meta_train(
+    dataset: DataSet,
+    reference: Reference,
+    run_dir: str | Path,
+    *,
+    config: MetaTrainConfig | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_step: Callable[[int, int, Mapping[str, float]], None] | None = None,
+) -> Reference:
+    """Learn masks that follow from a set, and weights that adapt fast under them.
+
+    Args:
+        dataset: The reference data set.
+        reference: What `pretrain` made, with scores for `budgets`.
+        run_dir: Folder for configuration, metrics, checkpoints and `reference.npz`.
+        config: Options.
+        resume: Go on from the last state.
+        overwrite: Empty a run directory that exists.
+        on_step: Called with (steps done, all steps, figures) after each outer step.
+
+    Returns:
+        The reference with meta-trained weights, mask generator and set encoder, as saved.
+
+    Raises:
+        StampError: If the data set does not fit, or the run directory is in use or has other options.
+
+    Reference:
+        Song et al. 2020, Algorithm 1.
+    """
+    from stamp_tf.meta.meta_step import compile_meta_step, make_strategy
+
+    config = config or MetaTrainConfig()
+    run = RunDirectory(Path(run_dir))
+    if tuple(dataset.image_shape) != tuple(reference.backbone.input_shape):
+        raise StampError(
+            f"--dataset must have the reference's images {reference.backbone.input_shape}, but has "
+            f"{dataset.image_shape}; load it with that image_shape."
+        )
+    sampler = EpisodeSampler(
+        dataset.train, ways=config.ways, shots=config.shots, num_tasks=config.tasks, seed=config.seed
+    )
+    strategy = make_strategy(config.replicas)
+    with strategy.scope():
+        objective = _objective(reference, config)
+    run.start(
+        {"command": "meta-train", "dataset": dataset.name, "backbone": reference.backbone.to_config(), **asdict(config)},
+        resume=resume,
+        overwrite=overwrite,
+    )
+    with strategy.scope():
+        optimizers = [keras.optimizers.Adam(rate) for rate in config.outer_rates]
+        for optimizer, part in zip(optimizers, objective.parts.split(objective.variables), strict=True):
+            optimizer.build(part)
+    step = compile_meta_step(
+        objective,
+        optimizers,
+        inner_rates=objective.parts.spread(*config.inner_rates),
+        strategy=strategy,
+        xla=config.xla,
+    )
+    result = Reference(
+        reference.backbone.with_num_classes(config.ways),
+        objective.model,
+        reference.scores,
+        reference.normalization,
+        {**reference.description, "meta_train": asdict(config), "meta_dataset": dataset.name},
+        objective.set_encoder,
+        objective.mask_generator,
+    )
+    first = 0
+    if resume and (state := load_last_step(run.checkpoints)) is not None:
+        arrays, metadata = state
+        for prefix, layer in _layers(objective):
+            assign_arrays(prefix, layer, arrays, path=run.checkpoints)
+        for index, optimizer in enumerate(optimizers):
+            assign_optimizer(f"optimizer_{index}", optimizer, arrays)
+        first = metadata["step"]
+
+    def save(num_done: int) -> None:
+        arrays = result.arrays()
+        for index, optimizer in enumerate(optimizers):
+            arrays |= optimizer_arrays(f"optimizer_{index}", optimizer)
+        save_step(run.checkpoints, num_done, arrays, {})
+
+    num_done = first
+    try:
+        for index in range(first, config.outer_steps):
+            started = time.perf_counter()
+            for optimizer, rate in zip(optimizers, config.outer_rates, strict=True):
+                optimizer.learning_rate = step_rate(index, config.outer_steps, peak=rate)
+            figures = step(*_episode(sampler, reference, config, index, objective.cut.num_channels))
+            record = {name: float(value) for name, value in figures.items()}
+            num_done = index + 1
+            record |= {"step": num_done, "seconds": time.perf_counter() - started}
+            append_jsonl(run.metrics, record)
+            if on_step is not None:
+                on_step(num_done, config.outer_steps, record | {"images": config.tasks * config.ways * config.shots})
+            if num_done % _SAVE_EVERY == 0:
+                save(num_done)
+    except KeyboardInterrupt:
+        save(num_done)
+        raise KeyboardInterrupt(f"state saved in {run.path}; continue with --resume") from None
+    save(num_done)
+    if config.mixed_precision:
+        result = result.in_float32()
+    if not objective.mask_generator.has_prior:
+        _center_scores(result, dataset, config)
+    result.save(run.reference)
+    return result
+
+
+def _objective(reference: Reference, config: MetaTrainConfig) -> StampObjective:
+    """Build the networks: weights of the reference, a new head for `ways` classes, a fresh encoder."""
+    keras.utils.set_random_seed(config.seed)
+    policy = keras.config.dtype_policy()
+    try:
+        if config.mixed_precision:
+            keras.config.set_dtype_policy("mixed_bfloat16")
+        model = reference.backbone.build(num_classes=config.ways)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    transfer_weights(reference.model, model)
+    set_encoder = make_layer(
+        "set_encoders", config.set_encoder, config.set_encoder_options, shape=(None, *reference.backbone.input_shape)
+    )
+    num_outputs = set_encoder.compute_output_shape((None, *reference.backbone.input_shape))[0]
+    mask_generator = make_layer(
+        "mask_generators",
+        config.mask_generator,
+        {"group_sizes": list(reference.channel_map.group_sizes), **config.mask_generator_options},
+        shape=(num_outputs, reference.channel_map.num_channels),
+    )
+    if reference.scores is not None:
+        mask_generator.start_from(reference.scores)
+    return StampObjective(
+        model,
+        mask_generator,
+        set_encoder,
+        reference.cut.with_min_channels(_MIN_CHANNELS),
+        sparsity=config.sparsity,
+        kl_scale=config.kl_scale,
+    )
+
+
+def _layers(objective: StampObjective) -> list[tuple[str, Any]]:
+    return [
+        ("model", objective.model),
+        ("mask_generator", objective.mask_generator),
+        ("set_encoder", objective.set_encoder),
+    ]
+
+
+def _episode(
+    sampler: EpisodeSampler, reference: Reference, config: MetaTrainConfig, index: int, num_channels: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return images `[N, S, b, H, W, D]`, labels `[N, S, b]`, uniform `[N, S, 2, C]`, limits `[N, 2]`."""
+    episode = sampler.sample(index)
+    num_tasks, num_batches = config.tasks, config.inner_batches
+    images = reference.normalization(episode.images)
+    images = images.reshape(num_tasks, num_batches, -1, *images.shape[2:])
+    labels = episode.labels.reshape(num_tasks, num_batches, -1)
+    rng = np.random.default_rng((config.seed, index, 3))
+    uniform = rng.uniform(size=(num_tasks, num_batches, 2, num_channels)).astype("float32")
+    low, high = np.log(config.budgets)
+    flops = np.exp(rng.uniform(low, high, num_tasks))
+    limits = np.stack([np.full(num_tasks, np.inf), flops], axis=1).astype("float32")
+    return images, labels, uniform, limits
+
+
+def _center_scores(reference: Reference, dataset: DataSet, config: MetaTrainConfig) -> None:
+    """Shift the scores so that the cut at the median budget lies at 0.
+
+    Budgets fix differences of scores but not their level. With this one, E[m] > 0.5 says that a channel is kept
+    at more than half of the budgets that were drawn, and the threshold rule has a meaning.
+    """
+    median = math.sqrt(config.budgets[0] * config.budgets[1])
+    rng = np.random.default_rng((config.seed, 4))
+    chosen = rng.permutation(len(dataset.train))[: config.ways * config.shots]
+    scores = reference.propose_scores(dataset.train.images[np.sort(chosen)], normalization=reference.normalization)
+    reference.mask_generator.shift_scores(-reference.cut.threshold(scores, Budget(max_flops=median)))

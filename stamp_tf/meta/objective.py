@@ -1,0 +1,170 @@
+"""The loss of one task: set representation -> scores -> mask -> masked network (Eq. 2, 3, 12-14)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import keras
+from keras import ops
+
+from stamp_tf.channels import ChannelCut, add_logistic_noise, mask_kernels
+from stamp_tf.errors import StampError
+from stamp_tf.layers.mask_generator import MaskGenerator
+from stamp_tf.losses import accuracy, classification_loss
+from stamp_tf.meta.probe import Probe
+
+Tensor = Any
+Sparsity = Literal["budgets", "kl"]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """How phi = {W, pi, theta}, a flat list of tensors, divides.
+
+    Args:
+        num_weights: Tensors of the backbone W, which come first.
+        num_generator: Tensors of the mask generator pi.
+        num_encoder: Tensors of the set encoder theta.
+    """
+
+    num_weights: int
+    num_generator: int
+    num_encoder: int
+
+    def split(self, phi: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+        """Return the parts of a flat list."""
+        first, second = self.num_weights, self.num_weights + self.num_generator
+        return list(phi[:first]), list(phi[first:second]), list(phi[second:])
+
+    def spread(self, weights: float, generator: float, encoder: float) -> list[float]:
+        """Return one number per tensor, by part."""
+        return (
+            [weights] * self.num_weights + [generator] * self.num_generator + [encoder] * self.num_encoder
+        )
+
+
+class StampObjective:
+    """The STAMP loss as a pure function of phi and the batch.
+
+    Args:
+        model: The backbone, with the task's number of logits.
+        mask_generator: pi.
+        set_encoder: theta.
+        cut: The budget function.
+        sparsity: `budgets` cuts noisy scores at a given budget, straight-through; `kl` samples the generator's
+            mask and adds its prior, as published.
+        kl_scale: Factor on KL / number of training examples.
+
+    Raises:
+        StampError: If `kl` is asked of a generator without a prior.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        mask_generator: MaskGenerator,
+        set_encoder: keras.Layer,
+        cut: ChannelCut,
+        *,
+        sparsity: Sparsity = "budgets",
+        kl_scale: float = 1.0,
+    ) -> None:
+        if sparsity == "kl" and not mask_generator.has_prior:
+            raise StampError(
+                f"--sparsity kl needs a mask generator with a prior, but {type(mask_generator).__name__} has none; "
+                "use --mask-generator beta-bernoulli or --sparsity budgets."
+            )
+        self.model = model
+        self.mask_generator = mask_generator
+        self.set_encoder = set_encoder
+        self.cut = cut
+        self.sparsity = sparsity
+        self.kl_scale = kl_scale
+        self.probe = Probe(model, cut.channel_map)
+        self.parts = Parts(
+            len(model.trainable_variables),
+            len(mask_generator.trainable_variables),
+            len(set_encoder.trainable_variables),
+        )
+        self._paths = [variable.path for variable in model.trainable_variables]
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """Phi as variables, in the order of the pure function's argument."""
+        return [
+            *self.model.trainable_variables,
+            *self.mask_generator.trainable_variables,
+            *self.set_encoder.trainable_variables,
+        ]
+
+    @property
+    def statistics(self) -> list[keras.Variable]:
+        """The backbone's batch-norm statistics."""
+        return self.model.non_trainable_variables
+
+    def generate(
+        self, phi: Sequence[Tensor], statistics: Sequence[Tensor], images: Tensor, uniform: Tensor, *, training: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return scores `[C]`, a sampled mask `[C]` and the prior's cost for a set.
+
+        Args:
+            phi: Flat values of W, pi, theta.
+            statistics: Values of the backbone's statistics.
+            images: The set, float32 `[B, H, W, D]`, without labels.
+            uniform: Numbers in (0, 1), `[2, C]`.
+            training: Whether the encoder samples.
+        """
+        weights, generator, encoder = self.parts.split(phi)
+        pseudo_images, _, losses = self.set_encoder.stateless_call(
+            encoder,
+            [variable.value for variable in self.set_encoder.non_trainable_variables],
+            images,
+            training=training,
+            return_losses=True,
+        )
+        pooled = self.probe(weights, statistics, pseudo_images)
+        (scores, sample, kl), _ = self.mask_generator.stateless_call(generator, [], pooled, uniform)
+        return scores, sample, kl + sum(losses)
+
+    def __call__(
+        self,
+        phi: Sequence[Tensor],
+        statistics: Sequence[Tensor],
+        images: Tensor,
+        labels: Tensor,
+        *,
+        set_images: Tensor,
+        uniform: Tensor,
+        limits: Tensor,
+        num_examples: float,
+    ) -> tuple[Tensor, tuple[list[Tensor], dict[str, Tensor]]]:
+        """Return the loss on a mini-batch, the new statistics and the figures.
+
+        Args:
+            phi: Flat values of W, pi, theta.
+            statistics: Values of the backbone's statistics.
+            images: Mini-batch, float32 `[b, H, W, D]`.
+            labels: int32 `[b]`.
+            set_images: The whole set, float32 `[B, H, W, D]`.
+            uniform: Numbers in (0, 1), `[2, C]`.
+            limits: Limits on (parameters, FLOPs), `[2]`; ignored by `kl`.
+            num_examples: |D|, by which the prior is divided.
+        """
+        scores, sample, kl = self.generate(phi, statistics, set_images, uniform, training=True)
+        if self.sparsity == "budgets":
+            mask = self.cut.straight_through(add_logistic_noise(scores, uniform[0]), limits)
+            prior = 0.0 * kl
+        else:
+            mask = sample
+            prior = self.kl_scale / num_examples * kl
+        weights = self.parts.split(phi)[0]
+        masked = mask_kernels(self.cut.channel_map, self._paths, weights, mask)
+        logits, new_statistics = self.model.stateless_call(masked, statistics, images, training=True)
+        loss = classification_loss(logits, labels)
+        figures = {
+            "loss": loss,
+            "prior": prior,
+            "accuracy": accuracy(logits, labels),
+            "keep_ratio": ops.mean(mask),
+        }
+        return loss + prior, (new_statistics, figures)
