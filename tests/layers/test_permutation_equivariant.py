@@ -1,5 +1,7 @@
 """The layer of Deep Sets against its equation."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from stamp_tf.layers.permutation_equivariant import PermutationEquivariant
 
 
 @pytest.mark.parametrize(("pooling", "pool"), [("mean", np.mean), ("max", np.max)])
-def test_it_computes_its_equation(pooling: str, pool: type(np.mean)) -> None:
+def test_it_computes_its_equation(pooling: str, pool: Callable[..., np.ndarray]) -> None:
     layer = PermutationEquivariant(4, pooling, activation="relu", dtype="float64")
     elements = np.random.default_rng(0).normal(size=(2, 7, 3))
     result = layer(elements)
