@@ -5,7 +5,8 @@
 
 Every figure comes from a process of its own, with one thread and lowered priority: a peak cannot be reset.
 The peak is the process's largest resident size; what it held before the first call (TensorFlow, the traced
-graph, weights, images) is recorded beside it. The limit on memory ends a measurement that would take the machine down.
+graph, weights, images) is recorded beside it. The limit on memory ends a measurement that would take the
+machine down.
 """
 
 import argparse
