@@ -27,15 +27,10 @@ TIER = {part: number for number, tier in enumerate(TIERS) for part in tier}
 # The tensor mathematics at the bottom knows no files and no data sets.
 FORBIDDEN = {(above, below) for above in ("layers", "channels") for below in ("data", "runs", "checkpoints")}
 
-# These parts run on any Keras backend and may not name TensorFlow, but for the files where the edge lies. A
-# file of another part may, if its docstring says so.
-PURE = {"errors", "runs", "checkpoints", "schedules", "losses", "layers", "channels", "backbones", "set_encoders"}
+# The mathematics and the bottom run on any Keras backend and may not name TensorFlow. A file of another part
+# may, if its docstring says so.
+PURE = {*TIERS[0], "layers", "channels", "backbones", "set_encoders"}
 EDGES = ("stamp_tf/export/saved_model.py", "*_tensorflow.py")
-    "stamp_tf/meta/compiled*.py",
-    "stamp_tf/meta/gradients.py",
-    "stamp_tf/export/saved_model.py",
-    "*_tensorflow.py",
-)
 TENSORFLOW = {"tensorflow", "tensorflow_datasets", "tensorflow_model_optimization", "tf_keras"}
 HEAVY = {*TENSORFLOW, "keras", "numpy", "rich", "matplotlib", "sklearn", "jinja2", "PIL"}
 
