@@ -18,7 +18,7 @@ TIERS = (
     {"data"},
     {"layers", "channels"},
     {"backbones", "set_encoders"},
-    {"meta"},
+    {"meta", "bundled"},
     {"pruning", "baselines", "training"},
     {"benchmark", "export"},
 )
