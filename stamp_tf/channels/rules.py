@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from keras import layers
+from keras import activations, layers
 
 if TYPE_CHECKING:
     from stamp_tf.channels.trace import Trace
@@ -47,6 +47,8 @@ def apply_rule(trace: Trace, operation: Any, node: Any) -> None:
     rule = _rule_of(operation)
     if getattr(operation, "data_format", "channels_last") == "channels_first":
         rule, reason = None, "channels come first"
+    elif rule in _READING and not operation.trainable:
+        rule, reason = None, "it is frozen, and masks reach only what is trained"
     else:
         reason = f"no rule for {type(operation).__name__}"
     if rule is not None:
@@ -114,9 +116,9 @@ def _produce(trace: Trace, layer: Any, node: Any, *, kernel: Any, axis: int) -> 
 
 def _mixes(layer: Any) -> str | None:
     """Return why a layer's own activation cannot be passed."""
-    name = getattr(layer.activation, "__name__", None)
-    if name is None:
-        return "its activation is not a function with a name"
+    name = getattr(layer.activation, "__name__", type(layer.activation).__name__)
+    if getattr(activations, name, None) is not layer.activation:
+        return f"its activation {name} is not one of Keras's"
     return f"its activation {name} mixes channels" if name in _MIXING_ACTIVATIONS else None
 
 
@@ -205,7 +207,9 @@ def _layer_normalization(trace: Trace, layer: Any, node: Any) -> str | None:
 
 def _prelu(trace: Trace, layer: Any, node: Any) -> str | None:
     channels = _channels(trace, node)
-    trace.carry(layer.alpha, -1, channels, role="follower", layer=layer.name)
+    # With one slope for all channels there is nothing to take away.
+    if layer.alpha.shape[-1] == len(channels):
+        trace.carry(layer.alpha, -1, channels, role="follower", layer=layer.name)
     trace.put(node, channels)
     return None
 
@@ -258,3 +262,6 @@ def _merge(trace: Trace, operation: Any, node: Any) -> str | None:
             trace.lock(channels)
     trace.put(node, wide)
     return None
+
+
+_READING = (_dense, _convolution, _transposed, _separable)

@@ -51,14 +51,17 @@ def slice_model(model: keras.Model, channel_map: ChannelMap, mask: np.ndarray) -
 def _smaller_config(layer: keras.Layer, axes: dict[str, list[WeightAxis]], mask: np.ndarray) -> dict[str, Any]:
     """Return the layer's configuration with the number of channels that are left."""
     config = layer.get_config()
-    for weight in layer.weights:
+    # A graph may also hold operations without a layer, from `x + y`; those have no weights.
+    for weight in getattr(layer, "weights", ()):
         for axis in axes.get(weight.path, []):
             # The bias cannot tell the width alone: a layer may have none.
             if axis.role == "producer" and len(weight.shape) > 1:
                 config["filters" if "filters" in config else "units"] = len(axis.kept_slices(mask))
-    if isinstance(layer, keras.layers.Reshape):
+    if isinstance(layer, keras.layers.Reshape) and len(layer.input.shape) == 2:
         # The tracer admits only a row of channels given leading axes of size 1.
-        config["target_shape"] = (*config["target_shape"][:-1], -1)
+        leading = layer.output.shape[1:-1]
+        if all(size == 1 for size in leading):
+            config["target_shape"] = (*leading, -1)
     return config
 
 

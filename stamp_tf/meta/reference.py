@@ -132,6 +132,17 @@ class Reference:
         uniform = np.full((2, self.channel_map.num_channels), 0.5, "float32")
         return keras.ops.convert_to_numpy(self.mask_generator(pooled, uniform)[0])
 
+    def copy(self) -> Reference:
+        """Return a reference whose set encoder and mask generator can be trained without changing this one."""
+        layers: dict[str, keras.Layer | None] = {}
+        for name, layer in (("set_encoder", self.set_encoder), ("mask_generator", self.mask_generator)):
+            if layer is None:
+                continue
+            options = {key: value for key, value in layer.get_config().items() if key not in ("name", "dtype")}
+            layers[name] = make_layer(name + "s", layer.registry_name, options, shape=layer.built_shape)
+            layers[name].set_weights(layer.get_weights())
+        return replace(self, **layers)
+
     def in_float32(self) -> Reference:
         """Return the same reference with networks that compute in float32."""
         model = self.backbone.build()

@@ -1,0 +1,262 @@
+"""Prune a reference network for a data set: propose, cut, slice, recalibrate, fit the head, fine-tune."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+import stamp_registry
+from stamp_tf.bundled import load_bundled
+from stamp_tf.channels import Budget, ChannelCut, CostModel, slice_model
+from stamp_tf.data import Batches, DataSet, Normalization, load_dataset
+from stamp_tf.errors import StampError
+from stamp_tf.meta.reference import Reference, load_reference
+from stamp_tf.meta.transfer import transfer_weights
+from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
+from stamp_tf.runs import RunDirectory
+from stamp_tf.training.evaluate import evaluate_accuracy
+from stamp_tf.training.finetune import EpochRecord, FinetuneConfig, finetune
+from stamp_tf.training.head import fit_head
+from stamp_tf.training.statistics import recalibrate_statistics
+
+_STATISTICS_BATCHES = 16
+_BATCH_SIZE = 128
+
+Progress = Callable[[str, int, int, Mapping[str, float]], None]
+
+
+@dataclass(frozen=True)
+class PruneConfig:
+    """Options of pruning.
+
+    Args:
+        method: Registered pruner.
+        keep_params: Largest fraction of parameters, or None.
+        max_flops: Largest fraction of multiply-adds, or None. Without both, the method's own rule holds.
+        structure_only: Keep the widths and start from fresh weights (STAMP-Structure).
+        head: `ridge` in closed form or `random`; None means ridge, and random with `structure_only`.
+        finetune: Options of fine-tuning.
+        seed: Of everything random.
+        options: Of the method, such as `epochs_prune` or `widths`.
+    """
+
+    method: str = "stamp"
+    keep_params: float | None = None
+    max_flops: float | None = None
+    structure_only: bool = False
+    head: Literal["ridge", "random"] | None = None
+    finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
+    seed: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        Budget(self.keep_params, self.max_flops)
+        if self.head not in (None, "ridge", "random"):
+            raise StampError(f"--head must be ridge or random, but got {self.head}; ridge is the default.")
+
+    @property
+    def budget(self) -> Budget:
+        """The limit on cost."""
+        return Budget(self.keep_params, self.max_flops)
+
+
+@dataclass(frozen=True)
+class PruneResult:
+    """A pruned network and how it came about.
+
+    Args:
+        model: The smaller network, from normalised images to logits.
+        mask: 0/1 per channel of the full network, `[C]`.
+        reference: What it was cut from; its channel map numbers the channels.
+        cost: Cost of the full network with the target's head.
+        dataset: The target.
+        normalization: Of the target's images.
+        config: The options.
+        test_accuracy: At the end.
+        records: Fine-tuning by epoch.
+        times: Seconds by phase; evaluation is not part of fine-tuning.
+    """
+
+    model: keras.Model
+    mask: np.ndarray
+    reference: Reference
+    cost: CostModel
+    dataset: DataSet
+    normalization: Normalization
+    config: PruneConfig
+    test_accuracy: float
+    records: tuple[EpochRecord, ...]
+    times: Mapping[str, float]
+
+    @property
+    def params_fraction(self) -> float:
+        """Remaining parameters / all."""
+        return float(self.cost.exact_fractions(self.mask)[0])
+
+    @property
+    def flops_fraction(self) -> float:
+        """Remaining multiply-adds / all."""
+        return float(self.cost.exact_fractions(self.mask)[1])
+
+    @property
+    def seconds(self) -> float:
+        """Target time: from the loaded network to the fine-tuned one, without evaluation."""
+        return sum(self.times[phase] for phase in ("propose", "slice", "statistics", "head", "finetune"))
+
+
+def prune(
+    dataset: DataSet | str,
+    reference: Reference | str | Path | None = None,
+    *,
+    backbone: str = "vgg19",
+    config: PruneConfig | None = None,
+    checkpoints: Path | None = None,
+    on_step: Progress | None = None,
+    **overrides: Any,
+) -> PruneResult:
+    """Make the physically smaller, fine-tuned network for a data set.
+
+    Args:
+        dataset: The target, or its name as after `--dataset`.
+        reference: A reference, a run directory or file of one; None takes the bundled one.
+        backbone: Which bundled reference.
+        config: Options.
+        checkpoints: Where fine-tuning keeps its state and goes on from; None keeps none.
+        on_step: Called with (phase, steps done, all steps, figures).
+        **overrides: Fields of `PruneConfig`, such as `max_flops=0.25`.
+
+    Returns:
+        The network and its figures.
+
+    Raises:
+        StampError: If the budget cannot be met, nothing was removed, or an input does not fit.
+
+    Example:
+        >>> result = stamp_tf.prune("digits", max_flops=0.25)
+        >>> result.test_accuracy, result.flops_fraction
+    """
+    config = dataclasses.replace(config or PruneConfig(), **overrides)
+    pruner_class = stamp_registry.load("stamp_tf.pruners", config.method)
+    pruner: Pruner = pruner_class()
+    if pruner.needs_budget and not config.budget.is_limited and "widths" not in config.options:
+        raise StampError(f"--method {config.method} needs a budget, but got none; add --max-flops or --keep-params.")
+    times: dict[str, float] = {}
+    with _clock(times, "load"):
+        reference = find_reference(reference, backbone=backbone)
+        if isinstance(dataset, str):
+            dataset = load_dataset(dataset, image_shape=reference.backbone.input_shape, seed=config.seed)
+    keras.utils.set_random_seed(config.seed)
+    normalization = Normalization.of(dataset.train)
+    model = reference.backbone.build(num_classes=dataset.num_classes)
+    transfer_weights(reference.model, model)
+    cost = CostModel(model, reference.channel_map)
+    task = PruningTask(
+        reference,
+        model,
+        cost,
+        dataset,
+        normalization,
+        config.budget,
+        seed=config.seed,
+        options=config.options,
+        on_step=None if on_step is None else lambda done, total, figures: on_step("prune", done, total, figures),
+    )
+    with _clock(times, "propose"):
+        proposal = pruner.propose(task)
+        mask = _mask_of(proposal, ChannelCut(reference.channel_map, cost), config)
+    with _clock(times, "slice"):
+        values = mask if proposal.fold is None else mask * proposal.fold
+        small = slice_model(model, reference.channel_map, values)
+        if config.structure_only:
+            # Slicing rebuilt the layers, so a clone of them draws fresh weights.
+            small = keras.models.clone_model(small)
+    with _clock(times, "statistics"):
+        recalibrate_statistics(small, statistics_images(dataset, normalization, seed=config.seed))
+    with _clock(times, "head"):
+        if (config.head or ("random" if config.structure_only else "ridge")) == "ridge":
+            fit_head(small, dataset.train, normalization=normalization)
+    settings = dataclasses.replace(config.finetune, seed=config.seed)
+    records = finetune(
+        small,
+        dataset,
+        normalization=normalization,
+        config=settings,
+        checkpoints=checkpoints,
+        on_step=None if on_step is None else lambda done, total, figures: on_step("finetune", done, total, figures),
+    )
+    times["finetune"] = records[-1].seconds
+    with _clock(times, "evaluate"):
+        accuracy = evaluate_accuracy(small, dataset.test, normalization=normalization)
+    return PruneResult(
+        small,
+        (mask > 0).astype("float32"),
+        reference,
+        cost,
+        dataset,
+        normalization,
+        config,
+        accuracy,
+        tuple(records),
+        times,
+    )
+
+
+def find_reference(reference: Reference | str | Path | None, *, backbone: str) -> Reference:
+    """Return a reference from what a user may give.
+
+    Args:
+        reference: A reference, a run directory, a file, or None for the bundled one.
+        backbone: Name of the backbone; it has to fit.
+
+    Raises:
+        StampError: If there is none, or it is of another backbone.
+    """
+    if isinstance(reference, Reference):
+        return reference
+    if reference is None:
+        return load_bundled(backbone)
+    path = Path(reference)
+    return load_reference(RunDirectory(path).reference if path.is_dir() else path)
+
+
+def statistics_images(dataset: DataSet, normalization: Normalization, *, seed: int) -> Iterator[np.ndarray]:
+    """Yield a few batches of training images, for batch-norm statistics."""
+    batches = Batches(
+        dataset.train, _BATCH_SIZE, normalization=normalization, seed=seed, augment=False, shuffle=True
+    )
+    for (images, _), _ in zip(batches.epoch(0), range(_STATISTICS_BATCHES), strict=False):
+        yield images
+
+
+def _mask_of(proposal: Proposal, cut: ChannelCut, config: PruneConfig) -> np.ndarray:
+    """Cut scores at the budget, or check a finished mask against it."""
+    if proposal.mask is None:
+        mask = cut.meet(proposal.scores, config.budget)
+    else:
+        mask = proposal.mask
+        if not (cut.cost_model.exact_fractions(mask > 0) <= config.budget.limits).all():
+            raise StampError(
+                f"--method {config.method} gave masks above the budget: parameters and FLOPs are "
+                f"{cut.cost_model.exact_fractions(mask > 0)}; raise the budget or change the widths."
+            )
+    if (mask > 0).all():
+        raise StampError(
+            "Pruning must remove something, but every channel stays; give a lower --max-flops or --keep-params."
+        )
+    return mask
+
+
+@contextmanager
+def _clock(times: dict[str, float], phase: str) -> Iterator[None]:
+    """Add the seconds that the block takes to a phase."""
+    started = time.perf_counter()
+    yield
+    times[phase] = times.get(phase, 0.0) + time.perf_counter() - started

@@ -1,0 +1,72 @@
+"""The contract of a pruning method."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import keras
+import numpy as np
+
+from stamp_tf.channels import Budget
+from stamp_tf.data import DataSet, Normalization
+from stamp_tf.meta.reference import Reference
+
+
+@dataclass(frozen=True)
+class PruningTask:
+    """What a method may look at.
+
+    Args:
+        reference: The reference network with its channels and cost.
+        model: The network for the target's classes, holding the reference's weights; a method may train it.
+        cost: Cost of `model`; the channels are those of `reference`.
+        dataset: The target data set; only its training images may be used.
+        normalization: Of the target.
+        budget: The user's limit.
+        seed: Of everything random.
+        options: The method's own options.
+        on_step: To report progress: (steps done, all steps, figures).
+    """
+
+    reference: Reference
+    model: keras.Model
+    cost: Any
+    dataset: DataSet
+    normalization: Normalization
+    budget: Budget
+    seed: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    on_step: Callable[[int, int, Mapping[str, float]], None] | None = None
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a method answers: scores that a budget cuts, or finished masks.
+
+    Args:
+        scores: Value per channel `[C]`, or None with a mask.
+        mask: Keep value per channel `[C]`, 0 for those that go, or None with scores.
+        fold: Factor per channel `[C]` that goes into the surviving weights, or None for 1.
+    """
+
+    scores: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    fold: np.ndarray | None = None
+
+
+class Pruner(ABC):
+    """A method that says which channels matter on a target data set."""
+
+    granularity: ClassVar[Literal["channel", "weight"]] = "channel"
+    needs_budget: ClassVar[bool] = True
+
+    @abstractmethod
+    def propose(self, task: PruningTask) -> Proposal:
+        """Return scores or a mask for the task.
+
+        Raises:
+            StampError: If an option does not fit the method.
+        """

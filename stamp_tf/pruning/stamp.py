@@ -1,0 +1,103 @@
+"""STAMP: scores from the set at once, and up to K epochs of steps on the target."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import keras
+import numpy as np
+
+from stamp_tf.data import Batches
+from stamp_tf.errors import StampError
+from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
+
+SET_SIZE = 640
+_BATCH_SIZE = 128
+
+
+class Stamp(Pruner):
+    """Encode the target's images, probe the reference, generate scores (Algorithm 1, line 12).
+
+    Options: `epochs_prune` K, passes over the target before the cut, 0 for the instant answer; `rates`, the
+    learning rates of W, pi and theta in those steps; `sparsity` and `kl_scale` as in meta-training.
+
+    Without a budget, channels of E[m] below the generator's threshold go.
+
+    Reference:
+        Song et al. 2020.
+    """
+
+    needs_budget = False
+
+    def propose(self, task: PruningTask) -> Proposal:
+        epochs_prune = float(task.options.get("epochs_prune", 0.0))
+        if not epochs_prune >= 0:
+            raise StampError(f"--epochs-prune must be 0 or more, but got {epochs_prune}; 0 prunes at once.")
+        rng = np.random.default_rng((task.seed, 6))
+        num_images = min(SET_SIZE, len(task.dataset.train))
+        chosen = np.sort(rng.permutation(len(task.dataset.train))[:num_images])
+        images = task.dataset.train.take(chosen).images
+        reference = task.reference
+        if epochs_prune > 0:
+            if reference.mask_generator is None:
+                raise StampError(
+                    "--epochs-prune above 0 needs a meta-trained reference, but this one has no mask generator; "
+                    "run meta-train, or leave it at 0."
+                )
+            reference = reference.copy()
+            self._train(dataclasses.replace(task, reference=reference), images, epochs_prune, rng)
+            reference = dataclasses.replace(reference, model=task.model)
+        scores = reference.propose_scores(images, normalization=task.normalization)
+        generator = reference.mask_generator
+        expectation = 1 / (1 + np.exp(-scores))
+        # A prior leaves soft values in the mask; cut scores only know kept and gone.
+        fold = expectation if generator is not None and generator.has_prior else None
+        if task.budget.is_limited:
+            return Proposal(scores=scores, fold=fold)
+        threshold = 0.5 if generator is None else generator.threshold
+        return Proposal(mask=self._above(task, scores, expectation > threshold), fold=fold)
+
+    @staticmethod
+    def _above(task: PruningTask, scores: np.ndarray, above: np.ndarray) -> np.ndarray:
+        """Keep the channels above the threshold, and the best of each group in any case."""
+        mask = above.astype("float32")
+        for group in task.reference.channel_map.groups:
+            mask[group.start + int(np.argmax(scores[group.slice]))] = 1.0
+        return mask
+
+    @staticmethod
+    def _train(task: PruningTask, set_images: np.ndarray, epochs: float, rng: np.random.Generator) -> None:
+        """Take K epochs of Adam steps on W, pi and theta (Eq. 2)."""
+        from stamp_tf.pruning.target_step import compile_target_step
+
+        options = task.options
+        step, objective = compile_target_step(
+            task.reference,
+            task.model,
+            sparsity=options.get("sparsity", "budgets"),
+            kl_scale=options.get("kl_scale", 1.0),
+            rates=options.get("rates", (1e-3, 1e-2, 1e-3)),
+        )
+        batches = Batches(
+            task.dataset.train,
+            _BATCH_SIZE,
+            normalization=task.normalization,
+            seed=task.seed,
+            augment=True,
+            flip=task.dataset.flips,
+        )
+        limits = np.array(task.budget.limits, "float32")
+        num_steps = math.ceil(epochs * len(batches))
+        encoded = keras.ops.convert_to_tensor(task.normalization(set_images))
+        done = 0
+        for epoch in range(math.ceil(epochs)):
+            for images, labels in batches.epoch(epoch):
+                if done == num_steps:
+                    return
+                uniform = rng.uniform(size=(2, objective.cut.num_channels)).astype("float32")
+                figures = step(images, labels, encoded, uniform, limits, float(len(task.dataset.train)))
+                done += 1
+                if task.on_step is not None:
+                    values = {name: float(value) for name, value in figures.items()}
+                    task.on_step(done, num_steps, values | {"images": len(images)})

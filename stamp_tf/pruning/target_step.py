@@ -1,0 +1,68 @@
+"""The compiled step of the K pruning epochs on a target (TensorFlow)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from stamp_tf.meta.objective import Sparsity, StampObjective
+from stamp_tf.meta.reference import Reference
+
+
+def compile_target_step(
+    reference: Reference,
+    model: keras.Model,
+    *,
+    sparsity: Sparsity,
+    kl_scale: float,
+    rates: Sequence[float],
+) -> tuple[Callable[..., dict[str, Any]], StampObjective]:
+    """Return `step(images, labels, set_images, uniform, limits, num_examples)` and its objective.
+
+    Args:
+        reference: Gives the mask generator and the set encoder, which are trained in place.
+        model: The network for the target's classes, trained in place.
+        sparsity: `budgets` or `kl`.
+        kl_scale: Factor on KL / |D|.
+        rates: Learning rates of W, pi and theta.
+    """
+    objective = StampObjective(
+        model, reference.mask_generator, reference.set_encoder, reference.cut, sparsity=sparsity, kl_scale=kl_scale
+    )
+    optimizers = [keras.optimizers.Adam(rate) for rate in rates]
+    for optimizer, part in zip(optimizers, objective.parts.split(objective.variables), strict=True):
+        optimizer.build(part)
+
+    @tf.function(reduce_retracing=True)
+    def step(
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        set_images: tf.Tensor,
+        uniform: tf.Tensor,
+        limits: tf.Tensor,
+        num_examples: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        phi = [variable.value for variable in objective.variables]
+        with tf.GradientTape() as tape:
+            loss, (statistics, figures) = objective(
+                phi,
+                [variable.value for variable in objective.statistics],
+                images,
+                labels,
+                set_images=set_images,
+                uniform=uniform,
+                limits=limits,
+                num_examples=num_examples,
+            )
+        gradients = tape.gradient(loss, phi, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        parts = zip(optimizers, objective.parts.split(gradients), objective.parts.split(objective.variables), strict=True)
+        for optimizer, part, variables in parts:
+            optimizer.apply(part, variables)
+        for variable, value in zip(objective.statistics, statistics, strict=True):
+            variable.assign(value)
+        return figures
+
+    return step, objective

@@ -1,0 +1,176 @@
+"""Fine-tune a network on its data set."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import keras
+
+from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
+from stamp_tf.data import Batches, DataSet, Normalization
+from stamp_tf.errors import StampError
+from stamp_tf.meta.reference import assign_arrays, layer_arrays
+from stamp_tf.meta.transfer import transfer_weights
+from stamp_tf.schedules import cosine_rate, step_rate
+from stamp_tf.training.evaluate import evaluate_accuracy
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """Options of fine-tuning.
+
+    Args:
+        epochs: Number of passes over the training images; 0 trains nothing.
+        batch_size: Images per step.
+        learning_rate: Peak of SGD's rate.
+        schedule: `cosine` to zero, or `step` to a tenth at 50% and again at 80%.
+        momentum: Of SGD, after Nesterov.
+        weight_decay: On kernels.
+        augment: Crop and mirror.
+        flip: Whether to mirror.
+        mixed_precision: Compute in bfloat16.
+        evaluate: Measure test accuracy after every epoch.
+        seed: Of order and augmentation.
+    """
+
+    epochs: int = 20
+    batch_size: int = 128
+    learning_rate: float = 0.05
+    schedule: Literal["cosine", "step"] = "cosine"
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    augment: bool = True
+    flip: bool = True
+    mixed_precision: bool = False
+    evaluate: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 0:
+            raise StampError(f"--finetune-epochs must be 0 or more, but got {self.epochs}; 0 trains nothing.")
+        if not self.learning_rate > 0:
+            raise StampError(f"--learning-rate must be above 0, but got {self.learning_rate}; 0.05 is usual.")
+        if self.schedule not in ("cosine", "step"):
+            raise StampError(f"--schedule must be cosine or step, but got {self.schedule}; cosine is the default.")
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One epoch of fine-tuning.
+
+    Args:
+        epoch: Number of epochs done; 0 is the start.
+        seconds: Training time so far, evaluation not counted.
+        train_loss: Mean over the epoch, or None at the start.
+        test_accuracy: After the epoch, or None if it was not measured.
+    """
+
+    epoch: int
+    seconds: float
+    train_loss: float | None
+    test_accuracy: float | None
+
+
+def finetune(
+    model: keras.Model,
+    dataset: DataSet,
+    *,
+    normalization: Normalization,
+    config: FinetuneConfig | None = None,
+    checkpoints: Path | None = None,
+    on_step: Callable[[int, int, Mapping[str, float]], None] | None = None,
+) -> list[EpochRecord]:
+    """Train a network in place by SGD with momentum.
+
+    Args:
+        model: From normalised images to logits.
+        dataset: Its data set.
+        normalization: Of the images.
+        config: Options.
+        checkpoints: Where to keep a state per epoch and go on from the last one; None keeps none.
+        on_step: Called with (steps done, all steps, figures) after each step.
+
+    Returns:
+        One record per epoch, and one for the start.
+
+    Raises:
+        StampError: If a state found in `checkpoints` does not fit.
+    """
+    from stamp_tf.training.reference_steps import compile_plain_step, make_weight_optimizer
+
+    config = config or FinetuneConfig()
+    trained = _in_bfloat16(model) if config.mixed_precision else model
+    optimizer = make_weight_optimizer(momentum=config.momentum, weight_decay=config.weight_decay)
+    optimizer.build(trained.trainable_variables)
+    batches = Batches(
+        dataset.train,
+        config.batch_size,
+        normalization=normalization,
+        seed=config.seed,
+        augment=config.augment,
+        flip=config.flip and dataset.flips,
+    )
+    num_steps = config.epochs * len(batches)
+    step_function = compile_plain_step(trained, optimizer)
+    records: list[EpochRecord] = []
+    if checkpoints is not None and (state := load_last_step(checkpoints)) is not None:
+        arrays, metadata = state
+        assign_arrays("model", trained, arrays, path=checkpoints)
+        assign_optimizer("optimizer", optimizer, arrays)
+        records = [EpochRecord(**record) for record in metadata["records"]]
+    else:
+        records.append(EpochRecord(0, 0.0, None, _accuracy(trained, dataset, normalization, config)))
+    for epoch in range(len(records) - 1, config.epochs):
+        started, losses = time.perf_counter(), []
+        for index, (images, labels) in enumerate(batches.epoch(epoch)):
+            step = epoch * len(batches) + index
+            optimizer.learning_rate = _rate(config, step, num_steps)
+            figures = step_function(images, labels)
+            losses.append(figures["loss"])
+            if on_step is not None:
+                values = {name: float(value) for name, value in figures.items()}
+                on_step(step + 1, num_steps, values | {"images": len(images)})
+        mean_loss = float(sum(float(loss) for loss in losses) / len(losses))
+        seconds = records[-1].seconds + time.perf_counter() - started
+        records.append(EpochRecord(epoch + 1, seconds, mean_loss, _accuracy(trained, dataset, normalization, config)))
+        if checkpoints is not None:
+            save_step(
+                checkpoints,
+                epoch + 1,
+                layer_arrays("model", trained) | optimizer_arrays("optimizer", optimizer),
+                {"records": [vars(record) for record in records]},
+            )
+    if trained is not model:
+        transfer_weights(trained, model)
+    return records
+
+
+def _rate(config: FinetuneConfig, step: int, num_steps: int) -> float:
+    if config.schedule == "step":
+        return step_rate(step, num_steps, peak=config.learning_rate)
+    return cosine_rate(step, num_steps, peak=config.learning_rate)
+
+
+def _accuracy(
+    model: keras.Model, dataset: DataSet, normalization: Normalization, config: FinetuneConfig
+) -> float | None:
+    return evaluate_accuracy(model, dataset.test, normalization=normalization) if config.evaluate else None
+
+
+def _in_bfloat16(model: keras.Model) -> keras.Model:
+    """Return a twin that computes in bfloat16 and keeps its head and its variables in float32."""
+    head = model.outputs[0]._keras_history.operation
+
+    def half(layer: keras.Layer) -> keras.Layer:
+        config = layer.get_config()
+        if layer is not head and not isinstance(layer, keras.layers.InputLayer):
+            config["dtype"] = "mixed_bfloat16"
+        return type(layer).from_config(config)
+
+    twin = keras.models.clone_model(model, clone_function=half)
+    transfer_weights(model, twin)
+    return twin

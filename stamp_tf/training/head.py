@@ -1,0 +1,97 @@
+"""A classification head in closed form: ridge regression on pooled features."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from stamp_tf.data import Batches, ImageSet, Normalization
+from stamp_tf.errors import StampError
+
+MAX_IMAGES = 10_000
+_BATCH_SIZE = 500
+_RIDGES = 10.0 ** np.arange(-4, 3.5, 0.5)
+_SCALES = 2.0 ** np.arange(0, 6.5, 0.5)
+
+
+def head_layer(model: keras.Model) -> keras.layers.Dense:
+    """Return the dense layer that makes a network's logits.
+
+    Raises:
+        StampError: If something else makes them.
+    """
+    layer = model.outputs[0]._keras_history.operation
+    if type(layer) is not keras.layers.Dense or getattr(layer.activation, "__name__", "") != "linear":
+        raise StampError(
+            f"--head ridge needs a network that ends in a dense layer without activation, but {model.name} ends in "
+            f"{layer.name}; use --head random."
+        )
+    return layer
+
+
+def fit_head(model: keras.Model, images: ImageSet, *, normalization: Normalization) -> None:
+    """Set a network's last layer to the ridge regression of the classes on its features.
+
+    The ridge is the one of least leave-one-out error; the scale of the logits that of least cross-entropy on
+    those left-out predictions, so that fine-tuning starts from calibrated probabilities. No gradient step is
+    taken.
+
+    Args:
+        model: The network; its last dense layer is overwritten.
+        images: The training images; of more than 10,000 a fixed random part is used.
+        normalization: Of those images.
+
+    Raises:
+        StampError: If the network does not end in a dense layer.
+    """
+    layer = head_layer(model)
+    if len(images) > MAX_IMAGES:
+        chosen = np.random.default_rng(0).permutation(len(images))[:MAX_IMAGES]
+        images = images.take(np.sort(chosen))
+    extractor = keras.Model(model.inputs, layer.input)
+    batches = Batches(images, _BATCH_SIZE, normalization=normalization, seed=0, augment=False, shuffle=False)
+    features = np.concatenate([extractor.predict_on_batch(x) for x, _ in batches.epoch(0)])
+    kernel, bias = ridge_head(features, images.labels, num_classes=layer.units)
+    for variable, value in zip(layer.weights, (kernel, bias), strict=False):
+        variable.assign(value)
+
+
+def ridge_head(features: np.ndarray, labels: np.ndarray, *, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return kernel `[F, classes]` and bias `[classes]` of a calibrated ridge regression.
+
+    Args:
+        features: `[n, F]`.
+        labels: int `[n]`.
+        num_classes: Number of logits.
+
+    Reference:
+        Hastie, Tibshirani & Friedman 2009, 7.10 (leave-one-out in closed form).
+    """
+    x = features.astype("float64")
+    mean, deviation = x.mean(0), x.std(0) + 1e-8
+    x = (x - mean) / deviation
+    one_hot = np.eye(num_classes)[labels]
+    prior = one_hot.mean(0)
+    y = one_hot - prior
+    values, vectors = np.linalg.eigh(x.T @ x)
+    rotated = x @ vectors
+    target = rotated.T @ y
+
+    def left_out(ridge: float) -> np.ndarray:
+        shrink = 1 / (np.maximum(values, 0) + ridge * len(x))
+        fitted = rotated @ (shrink[:, None] * target)
+        leverage = np.minimum((rotated**2) @ shrink + 1 / len(x), 1 - 1e-6)
+        return y - (y - fitted) / (1 - leverage)[:, None]
+
+    errors = [float(np.square(y - left_out(ridge)).mean()) for ridge in _RIDGES]
+    ridge = _RIDGES[int(np.argmin(errors))]
+    predictions = left_out(ridge) + prior
+    scale = min(_SCALES, key=lambda value: _cross_entropy(value * predictions, labels))
+    kernel = vectors @ (target / (np.maximum(values, 0) + ridge * len(x))[:, None]) / deviation[:, None]
+    bias = prior - mean @ kernel
+    return (scale * kernel).astype("float32"), (scale * bias).astype("float32")
+
+
+def _cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return float((np.log(np.exp(shifted).sum(1)) - shifted[np.arange(len(labels)), labels]).mean())
