@@ -50,7 +50,9 @@ def load_state(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             arrays = {name: file[name] for name in file.files}
         metadata = json.loads(arrays.pop(_METADATA).tobytes())
     except FileNotFoundError:
-        raise StampError(f"A checkpoint must exist, but there is no {path}; check --from or the run.") from None
+        raise StampError(
+            f"A checkpoint must exist, but there is no {path}; check --from or the run."
+        ) from None
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile):
         raise StampError(
             f"A checkpoint must be a complete file that stamp-tf wrote, but {path} is truncated or something else; "

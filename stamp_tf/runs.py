@@ -98,7 +98,9 @@ class RunDirectory:
             probe.write_bytes(b"")
             probe.unlink()
         except (NotADirectoryError, FileExistsError):
-            raise StampError(f"--run-dir must be a folder, but {self.path} is a file; choose another.") from None
+            raise StampError(
+                f"--run-dir must be a folder, but {self.path} is a file; choose another."
+            ) from None
         except OSError as error:
             raise StampError(
                 f"--run-dir must be writable, but {self.path} gave '{error.strerror}'; choose another folder."
@@ -123,7 +125,9 @@ class RunDirectory:
             if changed:
                 raise StampError(
                     "--resume must repeat the options of the run, but "
-                    + ", ".join(f"{name} was {before.get(name)!r} and is {config.get(name)!r}" for name in changed)
+                    + ", ".join(
+                        f"{name} was {before.get(name)!r} and is {config.get(name)!r}" for name in changed
+                    )
                     + "; repeat them, or start anew with --overwrite."
                 )
         else:
@@ -170,9 +174,13 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text())
     except (FileNotFoundError, NotADirectoryError):
-        raise StampError(f"{path.parent} must be a run directory, but it has no {path.name}; check the path.") from None
+        raise StampError(
+            f"{path.parent} must be a run directory, but it has no {path.name}; check the path."
+        ) from None
     except (UnicodeDecodeError, json.JSONDecodeError):
-        raise StampError(f"{path} must be JSON written by stamp-tf, but it cannot be read; check the path.") from None
+        raise StampError(
+            f"{path} must be JSON written by stamp-tf, but it cannot be read; check the path."
+        ) from None
 
 
 def append_jsonl(path: Path, record: Mapping[str, Any]) -> None:

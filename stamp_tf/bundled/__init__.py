@@ -9,7 +9,9 @@ from stamp_tf.meta.reference import Reference, load_reference
 def bundled_names() -> tuple[str, ...]:
     """Return the backbones that a bundled reference exists for."""
     folder = files(__name__)
-    return tuple(sorted(entry.name.removesuffix(".npz") for entry in folder.iterdir() if entry.name.endswith(".npz")))
+    return tuple(
+        sorted(entry.name.removesuffix(".npz") for entry in folder.iterdir() if entry.name.endswith(".npz"))
+    )
 
 
 def load_bundled(backbone: str) -> Reference:

@@ -69,7 +69,9 @@ class ChannelCut:
 
     def __init__(self, channel_map: ChannelMap, cost_model: CostModel, *, min_channels: int = 1) -> None:
         if min_channels < 1:
-            raise StampError(f"min_channels must be at least 1, but got {min_channels}; a layer needs one channel.")
+            raise StampError(
+                f"min_channels must be at least 1, but got {min_channels}; a layer needs one channel."
+            )
         self.channel_map = channel_map
         self.cost_model = cost_model
         self.num_channels = channel_map.num_channels
@@ -119,7 +121,9 @@ class ChannelCut:
         """Return each channel's place in rank, the best of each group first, and how many of them fit."""
         scores = np.asarray(scores, "float64")
         if scores.shape != (self.num_channels,) or not np.isfinite(scores).all():
-            raise StampError(f"Scores must be finite, one per channel ({self.num_channels}), but got {scores.shape}.")
+            raise StampError(
+                f"Scores must be finite, one per channel ({self.num_channels}), but got {scores.shape}."
+            )
         rank = np.empty(self.num_channels, int)
         rank[np.argsort(-scores, kind="stable")] = np.arange(self.num_channels)
         in_groups = np.sort(np.append(rank, self.num_channels)[self._members], axis=1)

@@ -55,23 +55,32 @@ class CostModel:
             key = channels.tobytes()
             if key not in rows:
                 rows[key] = len(counts)
-                counts.append(np.bincount(channels[channels != KEPT], minlength=self.num_channels).astype(float))
+                counts.append(
+                    np.bincount(channels[channels != KEPT], minlength=self.num_channels).astype(float)
+                )
                 constants.append(float((channels == KEPT).sum()))
             return rows[key]
 
         terms: list[tuple[int, int, float, float]] = []
         self._layers: list[tuple[str, str, int, slice]] = []
+        applications = _applications(model)
         for layer in model.layers:
-            positions, kernels = _positions(layer)
             trainable = {weight.path for weight in layer.trainable_weights}
             start, output_row = len(terms), 0
             for weight in layer.weights:
                 axes = by_weight.get(weight.path, [])
-                size = float(np.prod([n for i, n in enumerate(weight.shape) if i not in {a.axis for a in axes}]))
+                size = float(
+                    np.prod([n for i, n in enumerate(weight.shape) if i not in {a.axis for a in axes}])
+                )
                 pair = [row_of(axis.channels) for axis in axes]
-                first, second = (pair + [0, 0])[:2]
+                first, second = [*pair, 0, 0][:2]
                 terms.append(
-                    (first, second, size * (weight.path in trainable), size * positions * (weight.path in kernels))
+                    (
+                        first,
+                        second,
+                        size * (weight.path in trainable),
+                        size * applications.get(weight.path, 0),
+                    )
                 )
                 for axis, row in zip(axes, pair, strict=True):
                     if axis.axis == len(weight.shape) - 1 or axis.role == "producer":
@@ -80,7 +89,7 @@ class CostModel:
                 if not output_row:
                     output_row = len(counts)
                     counts.append(np.zeros(self.num_channels))
-                    constants.append(float(layer.output.shape[-1]))
+                    constants.append(float(keras.tree.flatten(layer.output)[0].shape[-1] or 0))
                 self._layers.append((layer.name, type(layer).__name__, output_row, slice(start, len(terms))))
         self._counts = np.stack(counts)
         self._constants = np.array(constants)
@@ -136,13 +145,20 @@ class CostModel:
         ]
 
 
-def _positions(layer: keras.Layer) -> tuple[int, set[str]]:
-    """Return how often a layer applies its kernels to one image, over all its calls, and which they are."""
-    kernels = {weight.path for weight in layer.weights if len(weight.shape) > 1}
-    if not isinstance(layer, keras.layers.Dense) and "Conv" not in type(layer).__name__:
-        return 0, set()
-    positions = 0
-    for node in layer._inbound_nodes:
-        tensor = node.input_tensors[0] if "Transpose" in type(layer).__name__ else node.outputs[0]
-        positions += int(np.prod([size for size in tensor.shape[1:-1] if size is not None]))
-    return positions, kernels
+def _applications(model: keras.Model) -> dict[str, int]:
+    """Return how often each kernel is applied to one image, over all its calls in the graph."""
+    applications: dict[str, int] = {}
+    for node in (node for nodes in model._nodes_by_depth.values() for node in nodes):
+        layer = node.operation
+        inner = getattr(layer, "_functional", None) or layer  # What a Sequential model wraps.
+        if hasattr(inner, "_nodes_by_depth"):
+            of_call = _applications(inner)
+        elif isinstance(layer, keras.layers.Dense) or "Conv" in type(layer).__name__:
+            tensor = node.input_tensors[0] if "Transpose" in type(layer).__name__ else node.outputs[0]
+            positions = int(np.prod([size for size in tensor.shape[1:-1] if size is not None]))
+            of_call = {weight.path: positions for weight in layer.weights if len(weight.shape) > 1}
+        else:
+            continue
+        for path, count in of_call.items():
+            applications[path] = applications.get(path, 0) + count
+    return applications

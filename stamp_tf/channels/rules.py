@@ -30,7 +30,18 @@ _PASSING = (
 _MERGES = (layers.Add, layers.Multiply, layers.Subtract, layers.Average, layers.Maximum, layers.Minimum)
 _MIXING_ACTIVATIONS = ("softmax", "log_softmax", "sparsemax", "glu")
 # Functions of keras.ops that a graph may hold without a layer, e.g. from `x + y`.
-_PASSING_OPS = ("Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Gelu", "Silu", "Sigmoid", "HardSigmoid", "HardSilu")
+_PASSING_OPS: tuple[str, ...] = (
+    "Relu",
+    "Relu6",
+    "LeakyRelu",
+    "Elu",
+    "Selu",
+    "Gelu",
+    "Silu",
+    "Sigmoid",
+    "HardSigmoid",
+    "HardSilu",
+)
 _PASSING_OPS += ("Tanh", "Softplus", "Softsign", "Absolute", "Negative", "Square", "Sqrt", "Exp", "Identity")
 _MERGE_OPS = ("Add", "Multiply", "Subtract", "Maximum", "Minimum", "Divide", "TrueDivide")
 
@@ -60,7 +71,7 @@ def apply_rule(trace: Trace, operation: Any, node: Any) -> None:
         trace.lock(trace.ids[id(tensor)])
     for tensor in node.outputs:
         trace.ids[id(tensor)] = np.zeros(tensor.shape[-1] or 0 if len(tensor.shape) else 0, int)
-    if any((trace.ids[id(tensor)].size for tensor in tensors)):
+    if any(trace.ids[id(tensor)].size for tensor in tensors):
         trace.kept_whole.append((operation.name, reason))
 
 
@@ -231,7 +242,11 @@ def _flatten(trace: Trace, layer: Any, node: Any) -> str | None:
 def _reshape(trace: Trace, layer: Any, node: Any) -> str | None:
     channels = _channels(trace, node)
     shape = node.outputs[0].shape
-    if len(node.input_tensors[0].shape) != 2 or shape[-1] != len(channels) or any(n != 1 for n in shape[1:-1]):
+    if (
+        len(node.input_tensors[0].shape) != 2
+        or shape[-1] != len(channels)
+        or any(n != 1 for n in shape[1:-1])
+    ):
         return "it moves channels elsewhere"
     trace.put(node, channels)
     return None

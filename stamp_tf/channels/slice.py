@@ -33,7 +33,9 @@ def slice_model(model: keras.Model, channel_map: ChannelMap, mask: np.ndarray) -
         )
     for group in channel_map.groups:
         if not mask[group.slice].any():
-            raise StampError(f"A mask must keep at least one channel of every layer, but empties {group.name}.")
+            raise StampError(
+                f"A mask must keep at least one channel of every layer, but empties {group.name}."
+            )
     axes: dict[str, list[WeightAxis]] = {}
     for axis in channel_map.weight_axes:
         axes.setdefault(axis.path, []).append(axis)
@@ -48,7 +50,9 @@ def slice_model(model: keras.Model, channel_map: ChannelMap, mask: np.ndarray) -
     return smaller
 
 
-def _smaller_config(layer: keras.Layer, axes: dict[str, list[WeightAxis]], mask: np.ndarray) -> dict[str, Any]:
+def _smaller_config(
+    layer: keras.Layer, axes: dict[str, list[WeightAxis]], mask: np.ndarray
+) -> dict[str, Any]:
     """Return the layer's configuration with the number of channels that are left."""
     config = layer.get_config()
     # A graph may also hold operations without a layer, from `x + y`; those have no weights.

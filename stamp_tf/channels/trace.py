@@ -95,7 +95,9 @@ class Trace:
         """Forbid the removal of these channels."""
         self.tie(channels, np.full(len(channels), _LOCKED))
 
-    def carry(self, weight: keras.Variable, axis: int, channels: np.ndarray, *, role: Role, layer: str) -> None:
+    def carry(
+        self, weight: keras.Variable, axis: int, channels: np.ndarray, *, role: Role, layer: str
+    ) -> None:
         """Record that slices of a weight belong to channels; a layer called twice ties its channels."""
         key = (weight.path, axis % len(weight.shape))
         if key in self.axes:
@@ -128,8 +130,8 @@ class Trace:
                         makers[root].append(layer)
         # Channels of the same producers form a group: the coarsest cut that lets every layer keep one.
         by_producers: dict[tuple[str, ...], list[int]] = {}
-        for root, layers in makers.items():
-            by_producers.setdefault(tuple(layers), []).append(root)
+        for root, names_of_root in makers.items():
+            by_producers.setdefault(tuple(names_of_root), []).append(root)
         number = np.full(len(self.parents), KEPT)
         groups, start = [], 0
         for layers, members in by_producers.items():
@@ -138,7 +140,9 @@ class Trace:
             start += len(members)
         names = [group.name for group in groups]
         groups = [
-            group if names.count(group.name) == 1 else ChannelGroup("+".join(group.producers), group.start, group.size, group.producers)
+            group
+            if names.count(group.name) == 1
+            else ChannelGroup("+".join(group.producers), group.start, group.size, group.producers)
             for group in groups
         ]
         weight_axes = tuple(

@@ -9,6 +9,7 @@ from stamp_tf.data.episodes import Episode, EpisodeSampler
 from stamp_tf.data.load import load_dataset
 from stamp_tf.data.normalization import Normalization
 from stamp_tf.data.options import LoadOptions
+from stamp_tf.data.sample import random_part
 from stamp_tf.data.streaming import StreamedSet
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "Normalization",
     "StreamedSet",
     "load_dataset",
+    "random_part",
 ]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stamp_tf.data.dataset import ImageSet
 from stamp_tf.errors import StampError
+
+if TYPE_CHECKING:
+    from stamp_tf.data.streaming import StreamedSet
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +45,9 @@ class EpisodeSampler:
             number is out of range.
     """
 
-    def __init__(self, image_set: ImageSet, *, ways: int, shots: int, num_tasks: int, seed: int) -> None:
+    def __init__(
+        self, image_set: ImageSet | StreamedSet, *, ways: int, shots: int, num_tasks: int, seed: int
+    ) -> None:
         for option, value, smallest in (
             ("--ways", ways, 2),
             ("--shots", shots, 1),

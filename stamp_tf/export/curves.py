@@ -56,16 +56,16 @@ def chart(line: Line, *, epochs: tuple[float, float]) -> Markup:
             f'<text class="number" x="{_LEFT - 8:g}" y="{y + 4:.1f}" text-anchor="end">{text}</text>'
         )
     for epoch in _whole_ticks(first, last):
-        x, y = across(epoch), _HEIGHT - 10
+        x, y = across(epoch), float(_HEIGHT - 10)
         parts.append(f'<text class="number" x="{x:.1f}" y="{y:g}" text-anchor="middle">{epoch}</text>')
     places = [(across(epoch), up(value)) for epoch, value in line.points]
     path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
     parts.append(f'<path class="{line.css_class}" d="{path}"/>')
-    for (x, y), (epoch, value) in zip(places, line.points, strict=True):
+    for (x, y), (at, value) in zip(places, line.points, strict=True):
         radius = 2.6 if len(places) <= 40 else 1.4
         parts.append(
             f'<circle class="{line.css_class}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}">'
-            f"<title>epoch {epoch:g}: {value:.4g}{escape(line.unit)}</title></circle>"
+            f"<title>epoch {at:g}: {value:.4g}{escape(line.unit)}</title></circle>"
         )
     parts.append("</svg>")
     return Markup("".join(parts))

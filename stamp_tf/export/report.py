@@ -173,7 +173,7 @@ def report_from_json(content: Mapping[str, Any]) -> Report:
     Raises:
         StampError: If it is no report of ours.
     """
-    records = {"speed": SpeedRow, "layers": LayerRow, "groups": GroupRow, "curve": CurvePoint}
+    records: dict[str, Any] = {"speed": SpeedRow, "layers": LayerRow, "groups": GroupRow, "curve": CurvePoint}
     try:
         fields = {name: content[name] for name in Report.__dataclass_fields__}
         for name, record in records.items():

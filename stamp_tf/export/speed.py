@@ -1,4 +1,4 @@
-"""Measured seconds of inference and training steps, networks taking turns so that ratios are fair."""
+"""Measured seconds of inference and training steps (TensorFlow), networks taking turns so that ratios are fair."""
 
 import os
 import platform
@@ -89,9 +89,13 @@ def measure_speed(
         The medians, with the device's name.
     """
     timings: list[Timing] = []
-    steps = {name: _inference_step(model) for name, model in models.items()}
+    steps: dict[str, Callable[..., tf.Tensor]] = {
+        name: _inference_step(model) for name, model in models.items()
+    }
     for batch_size in batch_sizes:
-        batches = {name: _batch(model, batch_size, seed=seed)[:1] for name, model in models.items()}
+        batches: dict[str, tuple[tf.Tensor, ...]] = {
+            name: _batch(model, batch_size, seed=seed)[:1] for name, model in models.items()
+        }
         timings += _take_turns(
             steps, batches, INFERENCE, batch_size, repeats=repeats, max_seconds=max_seconds
         )

@@ -88,7 +88,9 @@ class BetaBernoulli(MaskGenerator):
         scores = _logit(expected_keep_probability(a, b) * gate)
         sampled = sample_kumaraswamy(a, b, uniform[0])
         mask = relaxed_bernoulli(_logit(sampled * gate), uniform[1])
-        kl = ops.sum(kl_divergence(a, b, self.alpha)) + ops.sum(ops.square(self.shifts)) / (2 * self.beta_variance)
+        kl = ops.sum(kl_divergence(a, b, self.alpha)) + ops.sum(ops.square(self.shifts)) / (
+            2 * self.beta_variance
+        )
         return scores, mask, kl
 
     def get_config(self) -> dict[str, Any]:

@@ -33,7 +33,9 @@ class MaskGenerator(keras.layers.Layer):
     def __init__(self, group_sizes: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not group_sizes or min(group_sizes) < 1:
-            raise StampError(f"group_sizes must be positive channel counts, but got {group_sizes}; trace a model.")
+            raise StampError(
+                f"group_sizes must be positive channel counts, but got {group_sizes}; trace a model."
+            )
         self.group_sizes = [int(size) for size in group_sizes]
         self.num_channels = sum(self.group_sizes)
 

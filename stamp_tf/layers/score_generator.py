@@ -33,9 +33,13 @@ class ScoreGenerator(MaskGenerator):
         self.gamma = gamma
 
     def build(self, pooled_shape: tuple[int, int]) -> None:
-        self.base_scores = self.add_weight(shape=(self.num_channels,), initializer="zeros", name="base_scores")
+        self.base_scores = self.add_weight(
+            shape=(self.num_channels,), initializer="zeros", name="base_scores"
+        )
         self.mean_factors = self.add_weight(
-            shape=(self.num_channels,), initializer=keras.initializers.Constant(self.gamma), name="mean_factors"
+            shape=(self.num_channels,),
+            initializer=keras.initializers.Constant(self.gamma),
+            name="mean_factors",
         )
         self.spread_factors = None
         if pooled_shape[0] and pooled_shape[0] > 1:

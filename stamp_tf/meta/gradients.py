@@ -1,4 +1,4 @@
-"""Value and gradient of a pure function, the one backend-specific step of the inner loop."""
+"""Value and gradient of a pure function: the one step that TensorFlow and JAX do differently."""
 
 from collections.abc import Callable
 from typing import Any
@@ -36,4 +36,6 @@ def value_and_gradient(
         import jax
 
         return jax.value_and_grad(function, has_aux=True)(values)
-    raise NotImplementedError(f"stamp_tf differentiates on TensorFlow and JAX, but the Keras backend is {backend}.")
+    raise NotImplementedError(
+        f"stamp_tf differentiates on TensorFlow and JAX, but the Keras backend is {backend}."
+    )

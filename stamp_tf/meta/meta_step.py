@@ -74,7 +74,14 @@ def compile_meta_step(
 
         def add_task(task: tf.Tensor, sums: Any) -> Any:
             gradients, new, figures = task_gradient(
-                objective, phi, current, images[task], labels[task], uniform[task], limits[task], rates=inner_rates
+                objective,
+                phi,
+                current,
+                images[task],
+                labels[task],
+                uniform[task],
+                limits[task],
+                rates=inner_rates,
             )
             fresh = (gradients, new, [tf.cast(figures[name], "float32") for name in names])
             return task + context.num_replicas_in_sync, tf.nest.map_structure(tf.add, sums, fresh)
@@ -91,7 +98,9 @@ def compile_meta_step(
         return sums
 
     @tf.function(reduce_retracing=True, jit_compile=xla)
-    def step(images: tf.Tensor, labels: tf.Tensor, uniform: tf.Tensor, limits: tf.Tensor) -> dict[str, tf.Tensor]:
+    def step(
+        images: tf.Tensor, labels: tf.Tensor, uniform: tf.Tensor, limits: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
         sums = strategy.run(on_replica, args=(images, labels, uniform, limits))
         sums = tf.nest.map_structure(lambda value: strategy.reduce("SUM", value, axis=None), sums)
         gradients, new_statistics, figures = sums

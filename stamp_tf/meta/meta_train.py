@@ -15,8 +15,9 @@ import numpy as np
 
 from stamp_tf.channels import Budget
 from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
-from stamp_tf.data import DataSet, EpisodeSampler
+from stamp_tf.data import DataSet, EpisodeSampler, random_part
 from stamp_tf.errors import StampError
+from stamp_tf.layers.mask_generator import MaskGenerator
 from stamp_tf.meta.objective import Sparsity, StampObjective
 from stamp_tf.meta.reference import Reference, assign_arrays, make_layer
 from stamp_tf.meta.transfer import transfer_weights
@@ -87,7 +88,9 @@ class MetaTrainConfig:
                 "5 fits the default of 640."
             )
         if self.sparsity not in ("budgets", "kl"):
-            raise StampError(f"--sparsity must be budgets or kl, but got {self.sparsity}; budgets is the default.")
+            raise StampError(
+                f"--sparsity must be budgets or kl, but got {self.sparsity}; budgets is the default."
+            )
         low, high = self.budgets
         if not 0 < low <= high <= 1:
             raise StampError(
@@ -141,7 +144,12 @@ def meta_train(
     with strategy.scope():
         objective = _objective(reference, config)
     run.start(
-        {"command": "meta-train", "dataset": dataset.name, "backbone": reference.backbone.to_config(), **asdict(config)},
+        {
+            "command": "meta-train",
+            "dataset": dataset.name,
+            "backbone": reference.backbone.to_config(),
+            **asdict(config),
+        },
         resume=resume,
         overwrite=overwrite,
     )
@@ -192,7 +200,11 @@ def meta_train(
             record |= {"step": num_done, "seconds": time.perf_counter() - started}
             append_jsonl(run.metrics, record)
             if on_step is not None:
-                on_step(num_done, config.outer_steps, record | {"images": config.tasks * config.ways * config.shots})
+                on_step(
+                    num_done,
+                    config.outer_steps,
+                    record | {"images": config.tasks * config.ways * config.shots},
+                )
             if num_done % _SAVE_EVERY == 0:
                 save(num_done)
     except KeyboardInterrupt:
@@ -201,8 +213,7 @@ def meta_train(
     save(num_done)
     if config.mixed_precision:
         result = result.in_float32()
-    if not objective.mask_generator.has_prior:
-        _center_scores(result, dataset, config)
+    _center_scores(result, objective.mask_generator, dataset, config)
     result.save(run.reference)
     return result
 
@@ -219,7 +230,10 @@ def _objective(reference: Reference, config: MetaTrainConfig) -> StampObjective:
         keras.config.set_dtype_policy(policy)
     transfer_weights(reference.model, model)
     set_encoder = make_layer(
-        "set_encoders", config.set_encoder, config.set_encoder_options, shape=(None, *reference.backbone.input_shape)
+        "set_encoders",
+        config.set_encoder,
+        config.set_encoder_options,
+        shape=(None, *reference.backbone.input_shape),
     )
     num_outputs = set_encoder.compute_output_shape((None, *reference.backbone.input_shape))[0]
     mask_generator = make_layer(
@@ -265,14 +279,17 @@ def _episode(
     return images, labels, uniform, limits
 
 
-def _center_scores(reference: Reference, dataset: DataSet, config: MetaTrainConfig) -> None:
-    """Shift the scores so that the cut at the median budget lies at 0.
+def _center_scores(
+    reference: Reference, generator: MaskGenerator, dataset: DataSet, config: MetaTrainConfig
+) -> None:
+    """Shift scores without a prior so that the cut at the median budget lies at 0.
 
     Budgets fix differences of scores but not their level. With this one, E[m] > 0.5 says that a channel is kept
     at more than half of the budgets that were drawn, and the threshold rule has a meaning.
     """
     median = math.sqrt(config.budgets[0] * config.budgets[1])
-    rng = np.random.default_rng((config.seed, 4))
-    chosen = rng.permutation(len(dataset.train))[: config.ways * config.shots]
-    scores = reference.propose_scores(dataset.train.images[np.sort(chosen)], normalization=reference.normalization)
-    reference.mask_generator.shift_scores(-reference.cut.threshold(scores, Budget(max_flops=median)))
+    if generator.has_prior:
+        return
+    images = random_part(dataset.train, config.ways * config.shots, seed=config.seed).images
+    scores = reference.propose_scores(images, normalization=reference.normalization)
+    generator.shift_scores(-reference.cut.threshold(scores, Budget(max_flops=median)))

@@ -38,9 +38,7 @@ class Parts:
 
     def spread(self, weights: float, generator: float, encoder: float) -> list[float]:
         """Return one number per tensor, by part."""
-        return (
-            [weights] * self.num_weights + [generator] * self.num_generator + [encoder] * self.num_encoder
-        )
+        return [weights] * self.num_weights + [generator] * self.num_generator + [encoder] * self.num_encoder
 
 
 class StampObjective:
@@ -103,7 +101,13 @@ class StampObjective:
         return self.model.non_trainable_variables
 
     def generate(
-        self, phi: Sequence[Tensor], statistics: Sequence[Tensor], images: Tensor, uniform: Tensor, *, training: bool
+        self,
+        phi: Sequence[Tensor],
+        statistics: Sequence[Tensor],
+        images: Tensor,
+        uniform: Tensor,
+        *,
+        training: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return scores `[C]`, a sampled mask `[C]` and the prior's cost for a set.
 

@@ -26,11 +26,15 @@ class Probe:
         operations = {operation.name: operation for operation in model.operations}
         places = list(dict.fromkeys((probe.layer, probe.node) for probe in channel_map.probes))
         tensors = [operations[layer]._inbound_nodes[node].outputs[0] for layer, node in places]
-        starts = dict(zip(places, np.cumsum([0, *(tensor.shape[-1] for tensor in tensors[:-1])]), strict=True))
+        starts = dict(
+            zip(places, np.cumsum([0, *(tensor.shape[-1] for tensor in tensors[:-1])]), strict=True)
+        )
         self._features = np.array(
             [starts[probe.layer, probe.node] + probe.feature for probe in channel_map.probes]
         )
-        self._in_order = np.array_equal(self._features, np.arange(sum(tensor.shape[-1] for tensor in tensors)))
+        self._in_order = np.array_equal(
+            self._features, np.arange(sum(tensor.shape[-1] for tensor in tensors))
+        )
         self._model = keras.Model(model.inputs, tensors)
         index = {variable.path: number for number, variable in enumerate(model.trainable_variables)}
         self._weights = [index[variable.path] for variable in self._model.trainable_variables]

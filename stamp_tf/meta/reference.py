@@ -134,14 +134,9 @@ class Reference:
 
     def copy(self) -> Reference:
         """Return a reference whose set encoder and mask generator can be trained without changing this one."""
-        layers: dict[str, keras.Layer | None] = {}
-        for name, layer in (("set_encoder", self.set_encoder), ("mask_generator", self.mask_generator)):
-            if layer is None:
-                continue
-            options = {key: value for key, value in layer.get_config().items() if key not in ("name", "dtype")}
-            layers[name] = make_layer(name + "s", layer.registry_name, options, shape=layer.built_shape)
-            layers[name].set_weights(layer.get_weights())
-        return replace(self, **layers)
+        return replace(
+            self, set_encoder=_copied(self.set_encoder), mask_generator=_copied(self.mask_generator)
+        )
 
     def in_float32(self) -> Reference:
         """Return the same reference with networks that compute in float32."""
@@ -198,7 +193,9 @@ def reference_from(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]
         normalization = Normalization.from_config(metadata["normalization"])
         layers = {name: metadata[name] for name in ("set_encoder", "mask_generator")}
     except (KeyError, TypeError):
-        raise StampError(f"A checkpoint must describe a reference network, but {path} does not; use another.") from None
+        raise StampError(
+            f"A checkpoint must describe a reference network, but {path} does not; use another."
+        ) from None
     model = backbone.build()
     assign_arrays("model", model, arrays, path=path)
     built = {name: _layer_from(name, config, arrays, path=path) for name, config in layers.items()}
@@ -267,7 +264,19 @@ def make_layer(group: str, name: str, options: Mapping[str, Any], *, shape: Any)
     try:
         layer = layer_class(**options)
     except TypeError as error:
-        raise StampError(f"{name} must accept its options, but {options} gave '{error}'; leave the option out.") from None
+        raise StampError(
+            f"{name} must accept its options, but {options} gave '{error}'; leave the option out."
+        ) from None
     layer.build(tuple(shape))
     layer.registry_name, layer.built_shape = name, tuple(shape)
     return layer
+
+
+def _copied(layer: keras.Layer | None) -> keras.Layer | None:
+    """Build a layer again with the same weights."""
+    if layer is None:
+        return None
+    options = {key: value for key, value in layer.get_config().items() if key not in ("name", "dtype")}
+    twin = make_layer(layer.name + "s", layer.registry_name, options, shape=layer.built_shape)
+    twin.set_weights(layer.get_weights())
+    return twin

@@ -16,8 +16,12 @@ def transfer_weights(source: keras.Model, target: keras.Model) -> None:
         StampError: If nothing fits.
     """
     values = {weight.path: weight for weight in source.weights}
-    fitting = [weight for weight in target.weights if getattr(values.get(weight.path), "shape", None) == weight.shape]
+    fitting = [
+        weight for weight in target.weights if getattr(values.get(weight.path), "shape", None) == weight.shape
+    ]
     if not fitting:
-        raise StampError("The backbone must name its layers alike each time it is built, but no weight's path fits.")
+        raise StampError(
+            "The backbone must name its layers alike each time it is built, but no weight's path fits."
+        )
     for weight in fitting:
         weight.assign(values[weight.path])

@@ -147,7 +147,9 @@ def prune(
     pruner_class = stamp_registry.load("stamp_tf.pruners", config.method)
     pruner: Pruner = pruner_class()
     if pruner.needs_budget and not config.budget.is_limited and "widths" not in config.options:
-        raise StampError(f"--method {config.method} needs a budget, but got none; add --max-flops or --keep-params.")
+        raise StampError(
+            f"--method {config.method} needs a budget, but got none; add --max-flops or --keep-params."
+        )
     times: dict[str, float] = {}
     with _clock(times, "load"):
         reference = find_reference(reference, backbone=backbone)
@@ -167,7 +169,9 @@ def prune(
         config.budget,
         seed=config.seed,
         options=config.options,
-        on_step=None if on_step is None else lambda done, total, figures: on_step("prune", done, total, figures),
+        on_step=None
+        if on_step is None
+        else lambda done, total, figures: on_step("prune", done, total, figures),
     )
     with _clock(times, "propose"):
         proposal = pruner.propose(task)
@@ -190,7 +194,9 @@ def prune(
         normalization=normalization,
         config=settings,
         checkpoints=checkpoints,
-        on_step=None if on_step is None else lambda done, total, figures: on_step("finetune", done, total, figures),
+        on_step=None
+        if on_step is None
+        else lambda done, total, figures: on_step("finetune", done, total, figures),
     )
     times["finetune"] = records[-1].seconds
     with _clock(times, "evaluate"):

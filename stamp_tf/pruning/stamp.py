@@ -8,7 +8,7 @@ import math
 import keras
 import numpy as np
 
-from stamp_tf.data import Batches
+from stamp_tf.data import Batches, random_part
 from stamp_tf.errors import StampError
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
 
@@ -35,16 +35,9 @@ class Stamp(Pruner):
         if not epochs_prune >= 0:
             raise StampError(f"--epochs-prune must be 0 or more, but got {epochs_prune}; 0 prunes at once.")
         rng = np.random.default_rng((task.seed, 6))
-        num_images = min(SET_SIZE, len(task.dataset.train))
-        chosen = np.sort(rng.permutation(len(task.dataset.train))[:num_images])
-        images = task.dataset.train.take(chosen).images
+        images = random_part(task.dataset.train, SET_SIZE, seed=task.seed).images
         reference = task.reference
         if epochs_prune > 0:
-            if reference.mask_generator is None:
-                raise StampError(
-                    "--epochs-prune above 0 needs a meta-trained reference, but this one has no mask generator; "
-                    "run meta-train, or leave it at 0."
-                )
             reference = reference.copy()
             self._train(dataclasses.replace(task, reference=reference), images, epochs_prune, rng)
             reference = dataclasses.replace(reference, model=task.model)

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from stamp_tf.errors import StampError
 from stamp_tf.meta.objective import Sparsity, StampObjective
 from stamp_tf.meta.reference import Reference
 
@@ -28,9 +29,22 @@ def compile_target_step(
         sparsity: `budgets` or `kl`.
         kl_scale: Factor on KL / |D|.
         rates: Learning rates of W, pi and theta.
+
+    Raises:
+        StampError: If the reference is not meta-trained.
     """
+    if reference.mask_generator is None or reference.set_encoder is None:
+        raise StampError(
+            "--epochs-prune above 0 needs a meta-trained reference, but this one has no mask generator; "
+            "run meta-train, or leave it at 0."
+        )
     objective = StampObjective(
-        model, reference.mask_generator, reference.set_encoder, reference.cut, sparsity=sparsity, kl_scale=kl_scale
+        model,
+        reference.mask_generator,
+        reference.set_encoder,
+        reference.cut,
+        sparsity=sparsity,
+        kl_scale=kl_scale,
     )
     optimizers = [keras.optimizers.Adam(rate) for rate in rates]
     for optimizer, part in zip(optimizers, objective.parts.split(objective.variables), strict=True):
@@ -58,7 +72,12 @@ def compile_target_step(
                 num_examples=num_examples,
             )
         gradients = tape.gradient(loss, phi, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        parts = zip(optimizers, objective.parts.split(gradients), objective.parts.split(objective.variables), strict=True)
+        parts = zip(
+            optimizers,
+            objective.parts.split(gradients),
+            objective.parts.split(objective.variables),
+            strict=True,
+        )
         for optimizer, part, variables in parts:
             optimizer.apply(part, variables)
         for variable, value in zip(objective.statistics, statistics, strict=True):

@@ -15,12 +15,16 @@ Tensor = Any
 
 
 def plain_loss(
-    model: keras.Model, weights: Sequence[Tensor], statistics: Sequence[Tensor], images: Tensor, labels: Tensor
+    model: keras.Model,
+    weights: Sequence[Tensor],
+    statistics: Sequence[Tensor],
+    images: Tensor,
+    labels: Tensor,
 ) -> tuple[Tensor, tuple[list[Tensor], dict[str, Tensor]]]:
     """Return the loss of the full network, its new statistics and its figures."""
-    logits, statistics = model.stateless_call(weights, statistics, images, training=True)
+    logits, new_statistics = model.stateless_call(weights, statistics, images, training=True)
     loss = classification_loss(logits, labels)
-    return loss, (statistics, {"loss": loss, "accuracy": accuracy(logits, labels)})
+    return loss, (new_statistics, {"loss": loss, "accuracy": accuracy(logits, labels)})
 
 
 def budget_loss(

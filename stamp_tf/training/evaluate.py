@@ -5,12 +5,14 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from stamp_tf.data import Batches, ImageSet, Normalization
+from stamp_tf.data import Batches, ImageSet, Normalization, StreamedSet
 
 _BATCH_SIZE = 500
 
 
-def evaluate_accuracy(model: keras.Model, images: ImageSet, *, normalization: Normalization) -> float:
+def evaluate_accuracy(
+    model: keras.Model, images: ImageSet | StreamedSet, *, normalization: Normalization
+) -> float:
     """Return the fraction of images that a network of logits classifies rightly.
 
     Args:

@@ -55,7 +55,9 @@ class FinetuneConfig:
         if not self.learning_rate > 0:
             raise StampError(f"--learning-rate must be above 0, but got {self.learning_rate}; 0.05 is usual.")
         if self.schedule not in ("cosine", "step"):
-            raise StampError(f"--schedule must be cosine or step, but got {self.schedule}; cosine is the default.")
+            raise StampError(
+                f"--schedule must be cosine or step, but got {self.schedule}; cosine is the default."
+            )
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,9 @@ def finetune(
                 on_step(step + 1, num_steps, values | {"images": len(images)})
         mean_loss = float(sum(float(loss) for loss in losses) / len(losses))
         seconds = records[-1].seconds + time.perf_counter() - started
-        records.append(EpochRecord(epoch + 1, seconds, mean_loss, _accuracy(trained, dataset, normalization, config)))
+        records.append(
+            EpochRecord(epoch + 1, seconds, mean_loss, _accuracy(trained, dataset, normalization, config))
+        )
         if checkpoints is not None:
             save_step(
                 checkpoints,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from stamp_tf.data import Batches, ImageSet, Normalization
+from stamp_tf.data import Batches, ImageSet, Normalization, StreamedSet, random_part
 from stamp_tf.errors import StampError
 
 MAX_IMAGES = 10_000
@@ -29,7 +29,7 @@ def head_layer(model: keras.Model) -> keras.layers.Dense:
     return layer
 
 
-def fit_head(model: keras.Model, images: ImageSet, *, normalization: Normalization) -> None:
+def fit_head(model: keras.Model, images: ImageSet | StreamedSet, *, normalization: Normalization) -> None:
     """Set a network's last layer to the ridge regression of the classes on its features.
 
     The ridge is the one of least leave-one-out error; the scale of the logits that of least cross-entropy on
@@ -45,18 +45,18 @@ def fit_head(model: keras.Model, images: ImageSet, *, normalization: Normalizati
         StampError: If the network does not end in a dense layer.
     """
     layer = head_layer(model)
-    if len(images) > MAX_IMAGES:
-        chosen = np.random.default_rng(0).permutation(len(images))[:MAX_IMAGES]
-        images = images.take(np.sort(chosen))
+    part = random_part(images, MAX_IMAGES, seed=0)
     extractor = keras.Model(model.inputs, layer.input)
-    batches = Batches(images, _BATCH_SIZE, normalization=normalization, seed=0, augment=False, shuffle=False)
+    batches = Batches(part, _BATCH_SIZE, normalization=normalization, seed=0, augment=False, shuffle=False)
     features = np.concatenate([extractor.predict_on_batch(x) for x, _ in batches.epoch(0)])
-    kernel, bias = ridge_head(features, images.labels, num_classes=layer.units)
+    kernel, bias = ridge_head(features, part.labels, num_classes=layer.units)
     for variable, value in zip(layer.weights, (kernel, bias), strict=False):
         variable.assign(value)
 
 
-def ridge_head(features: np.ndarray, labels: np.ndarray, *, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
+def ridge_head(
+    features: np.ndarray, labels: np.ndarray, *, num_classes: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return kernel `[F, classes]` and bias `[classes]` of a calibrated ridge regression.
 
     Args:

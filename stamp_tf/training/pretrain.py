@@ -19,8 +19,8 @@ from stamp_tf.data import Batches, DataSet, Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.meta.reference import BackboneConfig, Reference, assign_arrays
 from stamp_tf.runs import RunDirectory, append_jsonl
-from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.schedules import cosine_rate
+from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.statistics import recalibrate_statistics
 
 logger = logging.getLogger(__name__)
@@ -99,7 +99,11 @@ def pretrain(
     Raises:
         StampError: If the run directory is in use or was made with other options.
     """
-    from stamp_tf.training.reference_steps import compile_budget_step, compile_plain_step, make_weight_optimizer
+    from stamp_tf.training.reference_steps import (
+        compile_budget_step,
+        compile_plain_step,
+        make_weight_optimizer,
+    )
 
     config = config or PretrainConfig()
     run = RunDirectory(Path(run_dir))
@@ -121,7 +125,12 @@ def pretrain(
     optimizer.build(model.trainable_variables)
     score_optimizer.build([scores])
     batches = Batches(
-        dataset.train, config.batch_size, normalization=normalization, seed=config.seed, augment=True, flip=dataset.flips
+        dataset.train,
+        config.batch_size,
+        normalization=normalization,
+        seed=config.seed,
+        augment=True,
+        flip=dataset.flips,
     )
     plain_step = compile_plain_step(model, optimizer)
     budget_step = compile_budget_step(model, scores, cut, optimizer, score_optimizer)
@@ -146,7 +155,10 @@ def pretrain(
         for index, (images, labels) in enumerate(batches.epoch(epoch)):
             step = epoch * len(batches) + index
             rate = cosine_rate(
-                step, num_steps, peak=config.learning_rate, num_warmup_steps=min(len(batches), num_steps // 10)
+                step,
+                num_steps,
+                peak=config.learning_rate,
+                num_warmup_steps=min(len(batches), num_steps // 10),
             )
             optimizer.learning_rate = rate
             score_optimizer.learning_rate = 0.4 * rate
@@ -179,7 +191,9 @@ def pretrain(
     if config.budget_epochs:
         # Budgets fix differences of scores, not their level: let 0 be the cut at the median budget.
         median = Budget(max_flops=math.sqrt(config.budgets[0] * config.budgets[1]))
-        reference.scores = np.asarray(scores) - np.float32(reference.cut.threshold(np.asarray(scores), median))
+        reference.scores = np.asarray(scores) - np.float32(
+            reference.cut.threshold(np.asarray(scores), median)
+        )
     reference.description["figures"] = _figures(reference, dataset, batches)
     reference.save(run.reference)
     append_jsonl(run.metrics, {"final": reference.description["figures"]})
@@ -210,7 +224,9 @@ def _draw_budget(config: PretrainConfig, step: int, num_channels: int) -> tuple[
 def _figures(reference: Reference, dataset: DataSet, batches: Batches) -> dict[str, float]:
     """Return the test accuracy of the full network and at some budgets, statistics recalibrated."""
     figures = {
-        "test_accuracy": evaluate_accuracy(reference.model, dataset.test, normalization=reference.normalization)
+        "test_accuracy": evaluate_accuracy(
+            reference.model, dataset.test, normalization=reference.normalization
+        )
     }
     if reference.scores is None:
         return figures
@@ -220,7 +236,8 @@ def _figures(reference: Reference, dataset: DataSet, batches: Batches) -> dict[s
     for max_flops in _REPORTED_BUDGETS:
         mask = reference.cut.meet(reference.scores, Budget(max_flops=max_flops))
         for variable, value in zip(
-            model.trainable_variables, mask_kernels(reference.channel_map, paths, values, keras.ops.array(mask)),
+            model.trainable_variables,
+            mask_kernels(reference.channel_map, paths, values, keras.ops.array(mask)),
             strict=True,
         ):
             variable.assign(value)

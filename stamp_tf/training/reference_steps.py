@@ -50,7 +50,9 @@ def compile_budget_step(
     weights, statistics = model.trainable_variables, model.non_trainable_variables
 
     @tf.function(reduce_retracing=True)
-    def step(images: tf.Tensor, labels: tf.Tensor, limits: tf.Tensor, uniform: tf.Tensor) -> dict[str, tf.Tensor]:
+    def step(
+        images: tf.Tensor, labels: tf.Tensor, limits: tf.Tensor, uniform: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
         with tf.GradientTape() as tape:
             loss, (new_statistics, figures) = budget_loss(
                 model,
