@@ -72,6 +72,10 @@ class ChannelCut:
             raise StampError(
                 f"min_channels must be at least 1, but got {min_channels}; a layer needs one channel."
             )
+        if not channel_map.groups:
+            raise StampError(
+                "A network must have channels that can be removed, but has none; use another --backbone."
+            )
         self.channel_map = channel_map
         self.cost_model = cost_model
         self.num_channels = channel_map.num_channels
@@ -182,7 +186,8 @@ class ChannelCut:
         for _ in range(math.ceil(math.log2(self.num_channels + 1))):
             middle = (low + high + 1) // 2
             cost = self.cost_model.fractions(ops.cast(position < middle, scores.dtype))
-            fits = ops.all(cost <= limits)
+            # Rounding may put the full network's fraction a little above 1.
+            fits = ops.all(ops.logical_or(cost <= limits, limits >= 1))
             low, high = ops.where(fits, middle, low), ops.where(fits, high, middle - 1)
             high = ops.maximum(low, high)
         hard = ops.cast(position < low, scores.dtype)
