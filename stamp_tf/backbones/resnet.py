@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from stamp_tf.backbones.width import scale_width
+from stamp_tf.backbones.checks import check_image_size, scale_width
 
 _STAGES = ((64, 1), (128, 2), (256, 2), (512, 2))
 _NUM_BLOCKS = 2
@@ -23,9 +23,13 @@ def resnet18(input_shape: tuple[int, int, int], num_classes: int, *, width: floa
     Returns:
         A functional model from images `[B, H, W, D]` to logits `[B, num_classes]`.
 
+    Raises:
+        StampError: If the images are smaller than 32x32 or `width` is not above 0.
+
     Reference:
         He et al. 2016; Song et al. 2020 (section 4, networks).
     """
+    check_image_size(input_shape)
     inputs = keras.Input(input_shape, name="image")
     x = _convolution(inputs, scale_width(64, width), kernel_size=3, strides=1, name="stem")
     x = layers.ReLU(name="stem_relu")(x)

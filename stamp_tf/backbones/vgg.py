@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from stamp_tf.backbones.width import scale_width
+from stamp_tf.backbones.checks import check_image_size, scale_width
 
 _BLOCKS = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4)
 
@@ -22,9 +22,13 @@ def vgg19(input_shape: tuple[int, int, int], num_classes: int, *, width: float =
     Returns:
         A functional model from images `[B, H, W, D]` to logits `[B, num_classes]`.
 
+    Raises:
+        StampError: If the images are smaller than 32x32 or `width` is not above 0.
+
     Reference:
         Simonyan & Zisserman 2015; the variant with one dense layer is that of Zhuang et al. 2018.
     """
+    check_image_size(input_shape)
     inputs = x = keras.Input(input_shape, name="image")
     for block, channels in enumerate(_BLOCKS, start=1):
         for index, filters in enumerate(channels, start=1):

@@ -97,7 +97,7 @@ def compile_meta_step(
         )
         return sums
 
-    @tf.function(reduce_retracing=True, jit_compile=xla)
+    @tf.function(reduce_retracing=True, jit_compile=xla, autograph=False)
     def step(
         images: tf.Tensor, labels: tf.Tensor, uniform: tf.Tensor, limits: tf.Tensor
     ) -> dict[str, tf.Tensor]:

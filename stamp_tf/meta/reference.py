@@ -45,10 +45,6 @@ class BackboneConfig:
             StampError: If the backbone refuses its options.
         """
         backbone = stamp_registry.load("stamp_tf.backbones", self.name)
-        if min(self.input_shape[:2]) < 32:
-            raise StampError(
-                f"--image-size must be at least 32 for the backbones, but got {self.input_shape}; enlarge the images."
-            )
         try:
             return backbone(tuple(self.input_shape), num_classes or self.num_classes, **self.options)
         except TypeError as error:

@@ -50,7 +50,7 @@ def compile_target_step(
     for optimizer, part in zip(optimizers, objective.parts.split(objective.variables), strict=True):
         optimizer.build(part)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def step(
         images: tf.Tensor,
         labels: tf.Tensor,

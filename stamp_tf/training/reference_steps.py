@@ -25,7 +25,7 @@ def compile_plain_step(model: keras.Model, optimizer: keras.optimizers.Optimizer
     """Return `step(images, labels)`, which trains the full network."""
     weights, statistics = model.trainable_variables, model.non_trainable_variables
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def step(images: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.GradientTape() as tape:
             loss, (new_statistics, figures) = plain_loss(
@@ -49,7 +49,7 @@ def compile_budget_step(
     """Return `step(images, labels, limits, uniform)`, which trains the full and one masked network."""
     weights, statistics = model.trainable_variables, model.non_trainable_variables
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def step(
         images: tf.Tensor, labels: tf.Tensor, limits: tf.Tensor, uniform: tf.Tensor
     ) -> dict[str, tf.Tensor]:

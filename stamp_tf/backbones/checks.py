@@ -1,0 +1,31 @@
+"""What the built-in backbones ask of their arguments."""
+
+from stamp_tf.errors import StampError
+
+
+def scale_width(channels: int, width: float) -> int:
+    """Return `channels` scaled by `width`, rounded, at least 1.
+
+    Raises:
+        StampError: If `width` is not above 0.
+    """
+    if not width > 0:
+        raise StampError(f"--width must be above 0, but got {width}; use 1 for the published network.")
+    return max(1, round(channels * width))
+
+
+def check_image_size(input_shape: tuple[int, int, int], *, smallest: int = 32) -> None:
+    """Refuse images that the poolings and strides would leave nothing of.
+
+    Args:
+        input_shape: Height, width and depth.
+        smallest: Smallest height and width.
+
+    Raises:
+        StampError: If the images are smaller.
+    """
+    if min(input_shape[:2]) < smallest:
+        raise StampError(
+            f"--image-size must be at least {smallest} for this backbone, but got {tuple(input_shape)}; "
+            f"enlarge the images with --image-size {smallest}."
+        )
