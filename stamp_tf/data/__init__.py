@@ -6,7 +6,7 @@ Importing this package loads numpy and nothing heavier.
 from stamp_tf.data.batches import Batches
 from stamp_tf.data.dataset import DataSet, ImageSet
 from stamp_tf.data.episodes import Episode, EpisodeSampler
-from stamp_tf.data.load import load_dataset
+from stamp_tf.data.load import as_dataset, load_dataset
 from stamp_tf.data.normalization import Normalization
 from stamp_tf.data.options import LoadOptions
 from stamp_tf.data.sample import random_part
@@ -21,6 +21,7 @@ __all__ = [
     "LoadOptions",
     "Normalization",
     "StreamedSet",
+    "as_dataset",
     "load_dataset",
     "random_part",
 ]

@@ -72,6 +72,22 @@ def load_dataset(
     )
 
 
+def as_dataset(
+    dataset: DataSet | str, *, image_shape: tuple[int, int, int] | None = None, seed: int = 0
+) -> DataSet:
+    """Return a data set, loading it where one is named.
+
+    Args:
+        dataset: A data set, or its name as in `load_dataset`.
+        image_shape: Height, width and depth to resize a named one to.
+        seed: As in `load_dataset`.
+
+    Raises:
+        StampError: If there is no such set, or it cannot be used.
+    """
+    return load_dataset(dataset, image_shape=image_shape, seed=seed) if isinstance(dataset, str) else dataset
+
+
 def _fitted(part: ImageSet | StreamedSet, image_shape: tuple[int, int, int] | None) -> ImageSet | StreamedSet:
     """Resize a part in memory; a streamed one resizes as it reads."""
     if image_shape is None or part.image_shape == image_shape or not isinstance(part, ImageSet):

@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ import numpy as np
 
 from stamp_tf.channels import Budget
 from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
-from stamp_tf.data import DataSet, EpisodeSampler, random_part
+from stamp_tf.data import DataSet, EpisodeSampler, as_dataset, random_part
 from stamp_tf.errors import StampError
 from stamp_tf.layers.mask_generator import MaskGenerator
 from stamp_tf.meta.objective import Sparsity, StampObjective
-from stamp_tf.meta.reference import Reference, assign_arrays, make_layer
+from stamp_tf.meta.reference import Reference, as_reference, assign_arrays, make_layer
 from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.runs import RunDirectory, append_jsonl
 from stamp_tf.schedules import step_rate
@@ -99,25 +99,27 @@ class MetaTrainConfig:
 
 
 def meta_train(
-    dataset: DataSet,
-    reference: Reference,
+    dataset: DataSet | str,
+    reference: Reference | str | Path,
     run_dir: str | Path,
     *,
     config: MetaTrainConfig | None = None,
     resume: bool = False,
     overwrite: bool = False,
     on_step: Callable[[int, int, Mapping[str, float]], None] | None = None,
+    **overrides: Any,
 ) -> Reference:
     """Learn masks that follow from a set, and weights that adapt fast under them.
 
     Args:
-        dataset: The reference data set.
-        reference: What `pretrain` made, with scores for `budgets`.
+        dataset: The reference data set, or its name as after `--dataset`.
+        reference: What `pretrain` made, or its run directory; with scores for `budgets`.
         run_dir: Folder for configuration, metrics, checkpoints and `reference.npz`.
         config: Options.
         resume: Go on from the last state.
         overwrite: Empty a run directory that exists.
         on_step: Called with (steps done, all steps, figures) after each outer step.
+        **overrides: Fields of `MetaTrainConfig`, such as `outer_steps=100`.
 
     Returns:
         The reference with meta-trained weights, mask generator and set encoder, as saved.
@@ -130,7 +132,9 @@ def meta_train(
     """
     from stamp_tf.meta.meta_step import compile_meta_step, make_strategy
 
-    config = config or MetaTrainConfig()
+    config = replace(config or MetaTrainConfig(), **overrides)
+    reference = as_reference(reference)
+    dataset = as_dataset(dataset, image_shape=reference.backbone.input_shape, seed=config.seed)
     run = RunDirectory(Path(run_dir))
     if tuple(dataset.image_shape) != tuple(reference.backbone.input_shape):
         raise StampError(

@@ -17,6 +17,7 @@ from stamp_tf.data.normalization import Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.meta.probe import Probe
 from stamp_tf.meta.transfer import transfer_weights
+from stamp_tf.runs import RunDirectory
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,21 @@ def load_reference(path: Path) -> Reference:
     """
     arrays, metadata = load_state(path)
     return reference_from(arrays, metadata, path=path)
+
+
+def as_reference(reference: Reference | str | Path) -> Reference:
+    """Return a reference, loading it where a run directory or a file of one is named.
+
+    Args:
+        reference: What a user may give.
+
+    Raises:
+        StampError: If there is none at the place.
+    """
+    if isinstance(reference, Reference):
+        return reference
+    path = Path(reference)
+    return load_reference(RunDirectory(path).reference if path.is_dir() else path)
 
 
 def reference_from(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any], *, path: Path) -> Reference:

@@ -16,12 +16,11 @@ import numpy as np
 import stamp_registry
 from stamp_tf.bundled import load_bundled
 from stamp_tf.channels import Budget, ChannelCut, CostModel, slice_model
-from stamp_tf.data import Batches, DataSet, Normalization, load_dataset
+from stamp_tf.data import Batches, DataSet, Normalization, as_dataset
 from stamp_tf.errors import StampError
-from stamp_tf.meta.reference import Reference, load_reference
+from stamp_tf.meta.reference import Reference, as_reference
 from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
-from stamp_tf.runs import RunDirectory
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.finetune import EpochRecord, FinetuneConfig, finetune
 from stamp_tf.training.head import fit_head
@@ -153,8 +152,7 @@ def prune(
     times: dict[str, float] = {}
     with _clock(times, "load"):
         reference = find_reference(reference, backbone=backbone)
-        if isinstance(dataset, str):
-            dataset = load_dataset(dataset, image_shape=reference.backbone.input_shape, seed=config.seed)
+        dataset = as_dataset(dataset, image_shape=reference.backbone.input_shape, seed=config.seed)
     keras.utils.set_random_seed(config.seed)
     normalization = Normalization.of(dataset.train)
     model = reference.backbone.build(num_classes=dataset.num_classes)
@@ -225,12 +223,7 @@ def find_reference(reference: Reference | str | Path | None, *, backbone: str) -
     Raises:
         StampError: If there is none, or it is of another backbone.
     """
-    if isinstance(reference, Reference):
-        return reference
-    if reference is None:
-        return load_bundled(backbone)
-    path = Path(reference)
-    return load_reference(RunDirectory(path).reference if path.is_dir() else path)
+    return load_bundled(backbone) if reference is None else as_reference(reference)
 
 
 def statistics_images(dataset: DataSet, normalization: Normalization, *, seed: int) -> Iterator[np.ndarray]:

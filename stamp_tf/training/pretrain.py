@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from stamp_tf.channels import Budget, mask_kernels
 from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
-from stamp_tf.data import Batches, DataSet, Normalization
+from stamp_tf.data import Batches, DataSet, Normalization, as_dataset
 from stamp_tf.errors import StampError
 from stamp_tf.meta.reference import BackboneConfig, Reference, assign_arrays
 from stamp_tf.runs import RunDirectory, append_jsonl
@@ -26,6 +26,7 @@ from stamp_tf.training.statistics import recalibrate_statistics
 logger = logging.getLogger(__name__)
 
 MIN_CHANNELS = 2
+_IMAGE_SHAPE = (32, 32, 3)
 _STATISTICS_BATCHES = 20
 _REPORTED_BUDGETS = (0.5, 0.25, 0.1)
 
@@ -72,13 +73,14 @@ class PretrainConfig:
 
 
 def pretrain(
-    dataset: DataSet,
+    dataset: DataSet | str,
     run_dir: str | Path,
     *,
     config: PretrainConfig | None = None,
     resume: bool = False,
     overwrite: bool = False,
     on_step: Callable[[int, int, Mapping[str, float]], None] | None = None,
+    **overrides: Any,
 ) -> Reference:
     """Train a reference network, first alone, then together with masked networks at random budgets.
 
@@ -86,12 +88,13 @@ def pretrain(
     disk.
 
     Args:
-        dataset: The reference data set, of at least 32x32 pixels.
+        dataset: The reference data set, or its name as after `--dataset`, which then comes as 32x32 RGB.
         run_dir: Folder for configuration, metrics, checkpoints and `reference.npz`.
         config: Options.
         resume: Go on from the last state.
         overwrite: Empty a run directory that exists.
         on_step: Called with (steps done, all steps, figures) after each step.
+        **overrides: Fields of `PretrainConfig`, such as `epochs=50`.
 
     Returns:
         The reference, as saved.
@@ -105,7 +108,8 @@ def pretrain(
         make_weight_optimizer,
     )
 
-    config = config or PretrainConfig()
+    config = replace(config or PretrainConfig(), **overrides)
+    dataset = as_dataset(dataset, image_shape=_IMAGE_SHAPE, seed=config.seed)
     run = RunDirectory(Path(run_dir))
     backbone = BackboneConfig(
         config.backbone, dataset.image_shape, dataset.num_classes, dict(config.backbone_options)
