@@ -1,17 +1,21 @@
 """States on disk: named arrays and a description, in one file that is whole or absent."""
 
+from __future__ import annotations
+
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
 from stamp_tf.errors import StampError
 from stamp_tf.runs import write_bytes_atomic
+
+if TYPE_CHECKING:
+    import keras
 
 _METADATA = "metadata"
 _FORMAT = "stamp-tf-1"
@@ -45,10 +49,28 @@ def load_state(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     Raises:
         StampError: If the file is missing, truncated, or not one of ours.
     """
+    return _read(path, None)
+
+
+def load_metadata(path: Path) -> dict[str, Any]:
+    """Read the description alone from a file that `save_state` wrote.
+
+    Args:
+        path: The file.
+
+    Raises:
+        StampError: If the file is missing, truncated, or not one of ours.
+    """
+    return _read(path, ())[1]
+
+
+def _read(path: Path, wanted: Iterable[str] | None) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the wanted arrays, all for None, and the description."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        metadata = json.loads(arrays.pop(_METADATA).tobytes())
+            names = [name for name in file.files if name != _METADATA] if wanted is None else wanted
+            arrays = {name: file[name] for name in names}
+            metadata = json.loads(file[_METADATA].tobytes())
     except FileNotFoundError:
         raise StampError(
             f"A checkpoint must exist, but there is no {path}; check --from or the run."

@@ -69,42 +69,81 @@ class RunDirectory:
         """The same figures as a self-contained page with pictures."""
         return self.path / "report.html"
 
-    def create(self, *, overwrite: bool = False, resume: bool = False) -> None:
-        """Make the folder, refusing one that already holds something.
+    def check(self, *, overwrite: bool = False, resume: bool = False) -> None:
+        """Refuse a folder that `create` would refuse, and leave everything as it is.
 
         Args:
-            overwrite: Empty a folder that exists (only one that a run wrote).
-            resume: Accept a folder that exists as it is.
+            overwrite: As in `create`.
+            resume: As in `create`.
 
         Raises:
-            StampError: If the folder is not empty and neither flag is set, or it cannot be written.
+            StampError: If the folder is not empty and may not be used, or it cannot be written.
         """
+        made = []
         try:
             occupied = self.path.exists() and any(self.path.iterdir())
-            if occupied and not resume:
-                if not overwrite:
-                    raise StampError(
-                        f"--run-dir must be new or empty, but {self.path} is not; "
-                        "choose another, or add --resume or --overwrite."
-                    )
-                if not self.config.exists():
-                    raise StampError(
-                        f"--overwrite only empties a folder that a run wrote, but {self.path} has no "
-                        "config.json; remove it yourself or choose another --run-dir."
-                    )
-                shutil.rmtree(self.path)
-            self.path.mkdir(parents=True, exist_ok=True)
+            if occupied and not (resume or overwrite):
+                raise StampError(
+                    f"--run-dir must be new or empty, but {self.path} is not; "
+                    "choose another, or add --resume or --overwrite."
+                )
+            if occupied and not self.config.exists():
+                raise StampError(
+                    f"--{'resume' if resume else 'overwrite'} only takes a folder that a run wrote, but {self.path} "
+                    "has no config.json; empty it yourself or choose another --run-dir."
+                )
+            # Only trying tells whether a folder can be written: an administrator passes every question.
+            for folder in reversed((self.path, *self.path.parents)):
+                if not folder.exists():
+                    folder.mkdir()
+                    made.append(folder)
             probe = self.path / ".writable"
             probe.write_bytes(b"")
             probe.unlink()
         except (NotADirectoryError, FileExistsError):
             raise StampError(
-                f"--run-dir must be a folder, but {self.path} is a file; choose another."
+                f"--run-dir must be a folder, but {self.path} is a file or below one; choose another."
             ) from None
         except OSError as error:
             raise StampError(
                 f"--run-dir must be writable, but {self.path} gave '{error.strerror}'; choose another folder."
             ) from None
+        finally:
+            for folder in reversed(made):
+                folder.rmdir()
+
+    def create(self, *, overwrite: bool = False, resume: bool = False) -> None:
+        """Make the folder, refusing one that already holds something.
+
+        Args:
+            overwrite: Empty a folder that exists (only one that a run wrote).
+            resume: Accept a folder that a run wrote as it is.
+
+        Raises:
+            StampError: If the folder is not empty and neither flag is set, or it cannot be written.
+        """
+        self.check(overwrite=overwrite, resume=resume)
+        if overwrite and not resume and self.path.exists():
+            shutil.rmtree(self.path)
+        self.path.mkdir(parents=True, exist_ok=True)
+
+    def check_options(self, config: Mapping[str, Any]) -> None:
+        """Compare the options of a run that is to go on with those it was started with.
+
+        Args:
+            config: The resolved options, JSON content.
+
+        Raises:
+            StampError: If they differ; it names them.
+        """
+        before, now = self.read_config(), json.loads(json.dumps(config))
+        changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+        if changed:
+            raise StampError(
+                "--resume must repeat the options of the run, but "
+                + ", ".join(f"{name} was {before.get(name)!r} and is {now.get(name)!r}" for name in changed)
+                + "; repeat them, or start anew with --overwrite."
+            )
 
     def start(self, config: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
         """Make the folder and record the options, or check that a resumed run has the same ones.
@@ -118,18 +157,8 @@ class RunDirectory:
             StampError: If the folder is in use, cannot be written, or its run had other options.
         """
         self.create(overwrite=overwrite, resume=resume)
-        config = json.loads(json.dumps(config))
         if resume and self.config.exists():
-            before = self.read_config()
-            changed = sorted(name for name in {*before, *config} if before.get(name) != config.get(name))
-            if changed:
-                raise StampError(
-                    "--resume must repeat the options of the run, but "
-                    + ", ".join(
-                        f"{name} was {before.get(name)!r} and is {config.get(name)!r}" for name in changed
-                    )
-                    + "; repeat them, or start anew with --overwrite."
-                )
+            self.check_options(config)
         else:
             write_json_atomic(self.config, config)
 
