@@ -45,7 +45,8 @@ def resnet18(input_shape: tuple[int, int, int], num_classes: int, *, width: floa
             x = layers.Add(name=f"{name}_add")([branch, shortcut])
             x = layers.ReLU(name=f"{name}_relu2")(x)
     x = layers.GlobalAveragePooling2D(name="pool")(x)
-    logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)
+    # Not in half precision: the loss is exact under mixed precision too.
+    logits = layers.Dense(num_classes, dtype=keras.config.floatx(), name="logits")(x)
     return keras.Model(inputs, logits, name="resnet18")
 
 

@@ -41,5 +41,6 @@ def vgg19(input_shape: tuple[int, int, int], num_classes: int, *, width: float =
         if block < len(_BLOCKS):
             x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
     x = layers.GlobalAveragePooling2D(name="pool")(x)
-    logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)
+    # Not in half precision: the loss is exact under mixed precision too.
+    logits = layers.Dense(num_classes, dtype=keras.config.floatx(), name="logits")(x)
     return keras.Model(inputs, logits, name="vgg19")
