@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
@@ -69,6 +70,30 @@ def edge() -> Iterator[None]:
         if remedy is None or not type(error).__module__.startswith("tensorflow."):
             raise
         _fail(f"{str(error).splitlines()[0].rstrip('.')}; {remedy}.")
+
+
+@contextmanager
+def interruptible(run_dir: Path) -> Iterator[None]:
+    """Let an interrupt say where the state lies, where the code inside has not said it itself.
+
+    Args:
+        run_dir: The run's folder, which may not exist yet.
+
+    Raises:
+        KeyboardInterrupt: With words, if it was interrupted.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        if str(interrupt):
+            raise
+        if any(run_dir.glob("checkpoints/step-*.npz")):
+            words = f"the state of the last whole epoch is saved in {run_dir}; continue with --resume"
+        elif run_dir.exists():
+            words = f"no epoch was complete; {run_dir} starts again with --resume"
+        else:
+            words = "nothing was written"
+        raise KeyboardInterrupt(words) from None
 
 
 def _fail(message: str) -> None:

@@ -5,8 +5,8 @@ A command takes a group by a decorator: `@dataset_options()` passes a `DatasetOp
 `@budget_options()` a `BudgetOptions` as `budget`.
 """
 
+import dataclasses
 import functools
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stamp_cli.values import ImageSize, Number
 from stamp_registry import RegistryError, find, names
 from stamp_tf.errors import StampError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+    from stamp_tf.data import DataSet
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -74,6 +77,36 @@ class DatasetOptions:
     flip: bool = True
     seed: int = 0
 
+    def load(self, image_shape: tuple[int, int, int] | None) -> "DataSet":
+        """Load the data set, brought to the size of the network's images.
+
+        Args:
+            image_shape: Height, width and depth; None keeps the set's own.
+
+        Raises:
+            StampError: If there is no such set, or it cannot be used as asked.
+        """
+        from stamp_tf.data import load_dataset
+
+        if self.dataset is None:
+            raise StampError("--dataset is needed, because the checkpoint names none; add it.")
+        dataset = load_dataset(
+            self.dataset,
+            image_shape=image_shape,
+            data_dir=self.data_dir,
+            download=self.download,
+            train_size=self.train_size,
+            skip_corrupt=self.skip_corrupt,
+            seed=self.seed,
+        )
+        return dataset if self.flip else dataclasses.replace(dataset, flips=False)
+
+    def to_config(self) -> dict[str, Any]:
+        """Return what decides the images, as JSON content for a run's config.json."""
+        decisive = ("dataset", "data_dir", "train_size", "skip_corrupt", "flip", "seed")
+        values = {name: getattr(self, name) for name in decisive}
+        return values | {"data_dir": None if self.data_dir is None else str(self.data_dir)}
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -104,10 +137,12 @@ class BackboneOptions:
     Args:
         backbone: A registered name; None means that of the checkpoint.
         width: Multiplies the number of channels of every layer; None means that of the checkpoint.
+        image_shape: Height, width and depth of an image; None means that of the checkpoint.
     """
 
     backbone: str | None = None
     width: float | None = None
+    image_shape: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,43 +161,38 @@ class BudgetOptions:
 _FOLDER = click.Path(path_type=Path)
 
 
-class _Number(click.FloatRange):
-    """A range of numbers in which NaN, which is neither below nor above any bound, is not."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number.", param, ctx)
-        return number
+_FRACTION = Number(0, 1, min_open=True)
 
 
-_FRACTION = _Number(0, 1, min_open=True)
-
-
-def dataset_options(*, default: str | None = None, required: bool = True) -> Decorator:
+def dataset_options(
+    *, default: str | None = None, required: bool = True, fallback: str = "", training: bool = True
+) -> Decorator:
     """Add the options of `DatasetOptions`, passed as `data`.
 
     Args:
         default: The data set if none is named.
         required: Whether one must be named where there is no default.
+        fallback: What holds where none is named, in words.
+        training: Whether to add the options that matter in training alone.
     """
-    return _group(
-        DatasetOptions,
-        "data",
+    where = (
         click.option(
             "--dataset",
             metavar="NAME",
-            help="digits, a TFDS name, folder:PATH, npz:PATH, or a plug-in's name.",
+            help="digits, a TFDS name, folder:PATH, npz:PATH, or a plug-in's name."
+            + (f"  [default: {fallback}]" if fallback else ""),
             **_default(default, required=required),
         ),
         click.option("--data-dir", type=_FOLDER, help="Where TFDS keeps prepared data sets."),
         click.option("--download", is_flag=True, help="Allow a data set to be downloaded."),
+        click.option("--skip-corrupt", is_flag=True, help="Leave unreadable images out instead of stopping."),
+    )
+    how = (
         click.option(
             "--train-size",
             type=click.IntRange(min=1),
             help="Keep this many training images, the same number of each class.  [default: all]",
         ),
-        click.option("--skip-corrupt", is_flag=True, help="Leave unreadable images out instead of stopping."),
         click.option(
             "--flip/--no-flip",
             default=True,
@@ -170,6 +200,7 @@ def dataset_options(*, default: str | None = None, required: bool = True) -> Dec
         ),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
     )
+    return _group(DatasetOptions, "data", *where, *(how if training else ()))
 
 
 def run_options(*, required: bool = True) -> Decorator:
@@ -187,12 +218,20 @@ def run_options(*, required: bool = True) -> Decorator:
     )
 
 
-def backbone_options(*, backbone: str | None = None, width: float | None = None) -> Decorator:
+def backbone_options(
+    *,
+    backbone: str | None = None,
+    width: float | None = None,
+    image_size: str | None = None,
+    fallback: str = "the checkpoint's",
+) -> Decorator:
     """Add the options of `BackboneOptions`, passed as `network`.
 
     Args:
         backbone: The default name.
         width: The default width.
+        image_size: The default size of the images, as it would be typed.
+        fallback: What holds for an option without a default, in words.
     """
     return _group(
         BackboneOptions,
@@ -200,14 +239,22 @@ def backbone_options(*, backbone: str | None = None, width: float | None = None)
         click.option(
             "--backbone",
             type=RegisteredName("stamp_tf.backbones"),
-            help="The network." + ("" if backbone else "  [default: the checkpoint's]"),
+            help="The network." + ("" if backbone else f"  [default: {fallback}]"),
             **_default(backbone),
         ),
         click.option(
             "--width",
-            type=_Number(0, min_open=True),
-            help="Multiplies every layer's channels." + ("" if width else "  [default: the checkpoint's]"),
+            type=Number(0, min_open=True),
+            help="Multiplies every layer's channels." + ("" if width else f"  [default: {fallback}]"),
             **_default(width),
+        ),
+        click.option(
+            "--image-size",
+            "image_shape",
+            type=ImageSize(),
+            help="Height and width that images are brought to."
+            + ("" if image_size else f"  [default: {fallback}]"),
+            **_default(image_size),
         ),
     )
 
@@ -231,7 +278,8 @@ def _group(record: type, argument: str, *options: Decorator) -> Decorator:
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def wrapped(**values: Any) -> Any:
-            collected = record(**{field.name: values.pop(field.name) for field in fields(record)})
+            named = [field.name for field in fields(record) if field.name in values]
+            collected = record(**{name: values.pop(name) for name in named})
             return function(**values, **{argument: collected})
 
         # Applied from the last to the first, as decorators are, so that help lists them in the order above.

@@ -1,0 +1,126 @@
+"""Progress of long work: a bar on a terminal, elsewhere a line now and then."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from stamp_cli.tensorboard import TensorBoard
+
+Step = Callable[[int, int, Mapping[str, float]], None]
+
+_SECONDS_BETWEEN_LINES = 10.0
+# The speed is that of the last half minute, so that it forgets how long the first step took to compile.
+_WINDOW = 30.0
+_HIDDEN = frozenset({"images", "step", "seconds"})
+_FRACTIONS = frozenset({"accuracy", "masked_accuracy", "keep_ratio"})
+_SHORT = {"keep_ratio": "kept"}
+
+
+class Progress:
+    """Shows phases of steps: how many are done, images/s, losses, mean keep ratio, time left.
+
+    Args:
+        tensorboard: Where every step's figures go as well.
+        clock: Returns seconds; for tests.
+    """
+
+    def __init__(
+        self, tensorboard: "TensorBoard | None" = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        from rich import progress
+        from rich.console import Console
+
+        self._tensorboard = tensorboard
+        self._clock = clock
+        self._is_terminal = Console(stderr=True).is_terminal
+        self._bar = progress.Progress(
+            progress.TextColumn("[bold]{task.description}"),
+            progress.BarColumn(bar_width=24),
+            progress.MofNCompleteColumn(),
+            progress.TextColumn("{task.fields[words]}"),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._phase: str | None = None
+        self._task: progress.TaskID | None = None
+        self._history: deque[tuple[float, int, float]] = deque()
+        self._num_images = 0.0
+        self._last_line = clock()
+
+    def __enter__(self) -> "Progress":
+        if self._is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._is_terminal:
+            self._bar.stop()
+        if self._tensorboard is not None:
+            self._tensorboard.close()
+
+    def of(self, phase: str) -> Step:
+        """Return the callback of one phase, which takes (steps done, all steps, figures)."""
+        return partial(self, phase)
+
+    def __call__(self, phase: str, done: int, total: int, figures: Mapping[str, float]) -> None:
+        """Show a step.
+
+        Args:
+            phase: What is going on, in a word or two.
+            done: Steps done.
+            total: All steps.
+            figures: By name; `images` counts the images of this step.
+        """
+        if phase != self._phase:
+            self._start(phase, total)
+        self._num_images += figures.get("images", 0.0)
+        now = self._clock()
+        self._history.append((now, done, self._num_images))
+        while now - self._history[0][0] > _WINDOW and len(self._history) > 2:
+            self._history.popleft()
+        if self._tensorboard is not None:
+            self._tensorboard.write(phase, done, figures)
+        if self._is_terminal:
+            assert self._task is not None
+            self._bar.update(self._task, completed=done, words=self._words(done, total, figures))
+        elif done == total or now - self._last_line >= _SECONDS_BETWEEN_LINES:
+            self._last_line = now
+            click.echo(f"{phase}: {done} of {total}, {self._words(done, total, figures)}", err=True)
+
+    def _start(self, phase: str, total: int) -> None:
+        self._phase = phase
+        self._history.clear()
+        self._num_images = 0.0
+        if self._is_terminal:
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._task = self._bar.add_task(phase, total=total, words="")
+
+    def _words(self, done: int, total: int, figures: Mapping[str, float]) -> str:
+        words = [_figure(name, value) for name, value in figures.items() if name not in _HIDDEN]
+        (first, first_done, first_images), (last, _, images) = self._history[0], self._history[-1]
+        if last > first and done > first_done:
+            if images:
+                words.insert(0, f"{(images - first_images) / (last - first):,.0f} images/s")
+            if done < total:
+                words.append(f"{_duration((total - done) * (last - first) / (done - first_done))} left")
+        return ", ".join(words)
+
+
+def _figure(name: str, value: float) -> str:
+    number = f"{100 * value:.0f} %" if name in _FRACTIONS else f"{value:.3g}"
+    return f"{_SHORT.get(name, name).replace('_', ' ')} {number}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

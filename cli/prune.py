@@ -1,0 +1,233 @@
+"""`stamp-tf prune`: a smaller network for a data set."""
+
+import re
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stamp_cli.errors import interruptible
+from stamp_cli.options import (
+    BackboneOptions,
+    BudgetOptions,
+    DatasetOptions,
+    RegisteredName,
+    RunOptions,
+    backbone_options,
+    budget_options,
+    dataset_options,
+    run_options,
+)
+from stamp_cli.progress import Progress
+from stamp_cli.references import find_source, from_option
+from stamp_cli.tensorboard import TensorBoard, tensorboard_option
+from stamp_cli.values import KeyValue, Number
+from stamp_cli.verbosity import load_tensorflow
+from stamp_tf.errors import StampError
+
+if TYPE_CHECKING:
+    from stamp_tf.export.report import Report
+    from stamp_tf.runs import RunDirectory
+
+_PHASES = {"prune": "Pruning", "finetune": "Fine-tuning"}
+
+
+@click.command()
+@dataset_options()
+@backbone_options()
+@from_option
+@click.option(
+    "--method",
+    type=RegisteredName("stamp_tf.pruners"),
+    default="stamp",
+    show_default=True,
+    help="The pruner.",
+)
+@budget_options()
+@click.option(
+    "--epochs-prune",
+    type=Number(0),
+    help="Epochs of steps on the data set before the cut; 0 prunes at once.  [default: 0]",
+)
+@click.option(
+    "--widths",
+    "widths_of",
+    type=click.Path(path_type=Path),
+    help="Take every layer's width from this pruned run (--method random).",
+)
+@click.option(
+    "--method-option",
+    "method_options",
+    type=KeyValue(),
+    multiple=True,
+    help="A further option of the pruner; may be repeated.",
+)
+@click.option("--structure-only", is_flag=True, help="Keep the widths and start from fresh weights.")
+@click.option(
+    "--head",
+    type=click.Choice(["ridge", "random"]),
+    help="First values of the last layer.  [default: ridge; random with --structure-only]",
+)
+@click.option("--finetune-epochs", type=click.IntRange(min=0), default=20, show_default=True)
+@click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True)
+@click.option("--learning-rate", type=Number(0, min_open=True), default=0.05, show_default=True)
+@click.option("--schedule", type=click.Choice(["cosine", "step"]), default="cosine", show_default=True)
+@click.option("--mixed-precision", is_flag=True, help="Fine-tune in bfloat16.")
+@click.option(
+    "--speed/--no-speed", default=True, help="Measure the pruned network's speed against the full one's."
+)
+@click.option("--dollars-per-hour", type=Number(0), help="Price of the machine, for the report.")
+@run_options(required=False)
+@tensorboard_option
+def command(
+    data: DatasetOptions,
+    run: RunOptions,
+    network: BackboneOptions,
+    budget: BudgetOptions,
+    source: Path | None,
+    method: str,
+    epochs_prune: float | None,
+    widths_of: Path | None,
+    method_options: tuple[tuple[str, Any], ...],
+    structure_only: bool,
+    head: str | None,
+    finetune_epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    schedule: str,
+    mixed_precision: bool,
+    speed: bool,
+    dollars_per_hour: float | None,
+    tensorboard: bool,
+) -> None:
+    """Prune a reference network for a data set and fine-tune it.
+
+    Without --keep-params and --max-flops, the channels that the mask generator expects to be closed go.
+    Without --run-dir, the run is written to a new folder in runs/.
+    """
+    from stamp_tf.runs import RunDirectory
+
+    directory = RunDirectory(_run_dir(run, data, method))
+    directory.check(resume=run.resume, overwrite=run.overwrite)
+    board = TensorBoard(directory.path) if tensorboard else None
+    found = find_source(source, network)
+    options = dict(method_options)
+    if epochs_prune is not None:
+        options["epochs_prune"] = epochs_prune
+    if widths_of is not None:
+        options["widths"] = _widths(widths_of)
+    dataset = data.load(found.image_shape)
+
+    load_tensorflow()
+    from stamp_tf.export.export_run import export_run, flat_options
+    from stamp_tf.pruning.prune import PruneConfig, prune
+    from stamp_tf.training.finetune import FinetuneConfig
+
+    config = PruneConfig(
+        method=method,
+        keep_params=budget.keep_params,
+        max_flops=budget.max_flops,
+        structure_only=structure_only,
+        head=head,
+        finetune=FinetuneConfig(
+            epochs=finetune_epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            schedule=schedule,
+            flip=data.flip,
+            mixed_precision=mixed_precision,
+        ),
+        seed=data.seed,
+        options=options,
+    )
+    record = {"command": "prune", **data.to_config(), **found.to_config(), **flat_options(config)}
+    start = _Start(directory, record, run)
+    if run.resume:
+        start()
+    with Progress(board) as progress, interruptible(directory.path):
+
+        def on_step(phase: str, done: int, total: int, figures: Mapping[str, float]) -> None:
+            if phase == "finetune":
+                start()
+            progress(_PHASES.get(phase, phase), done, total, figures)
+
+        result = prune(
+            dataset,
+            source,
+            backbone=found.backbone,
+            config=config,
+            checkpoints=directory.checkpoints,
+            on_step=on_step,
+        )
+        start()
+        report = export_run(
+            result,
+            directory.path,
+            speed=speed,
+            dollars_per_hour=dollars_per_hour,
+            command=shlex.join(["stamp-tf", *sys.argv[1:]]),
+        )
+    print_summary(report, directory)
+
+
+class _Start:
+    """Makes the run's folder, once; called when nothing is left that a user could have got wrong."""
+
+    def __init__(self, directory: "RunDirectory", config: dict[str, Any], run: RunOptions) -> None:
+        self._directory, self._config, self._run = directory, config, run
+        self._is_done = False
+
+    def __call__(self) -> None:
+        if not self._is_done:
+            self._directory.start(self._config, resume=self._run.resume, overwrite=self._run.overwrite)
+            self._is_done = True
+
+
+def _run_dir(run: RunOptions, data: DatasetOptions, method: str) -> Path:
+    """Return the folder that was asked for, or the next free one in runs/."""
+    if run.run_dir is not None:
+        return run.run_dir
+    if run.resume or run.overwrite:
+        raise StampError(
+            f"{'--resume' if run.resume else '--overwrite'} needs to know which run, but --run-dir is missing; "
+            "add it."
+        )
+    name = Path((data.dataset or "").rpartition(":")[2]).stem
+    stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "data"
+    number = 1
+    while (path := Path("runs") / f"{stem}-{method}-{number}").exists():
+        number += 1
+    return path
+
+
+def _widths(path: Path) -> dict[str, int]:
+    """Read the widths of another pruned run."""
+    from stamp_tf.runs import RunDirectory, read_json
+
+    widths = read_json(RunDirectory(path).masks).get("widths")
+    if not isinstance(widths, dict):
+        raise StampError(
+            f"--widths must name a pruned run, but the masks of {path} hold no widths; name another."
+        )
+    return widths
+
+
+def print_summary(report: "Report", directory: "RunDirectory") -> None:
+    """Print the headline figures and where the rest is.
+
+    Args:
+        report: The figures.
+        directory: Where they were written.
+    """
+    from rich.console import Console
+
+    from stamp_tf.export.tables import summary_table
+
+    console = Console(highlight=False)
+    console.print(summary_table(report))
+    console.print(f"\nReport       {directory.report_html}", soft_wrap=True, markup=False)
+    console.print(f"SavedModel   {directory.saved_model}", soft_wrap=True, markup=False)
+    console.print(f"Keras model  {directory.model}", soft_wrap=True, markup=False)

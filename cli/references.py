@@ -1,0 +1,99 @@
+"""What `--from` names, read and checked before anything heavy is loaded."""
+
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stamp_cli.options import BackboneOptions
+from stamp_tf.errors import StampError
+
+_DEFAULT_BACKBONE = "vgg19"
+
+from_option = click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    help="Run directory or file of a reference network.  [default: the bundled one]",
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A reference network on disk, as its description has it.
+
+    Args:
+        path: Run directory or file; None stands for the bundled one.
+        backbone: Registered name.
+        image_shape: Height, width and depth of an image.
+        options: The backbone's further arguments, such as `width`.
+        dataset: What the reference was trained on, if it says so.
+    """
+
+    path: Path | None
+    backbone: str
+    image_shape: tuple[int, int, int]
+    options: dict[str, Any] = field(default_factory=dict)
+    dataset: str | None = None
+
+    def to_config(self) -> dict[str, Any]:
+        """Return JSON content for a run's config.json."""
+        network = {"name": self.backbone, "input_shape": list(self.image_shape), "options": self.options}
+        return {"from": None if self.path is None else str(self.path), "backbone": network}
+
+
+def find_source(path: Path | None, network: BackboneOptions) -> Source:
+    """Read the description of a reference and compare it with the network that was asked for.
+
+    Args:
+        path: What `--from` names, or None.
+        network: What `--backbone`, `--width` and `--image-size` say.
+
+    Raises:
+        StampError: If there is no reference, the file is damaged or not ours, or it is of another network.
+    """
+    from stamp_tf.bundled import bundled_file
+    from stamp_tf.checkpoints import load_metadata
+    from stamp_tf.runs import RunDirectory
+
+    if path is None:
+        opened = bundled_file(network.backbone or _DEFAULT_BACKBONE)
+    else:
+        opened = nullcontext(RunDirectory(path).reference if path.is_dir() else path)
+    with opened as file:
+        metadata = load_metadata(file)
+        try:
+            backbone, description = metadata["backbone"], metadata.get("description", {})
+            found = Source(
+                path,
+                backbone["name"],
+                tuple(backbone["input_shape"]),
+                dict(backbone["options"]),
+                description.get("meta_dataset", description.get("dataset")),
+            )
+        except (KeyError, TypeError, AttributeError):
+            raise StampError(
+                f"--from must name a reference network, but {file} holds something else; "
+                "name the run directory of pretrain or meta-train."
+            ) from None
+    _compare(found, network)
+    return found
+
+
+def _compare(found: Source, network: BackboneOptions) -> None:
+    """Refuse a reference of another backbone, width or input."""
+    origin = "the bundled reference" if found.path is None else str(found.path)
+    width = found.options.get("width", 1.0)
+    size = "x".join(map(str, found.image_shape))
+    for option, wanted, has in (
+        ("--backbone", network.backbone, found.backbone),
+        ("--width", network.width, width),
+        ("--image-size", network.image_shape and "x".join(map(str, network.image_shape)), size),
+    ):
+        if wanted is not None and wanted != has:
+            raise StampError(
+                f"{option} must be that of the reference, but is {wanted} and {origin} has {has}; "
+                f"leave {option} out, or name another reference with --from."
+            )

@@ -1,0 +1,57 @@
+"""Figures of every step for TensorBoard, an optional extra."""
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stamp_tf.errors import StampError
+
+tensorboard_option = click.option(
+    "--tensorboard", is_flag=True, help="Write the figures of every step for TensorBoard."
+)
+
+
+class TensorBoard:
+    """Writes figures into the folder `tensorboard` of a run.
+
+    What comes before the run's folder exists is kept in memory, so that a run which fails early leaves
+    nothing.
+
+    Args:
+        run_dir: The run's folder.
+
+    Raises:
+        StampError: If TensorBoard is not installed.
+    """
+
+    def __init__(self, run_dir: Path) -> None:
+        if find_spec("tensorboard") is None:
+            raise StampError(
+                "--tensorboard needs the package tensorboard, which is not installed; install it with "
+                "pip install 'stamp-tf[tensorboard]', or leave the option out."
+            )
+        self._run_dir = run_dir
+        self._writer: Any = None
+        self._waiting: list[tuple[str, int, float]] = []
+
+    def write(self, phase: str, step: int, figures: Mapping[str, float]) -> None:
+        """Write the figures of a step."""
+        self._waiting += [(f"{phase}/{name}".lower(), step, value) for name, value in figures.items()]
+        if not self._run_dir.is_dir():
+            return
+        import tensorflow as tf
+
+        if self._writer is None:
+            self._writer = tf.summary.create_file_writer(str(self._run_dir / "tensorboard"))
+        with self._writer.as_default():
+            for name, at, value in self._waiting:
+                tf.summary.scalar(name, value, step=at)
+        self._waiting.clear()
+
+    def close(self) -> None:
+        """Flush what is written."""
+        if self._writer is not None:
+            self._writer.close()

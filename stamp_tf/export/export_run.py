@@ -1,0 +1,171 @@
+"""Everything that leaves a pruning run: masks, networks, figures and the report."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from stamp_tf.export.keras_file import export_keras
+from stamp_tf.export.page import write_report
+from stamp_tf.export.report import CurvePoint, Report, SpeedRow
+from stamp_tf.export.rows import group_rows, layer_rows
+from stamp_tf.export.saved_model import export_saved_model
+from stamp_tf.export.speed import describe_device, measure_speed
+from stamp_tf.meta.transfer import transfer_weights
+from stamp_tf.pruning.prune import PruneConfig, PruneResult
+from stamp_tf.runs import RunDirectory, write_bytes_atomic, write_json_atomic
+
+_PACKAGES = ("stamp-tf", "tensorflow", "keras", "numpy")
+
+
+def export_run(
+    result: PruneResult,
+    run_dir: str | Path,
+    *,
+    speed: bool = True,
+    batch_sizes: Sequence[int] = (1, 128),
+    training_batch_sizes: Sequence[int] = (128,),
+    repeats: int = 20,
+    max_seconds: float = 2.0,
+    dollars_per_hour: float | None = None,
+    command: str = "",
+) -> Report:
+    """Write masks, re-trainable network, SavedModel, metrics and report into a run directory.
+
+    Each file is written whole or not at all; `report.json` comes last, so that where it is the rest is too.
+
+    Args:
+        result: What `prune` returned.
+        run_dir: The folder: new, empty, or of a run.
+        speed: Whether to measure the pruned network against the full one.
+        batch_sizes: Batch sizes of the measured inference.
+        training_batch_sizes: Batch sizes of the measured training steps.
+        repeats: Rounds per batch size.
+        max_seconds: No new round (after three) once a batch size has taken this long.
+        dollars_per_hour: Price of the machine, for the expense; None leaves it out.
+        command: What was typed, for the report.
+
+    Returns:
+        The report, as written.
+
+    Raises:
+        StampError: If the folder holds something else or cannot be written, or the network cannot be exported.
+    """
+    run = RunDirectory(Path(run_dir))
+    run.create(resume=True)
+    if not run.config.exists():
+        write_json_atomic(run.config, _config_of(result))
+    started = time.perf_counter()
+    write_json_atomic(run.masks, _masks(result))
+    card = {"class_names": result.dataset.class_names, "normalization": result.normalization}
+    export_keras(result.model, run.model, **card)
+    export_saved_model(result.model, run.saved_model, **card)
+    lines = "".join(json.dumps(asdict(record)) + "\n" for record in result.records)
+    write_bytes_atomic(run.metrics, lines.encode())
+    seconds = time.perf_counter() - started
+    rows: Sequence[SpeedRow] = ()
+    if speed:
+        full = result.reference.backbone.build(num_classes=result.dataset.num_classes)
+        transfer_weights(result.reference.model, full)
+        measured = measure_speed(
+            {"full": full, "pruned": result.model},
+            batch_sizes=batch_sizes,
+            training_batch_sizes=training_batch_sizes,
+            repeats=repeats,
+            max_seconds=max_seconds,
+        )
+        rows = measured.rows("full", "pruned")
+    report = _report(result, rows, {**result.times, "export": seconds}, dollars_per_hour, command)
+    write_report(report, run)
+    return report
+
+
+def flat_options(config: PruneConfig) -> dict[str, Any]:
+    """Return the options of pruning without nesting, as a run's config.json has them."""
+    options = asdict(config)
+    finetuning = options.pop("finetune")
+    # The seed is that of the run, and whether images are mirrored is said with the data set.
+    return {name: value for name, value in finetuning.items() if name not in ("seed", "flip")} | options
+
+
+def _config_of(result: PruneResult) -> dict[str, Any]:
+    return {
+        "command": "prune",
+        "dataset": result.dataset.name,
+        "flip": result.dataset.flips,
+        "backbone": result.reference.backbone.to_config(),
+        **flat_options(result.config),
+    }
+
+
+def _masks(result: PruneResult) -> dict[str, Any]:
+    """Return kept channel indices and widths by group, and the full network that they number."""
+    channel_map = result.reference.channel_map
+    kept = channel_map.kept(result.mask)
+    return {
+        "backbone": result.reference.backbone.with_num_classes(result.dataset.num_classes).to_config(),
+        "sizes": {group.name: group.size for group in channel_map.groups},
+        "widths": {name: len(indices) for name, indices in kept.items()},
+        "kept": kept,
+    }
+
+
+def _report(
+    result: PruneResult,
+    speed: Sequence[SpeedRow],
+    times: Mapping[str, float],
+    dollars_per_hour: float | None,
+    command: str,
+) -> Report:
+    config, backbone = result.config, result.reference.backbone
+    full_params, full_flops = (int(value) for value in result.cost.full)
+    details = {
+        **backbone.options,
+        "image_shape": list(backbone.input_shape),
+        "train_images": len(result.dataset.train),
+        "test_images": len(result.dataset.test),
+        "keep_params": config.keep_params,
+        "max_flops": config.max_flops,
+        "structure_only": config.structure_only or None,
+        "epochs": config.finetune.epochs,
+        "mixed_precision": config.finetune.mixed_precision or None,
+        **{name: value for name, value in config.options.items() if not isinstance(value, Mapping)},
+    }
+    return Report(
+        method=config.method,
+        backbone=backbone.name,
+        dataset=result.dataset.name,
+        seed=config.seed,
+        test_accuracy=result.test_accuracy,
+        params=result.cost.parameters(result.mask),
+        full_params=full_params,
+        flops=result.cost.flops(result.mask),
+        full_flops=full_flops,
+        seconds=result.seconds,
+        times=times,
+        dollars_per_hour=dollars_per_hour,
+        speed=speed,
+        layers=layer_rows(result.cost, result.mask),
+        groups=group_rows(result.reference.channel_map, result.mask),
+        curve=tuple(CurvePoint(**asdict(record)) for record in result.records),
+        details={name: value for name, value in details.items() if value is not None},
+        command=command,
+        versions=_versions(),
+        hardware=describe_device(),
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # a build of TensorFlow under another name
+            continue
+    return found
