@@ -1,0 +1,53 @@
+"""Wall time of `stamp-tf --help`: what every first contact with the command line costs.
+
+python benchmarks/help_time.py
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+from stamp_tf.benchmark.results import Results
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def launcher() -> list[str]:
+    """Return the installed script, or what it does where the package is not installed."""
+    beside = Path(sys.executable).with_name("stamp-tf")
+    script = str(beside) if beside.exists() else shutil.which("stamp-tf")
+    return [script] if script else [sys.executable, "-c", "from stamp_cli.main import main; main()"]
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Call the command so many times, after one call that warms the disk's cache."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--results", type=Path, default=RESULTS / "help_time.jsonl")
+    options = parser.parse_args(arguments)
+    results = Results(options.results, program="help_time", arguments=arguments)
+    case = {"command": "stamp-tf --help", "repeats": options.repeats}
+    if results.figures(case) is not None:
+        print(f"already measured: {case}")
+        return
+    seconds = []
+    for _ in range(options.repeats + 1):
+        started = time.perf_counter()
+        subprocess.run([*launcher(), "--help"], check=True, stdout=subprocess.DEVNULL)
+        seconds.append(time.perf_counter() - started)
+    figures = {
+        "seconds": seconds[1:],
+        "seconds_median": median(seconds[1:]),
+        "installed": len(launcher()) == 1,
+    }
+    results.add(case, figures, seed=0)
+    print(f"stamp-tf --help: {figures['seconds_median']:.3f} s")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

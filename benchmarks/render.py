@@ -1,0 +1,93 @@
+"""Write benchmarks/README.md from the raw results.
+
+    python benchmarks/render.py
+
+Reads `benchmarks/results/*.jsonl` and nothing else; computes nothing but means, deviations and differences.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from stamp_tf.benchmark.pruning_tables import pruning_tables
+from stamp_tf.benchmark.results import Record, read_results, unique
+from stamp_tf.benchmark.tables import (
+    exactness_table,
+    help_time_table,
+    masks_iou_table,
+    meta_step_table,
+    speed_table,
+)
+
+FOLDER = Path(__file__).parent
+
+SECTIONS: dict[str, tuple[str, Callable[[Sequence[Record]], str]]] = {
+    "pruning_cost": ("Accuracy and time on small sets", pruning_tables),
+    "meta_step": ("The meta step against a plain training step", meta_step_table),
+    "speed": ("Measured speed-up", speed_table),
+    "masks_iou": ("Do masks depend on the data set?", masks_iou_table),
+    "exactness": ("Masked is sliced; a budget is kept", exactness_table),
+    "help_time": ("`stamp-tf --help`", help_time_table),
+}
+
+
+def page(results: Path) -> str:
+    """Return the whole page.
+
+    Args:
+        results: The folder of raw results.
+    """
+    parts = [
+        "# Benchmarks",
+        "Programs measure and append raw JSON lines to `results/`, each with its command, hardware, versions, seed, "
+        "date and commit; a case that is there is not measured again. This page is written from those files by "
+        "`python benchmarks/render.py`. Data sets are given as after `stamp-tf prune --dataset`.",
+    ]
+    for name, (title, render) in SECTIONS.items():
+        records = read_results(results / f"{name}.jsonl")
+        if records:
+            parts += [f"## {title}", render(records), made_with(records)]
+    if (results / "set_encoder_memory.md").exists():
+        parts += [
+            "## Memory of the set encoders",
+            "See [results/set_encoder_memory.md](results/set_encoder_memory.md).",
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def made_with(records: Sequence[Record]) -> str:
+    """Return commands, machines and versions of some records."""
+    commands = "\n".join(f"    {command}" for command in unique(record["command"] for record in records))
+    machines = unique(
+        f"{', '.join(hardware.get('gpus') or [hardware['processor']])}, {hardware['cores']} cores, "
+        f"{hardware['threads']} threads"
+        for hardware in (record["hardware"] for record in records)
+    )
+    versions = unique(
+        ", ".join(f"{name} {number}" for name, number in record["versions"].items()) for record in records
+    )
+    dates = sorted(record["date"][:10] for record in records)
+    commits = unique(
+        record["code"].get("commit", "unknown") + (" with changes" if record["code"].get("modified") else "")
+        for record in records
+    )
+    loads = [record["hardware"].get("load_average", 0.0) for record in records]
+    when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
+    return (
+        f"{commands}\n\n{'; '.join(machines)} (load average {min(loads):.1f} to {max(loads):.1f}). "
+        f"{'; '.join(versions)}. {when}, commit {', '.join(commits)}."
+    )
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Read the results and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--results", type=Path, default=FOLDER / "results")
+    parser.add_argument("--output", type=Path, default=FOLDER / "README.md")
+    options = parser.parse_args(arguments)
+    options.output.write_text(page(options.results))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

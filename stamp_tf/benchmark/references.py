@@ -1,0 +1,39 @@
+"""Which reference network a figure belongs to, whatever its file is called."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from stamp_tf.data import DataSet, Normalization
+from stamp_tf.meta.reference import Reference
+from stamp_tf.pruning.stamp import SET_SIZE
+
+
+def fingerprint(reference: Reference) -> str:
+    """Return eight hexadecimal digits that change with any value of the reference."""
+    digest = hashlib.sha256()
+    for name, value in sorted(reference.arrays().items()):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()[:8]
+
+
+def scores_for(reference: Reference, dataset: DataSet, *, seed: int) -> np.ndarray:
+    """Return the reference's score of every channel for a sample of a data set, float32 `[C]`.
+
+    Args:
+        reference: With learnt scores or a mask generator.
+        dataset: The target; of its training images a set as large as in pruning is drawn.
+        seed: Decides which images.
+
+    Raises:
+        StampError: If the reference has no scores.
+    """
+    rng = np.random.default_rng((seed, 6))
+    chosen = np.sort(rng.permutation(len(dataset.train))[:SET_SIZE])
+    images = dataset.train.take(chosen).images
+    return np.asarray(
+        reference.propose_scores(images, normalization=Normalization.of(dataset.train)), "float32"
+    )

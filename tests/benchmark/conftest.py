@@ -1,0 +1,75 @@
+"""Benchmark programs as modules, and a toy backbone with a reference and a data set for them."""
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+PROGRAMS = Path(__file__).parents[2] / "benchmarks"
+
+TOY_BACKBONE = """
+import keras
+
+
+def build(input_shape, num_classes, *, width=1.0):
+    inputs = x = keras.Input(input_shape, name="image")
+    for index in (1, 2):
+        x = keras.layers.Conv2D(round(8 * width), 3, strides=4, padding="same", name=f"conv{index}")(x)
+        x = keras.layers.BatchNormalization(name=f"conv{index}_norm")(x)
+        x = keras.layers.ReLU(name=f"conv{index}_relu")(x)
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    return keras.Model(inputs, keras.layers.Dense(num_classes, name="logits")(x), name="toy")
+"""
+
+
+@pytest.fixture
+def program() -> Callable[[str], ModuleType]:
+    """Load a program of the benchmarks' folder by name."""
+
+    def load(name: str) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", PROGRAMS / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture
+def toy_backbone(make_plugin: Callable[..., Path]) -> str:
+    """Name of an installed backbone of two convolutions."""
+    make_plugin("toy-network", {"stamp_tf.backbones": ["toy = toy_network:build"]}, TOY_BACKBONE)
+    return "toy"
+
+
+@pytest.fixture
+def toy_reference(toy_backbone: str, tmp_path: Path) -> Path:
+    """File of a reference with random weights and scores."""
+    import numpy as np
+
+    from stamp_tf.data import Normalization
+    from stamp_tf.meta.reference import BackboneConfig, Reference
+
+    backbone = BackboneConfig(toy_backbone, (32, 32, 3), 4)
+    scores = np.random.default_rng(0).standard_normal(16).astype("float32")
+    normalization = Normalization((0.5,) * 3, (0.25,) * 3)
+    path = tmp_path / "toy" / "reference.npz"
+    Reference(backbone, backbone.build(), scores, normalization).save(path)
+    return path
+
+
+@pytest.fixture
+def toy_images(tmp_path: Path) -> str:
+    """Data set of random images in three classes, as after `--dataset`."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(3, dtype=np.int32), 30)
+    images = rng.integers(256, size=(90, 32, 32, 3)).astype(np.uint8)
+    path = tmp_path / "images.npz"
+    np.savez(path, x_train=images, y_train=labels, x_test=images[::5], y_test=labels[::5])
+    return f"npz:{path}"

@@ -1,0 +1,137 @@
+"""Each program at toy scale: it measures, records, skips what is there, and its records can be rendered."""
+
+import numpy as np
+import pytest
+
+from stamp_tf.benchmark.results import read_results
+
+
+def run_twice(module, arguments, path):
+    """Run a program two times; return its records and check that the second run adds none."""
+    arguments = [*arguments, "--results", str(path)]
+    module.main(arguments)
+    records = read_results(path)
+    module.main(arguments)
+    assert read_results(path) == records
+    return records
+
+
+def test_pruning_cost(program, toy_reference, toy_images, tmp_path):
+    arguments = ["--cifar10", toy_images, "--backbone", "toy", "--from", str(toy_reference), "--seeds", "3"]
+    arguments += ["--sizes", "60", "--budgets", "0.5", "--epochs", "1"]
+    records = run_twice(program("pruning_cost"), arguments, tmp_path / "pruning_cost.jsonl")
+    assert [record["case"]["method"] for record in records] == list(program("pruning_cost").METHODS)
+    figures = records[0]["figures"]
+    assert figures["flops_fraction"] <= 0.5
+    assert set(figures["seconds"]) == {"propose", "slice", "statistics", "head", "finetune"}
+    assert [epoch["epoch"] for epoch in figures["epochs"]] == [0, 1]
+    assert str(tmp_path) not in (tmp_path / "pruning_cost.jsonl").read_text()
+    assert "STAMP minus another" in program("render").page(tmp_path)
+
+
+def test_stamp_and_the_full_network_run_next_to_each_other(program):
+    cases = program("pruning_cost").cases_of([0, 1], [1000, 10000], [0.25, 0.1], ["stamp", "full", "l1"])
+    runs = [(c["seed"], c["train_size"], c["method"], c["max_flops"]) for c in cases]
+    assert runs[:3] == [(0, 1000, "stamp", 0.25), (0, 1000, "full", 1.0), (0, 1000, "stamp", 0.1)]
+    assert [run[:2] for run in runs[::5]] == [(0, 1000), (0, 10000), (1, 1000), (1, 10000)]
+
+
+def test_pruning_as_a_whole_gives_the_same_network(program, toy_reference, toy_images):
+    from stamp_tf.data import load_dataset
+    from stamp_tf.meta.reference import load_reference
+    from stamp_tf.pruning.prune import prune
+    from stamp_tf.training.finetune import FinetuneConfig
+
+    reference, dataset = load_reference(toy_reference), load_dataset(toy_images)
+    case = {"method": "stamp", "max_flops": 0.5, "seed": 3}
+    figures = program("pruning_cost").measure(case, reference, dataset, epochs=2, curve=False)
+    result = prune(dataset, reference, max_flops=0.5, seed=3, finetune=FinetuneConfig(epochs=2))
+    assert figures["accuracy"] == result.test_accuracy
+    assert figures["accuracy_without_steps"] == result.records[0].test_accuracy
+
+
+@pytest.mark.slow
+def test_meta_step(program, toy_backbone, tmp_path):
+    arguments = ["--backbone", toy_backbone, "--width", "1", "--ways", "2", "--batch-size", "4"]
+    arguments += ["--batches", "2", "--alternations", "2"]
+    (record,) = run_twice(program("meta_step"), arguments, tmp_path / "meta_step.jsonl")
+    assert record["figures"]["ratio_plain"] == 1.0
+    assert len(record["figures"]["seconds"]["masked"]) == 2
+    assert "| toy | 1 |" in program("render").page(tmp_path)
+
+
+def test_variants_take_turns(program):
+    calls = []
+    variants = {name: lambda name=name: calls.append(name) for name in "ab"}
+    seconds = program("meta_step").take_turns(variants, alternations=2)
+    assert calls == ["a", "b", "a", "b", "b", "a"]
+    assert [len(values) for values in seconds.values()] == [2, 2]
+
+
+def test_speed(program, toy_reference, tmp_path):
+    arguments = ["--backbone", "toy", "--width", "2", "--from", str(toy_reference), "--batch-size", "4"]
+    arguments += ["--repeats", "3", "--max-seconds", "0.1"]
+    records = run_twice(program("speed"), arguments, tmp_path / "speed.jsonl")
+    assert [(r["case"]["widths"], r["case"]["max_flops"]) for r in records] == [
+        ("uniform", 0.25),
+        ("uniform", 0.1),
+        ("reference", 0.25),
+        ("reference", 0.1),
+    ]
+    assert all(r["figures"]["flops_fraction"] <= r["case"]["max_flops"] for r in records)
+    assert "training, batch 4" in program("render").page(tmp_path)
+
+
+def test_stretched_scores_keep_fractions(program):
+    scores = program("speed").stretched(np.array([3.0, -1.0, 1.0, -3.0, 9.0]), [4, 1], [16, 2])
+    assert [(scores[:16] > 0).sum(), (scores[:16] > 2).sum(), (scores[16:] == 9).sum()] == [8, 4, 2]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_exactness(program, toy_backbone, tmp_path, dtype):
+    import keras
+
+    before = keras.config.floatx()
+    arguments = [
+        "--backbones",
+        toy_backbone,
+        "--width",
+        "2",
+        "--draws",
+        "12",
+        "--masks",
+        "1",
+        "--sliced",
+        "3",
+    ]
+    try:
+        records = run_twice(
+            program("exactness"), [*arguments, "--dtype", dtype], tmp_path / "exactness.jsonl"
+        )
+    finally:
+        keras.config.set_floatx(before)
+    assert records[0]["figures"]["max_difference_moving_statistics"] < 1e-5
+    assert len(records) == (2 if dtype == "float32" else 1)
+    for name in ("above_budget", "next_channel_fits", "emptied_layers", "miscounted"):
+        assert all(record["figures"].get(name, 0) == 0 for record in records)
+    assert "Masked is sliced" in program("render").page(tmp_path)
+
+
+def test_masks_iou(program, toy_reference, toy_images, tmp_path, monkeypatch):
+    module = program("masks_iou")
+    monkeypatch.setattr(module, "BUDGETS", (0.5, 0.25))
+    arguments = ["--cifar10", toy_images, "--gtsrb", toy_images, "--backbone", "toy"]
+    records = run_twice(module, [*arguments, "--from", str(toy_reference)], tmp_path / "masks_iou.jsonl")
+    # Without a generator every set gets the learnt scores.
+    assert [record["figures"]["iou"] for record in records] == [1.0] * 10
+    assert "| cifar10, sample 0 / gtsrb, sample 0 | 1.000 | 1.000 |" in program("render").page(tmp_path)
+
+
+def test_overlap_counts_kept_channels(program):
+    assert program("masks_iou").overlap(np.array([1, 1, 0, 0]), np.array([0, 1, 1, 0])) == 1 / 3
+
+
+def test_help_time(program, tmp_path):
+    (record,) = run_twice(program("help_time"), ["--repeats", "2"], tmp_path / "help_time.jsonl")
+    assert len(record["figures"]["seconds"]) == 2
+    assert "0.3 s" in program("render").page(tmp_path)

@@ -1,0 +1,53 @@
+import pytest
+
+from stamp_tf.benchmark.results import Results
+
+
+@pytest.fixture
+def records(tmp_path):
+    results = Results(tmp_path / "pruning_cost.jsonl", program="pruning_cost", arguments=["--seeds", "0,1"])
+    accuracies = {"full": 0.66, "stamp": 0.62, "random": 0.53}
+    for seed in (0, 1):
+        for method, accuracy in accuracies.items():
+            case = {"dataset": "cifar10", "train_size": 1000, "epochs": 20, "backbone": "vgg19", "seed": seed}
+            case |= {
+                "method": method,
+                "max_flops": 1.0 if method == "full" else 0.25,
+                "reference": "abcd1234",
+            }
+            figures = {
+                "accuracy_without_steps": accuracy - 0.1,
+                "accuracy": accuracy + 0.02 * seed,
+                "params_fraction": 0.3,
+                "flops_fraction": 0.24,
+                "seconds": {"statistics": 1.0, "head": 1.0, "finetune": 18.0 if method == "full" else 8.0},
+            }
+            results.add(case, figures, seed=seed)
+    return tmp_path
+
+
+def test_accuracy_is_a_mean_over_seeds(program, records):
+    page = program("render").page(records)
+    assert (
+        "| 0.25 | STAMP (K = 0) | 52.0 ± 0.0 | 63.0 ± 1.4 | 30.0 | 24.0 | 2.0 ± 0.0 | 10.0 ± 0.0 | 2 |"
+        in page
+    )
+
+
+def test_gains_are_paired_by_seed(program, records):
+    page = program("render").page(records)
+    assert "| 0.25 | random | +9.0 ± 0.0 | +8 | +9.0 ± 0.0 |  | 1.00 ± 0.00 |" in page
+    assert "| 0.25 | full | -4.0 ± 0.0 |  | -4.0 ± 0.0 | -4 | 0.50 ± 0.00 (≤ 0.60) |" in page
+
+
+def test_command_stands_beside_the_table(program, records):
+    assert "    python benchmarks/pruning_cost.py --seeds 0,1\n" in program("render").page(records)
+
+
+def test_a_program_without_results_has_no_section(program, records):
+    assert "The meta step" not in program("render").page(records)
+
+
+def test_page_is_written_to_a_file(program, records):
+    program("render").main(["--results", str(records), "--output", str(records / "page.md")])
+    assert (records / "page.md").read_text().startswith("# Benchmarks\n")
