@@ -13,8 +13,8 @@ _LAZY = {
     "meta_train": "stamp_tf.meta.meta_train",
     "prune": "stamp_tf.pruning.prune",
     "finetune": "stamp_tf.training.finetune",
-    "evaluate": "stamp_tf.training.evaluate",
-    "inspect": "stamp_tf.channels.inspect",
+    "evaluate": "stamp_tf.export.evaluate",
+    "inspect": "stamp_tf.export.inspection",
     # Not `export`: that is the sub-package, and importing it would hide a function of the same name.
     "export_run": "stamp_tf.export.export_run",
 }

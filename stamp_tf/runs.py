@@ -170,6 +170,24 @@ class RunDirectory:
         """
         return read_json(self.config)
 
+    def read_pruned_config(self) -> dict[str, Any]:
+        """Return the resolved options of a run that holds a pruned network.
+
+        Raises:
+            StampError: If the folder is no run of ours, or holds no pruned network.
+        """
+        config = self.read_config()
+        if not self.model.exists():
+            remedy = (
+                "finish it with prune --resume"
+                if config.get("command") == "prune"
+                else "prune for a data set first"
+            )
+            raise StampError(
+                f"RUN must hold a pruned network, but {self.path} has no {self.model.name}; {remedy}."
+            )
+        return config
+
 
 def write_bytes_atomic(path: Path, data: bytes) -> None:
     """Write a file whole or not at all.

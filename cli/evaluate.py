@@ -1,0 +1,32 @@
+"""`stamp-tf evaluate`: the accuracy of the network of a run."""
+
+from pathlib import Path
+
+import click
+
+from stamp_cli.options import DatasetOptions, dataset_options
+from stamp_cli.verbosity import load_tensorflow
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@dataset_options(required=False, fallback="the run's own", training=False)
+def command(run: Path, data: DatasetOptions) -> None:
+    """Measure a network's accuracy on a data set.
+
+    RUN is a folder that prune wrote. Where a data set brings no test images, those that the run held out are
+    taken.
+    """
+    from stamp_tf.runs import RunDirectory
+
+    RunDirectory(run).read_pruned_config()
+    load_tensorflow()
+    from stamp_tf.export.evaluate import evaluate
+    from stamp_tf.export.pruned_run import load_run
+
+    pruned = load_run(run)
+    dataset = pruned.load_dataset(
+        data.dataset, data_dir=data.data_dir, download=data.download, skip_corrupt=data.skip_corrupt
+    )
+    accuracy = evaluate(pruned, dataset)
+    click.echo(f"Test accuracy  {100 * accuracy:.2f} % of {len(dataset.test):,} images ({dataset.name})")

@@ -1,0 +1,49 @@
+"""`stamp-tf export`: the network of a run in another format or place."""
+
+from pathlib import Path
+
+import click
+
+from stamp_cli.options import RegisteredName
+from stamp_cli.verbosity import load_tensorflow
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "exporter",
+    type=RegisteredName("stamp_tf.exporters"),
+    default="saved-model",
+    show_default=True,
+    help="What to write.",
+)
+@click.option(
+    "--to",
+    "target",
+    type=click.Path(path_type=Path),
+    help="Where to write it.  [default: in the run's folder]",
+)
+def command(run: Path, exporter: str, target: Path | None) -> None:
+    """Write a network in a format for serving or training.
+
+    RUN is a folder that prune wrote. An earlier export in the same place is replaced, whole or not at all.
+    """
+    from stamp_tf.runs import RunDirectory
+
+    directory = RunDirectory(run)
+    directory.read_pruned_config()
+    load_tensorflow()
+    from stamp_registry import load
+    from stamp_tf.export.pruned_run import load_run
+
+    export = load("stamp_tf.exporters", exporter)
+    pruned = load_run(run)
+    places = {"saved-model": directory.saved_model, "keras": directory.model}
+    written = export(
+        pruned.model,
+        target or places.get(exporter, directory.path / exporter),
+        class_names=pruned.class_names,
+        normalization=pruned.normalization,
+    )
+    click.echo(f"Wrote {written}")

@@ -1,0 +1,70 @@
+"""`stamp-tf finetune`: train the network of a run further."""
+
+from pathlib import Path
+
+import click
+
+from stamp_cli.errors import interruptible
+from stamp_cli.options import DatasetOptions, dataset_options
+from stamp_cli.progress import Progress
+from stamp_cli.prune import print_summary
+from stamp_cli.values import Number
+from stamp_cli.verbosity import load_tensorflow
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True)
+@click.option("--learning-rate", type=Number(0, min_open=True), default=0.01, show_default=True)
+@click.option("--schedule", type=click.Choice(["cosine", "step"]), default="cosine", show_default=True)
+@click.option("--mixed-precision", is_flag=True, help="Compute in bfloat16.")
+@dataset_options(required=False, fallback="the run's own", training=False)
+@click.option(
+    "--seed",
+    "order_seed",
+    type=click.IntRange(min=0),
+    help="Of order and augmentation.  [default: the run's]",
+)
+@click.option("--resume", is_flag=True, help="Go on where an interrupted finetune stopped.")
+def command(
+    run: Path,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    schedule: str,
+    mixed_precision: bool,
+    data: DatasetOptions,
+    order_seed: int | None,
+    resume: bool,
+) -> None:
+    """Train a pruned network further.
+
+    RUN is a folder that prune wrote. Its networks and report are replaced at the end.
+    """
+    from stamp_tf.runs import RunDirectory
+
+    directory = RunDirectory(run)
+    directory.read_pruned_config()
+    load_tensorflow()
+    from stamp_tf.export.continue_run import continue_run, further_training
+    from stamp_tf.export.pruned_run import load_run
+    from stamp_tf.training.finetune import FinetuneConfig
+
+    pruned = load_run(run)
+    dataset = pruned.load_dataset(
+        data.dataset, data_dir=data.data_dir, download=data.download, skip_corrupt=data.skip_corrupt
+    )
+    config = FinetuneConfig(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        schedule=schedule,
+        mixed_precision=mixed_precision,
+        seed=pruned.config.get("seed", 0) if order_seed is None else order_seed,
+    )
+    with Progress() as progress, interruptible(further_training(directory).path):
+        report = continue_run(
+            pruned, dataset, config=config, resume=resume, on_step=progress.of("Fine-tuning")
+        )
+    print_summary(report, directory)

@@ -1,0 +1,99 @@
+"""Train the pruned network of a run further, and bring its files up to date."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from stamp_tf.data import DataSet
+from stamp_tf.export.keras_file import export_keras
+from stamp_tf.export.page import write_report
+from stamp_tf.export.pruned_run import PrunedRun, load_run
+from stamp_tf.export.report import CurvePoint, Report, report_from_json
+from stamp_tf.export.saved_model import export_saved_model
+from stamp_tf.runs import RunDirectory, read_json, write_bytes_atomic
+from stamp_tf.training.evaluate import evaluate_accuracy
+from stamp_tf.training.finetune import EpochRecord, FinetuneConfig, finetune
+
+
+def continue_run(
+    run: PrunedRun | str | Path,
+    dataset: DataSet | str | None = None,
+    *,
+    config: FinetuneConfig | None = None,
+    resume: bool = False,
+    on_step: Callable[[int, int, Mapping[str, float]], None] | None = None,
+) -> Report:
+    """Fine-tune further, then replace the run's networks and report.
+
+    Until the end the run's files stay as they were; the states on the way lie in a folder of their own, which
+    goes once they are no longer needed.
+
+    Args:
+        run: A run directory of `prune`, or what `load_run` returned.
+        dataset: Its data set or another one of the same classes; None loads the run's own.
+        config: Options.
+        resume: Go on from the last state on the way.
+        on_step: Called with (steps done, all steps, figures) after each step.
+
+    Returns:
+        The run's new report.
+
+    Raises:
+        StampError: If there is no complete run, or its data set or state does not fit.
+    """
+    run = run if isinstance(run, PrunedRun) else load_run(run)
+    config = config or FinetuneConfig()
+    report = report_from_json(read_json(run.run.report_json))
+    if not isinstance(dataset, DataSet):
+        dataset = run.load_dataset(dataset)
+    way = further_training(run.run)
+    way.start({"dataset": dataset.name, **asdict(config)}, resume=resume, overwrite=not resume)
+    records = finetune(
+        run.model,
+        dataset,
+        normalization=run.normalization,
+        config=config,
+        checkpoints=way.checkpoints,
+        on_step=on_step,
+    )
+    accuracy = evaluate_accuracy(run.model, dataset.test, normalization=run.normalization)
+    report = _continued(report, records, accuracy)
+    card = {"class_names": run.class_names, "normalization": run.normalization}
+    export_keras(run.model, run.run.model, **card)
+    export_saved_model(run.model, run.run.saved_model, **card)
+    lines = "".join(json.dumps(asdict(point)) + "\n" for point in report.curve)
+    write_bytes_atomic(run.run.metrics, lines.encode())
+    write_report(report, run.run)
+    shutil.rmtree(way.path)
+    return report
+
+
+def further_training(run: RunDirectory) -> RunDirectory:
+    """Return where a run keeps the states of training that goes on."""
+    return RunDirectory(run.path / "further_training")
+
+
+def _continued(report: Report, records: Sequence[EpochRecord], accuracy: float) -> Report:
+    """Append the epochs to a report's curve, and their seconds to its times."""
+    curve = list(report.curve)
+    last = curve[-1] if curve else CurvePoint(0, 0.0, None, report.test_accuracy)
+    for record in records[1:]:
+        values = asdict(record) | {
+            "epoch": last.epoch + record.epoch,
+            "seconds": last.seconds + record.seconds,
+        }
+        curve.append(CurvePoint(**values))
+    seconds = records[-1].seconds
+    return dataclasses.replace(
+        report,
+        test_accuracy=accuracy,
+        seconds=report.seconds + seconds,
+        times={**report.times, "finetune": report.times.get("finetune", 0.0) + seconds},
+        curve=tuple(curve),
+        details={**report.details, "epochs": curve[-1].epoch if curve else 0},
+    )
