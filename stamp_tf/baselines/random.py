@@ -14,6 +14,8 @@ class RandomChannels(Pruner):
     layer keeps the same fraction.
     """
 
+    option_names = ("widths",)
+
     def propose(self, task: PruningTask) -> Proposal:
         channel_map = task.reference.channel_map
         values = np.random.default_rng((task.seed, 5)).uniform(size=channel_map.num_channels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -152,3 +152,12 @@ class DataSet:
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and depth of every image."""
         return self.train.image_shape
+
+    def describe(self) -> dict[str, Any]:
+        """Return what tells one form of a set from another, as JSON content for a run's config.json."""
+        return {
+            "dataset": self.name,
+            "train_images": len(self.train),
+            "image_shape": list(self.image_shape),
+            "flip": self.flips,
+        }

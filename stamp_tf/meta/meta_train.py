@@ -150,7 +150,7 @@ def meta_train(
     run.start(
         {
             "command": "meta-train",
-            "dataset": dataset.name,
+            **dataset.describe(),
             "backbone": reference.backbone.to_config(),
             **asdict(config),
         },

@@ -44,7 +44,7 @@ class PruneConfig:
         head: `ridge` in closed form or `random`; None means ridge, and random with `structure_only`.
         finetune: Options of fine-tuning.
         seed: Of everything random.
-        options: Of the method, such as `epochs_prune` or `widths`.
+        options: Of the method, such as `epochs_prune` or `widths`; it lists them in `option_names`.
     """
 
     method: str = "stamp"
@@ -136,7 +136,7 @@ def prune(
         The network and its figures.
 
     Raises:
-        StampError: If the budget cannot be met, nothing was removed, or an input does not fit.
+        StampError: If the budget cannot be met, nothing was removed, or an option or input does not fit.
 
     Example:
         >>> result = stamp_tf.prune("digits", max_flops=0.25)
@@ -145,6 +145,12 @@ def prune(
     config = dataclasses.replace(config or PruneConfig(), **overrides)
     pruner_class = stamp_registry.load("stamp_tf.pruners", config.method)
     pruner: Pruner = pruner_class()
+    unknown = sorted(set(config.options) - set(pruner.option_names))
+    if unknown:
+        raise StampError(
+            f"--method {config.method} takes {', '.join(pruner.option_names) or 'no options'}, but got "
+            f"{unknown[0]}; leave it out or choose another method."
+        )
     if pruner.needs_budget and not config.budget.is_limited and "widths" not in config.options:
         raise StampError(
             f"--method {config.method} needs a budget, but got none; add --max-flops or --keep-params."
@@ -153,6 +159,11 @@ def prune(
     with _clock(times, "load"):
         reference = find_reference(reference, backbone=backbone)
         dataset = as_dataset(dataset, image_shape=reference.backbone.input_shape, seed=config.seed)
+    if tuple(dataset.image_shape) != tuple(reference.backbone.input_shape):
+        raise StampError(
+            f"--dataset must have the reference's images {reference.backbone.input_shape}, but has "
+            f"{dataset.image_shape}; load it with that image_shape."
+        )
     keras.utils.set_random_seed(config.seed)
     normalization = Normalization.of(dataset.train)
     model = reference.backbone.build(num_classes=dataset.num_classes)

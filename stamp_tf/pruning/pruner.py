@@ -58,10 +58,15 @@ class Proposal:
 
 
 class Pruner(ABC):
-    """A method that says which channels matter on a target data set."""
+    """A method that says which channels matter on a target data set.
+
+    `needs_budget` says whether it has no rule of its own for how many channels go; `option_names` lists the
+    options that it reads from the task.
+    """
 
     granularity: ClassVar[Literal["channel", "weight"]] = "channel"
     needs_budget: ClassVar[bool] = True
+    option_names: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def propose(self, task: PruningTask) -> Proposal:

@@ -29,6 +29,7 @@ class Stamp(Pruner):
     """
 
     needs_budget = False
+    option_names = ("epochs_prune", "rates", "sparsity", "kl_scale")
 
     def propose(self, task: PruningTask) -> Proposal:
         epochs_prune = float(task.options.get("epochs_prune", 0.0))

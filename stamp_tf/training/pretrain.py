@@ -116,12 +116,12 @@ def pretrain(
     )
     keras.utils.set_random_seed(config.seed)
     model = backbone.build()
-    run.start(
-        {"command": "pretrain", "dataset": dataset.name, **asdict(config)}, resume=resume, overwrite=overwrite
-    )
     normalization = Normalization.of(dataset.train)
     description = {"dataset": dataset.name, "pretrain": asdict(config)}
     reference = Reference(backbone, model, None, normalization, description)
+    run.start(
+        {"command": "pretrain", **dataset.describe(), **asdict(config)}, resume=resume, overwrite=overwrite
+    )
     cut = reference.cut.with_min_channels(MIN_CHANNELS)
     scores = keras.Variable(np.zeros(cut.num_channels), dtype="float32", name="scores")
     optimizer = make_weight_optimizer(weight_decay=config.weight_decay)
@@ -182,7 +182,10 @@ def pretrain(
             "test_accuracy": evaluate_accuracy(model, dataset.test, normalization=normalization),
         }
         append_jsonl(run.metrics, record)
-        logger.info("epoch %d of %d: %s", epoch + 1, num_epochs, record)
+        words = ", ".join(
+            f"{name.replace('_', ' ')} {value:.4g}" for name, value in record.items() if name != "epoch"
+        )
+        logger.info("Epoch %d of %d: %s.", epoch + 1, num_epochs, words)
         save_step(
             run.checkpoints,
             epoch + 1,
