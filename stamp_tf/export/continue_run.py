@@ -52,7 +52,7 @@ def continue_run(
     if not isinstance(dataset, DataSet):
         dataset = run.load_dataset(dataset)
     way = further_training(run.run)
-    way.start({"dataset": dataset.name, **asdict(config)}, resume=resume, overwrite=not resume)
+    way.start({**dataset.describe(), **asdict(config)}, resume=resume, overwrite=not resume)
     records = finetune(
         run.model,
         dataset,

@@ -1,0 +1,183 @@
+"""A toy backbone, toy images, and runs of both, made through the command line."""
+
+import importlib
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from stamp_cli.main import stamp_tf
+
+BACKBONE = '''
+"""Three convolutions."""
+
+import keras
+from keras import layers
+
+
+def toy(input_shape, num_classes, *, width=1.0):
+    inputs = x = keras.Input(input_shape, name="image")
+    for index, channels in enumerate((8, 12, 16), start=1):
+        channels = max(1, round(channels * width))
+        x = layers.Conv2D(channels, 3, strides=2, padding="same", name=f"conv{index}")(x)
+        x = layers.BatchNormalization(momentum=0.9, name=f"norm{index}")(x)
+        x = layers.ReLU(name=f"relu{index}")(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    logits = layers.Dense(num_classes, dtype=keras.config.floatx(), name="logits")(x)
+    return keras.Model(inputs, logits, name="toy")
+'''
+PRETRAIN = ("--backbone", "toy", "--image-size", "16", "--epochs", "1", "--budget-epochs", "2")
+PRUNE = ("--max-flops", "0.5", "--finetune-epochs", "2", "--no-speed", "--batch-size", "32")
+
+
+class CommandLine:
+    """`stamp-tf` in this process: `cli("prune", ...)`, `cli.done(...)`, `cli.refused(...)`."""
+
+    def __call__(self, *arguments: object) -> Result:
+        """Run a command."""
+        return CliRunner().invoke(stamp_tf, [str(argument) for argument in arguments])
+
+    def done(self, *arguments: object) -> Result:
+        """Run a command that has to succeed."""
+        result = self(*arguments)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == 0, result.stderr
+        return result
+
+    def refused(self, *arguments: object) -> str:
+        """Run a command that has to refuse its input, in one line and with code 2; return the line."""
+        result = self(*arguments)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == 2, result.stderr
+        errors = result.stderr[result.stderr.index("Error: ") :]
+        assert errors.count("\n") == 1, errors
+        assert result.stdout == ""
+        return errors.removeprefix("Error: ").strip()
+
+
+def write_images(path: Path, *, num_classes: int = 5, num_train: int = 20, num_test: int = 8) -> Path:
+    """Write gray-level classes as an .npz data set of 16 x 16 pixels, so many images per class."""
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for part, count in (("train", num_train), ("test", num_test)):
+        labels = np.repeat(np.arange(num_classes), count)
+        level = 40 + 170 * labels / max(1, num_classes - 1)
+        noisy = level[:, None, None, None] + rng.normal(0, 12, (len(labels), 16, 16, 3))
+        arrays |= {f"x_{part}": noisy.clip(0, 255).astype(np.uint8), f"y_{part}": labels}
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.fixture(scope="session")
+def cli() -> CommandLine:
+    """The command line, run in this process."""
+    return CommandLine()
+
+
+@pytest.fixture(scope="session")
+def toy_site(tmp_path_factory) -> Path:
+    """A folder that, once on the path, declares the backbone `toy`."""
+    site = tmp_path_factory.mktemp("site")
+    metadata = site / "toynets-1.0.dist-info"
+    metadata.mkdir()
+    metadata.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: toynets\nVersion: 1.0\n")
+    metadata.joinpath("entry_points.txt").write_text("[stamp_tf.backbones]\ntoy = toynets:toy\n")
+    site.joinpath("toynets.py").write_text(BACKBONE)
+    return site
+
+
+@contextmanager
+def on_path(site: Path) -> Iterator[None]:
+    """Put a folder in front of the import path."""
+    sys.path.insert(0, str(site))
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path.remove(str(site))
+
+
+@pytest.fixture
+def toy(toy_site) -> Iterator[None]:
+    """Make the backbone `toy` known for the length of a test."""
+    with on_path(toy_site):
+        yield
+
+
+@pytest.fixture(scope="module")
+def toy_on_path(toy_site) -> Iterator[None]:
+    """The same for the length of a file."""
+    with on_path(toy_site):
+        yield
+
+
+@pytest.fixture
+def toy_environment(toy_site) -> dict[str, str]:
+    """An environment in which other processes know the backbone `toy` too."""
+    paths = [str(toy_site), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+@pytest.fixture
+def make_images(tmp_path) -> Callable[..., Path]:
+    """Write an .npz data set of the test's own: `make_images("name.npz", num_classes=3)`."""
+    return lambda name, **counts: write_images(tmp_path / name, **counts)
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory) -> str:
+    """Five classes of toy images, as written after --dataset."""
+    return f"npz:{write_images(tmp_path_factory.mktemp('data') / 'toys.npz')}"
+
+
+@pytest.fixture(scope="session")
+def pretrained(cli, tmp_path_factory, toy_site, images) -> Path:
+    """A run of `pretrain`; not to be changed."""
+    path = tmp_path_factory.mktemp("runs") / "reference"
+    with on_path(toy_site):
+        cli.done("pretrain", *PRETRAIN, "--dataset", images, "--run-dir", path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def pruned_once(cli, tmp_path_factory, toy_site, images, pretrained) -> Path:
+    """A run of `prune`; not to be changed."""
+    path = tmp_path_factory.mktemp("runs") / "pruned"
+    with on_path(toy_site):
+        cli.done("prune", *PRUNE, "--dataset", images, "--from", pretrained, "--run-dir", path)
+    return path
+
+
+@pytest.fixture
+def pruned(toy, tmp_path, pruned_once) -> Path:
+    """A run of `prune` of the test's own."""
+    return shutil.copytree(pruned_once, tmp_path / "pruned")
+
+
+@pytest.fixture
+def interrupt(monkeypatch) -> Callable[[int], None]:
+    """Interrupt whatever runs next at its nth step, as Ctrl-C does, once."""
+    from stamp_cli.progress import Progress
+
+    shown = Progress.__call__
+
+    def at_step(number: int) -> None:
+        steps = []
+
+        def show(self: Progress, *arguments: object) -> None:
+            shown(self, *arguments)
+            steps.append(arguments)
+            if len(steps) == number:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(Progress, "__call__", show)
+
+    return at_step
