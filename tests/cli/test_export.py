@@ -1,0 +1,70 @@
+"""`stamp-tf export`: another format or place, whole or not at all."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+
+ELSEWHERE = """
+import sys, numpy, tensorflow
+loaded = tensorflow.saved_model.load(sys.argv[1])
+pixels = tensorflow.fill((3, 16, 16, 3), 200.0)
+answer = loaded.signatures["serving_default"](image=pixels)
+names = loaded.signatures["class_names"]()["class_names"]
+assert answer["probabilities"].shape == (3, 5) and len(names) == 5
+assert not [name for name in sys.modules if name.startswith("stamp")]
+"""
+
+
+def test_saved_model_is_written_again(cli, pruned):
+    shutil.rmtree(pruned / "saved_model")
+    result = cli.done("export", pruned)
+    assert result.stdout == f"Wrote {pruned / 'saved_model'}\n"
+    assert (pruned / "saved_model/saved_model.pb").exists()
+
+
+def test_saved_model_needs_nothing_of_ours(cli, pruned, tmp_path):
+    cli.done("export", pruned, "--to", tmp_path / "served")
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, tmp_path / "served"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_keras_file_goes_where_it_is_wanted(cli, pruned, tmp_path):
+    cli.done("export", pruned, "--format", "keras", "--to", tmp_path / "deep/er.keras")
+    assert (tmp_path / "deep/er.keras").exists()
+
+
+def test_exporter_of_a_third_party(cli, pruned, make_plugin):
+    source = (
+        "def export(model, path, *, class_names, normalization, input_name='image'):\n"
+        "    path.write_text(' '.join(class_names))\n"
+        "    return path\n"
+    )
+    make_plugin("wordy", {"stamp_tf.exporters": ["words = wordy:export"]}, source)
+    cli.done("export", pruned, "--format", "words")
+    assert (pruned / "words").read_text() == "0 1 2 3 4"
+
+
+def test_folder_of_something_else_is_left_alone(cli, pruned, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/precious").write_text("x")
+    assert "holds something else" in cli.refused("export", pruned, "--to", tmp_path / "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["precious"]
+
+
+def test_unknown_format_suggests_the_nearest(cli, pruned):
+    assert "Did you mean 'saved-model'?" in cli.refused("export", pruned, "--format", "savedmodel")
+
+
+def test_exported_network_is_that_of_the_run(cli, pruned, tmp_path):
+    import keras
+
+    cli.done("export", pruned, "--format", "keras", "--to", tmp_path / "copy.keras")
+    one, other = (keras.saving.load_model(path) for path in (pruned / "model.keras", tmp_path / "copy.keras"))
+    for first, second in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(first, second)
+    assert json.loads((pruned / "config.json").read_text())["command"] == "prune"
