@@ -275,7 +275,9 @@ def make_layer(group: str, name: str, options: Mapping[str, Any], *, shape: Any)
     options = {**options, "name": group.rstrip("s")}
     try:
         layer = layer_class(**options)
-    except TypeError as error:
+    except StampError:
+        raise
+    except (TypeError, ValueError) as error:  # Keras answers unknown arguments with the latter
         raise StampError(
             f"{name} must accept its options, but {options} gave '{error}'; leave the option out."
         ) from None

@@ -1,0 +1,115 @@
+"""`stamp-tf meta-train`: options, files, replicas, and a run that survives an interrupt."""
+
+import json
+from dataclasses import asdict
+
+import click
+import numpy as np
+import pytest
+
+from stamp_cli.main import stamp_tf
+from stamp_tf.meta.meta_train import MetaTrainConfig
+
+EPISODES = ("--outer-steps", 3, "--tasks", 2, "--ways", 2, "--shots", 6, "--inner-batches", 2)
+SMALL = (
+    "--set-encoder",
+    "deep-sets",
+    "--set-encoder-option",
+    "width=8",
+    "--set-encoder-option",
+    "num_outputs=2",
+)
+
+
+def arrays(path):
+    with np.load(path / "reference.npz") as file:
+        return {name: file[name] for name in file.files if name != "metadata"}
+
+
+@pytest.fixture(scope="module")
+def meta_trained(cli, tmp_path_factory, toy_on_path, pretrained):
+    path = tmp_path_factory.mktemp("runs") / "meta"
+    cli.done("meta-train", *EPISODES, *SMALL, "--from", pretrained, "--run-dir", path)
+    return path
+
+
+def test_defaults_are_those_of_the_library():
+    command = stamp_tf.get_command(click.Context(stamp_tf), "meta-train")
+    given = command.make_context("meta-train", ["--run-dir", "x"]).params
+    # Learning rates are left to the library; options of plug-ins are empty.
+    hidden = {"inner_rates", "outer_rates", "set_encoder_options", "mask_generator_options"}
+    for name, value in asdict(MetaTrainConfig()).items():
+        assert name in hidden or given[name] == value
+
+
+def test_run_holds_the_reference_and_what_made_it(meta_trained, pretrained, images):
+    config = json.loads((meta_trained / "config.json").read_text())
+    assert config["dataset"] == images  # the reference's own, as none was named
+    assert config["backbone"]["name"] == "toy"
+    assert config["set_encoder_options"] == {"width": 8, "num_outputs": 2}
+    lines = [json.loads(line) for line in (meta_trained / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3]
+    assert {"loss", "prior", "accuracy", "keep_ratio"} <= set(lines[0])
+    assert any(name.startswith("mask_generator/") for name in arrays(meta_trained))
+
+
+def test_interrupted_run_resumes_to_the_same_networks(
+    cli, toy, tmp_path, pretrained, meta_trained, interrupt
+):
+    run_dir = tmp_path / "run"
+    arguments = ("meta-train", *EPISODES, *SMALL, "--from", pretrained, "--run-dir", run_dir)
+    interrupt(2)
+    result = cli(*arguments)
+    assert result.exit_code == 130
+    assert result.stderr.endswith(f"Interrupted; state saved in {run_dir}; continue with --resume.\n")
+    cli.done(*arguments, "--resume")
+    resumed, straight = arrays(run_dir), arrays(meta_trained)
+    assert resumed.keys() == straight.keys()
+    for name, value in resumed.items():
+        np.testing.assert_array_equal(value, straight[name], err_msg=name)
+
+
+def test_meta_trained_reference_prunes_without_a_budget(cli, toy, tmp_path, images, meta_trained):
+    options = ("--finetune-epochs", 0, "--no-speed", "--run-dir", tmp_path / "run")
+    cli.done("prune", "--dataset", images, "--from", meta_trained, *options)
+    assert 0 < json.loads((tmp_path / "run/report.json").read_text())["flops_fraction"] < 1
+
+
+@pytest.mark.slow
+def test_pruning_epochs_take_steps_on_the_target(cli, toy, tmp_path, images, meta_trained):
+    options = ("--max-flops", 0.5, "--epochs-prune", 1, "--finetune-epochs", 0, "--no-speed")
+    result = cli.done(
+        "prune", "--dataset", images, "--from", meta_trained, *options, "--run-dir", tmp_path / "run"
+    )
+    assert "Pruning: 1 of 1" in result.stderr
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    assert config["options"] == {"epochs_prune": 1.0}
+
+
+@pytest.mark.slow
+def test_replicas_share_the_tasks(cli, toy, tmp_path, pretrained, meta_trained, two_cpus):
+    cli.done(
+        *("meta-train", *EPISODES, *SMALL, "--from", pretrained, "--replicas", 2),
+        *("--run-dir", tmp_path / "run"),
+    )
+    one, two = arrays(meta_trained), arrays(tmp_path / "run")
+    for name, value in two.items():
+        np.testing.assert_allclose(value, one[name], atol=0.02, err_msg=name)
+
+
+def test_prior_is_needed_for_kl(cli, toy, tmp_path, pretrained):
+    message = cli.refused(
+        *("meta-train", *EPISODES, "--from", pretrained, "--sparsity", "kl"),
+        *("--run-dir", tmp_path / "run"),
+    )
+    assert "--sparsity kl needs a mask generator with a prior" in message
+    assert not (tmp_path / "run").exists()
+
+
+def test_option_that_the_set_encoder_does_not_know_is_refused(cli, toy, tmp_path, pretrained):
+    message = cli.refused(
+        *("meta-train", *EPISODES, "--from", pretrained, "--set-encoder-option", "depth=3"),
+        *("--run-dir", tmp_path / "run"),
+    )
+    assert "set-transformer must accept its options" in message
+    assert not (tmp_path / "run").exists()
