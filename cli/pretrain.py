@@ -1,5 +1,7 @@
 """`stamp-tf pretrain`: a reference network that stays accurate at every budget."""
 
+from pathlib import Path
+
 import click
 
 from stamp_cli.errors import interruptible
@@ -46,7 +48,20 @@ from stamp_cli.verbosity import load_tensorflow
 )
 @click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True)
 @click.option("--learning-rate", type=Number(0, min_open=True), default=0.1, show_default=True)
+@click.option(
+    "--budget-learning-rate",
+    type=Number(0, min_open=True),
+    default=0.05,
+    show_default=True,
+    help="Peak of the rate in the epochs at budgets.",
+)
 @click.option("--weight-decay", type=Number(0), default=5e-4, show_default=True)
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    help="Run directory of a reference to go on from.  [default: start afresh]",
+)
 @run_options()
 @tensorboard_option
 def command(
@@ -59,7 +74,9 @@ def command(
     budgets: tuple[float, float],
     batch_size: int,
     learning_rate: float,
+    budget_learning_rate: float,
     weight_decay: float,
+    source: Path | None,
     tensorboard: bool,
 ) -> None:
     """Train a reference network that stays prunable.
@@ -90,6 +107,7 @@ def command(
         budgets=budgets,
         batch_size=batch_size,
         learning_rate=learning_rate,
+        budget_learning_rate=budget_learning_rate,
         weight_decay=weight_decay,
         seed=data.seed,
     )
@@ -97,6 +115,7 @@ def command(
         reference = pretrain(
             dataset,
             directory.path,
+            start=source,
             config=config,
             resume=run.resume,
             overwrite=run.overwrite,

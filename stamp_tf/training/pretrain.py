@@ -17,7 +17,8 @@ from stamp_tf.channels import Budget, mask_kernels
 from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
 from stamp_tf.data import Batches, DataSet, Normalization, as_dataset
 from stamp_tf.errors import StampError
-from stamp_tf.meta.reference import BackboneConfig, Reference, assign_arrays
+from stamp_tf.meta.reference import BackboneConfig, Reference, as_reference, assign_arrays
+from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.runs import RunDirectory, append_jsonl
 from stamp_tf.schedules import cosine_rate
 from stamp_tf.training.evaluate import evaluate_accuracy
@@ -42,7 +43,8 @@ class PretrainConfig:
         budget_epochs: Number of epochs after them in which each batch also trains a masked network.
         budgets: Smallest and largest fraction of FLOPs of the masked network.
         batch_size: Images per step.
-        learning_rate: Peak of SGD's rate; one cosine runs over all epochs.
+        learning_rate: Peak of SGD's rate in the first epochs; a cosine takes it to 0.
+        budget_learning_rate: The same for the epochs at budgets, which start anew from it.
         weight_decay: On kernels.
         seed: Of weights, order, augmentation, budgets and noise.
     """
@@ -54,6 +56,7 @@ class PretrainConfig:
     budgets: tuple[float, float] = (0.06, 1.0)
     batch_size: int = 128
     learning_rate: float = 0.1
+    budget_learning_rate: float = 0.05
     weight_decay: float = 5e-4
     seed: int = 0
 
@@ -68,14 +71,19 @@ class PretrainConfig:
             raise StampError(
                 f"--budgets must be LOW:HIGH with 0 < LOW <= HIGH <= 1, but got {low:g}:{high:g}; 0.06:1 is usual."
             )
-        if not self.learning_rate > 0:
-            raise StampError(f"--learning-rate must be above 0, but got {self.learning_rate}; 0.1 is usual.")
+        for option, rate in (
+            ("--learning-rate", self.learning_rate),
+            ("--budget-learning-rate", self.budget_learning_rate),
+        ):
+            if not rate > 0:
+                raise StampError(f"{option} must be above 0, but got {rate}; 0.1 and 0.05 are usual.")
 
 
 def pretrain(
     dataset: DataSet | str,
     run_dir: str | Path,
     *,
+    start: Reference | str | Path | None = None,
     config: PretrainConfig | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -90,6 +98,7 @@ def pretrain(
     Args:
         dataset: The reference data set, or its name as after `--dataset`, which then comes as 32x32 RGB.
         run_dir: Folder for configuration, metrics, checkpoints and `reference.npz`.
+        start: A reference of the same backbone to go on from, or its run directory; None starts afresh.
         config: Options.
         resume: Go on from the last state.
         overwrite: Empty a run directory that exists.
@@ -142,6 +151,12 @@ def pretrain(
     num_steps = num_epochs * len(batches)
 
     first_epoch = 0
+    if start is not None:
+        before = as_reference(start)
+        _check_same_backbone(before.backbone, backbone)
+        transfer_weights(before.model, model)
+        description["start"] = before.description
+    starting_scores = None if start is None else before.scores
     if resume and (state := load_last_step(run.checkpoints)) is not None:
         arrays, metadata = state
         assign_arrays("model", model, arrays, path=run.checkpoints)
@@ -153,17 +168,12 @@ def pretrain(
     for epoch in range(first_epoch, num_epochs):
         with_budgets = epoch >= config.epochs
         if epoch == config.epochs:
-            scores.assign(_starting_scores(reference))
+            scores.assign(_starting_scores(reference) if starting_scores is None else starting_scores)
         started, figures = time.perf_counter(), {}
         totals: dict[str, float] = {}
         for index, (images, labels) in enumerate(batches.epoch(epoch)):
             step = epoch * len(batches) + index
-            rate = cosine_rate(
-                step,
-                num_steps,
-                peak=config.learning_rate,
-                num_warmup_steps=min(len(batches), num_steps // 10),
-            )
+            rate = _rate(config, step, len(batches))
             optimizer.learning_rate = rate
             score_optimizer.learning_rate = 0.4 * rate
             if with_budgets:
@@ -205,6 +215,31 @@ def pretrain(
     reference.save(run.reference)
     append_jsonl(run.metrics, {"final": reference.description["figures"]})
     return reference
+
+
+def _rate(config: PretrainConfig, step: int, epoch_steps: int) -> float:
+    """Return SGD's rate: one cosine for the full network alone, and another at budgets.
+
+    A masked network is far from the full one at first, and needs a large rate again.
+    """
+    num_plain = config.epochs * epoch_steps
+    if step < num_plain:
+        warmup = min(epoch_steps, num_plain // 10)
+        return cosine_rate(step, num_plain, peak=config.learning_rate, num_warmup_steps=warmup)
+    return cosine_rate(step - num_plain, config.budget_epochs * epoch_steps, peak=config.budget_learning_rate)
+
+
+def _check_same_backbone(before: BackboneConfig, after: BackboneConfig) -> None:
+    """Refuse to go on from another network.
+
+    Raises:
+        StampError: If name, options or input differ.
+    """
+    if before.with_num_classes(after.num_classes) != after:
+        raise StampError(
+            f"--from must be a reference of the same backbone, options and input, but is {before.to_config()} and "
+            f"the run is {after.to_config()}; repeat --backbone and --width, or start afresh."
+        )
 
 
 def _starting_scores(reference: Reference) -> np.ndarray:
