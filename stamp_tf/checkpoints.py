@@ -67,7 +67,8 @@ def load_metadata(path: Path) -> dict[str, Any]:
 def _read(path: Path, wanted: Iterable[str] | None) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Return the wanted arrays, all for None, and the description."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # An open file, because numpy does not close what it fails to read.
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             names = [name for name in file.files if name != _METADATA] if wanted is None else wanted
             arrays = {name: file[name] for name in names}
             metadata = json.loads(file[_METADATA].tobytes())
