@@ -14,6 +14,7 @@ from stamp_cli.options import (
     run_options,
 )
 from stamp_cli.progress import Progress
+from stamp_cli.references import find_source
 from stamp_cli.tensorboard import TensorBoard, tensorboard_option
 from stamp_cli.values import BudgetRange, KeyValue, Number
 from stamp_cli.verbosity import load_tensorflow
@@ -91,6 +92,8 @@ def command(
     directory = RunDirectory(run.run_dir)
     directory.check(resume=run.resume, overwrite=run.overwrite)
     board = TensorBoard(directory.path) if tensorboard else None
+    if source is not None:
+        find_source(source, network)
     options = dict(backbone_extras)
     if network.width is not None:
         options["width"] = network.width

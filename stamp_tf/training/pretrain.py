@@ -127,10 +127,16 @@ def pretrain(
     model = backbone.build()
     normalization = Normalization.of(dataset.train)
     description = {"dataset": dataset.name, "pretrain": asdict(config)}
+    starting_scores = None
+    if start is not None:
+        before = as_reference(start)
+        _check_same_backbone(before.backbone, backbone)
+        transfer_weights(before.model, model)
+        description["start"] = before.description
+        starting_scores = before.scores
     reference = Reference(backbone, model, None, normalization, description)
-    run.start(
-        {"command": "pretrain", **dataset.describe(), **asdict(config)}, resume=resume, overwrite=overwrite
-    )
+    options = {"start": None if start is None else description["start"], **asdict(config)}
+    run.start({"command": "pretrain", **dataset.describe(), **options}, resume=resume, overwrite=overwrite)
     cut = reference.cut.with_min_channels(MIN_CHANNELS)
     scores = keras.Variable(np.zeros(cut.num_channels), dtype="float32", name="scores")
     optimizer = make_weight_optimizer(weight_decay=config.weight_decay)
@@ -151,12 +157,6 @@ def pretrain(
     num_steps = num_epochs * len(batches)
 
     first_epoch = 0
-    if start is not None:
-        before = as_reference(start)
-        _check_same_backbone(before.backbone, backbone)
-        transfer_weights(before.model, model)
-        description["start"] = before.description
-    starting_scores = None if start is None else before.scores
     if resume and (state := load_last_step(run.checkpoints)) is not None:
         arrays, metadata = state
         assign_arrays("model", model, arrays, path=run.checkpoints)

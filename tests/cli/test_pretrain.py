@@ -88,3 +88,24 @@ def test_finished_run_is_replaced_only_on_request(cli, toy, tmp_path, images):
 def test_budgets_are_a_range(cli, value):
     arguments = ("pretrain", "--dataset", "digits", "--run-dir", "x", "--budgets", value)
     assert "must be LOW:HIGH with 0 < LOW <= HIGH <= 1" in cli.refused(*arguments)
+
+
+def test_training_goes_on_from_a_reference(cli, toy, tmp_path, images, pretrained):
+    arguments = ("pretrain", *PRETRAIN, "--dataset", images, "--run-dir", tmp_path / "run")
+    cli.done(*arguments, "--from", pretrained, "--epochs", 0, "--budget-epochs", 1)
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    assert config["start"]["dataset"] == images
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        (("--width", 0.5), "--width must be that of the reference, but is 0.5"),
+        (("--image-size", 32), "--image-size must be that of the reference, but is 32x32x3"),
+        (("--backbone-option", "width=0.5"), "--from must be a reference of the same backbone"),
+    ],
+)
+def test_reference_of_another_network_is_refused(cli, toy, tmp_path, images, pretrained, option, expected):
+    arguments = ("pretrain", *PRETRAIN, "--dataset", images, "--run-dir", tmp_path / "run")
+    assert expected in cli.refused(*arguments, "--from", pretrained, *option)
+    assert not (tmp_path / "run").exists()
