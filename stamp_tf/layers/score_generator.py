@@ -57,7 +57,9 @@ class ScoreGenerator(MaskGenerator):
         excitation = self.standardized(pooled)
         scores = self.base_scores + self.mean_factors * ops.mean(excitation, axis=0)
         if self.spread_factors is not None:
-            scores = scores + self.spread_factors * ops.std(excitation, axis=0)
+            # Where the outputs agree, the root alone would have no gradient.
+            spread = ops.sqrt(ops.var(excitation, axis=0) + 1e-6)
+            scores = scores + self.spread_factors * spread
         return scores, relaxed_bernoulli(scores, uniform[0]), ops.zeros((), scores.dtype)
 
     def get_config(self) -> dict[str, Any]:
