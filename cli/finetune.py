@@ -1,6 +1,7 @@
 """`stamp-tf finetune`: train the network of a run further."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -32,7 +33,7 @@ def command(
     epochs: int,
     batch_size: int,
     learning_rate: float,
-    schedule: str,
+    schedule: Literal["cosine", "step"],
     mixed_precision: bool,
     data: DatasetOptions,
     order_seed: int | None,

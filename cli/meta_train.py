@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -107,7 +108,7 @@ def command(
     ways: int,
     shots: int,
     inner_batches: int,
-    sparsity: str,
+    sparsity: Literal["budgets", "kl"],
     budgets: tuple[float, float],
     kl_scale: float,
     replicas: int,

@@ -5,7 +5,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -93,11 +93,11 @@ def command(
     widths_of: Path | None,
     method_options: tuple[tuple[str, Any], ...],
     structure_only: bool,
-    head: str | None,
+    head: Literal["ridge", "random"] | None,
     finetune_epochs: int,
     batch_size: int,
     learning_rate: float,
-    schedule: str,
+    schedule: Literal["cosine", "step"],
     mixed_precision: bool,
     speed: bool,
     dollars_per_hour: float | None,

@@ -1,6 +1,6 @@
 """What `--from` names, read and checked before anything heavy is loaded."""
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,7 @@ def find_source(path: Path | None, network: BackboneOptions) -> Source:
     from stamp_tf.checkpoints import load_metadata
     from stamp_tf.runs import RunDirectory
 
+    opened: AbstractContextManager[Path]
     if path is None:
         opened = bundled_file(network.backbone or _DEFAULT_BACKBONE)
     else:

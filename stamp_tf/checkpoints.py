@@ -32,7 +32,8 @@ def save_state(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[s
     """
     description = json.dumps({"format": _FORMAT, **metadata}).encode()
     buffer = io.BytesIO()
-    np.savez(buffer, **{_METADATA: np.frombuffer(description, np.uint8), **arrays})
+    content: dict[str, Any] = {_METADATA: np.frombuffer(description, np.uint8), **arrays}
+    np.savez(buffer, **content)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes_atomic(path, buffer.getvalue())
 

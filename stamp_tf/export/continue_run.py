@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from stamp_tf.data import DataSet
-from stamp_tf.export.keras_file import export_keras
+from stamp_tf.export.export_run import export_networks
 from stamp_tf.export.page import write_report
 from stamp_tf.export.pruned_run import PrunedRun, load_run
 from stamp_tf.export.report import CurvePoint, Report, report_from_json
-from stamp_tf.export.saved_model import export_saved_model
-from stamp_tf.runs import RunDirectory, read_json, write_bytes_atomic
+from stamp_tf.runs import RunDirectory, read_json
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.finetune import EpochRecord, FinetuneConfig, finetune
 
@@ -63,11 +61,13 @@ def continue_run(
     )
     accuracy = evaluate_accuracy(run.model, dataset.test, normalization=run.normalization)
     report = _continued(report, records, accuracy)
-    card = {"class_names": run.class_names, "normalization": run.normalization}
-    export_keras(run.model, run.run.model, **card)
-    export_saved_model(run.model, run.run.saved_model, **card)
-    lines = "".join(json.dumps(asdict(point)) + "\n" for point in report.curve)
-    write_bytes_atomic(run.run.metrics, lines.encode())
+    export_networks(
+        run.model,
+        run.run,
+        class_names=run.class_names,
+        normalization=run.normalization,
+        curve=report.curve,
+    )
     write_report(report, run.run)
     shutil.rmtree(way.path)
     return report

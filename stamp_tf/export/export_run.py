@@ -11,6 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import keras
+
+from stamp_tf.export.contract import PixelNormalization
 from stamp_tf.export.keras_file import export_keras
 from stamp_tf.export.page import write_report
 from stamp_tf.export.report import CurvePoint, Report, SpeedRow
@@ -63,11 +66,14 @@ def export_run(
         write_json_atomic(run.config, _config_of(result))
     started = time.perf_counter()
     write_json_atomic(run.masks, _masks(result))
-    card = {"class_names": result.dataset.class_names, "normalization": result.normalization}
-    export_keras(result.model, run.model, **card)
-    export_saved_model(result.model, run.saved_model, **card)
-    lines = "".join(json.dumps(asdict(record)) + "\n" for record in result.records)
-    write_bytes_atomic(run.metrics, lines.encode())
+    curve = tuple(CurvePoint(**asdict(record)) for record in result.records)
+    export_networks(
+        result.model,
+        run,
+        class_names=result.dataset.class_names,
+        normalization=result.normalization,
+        curve=curve,
+    )
     seconds = time.perf_counter() - started
     rows: Sequence[SpeedRow] = ()
     if speed:
@@ -81,9 +87,33 @@ def export_run(
             max_seconds=max_seconds,
         )
         rows = measured.rows("full", "pruned")
-    report = _report(result, rows, {**result.times, "export": seconds}, dollars_per_hour, command)
+    times = {**result.times, "export": seconds}
+    report = _report(result, rows, times, curve, dollars_per_hour, command)
     write_report(report, run)
     return report
+
+
+def export_networks(
+    model: keras.Model,
+    run: RunDirectory,
+    *,
+    class_names: Sequence[str],
+    normalization: PixelNormalization,
+    curve: Sequence[CurvePoint],
+) -> None:
+    """Write the re-trainable network, the SavedModel and the metrics of a run.
+
+    Args:
+        model: From normalised images `[B, H, W, D]` to logits `[B, classes]`.
+        run: Where they go; the folder exists.
+        class_names: One name per logit.
+        normalization: Of the images.
+        curve: Fine-tuning, epoch by epoch.
+    """
+    export_keras(model, run.model, class_names=class_names, normalization=normalization)
+    export_saved_model(model, run.saved_model, class_names=class_names, normalization=normalization)
+    lines = "".join(json.dumps(asdict(point)) + "\n" for point in curve)
+    write_bytes_atomic(run.metrics, lines.encode())
 
 
 def flat_options(config: PruneConfig) -> dict[str, Any]:
@@ -120,6 +150,7 @@ def _report(
     result: PruneResult,
     speed: Sequence[SpeedRow],
     times: Mapping[str, float],
+    curve: Sequence[CurvePoint],
     dollars_per_hour: float | None,
     command: str,
 ) -> Report:
@@ -153,7 +184,7 @@ def _report(
         speed=speed,
         layers=layer_rows(result.cost, result.mask),
         groups=group_rows(result.reference.channel_map, result.mask),
-        curve=tuple(CurvePoint(**asdict(record)) for record in result.records),
+        curve=curve,
         details={name: value for name, value in details.items() if value is not None},
         command=command,
         versions=_versions(),

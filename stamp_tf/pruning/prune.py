@@ -249,6 +249,10 @@ def statistics_images(dataset: DataSet, normalization: Normalization, *, seed: i
 def _mask_of(proposal: Proposal, cut: ChannelCut, config: PruneConfig) -> np.ndarray:
     """Cut scores at the budget, or check a finished mask against it."""
     if proposal.mask is None:
+        if proposal.scores is None:
+            raise StampError(
+                f"--method {config.method} must propose scores or a mask, but gave none; mend it."
+            )
         mask = cut.meet(proposal.scores, config.budget)
     else:
         mask = proposal.mask
