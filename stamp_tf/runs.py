@@ -234,3 +234,24 @@ def append_jsonl(path: Path, record: Mapping[str, Any]) -> None:
     """Append one record to a file of JSON lines."""
     with open(path, "a") as file:
         file.write(json.dumps(record) + "\n")
+
+
+def trim_jsonl(path: Path, counter: str, last: int) -> None:
+    """Drop what a killed run recorded behind the state that it goes on from.
+
+    Args:
+        path: A file of JSON lines; it need not exist.
+        counter: Field that counts steps or epochs; records without it go too.
+        last: The count of that state.
+    """
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text().splitlines():
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:  # a kill in the middle of the last line
+            continue
+        if record.get(counter, last + 1) <= last:
+            kept.append(line + "\n")
+    write_bytes_atomic(path, "".join(kept).encode())

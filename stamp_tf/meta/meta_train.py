@@ -21,7 +21,7 @@ from stamp_tf.layers.mask_generator import MaskGenerator
 from stamp_tf.meta.objective import Sparsity, StampObjective
 from stamp_tf.meta.reference import Reference, as_reference, assign_arrays, make_layer
 from stamp_tf.meta.transfer import transfer_weights
-from stamp_tf.runs import RunDirectory, append_jsonl
+from stamp_tf.runs import RunDirectory, append_jsonl, trim_jsonl
 from stamp_tf.schedules import step_rate
 
 logger = logging.getLogger(__name__)
@@ -185,6 +185,7 @@ def meta_train(
         for index, optimizer in enumerate(optimizers):
             assign_optimizer(f"optimizer_{index}", optimizer, arrays)
         first = metadata["step"]
+        trim_jsonl(run.metrics, "step", first)
 
     def save(num_done: int) -> None:
         arrays = result.arrays()
@@ -212,7 +213,8 @@ def meta_train(
             if num_done % _SAVE_EVERY == 0:
                 save(num_done)
     except KeyboardInterrupt:
-        save(num_done)
+        # An interrupt within a step is raised behind it; the optimizer knows how many steps were taken.
+        save(int(optimizers[0].iterations))
         raise KeyboardInterrupt(f"state saved in {run.path}; continue with --resume") from None
     save(num_done)
     if config.mixed_precision:

@@ -19,7 +19,7 @@ from stamp_tf.data import Batches, DataSet, Normalization, as_dataset
 from stamp_tf.errors import StampError
 from stamp_tf.meta.reference import BackboneConfig, Reference, as_reference, assign_arrays
 from stamp_tf.meta.transfer import transfer_weights
-from stamp_tf.runs import RunDirectory, append_jsonl
+from stamp_tf.runs import RunDirectory, append_jsonl, trim_jsonl
 from stamp_tf.schedules import cosine_rate
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.statistics import recalibrate_statistics
@@ -164,6 +164,7 @@ def pretrain(
         assign_optimizer("optimizer", optimizer, arrays)
         assign_optimizer("score_optimizer", score_optimizer, arrays)
         first_epoch = metadata["step"]
+        trim_jsonl(run.metrics, "epoch", first_epoch)
 
     for epoch in range(first_epoch, num_epochs):
         with_budgets = epoch >= config.epochs

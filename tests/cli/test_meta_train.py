@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from stamp_cli.main import stamp_tf
+from stamp_tf.meta.meta_step import compile_meta_step
 from stamp_tf.meta.meta_train import MetaTrainConfig
 
 EPISODES = ("--outer-steps", 3, "--tasks", 2, "--ways", 2, "--shots", 6, "--inner-batches", 2)
@@ -53,20 +54,39 @@ def test_run_holds_the_reference_and_what_made_it(meta_trained, pretrained, imag
     assert any(name.startswith("mask_generator/") for name in arrays(meta_trained))
 
 
-def test_interrupted_run_resumes_to_the_same_networks(
-    cli, toy, tmp_path, pretrained, meta_trained, interrupt
+def test_run_interrupted_within_a_step_resumes_to_the_same_networks(
+    cli, toy, tmp_path, pretrained, meta_trained, monkeypatch
 ):
     run_dir = tmp_path / "run"
     arguments = ("meta-train", *EPISODES, *SMALL, "--from", pretrained, "--run-dir", run_dir)
-    interrupt(2)
-    result = cli(*arguments)
+    compiled = compile_meta_step
+
+    def interrupted(*given, **options):
+        step, calls = compiled(*given, **options), []
+
+        def once(*batch):
+            figures = step(*batch)
+            calls.append(batch)
+            if len(calls) == 2:
+                raise KeyboardInterrupt  # as Python does behind the call during which Ctrl-C was pressed
+            return figures
+
+        return once
+
+    with monkeypatch.context() as patch:
+        patch.setattr("stamp_tf.meta.meta_step.compile_meta_step", interrupted)
+        result = cli(*arguments)
     assert result.exit_code == 130
     assert result.stderr.endswith(f"Interrupted; state saved in {run_dir}; continue with --resume.\n")
+    with (run_dir / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 3, "lo')  # as a kill leaves it
     cli.done(*arguments, "--resume")
     resumed, straight = arrays(run_dir), arrays(meta_trained)
     assert resumed.keys() == straight.keys()
     for name, value in resumed.items():
         np.testing.assert_array_equal(value, straight[name], err_msg=name)
+    lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 3]
 
 
 def test_meta_trained_reference_prunes_without_a_budget(cli, toy, tmp_path, images, meta_trained):
