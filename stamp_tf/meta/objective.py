@@ -121,7 +121,7 @@ class StampObjective:
         weights, generator, encoder = self.parts.split(phi)
         pseudo_images, _, losses = self.set_encoder.stateless_call(
             encoder,
-            [variable.value for variable in self.set_encoder.non_trainable_variables],
+            [_state(variable, uniform) for variable in self.set_encoder.non_trainable_variables],
             images,
             training=training,
             return_losses=True,
@@ -172,3 +172,13 @@ class StampObjective:
             "keep_ratio": ops.mean(mask),
         }
         return loss + prior, (new_statistics, figures)
+
+
+def _state(variable: keras.Variable, uniform: Tensor) -> Tensor:
+    """Return a value that is not trained; a random generator is seeded from the numbers passed in.
+
+    Its own state would stay what it was at the start, and every mini-batch would draw the same.
+    """
+    if not variable.path.endswith("seed_generator_state"):
+        return variable.value
+    return ops.cast(uniform[:, 0] * 2**31, variable.dtype)

@@ -35,7 +35,7 @@ class Probe:
         self._in_order = np.array_equal(
             self._features, np.arange(sum(tensor.shape[-1] for tensor in tensors))
         )
-        self._model = keras.Model(model.inputs, tensors)
+        self._model = keras.Model(model.input, tensors)
         index = {variable.path: number for number, variable in enumerate(model.trainable_variables)}
         self._weights = [index[variable.path] for variable in self._model.trainable_variables]
         index = {variable.path: number for number, variable in enumerate(model.non_trainable_variables)}
