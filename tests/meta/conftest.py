@@ -1,0 +1,148 @@
+"""A toy network with its mask generator and set encoder, in double precision, and tasks for it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from stamp_tf.channels import ChannelCut, CostModel, trace_channels
+from stamp_tf.meta.objective import StampObjective
+from stamp_tf.meta.reference import make_layer
+
+WAYS = 3
+IMAGE_SHAPE = (8, 8, 3)
+
+BACKBONES = '''
+"""Backbones of two convolutions."""
+
+import keras
+from keras import layers
+
+
+def tiny(input_shape, num_classes, *, width=1.0):
+    inputs = keras.Input(input_shape, name="image")
+    x = layers.Conv2D(round(6 * width), 3, use_bias=False, name="conv1")(inputs)
+    x = layers.ReLU(name="relu1")(layers.BatchNormalization(name="norm1")(x))
+    x = layers.Conv2D(round(8 * width), 3, strides=2, use_bias=False, name="conv2")(x)
+    x = layers.ReLU(name="relu2")(layers.BatchNormalization(name="norm2")(x))
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    return keras.Model(inputs, layers.Dense(num_classes, name="logits")(x), name="tiny")
+
+
+def unnamed(input_shape, num_classes):
+    inputs = keras.Input(input_shape)
+    x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(6, 3)(inputs)))
+    x = layers.Conv2D(8, 3, strides=2, activation="relu")(x)
+    return keras.Model(inputs, layers.Dense(num_classes)(layers.GlobalAveragePooling2D()(x)))
+
+
+def dropping(input_shape, num_classes):
+    inputs = keras.Input(input_shape, name="image")
+    x = layers.Conv2D(6, 3, name="conv1")(inputs)
+    x = layers.ReLU(name="relu1")(layers.BatchNormalization(name="norm1")(x))
+    x = layers.Dropout(0.5, name="dropout")(layers.GlobalAveragePooling2D(name="pool")(x))
+    return keras.Model(inputs, layers.Dense(num_classes, name="logits")(x), name="dropping")
+'''
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """What a meta step takes: images `[N, S, b, H, W, D]`, labels, uniform numbers, limits."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    uniform: np.ndarray
+    limits: np.ndarray
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return iter((self.images, self.labels, self.uniform, self.limits))
+
+
+def toy_backbone(*, dropout: bool = False) -> keras.Model:
+    inputs = keras.Input(IMAGE_SHAPE, name="image")
+    x = layers.Conv2D(4, 3, padding="same", use_bias=False, name="conv1")(inputs)
+    x = layers.ReLU(name="relu1")(layers.BatchNormalization(momentum=0.9, name="norm1")(x))
+    x = layers.AveragePooling2D(2, name="half")(x)
+    x = layers.Conv2D(6, 3, padding="same", use_bias=False, name="conv2")(x)
+    x = layers.ReLU(name="relu2")(layers.BatchNormalization(momentum=0.9, name="norm2")(x))
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = layers.Dropout(0.5, name="dropout")(x) if dropout else x
+    return keras.Model(inputs, layers.Dense(WAYS, name="logits")(x), name="toy")
+
+
+def toy_objective(
+    *,
+    generator: str = "score",
+    encoder: str = "deep-sets",
+    num_outputs: int = 1,
+    dropout: bool = False,
+    seed: int = 0,
+    **options: object,
+) -> StampObjective:
+    """Build a small objective whose scores are spread out."""
+    keras.utils.set_random_seed(seed)
+    model = toy_backbone(dropout=dropout)
+    channel_map = trace_channels(model)
+    cut = ChannelCut(channel_map, CostModel(model, channel_map))
+    set_encoder = make_layer(
+        "set_encoders",
+        encoder,
+        {"width": 8, "num_outputs": num_outputs, "resolution": 4},
+        shape=(None, *IMAGE_SHAPE),
+    )
+    mask_generator = make_layer(
+        "mask_generators",
+        generator,
+        {"group_sizes": list(channel_map.group_sizes)},
+        shape=(num_outputs, channel_map.num_channels),
+    )
+    mask_generator.start_from(np.random.default_rng(seed).normal(size=channel_map.num_channels))
+    return StampObjective(model, mask_generator, set_encoder, cut, **options)
+
+
+def toy_tasks(num_tasks: int = 3, *, num_batches: int = 3, batch_size: int = 6, seed: int = 0) -> Tasks:
+    """Draw tasks whose classes differ in brightness, in Keras's precision."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, WAYS, (num_tasks, num_batches, batch_size)).astype("int32")
+    images = rng.normal(labels[..., None, None, None] - 1, 1, (*labels.shape, *IMAGE_SHAPE))
+    uniform = rng.uniform(size=(num_tasks, num_batches, 2, 10))
+    limits = np.stack([np.full(num_tasks, np.inf), rng.uniform(0.3, 0.9, num_tasks)], axis=1)
+    floats = (array.astype(keras.config.floatx()) for array in (images, uniform, limits))
+    images, uniform, limits = floats
+    return Tasks(images, labels, uniform, limits)
+
+
+@pytest.fixture
+def float64() -> Iterator[None]:
+    """Compute in double precision: Adam's first step is nearly a sign, which float32 rounding flips."""
+    # Keras makes the policy from floatx only once.
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture
+def make_objective() -> Callable[..., StampObjective]:
+    return toy_objective
+
+
+@pytest.fixture
+def make_tasks() -> Callable[..., Tasks]:
+    return toy_tasks
+
+
+@pytest.fixture
+def backbones(make_plugin: Callable[..., Path]) -> None:
+    """Register `tiny`, `unnamed` and `dropping`."""
+    names = ("tiny", "unnamed", "dropping")
+    make_plugin(
+        "toy-backbones",
+        {"stamp_tf.backbones": [f"{name} = toy_backbones:{name}" for name in names]},
+        BACKBONES,
+    )
