@@ -115,6 +115,23 @@ def test_its_backbone_is_pretrained(environment):
     assert json.loads((environment.path / "reference/config.json").read_text())["backbone"] == "separable"
 
 
+def test_its_set_encoder_is_meta_trained(environment):
+    options = "--from reference --set-encoder moments --train-size 100 --run-dir meta"
+    episodes = "--outer-steps 1 --tasks 1 --ways 2 --shots 4 --inner-batches 2"
+    done = environment.run("stamp-tf", "meta-train", *options.split(), *episodes.split())
+    assert done.returncode == 0, done.stderr
+    assert json.loads((environment.path / "meta/config.json").read_text())["set_encoder"] == "moments"
+
+
+def test_its_network_is_pruned_and_evaluated(environment):
+    options = "--dataset digits --train-size 100 --from meta --max-flops 0.5 --finetune-epochs 1 --no-speed"
+    done = environment.run("stamp-tf", "prune", *options.split(), "--run-dir", "pruned")
+    assert done.returncode == 0, done.stderr
+    report = json.loads((environment.path / "pruned/report.json").read_text())
+    assert (report["backbone"], report["flops_fraction"] <= 0.5) == ("separable", True)
+    assert "Test accuracy" in environment.run("stamp-tf", "evaluate", "pruned").stdout
+
+
 def test_its_own_tests_pass(environment):
     done = environment.run(
         "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT / "examples/tinynets/tests"
