@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 import stamp_registry
+from stamp_tf.backbones.naming import layers_numbered_anew
 from stamp_tf.channels import ChannelCut, ChannelMap, CostModel, trace_channels
 from stamp_tf.checkpoints import load_state, save_state
 from stamp_tf.data.normalization import Normalization
@@ -47,7 +48,8 @@ class BackboneConfig:
         """
         backbone = stamp_registry.load("stamp_tf.backbones", self.name)
         try:
-            return backbone(tuple(self.input_shape), num_classes or self.num_classes, **self.options)
+            with layers_numbered_anew():
+                return backbone(tuple(self.input_shape), num_classes or self.num_classes, **self.options)
         except TypeError as error:
             raise StampError(
                 f"--backbone {self.name} must accept its options, but {dict(self.options)} gave '{error}'; "
@@ -211,9 +213,17 @@ def reference_from(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]
     model = backbone.build()
     assign_arrays("model", model, arrays, path=path)
     built = {name: _layer_from(name, config, arrays, path=path) for name, config in layers.items()}
-    return Reference(
-        backbone, model, arrays.get("scores"), normalization, dict(metadata.get("description", {})), **built
+    scores = arrays.get("scores")
+    reference = Reference(
+        backbone, model, scores, normalization, dict(metadata.get("description", {})), **built
     )
+    num_channels = reference.channel_map.num_channels
+    if scores is not None and scores.shape != (num_channels,):
+        raise StampError(
+            f"A checkpoint must have one score per channel ({num_channels}), but {path} has shape {scores.shape}; "
+            "use another."
+        )
+    return reference
 
 
 def layer_arrays(prefix: str, layer: keras.Layer) -> dict[str, np.ndarray]:

@@ -1,0 +1,242 @@
+"""The reference on disk: whole, its own, and the same after loading."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from stamp_registry import UnknownName
+from stamp_tf.checkpoints import load_state, save_state
+from stamp_tf.data import Normalization
+from stamp_tf.errors import StampError
+from stamp_tf.meta.reference import (
+    BackboneConfig,
+    Reference,
+    as_reference,
+    load_reference,
+    make_layer,
+)
+from stamp_tf.meta.transfer import transfer_weights
+
+pytestmark = pytest.mark.usefixtures("backbones")
+
+SHAPE = (16, 16, 3)
+PIXELS = np.random.default_rng(0).integers(0, 256, (20, *SHAPE)).astype(np.uint8)
+NORMALIZATION = Normalization((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
+
+
+def make_reference(backbone: str = "tiny", *, meta_trained: bool = True, **options: object) -> Reference:
+    keras.utils.set_random_seed(1)
+    config = BackboneConfig(backbone, SHAPE, 4, options)
+    model = config.build()
+    scores = np.random.default_rng(0).normal(size=14).astype("float32")
+    layers = {}
+    if meta_trained:
+        sizes = [6, 8]
+        layers["set_encoder"] = make_layer("set_encoders", "deep-sets", {"width": 8}, shape=(None, *SHAPE))
+        layers["mask_generator"] = make_layer(
+            "mask_generators", "score", {"group_sizes": sizes}, shape=(1, 14)
+        )
+        layers["mask_generator"].start_from(scores)
+    return Reference(config, model, scores, NORMALIZATION, {"dataset": "toy", "seed": 1}, **layers)
+
+
+@pytest.fixture
+def reference() -> Reference:
+    return make_reference()
+
+
+@pytest.fixture
+def saved(reference: Reference, tmp_path: Path) -> Path:
+    reference.save(tmp_path / "reference.npz")
+    return tmp_path / "reference.npz"
+
+
+def propose(reference: Reference) -> np.ndarray:
+    return reference.propose_scores(PIXELS, normalization=reference.normalization)
+
+
+def test_what_was_saved_is_what_is_loaded(reference: Reference, saved: Path) -> None:
+    loaded = load_reference(saved)
+    images = NORMALIZATION(PIXELS)
+    np.testing.assert_array_equal(loaded.model(images), reference.model(images))
+    np.testing.assert_array_equal(propose(loaded), propose(reference))
+    np.testing.assert_array_equal(loaded.scores, reference.scores)
+    assert loaded.backbone == reference.backbone
+    assert loaded.normalization == reference.normalization
+    assert loaded.description == reference.description
+    assert loaded.metadata() == reference.metadata()
+
+
+def test_a_plain_one_has_neither_scores_nor_layers(tmp_path: Path) -> None:
+    reference = make_reference(meta_trained=False)
+    reference.scores = None
+    reference.save(tmp_path / "plain.npz")
+    loaded = load_reference(tmp_path / "plain.npz")
+    assert loaded.scores is loaded.set_encoder is loaded.mask_generator is None
+    with pytest.raises(
+        StampError, match="--method stamp needs a reference trained at budgets or meta-trained"
+    ):
+        propose(loaded)
+
+
+def test_a_budget_trained_one_proposes_its_scores() -> None:
+    reference = make_reference(meta_trained=False)
+    np.testing.assert_array_equal(propose(reference), reference.scores)
+
+
+def test_scores_depend_on_the_set_and_not_on_its_order(reference: Reference) -> None:
+    scores = propose(reference)
+    assert scores.shape == (14,)
+    other = reference.propose_scores(255 - PIXELS, normalization=NORMALIZATION)
+    assert not np.allclose(scores, other)
+    shuffled = reference.propose_scores(PIXELS[::-1], normalization=NORMALIZATION)
+    np.testing.assert_allclose(scores, shuffled, atol=1e-4)
+
+
+def test_proposing_changes_nothing(reference: Reference) -> None:
+    before = {name: value.copy() for name, value in reference.arrays().items()}
+    propose(reference)
+    for name, value in reference.arrays().items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+def test_a_backbone_that_names_no_layer_loads_whatever_was_built_before(tmp_path: Path) -> None:
+    keras.layers.Conv2D(1, 1)
+    reference = make_reference("unnamed", meta_trained=False)
+    reference.save(tmp_path / "reference.npz")
+    keras.layers.Conv2D(1, 1)
+    loaded = load_reference(tmp_path / "reference.npz")
+    images = NORMALIZATION(PIXELS)
+    np.testing.assert_array_equal(loaded.model(images), reference.model(images))
+
+
+def test_building_a_backbone_leaves_keras_numbering_of_others_alone() -> None:
+    before = keras.layers.Conv2D(1, 1).name
+    BackboneConfig("unnamed", SHAPE, 4).build()
+    assert keras.layers.Conv2D(1, 1).name != before
+
+
+def test_a_copy_trains_apart(reference: Reference) -> None:
+    twin = reference.copy()
+    np.testing.assert_array_equal(propose(twin), propose(reference))
+    twin.mask_generator.start_from(np.zeros(14))
+    twin.set_encoder.trainable_variables[0].assign_add(
+        np.ones(twin.set_encoder.trainable_variables[0].shape, "float32")
+    )
+    assert twin.model is reference.model
+    assert not np.array_equal(propose(twin), propose(reference))
+    np.testing.assert_array_equal(reference.mask_generator.base_scores, reference.scores)
+
+
+def test_half_precision_is_left_behind() -> None:
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        reference = make_reference(meta_trained=False)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    exact = reference.in_float32()
+    assert reference.model.get_layer("conv1").compute_dtype == "bfloat16"
+    assert exact.model.get_layer("conv1").compute_dtype == "float32"
+    for ours, theirs in zip(exact.model.get_weights(), reference.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_reference_is_taken_as_it_is_by_its_file_or_by_its_run(reference: Reference, saved: Path) -> None:
+    assert as_reference(reference) is reference
+    np.testing.assert_array_equal(as_reference(saved).scores, reference.scores)
+    np.testing.assert_array_equal(as_reference(str(saved.parent)).scores, reference.scores)
+
+
+def test_a_missing_one_is_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        StampError, match=r"A checkpoint must exist, but there is no .*reference\.npz; check --from"
+    ):
+        as_reference(tmp_path)
+
+
+def change(path: Path, **changes: object) -> None:
+    """Write the file again with another description."""
+    arrays, metadata = load_state(path)
+    save_state(path, arrays, metadata | changes)
+
+
+def test_a_checkpoint_of_another_width_is_refused(saved: Path) -> None:
+    change(
+        saved, backbone={"name": "tiny", "input_shape": SHAPE, "num_classes": 4, "options": {"width": 2.0}}
+    )
+    message = (
+        r"same backbone, width and input: conv1/kernel must have shape \(3, 3, 3, 12\), but .* has shape"
+    )
+    with pytest.raises(StampError, match=message):
+        load_reference(saved)
+
+
+def test_a_checkpoint_of_another_backbone_is_refused(saved: Path) -> None:
+    change(saved, backbone={"name": "unnamed", "input_shape": SHAPE, "num_classes": 4, "options": {}})
+    with pytest.raises(
+        StampError, match=r"same backbone, width and input: .* but .* has nothing; check --backbone"
+    ):
+        load_reference(saved)
+
+
+def test_a_checkpoint_of_another_input_is_refused(saved: Path) -> None:
+    change(saved, backbone={"name": "tiny", "input_shape": (16, 16, 1), "num_classes": 4, "options": {}})
+    with pytest.raises(StampError, match=r"must have shape \(3, 3, 1, 6\)"):
+        load_reference(saved)
+
+
+@pytest.mark.parametrize("missing", ["backbone", "normalization", "set_encoder"])
+def test_a_file_that_describes_no_reference_is_refused(saved: Path, missing: str) -> None:
+    arrays, metadata = load_state(saved)
+    del metadata[missing]
+    save_state(saved, arrays, metadata)
+    with pytest.raises(StampError, match=r"must describe a reference network, but .* does not"):
+        load_reference(saved)
+
+
+def test_scores_of_another_length_are_refused(saved: Path) -> None:
+    arrays, metadata = load_state(saved)
+    save_state(saved, arrays | {"scores": np.zeros(3, "float32")}, metadata)
+    with pytest.raises(StampError, match=r"must have one score per channel \(14\), but .* has shape \(3,\)"):
+        load_reference(saved)
+
+
+def test_backbone_options_are_checked() -> None:
+    with pytest.raises(StampError, match=r"--backbone tiny must accept its options, but .*'depth'"):
+        BackboneConfig("tiny", SHAPE, 4, {"depth": 3}).build()
+    with pytest.raises(UnknownName, match="Did you mean 'tiny'"):
+        BackboneConfig("tinny", SHAPE, 4).build()
+
+
+def test_the_backbones_configuration_is_json() -> None:
+    config = BackboneConfig("tiny", SHAPE, 4, {"width": 0.5})
+    assert BackboneConfig.from_config(json.loads(json.dumps(config.to_config()))) == config
+    assert config.with_num_classes(9).build().output_shape == (None, 9)
+
+
+def test_layer_options_are_checked() -> None:
+    with pytest.raises(StampError, match=r"deep-sets must accept its options, but .*'depth'"):
+        make_layer("set_encoders", "deep-sets", {"depth": 3}, shape=(None, *SHAPE))
+    with pytest.raises(UnknownName, match="Did you mean 'deep-sets'"):
+        make_layer("set_encoders", "deepsets", {}, shape=(None, *SHAPE))
+
+
+def test_transfer_leaves_a_head_for_other_classes_alone() -> None:
+    source, target = (BackboneConfig("tiny", SHAPE, classes).build() for classes in (4, 7))
+    head = target.get_layer("logits").kernel.numpy()
+    transfer_weights(source, target)
+    np.testing.assert_array_equal(target.get_layer("logits").kernel, head)
+    np.testing.assert_array_equal(target.get_layer("conv2").kernel, source.get_layer("conv2").kernel)
+    np.testing.assert_array_equal(
+        target.get_layer("norm1").moving_variance, source.get_layer("norm1").moving_variance
+    )
+
+
+def test_transfer_between_strangers_is_refused() -> None:
+    inputs = keras.Input((4,))
+    stranger = keras.Model(inputs, keras.layers.Dense(2, name="stranger")(inputs))
+    with pytest.raises(StampError, match="must name its layers alike each time it is built"):
+        transfer_weights(stranger, BackboneConfig("tiny", SHAPE, 4).build())
