@@ -65,7 +65,7 @@ class MetaTrainConfig:
     shots: int = 64
     inner_batches: int = 5
     inner_rates: tuple[float, float, float] = (1e-3, 1e-2, 1e-3)
-    outer_rates: tuple[float, float, float] = (1e-4, 1e-2, 1e-3)
+    outer_rates: tuple[float, float, float] = (1e-4, 2e-3, 1e-3)
     sparsity: Sparsity = "budgets"
     budgets: tuple[float, float] = (0.06, 1.0)
     kl_scale: float = 1.0

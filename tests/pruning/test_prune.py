@@ -1,0 +1,115 @@
+"""Pruning as a whole, from Python."""
+
+import numpy as np
+import pytest
+
+from stamp_tf.data import DataSet, ImageSet, Normalization
+from stamp_tf.errors import StampError
+from stamp_tf.meta.reference import BackboneConfig, Reference, make_layer
+from stamp_tf.pruning.prune import prune
+from stamp_tf.training.finetune import FinetuneConfig
+
+AT_ONCE = FinetuneConfig(epochs=0)
+
+
+@pytest.fixture(scope="module")
+def dataset() -> DataSet:
+    rng = np.random.default_rng(1)
+
+    def images(count: int) -> ImageSet:
+        labels = np.arange(count, dtype="int32") % 3
+        pixels = rng.integers(0, 100, (count, 32, 32, 3)) + 50 * labels[:, None, None, None]
+        return ImageSet(pixels.astype("uint8"), labels, 3, ("a", "b", "c"))
+
+    return DataSet("shades", images(24), images(12))
+
+
+def made_reference(generator: str | None = None) -> Reference:
+    backbone = BackboneConfig("vgg19", (32, 32, 3), 5, {"width": 0.05})
+    reference = Reference(backbone, backbone.build(), None, Normalization((0.5,) * 3, (0.25,) * 3))
+    reference.scores = (
+        np.random.default_rng(0).normal(size=reference.channel_map.num_channels).astype("float32")
+    )
+    if generator is not None:
+        sizes = list(reference.channel_map.group_sizes)
+        reference.set_encoder = make_layer("set_encoders", "deep-sets", {"width": 8}, shape=(None, 32, 32, 3))
+        reference.mask_generator = make_layer(
+            "mask_generators", generator, {"group_sizes": sizes}, shape=(1, sum(sizes))
+        )
+        reference.mask_generator.start_from(reference.scores)
+    return reference
+
+
+def test_the_result_is_the_network_that_was_promised(dataset: DataSet) -> None:
+    result = prune(dataset, made_reference(), max_flops=0.4, finetune=AT_ONCE)
+    trainable = sum(int(np.prod(weight.shape)) for weight in result.model.trainable_weights)
+    assert trainable == result.cost.parameters(result.mask)
+    assert result.flops_fraction <= 0.4
+    assert result.model.output_shape == (None, 3)
+    assert result.records[0].test_accuracy == result.test_accuracy
+
+
+def test_without_a_budget_channels_below_the_threshold_go(dataset: DataSet) -> None:
+    reference = made_reference("score")
+    result = prune(dataset, reference, finetune=AT_ONCE)
+    images = dataset.train.images
+    scores = reference.propose_scores(images, normalization=result.normalization)
+    for group in reference.channel_map.groups:
+        expected = scores[group.slice] > 0
+        expected[np.argmax(scores[group.slice])] = True
+        np.testing.assert_array_equal(result.mask[group.slice] > 0, expected)
+
+
+@pytest.mark.parametrize(("generator", "sparsity"), [("score", "budgets"), ("beta-bernoulli", "kl")])
+def test_pruning_epochs_train_a_copy_of_the_reference(
+    dataset: DataSet, generator: str, sparsity: str
+) -> None:
+    reference = made_reference(generator)
+    before = {name: np.array(value) for name, value in reference.arrays().items()}
+    instant = prune(dataset, reference, max_flops=0.4, finetune=AT_ONCE)
+    trained = prune(
+        dataset,
+        reference,
+        max_flops=0.4,
+        finetune=AT_ONCE,
+        options={"epochs_prune": 1, "sparsity": sparsity, "rates": (1e-2, 0.5, 1e-2)},
+    )
+    assert trained.flops_fraction <= 0.4
+    assert trained.times["propose"] > instant.times["propose"]
+    for name, value in reference.arrays().items():
+        np.testing.assert_array_equal(before[name], value)
+
+
+def test_structure_only_starts_from_fresh_weights(dataset: DataSet) -> None:
+    reference = made_reference()
+    kept = prune(dataset, reference, max_flops=0.4, finetune=AT_ONCE)
+    fresh = prune(dataset, reference, max_flops=0.4, finetune=AT_ONCE, structure_only=True)
+    np.testing.assert_array_equal(kept.mask, fresh.mask)
+    for old, new in zip(kept.model.trainable_weights, fresh.model.trainable_weights, strict=True):
+        assert old.shape == new.shape
+        if len(old.shape) == 4:
+            assert not np.allclose(np.array(old), np.array(new))
+
+
+def test_removing_nothing_is_an_error(dataset: DataSet) -> None:
+    with pytest.raises(StampError, match="Pruning must remove something"):
+        prune(dataset, made_reference(), max_flops=1.0, finetune=AT_ONCE)
+
+
+def test_a_method_without_a_rule_needs_a_budget(dataset: DataSet) -> None:
+    with pytest.raises(StampError, match="--method random needs a budget"):
+        prune(dataset, made_reference(), method="random", finetune=AT_ONCE)
+
+
+def test_a_budget_below_one_channel_a_layer_names_the_smallest(dataset: DataSet) -> None:
+    with pytest.raises(StampError, match="smallest reachable network"):
+        prune(dataset, made_reference(), max_flops=1e-5, finetune=AT_ONCE)
+
+
+def test_widths_above_the_budget_are_refused(dataset: DataSet) -> None:
+    reference = made_reference()
+    widths = {group.name: group.size for group in reference.channel_map.groups}
+    with pytest.raises(StampError, match="masks above the budget"):
+        prune(
+            dataset, reference, method="random", max_flops=0.2, options={"widths": widths}, finetune=AT_ONCE
+        )

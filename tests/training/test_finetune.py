@@ -1,0 +1,97 @@
+"""Fine-tuning: it learns, resumes, and half precision leaves a float32 network."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from stamp_tf.data import DataSet, ImageSet, Normalization
+from stamp_tf.errors import StampError
+from stamp_tf.training.finetune import FinetuneConfig, finetune
+
+NORMALIZATION = Normalization((0.5,) * 3, (0.25,) * 3)
+
+
+def stripes(num_images: int, *, seed: int) -> ImageSet:
+    """Return images whose rows or columns alternate: two classes that a small network tells apart."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(num_images, dtype="int32") % 2
+    images = rng.integers(0, 60, (num_images, 8, 8, 3))
+    images[labels == 0, ::2] += 150
+    images[labels == 1, :, ::2] += 150
+    return ImageSet(images.astype("uint8"), labels, 2, ("rows", "columns"))
+
+
+@pytest.fixture(scope="module")
+def dataset() -> DataSet:
+    return DataSet("stripes", stripes(64, seed=0), stripes(32, seed=1), flips=False)
+
+
+def network() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(8, 3, name="conv")(inputs)
+    x = keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.5, name="norm")(x))
+    return keras.Model(inputs, keras.layers.Dense(2, name="logits")(keras.layers.GlobalMaxPooling2D()(x)))
+
+
+def test_it_learns_and_records_every_epoch(dataset: DataSet) -> None:
+    config = FinetuneConfig(epochs=6, batch_size=16, learning_rate=0.1, augment=False)
+    records = finetune(network(), dataset, normalization=NORMALIZATION, config=config)
+    assert [record.epoch for record in records] == list(range(7))
+    assert records[-1].train_loss < records[1].train_loss
+    assert records[-1].test_accuracy > 0.9
+    assert all(later.seconds > earlier.seconds for earlier, later in pairwise(records))
+
+
+def test_no_epochs_leave_the_network_as_it_is(dataset: DataSet) -> None:
+    model = network()
+    before = model.get_weights()
+    records = finetune(model, dataset, normalization=NORMALIZATION, config=FinetuneConfig(epochs=0))
+    assert [record.epoch for record in records] == [0]
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_a_resumed_run_ends_where_an_unbroken_one_does(dataset: DataSet, tmp_path: Path) -> None:
+    config = FinetuneConfig(epochs=3, batch_size=16)
+    unbroken = network()
+    finetune(unbroken, dataset, normalization=NORMALIZATION, config=config)
+
+    class Stop(Exception):
+        pass
+
+    def stop_in_the_second_epoch(done: int, total: int, figures: object) -> None:
+        if done == 6:
+            raise Stop
+
+    broken = network()
+    with pytest.raises(Stop):
+        finetune(
+            broken,
+            dataset,
+            normalization=NORMALIZATION,
+            config=config,
+            checkpoints=tmp_path,
+            on_step=stop_in_the_second_epoch,
+        )
+    resumed = network()
+    finetune(resumed, dataset, normalization=NORMALIZATION, config=config, checkpoints=tmp_path)
+    for ours, theirs in zip(resumed.get_weights(), unbroken.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_mixed_precision_trains_and_leaves_float32(dataset: DataSet) -> None:
+    model = network()
+    before = model.get_weights()
+    config = FinetuneConfig(epochs=1, batch_size=16, mixed_precision=True)
+    finetune(model, dataset, normalization=NORMALIZATION, config=config)
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+    assert any((old != new).any() for old, new in zip(before, model.get_weights(), strict=True))
+
+
+def test_an_unknown_schedule_is_refused() -> None:
+    with pytest.raises(StampError, match="--schedule must be cosine or step, but got linear"):
+        FinetuneConfig(schedule="linear")
