@@ -227,28 +227,27 @@ def reference_from(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]
 
 
 def layer_arrays(prefix: str, layer: keras.Layer) -> dict[str, np.ndarray]:
-    """Return a layer's or model's weights by path; seeds of random generators are left out."""
-    return {
-        f"{prefix}/{weight.path}": keras.ops.convert_to_numpy(weight)
-        for weight in (*layer.trainable_weights, *layer.non_trainable_weights)
-    }
+    """Return a layer's or model's values by path, the states of random generators included."""
+    return {f"{prefix}/{variable.path}": keras.ops.convert_to_numpy(variable) for variable in layer.variables}
 
 
 def assign_arrays(prefix: str, layer: keras.Layer, arrays: Mapping[str, np.ndarray], *, path: Path) -> None:
-    """Set a layer's weights by path.
+    """Set a layer's values by path. Where the state of a random generator is missing, it stays as it is.
 
     Raises:
-        StampError: If one is missing or of another shape.
+        StampError: If a weight is missing or one is of another shape.
     """
-    for weight in (*layer.trainable_weights, *layer.non_trainable_weights):
-        value = arrays.get(f"{prefix}/{weight.path}")
-        if value is None or value.shape != tuple(weight.shape):
+    for variable in layer.variables:
+        value = arrays.get(f"{prefix}/{variable.path}")
+        if value is None and variable.path.endswith("seed_generator_state"):
+            continue
+        if value is None or value.shape != tuple(variable.shape):
             found = "nothing" if value is None else f"shape {value.shape}"
             raise StampError(
-                f"A checkpoint must be of the same backbone, width and input: {weight.path} must have shape "
-                f"{tuple(weight.shape)}, but {path} has {found}; check --backbone, --width and --from."
+                f"A checkpoint must be of the same backbone, width and input: {variable.path} must have shape "
+                f"{tuple(variable.shape)}, but {path} has {found}; check --backbone, --width and --from."
             )
-        weight.assign(value)
+        variable.assign(value)
 
 
 def _layer_config(layer: keras.Layer | None) -> dict[str, Any] | None:
@@ -284,14 +283,16 @@ def make_layer(group: str, name: str, options: Mapping[str, Any], *, shape: Any)
     # Paths must not depend on how many layers of the class were made before.
     options = {**options, "name": group.rstrip("s")}
     try:
-        layer = layer_class(**options)
+        with layers_numbered_anew():
+            layer = layer_class(**options)
     except StampError:
         raise
     except (TypeError, ValueError) as error:  # Keras answers unknown arguments with the latter
         raise StampError(
             f"{name} must accept its options, but {options} gave '{error}'; leave the option out."
         ) from None
-    layer.build(tuple(shape))
+    with layers_numbered_anew():
+        layer.build(tuple(shape))
     layer.registry_name, layer.built_shape = name, tuple(shape)
     return layer
 

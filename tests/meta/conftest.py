@@ -1,8 +1,9 @@
 """A toy network with its mask generator and set encoder, in double precision, and tasks for it."""
 
+import importlib
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -137,12 +138,18 @@ def make_tasks() -> Callable[..., Tasks]:
     return toy_tasks
 
 
-@pytest.fixture
-def backbones(make_plugin: Callable[..., Path]) -> None:
-    """Register `tiny`, `unnamed` and `dropping`."""
-    names = ("tiny", "unnamed", "dropping")
-    make_plugin(
-        "toy-backbones",
-        {"stamp_tf.backbones": [f"{name} = toy_backbones:{name}" for name in names]},
-        BACKBONES,
-    )
+@pytest.fixture(scope="module")
+def backbones(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Register `tiny`, `unnamed` and `dropping` for the tests of a file."""
+    site = tmp_path_factory.mktemp("site")
+    metadata = site / "toy_backbones-1.0.dist-info"
+    metadata.mkdir()
+    metadata.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: toy-backbones\nVersion: 1.0\n")
+    lines = [f"{name} = toy_backbones:{name}" for name in ("tiny", "unnamed", "dropping")]
+    metadata.joinpath("entry_points.txt").write_text("\n".join(["[stamp_tf.backbones]", *lines, ""]))
+    site.joinpath("toy_backbones.py").write_text(BACKBONES)
+    sys.path.insert(0, str(site))
+    importlib.invalidate_caches()
+    yield
+    sys.path.remove(str(site))
+    sys.modules.pop("toy_backbones", None)
