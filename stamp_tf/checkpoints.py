@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 _METADATA = "metadata"
 _FORMAT = "stamp-tf-1"
 _NUM_KEPT = 2
+# What numpy and zipfile raise for bytes that are no archive of arrays.
+_UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, zipfile.BadZipFile)
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+)
 
 
 def save_state(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> None:
@@ -77,7 +88,7 @@ def _read(path: Path, wanted: Iterable[str] | None) -> tuple[dict[str, np.ndarra
         raise StampError(
             f"A checkpoint must exist, but there is no {path}; check --from or the run."
         ) from None
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile):
+    except _UNREADABLE:
         raise StampError(
             f"A checkpoint must be a complete file that stamp-tf wrote, but {path} is truncated or something else; "
             "use another one."
@@ -119,6 +130,16 @@ def optimizer_arrays(prefix: str, optimizer: keras.optimizers.Optimizer) -> dict
 def assign_optimizer(
     prefix: str, optimizer: keras.optimizers.Optimizer, arrays: Mapping[str, np.ndarray]
 ) -> None:
-    """Undo `optimizer_arrays`."""
+    """Undo `optimizer_arrays`.
+
+    Raises:
+        StampError: If the arrays are of another optimizer.
+    """
     for index, variable in enumerate(optimizer.variables):
-        variable.assign(arrays[f"{prefix}/{index}"])
+        value = arrays.get(f"{prefix}/{index}")
+        if value is None or value.shape != tuple(variable.shape):
+            raise StampError(
+                f"A state to resume from must hold the optimizer's {prefix}/{index} of shape "
+                f"{tuple(variable.shape)}, but it does not; start anew with --overwrite."
+            )
+        variable.assign(value)
