@@ -1,0 +1,64 @@
+"""Losses and figures of logits, against numpy."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from stamp_tf.losses import accuracy, classification_loss, distillation_loss
+
+RNG = np.random.default_rng(0)
+LOGITS, TEACHER = RNG.normal(size=(7, 4)), 3 * RNG.normal(size=(7, 4))
+LABELS = np.array([0, 3, 1, 1, 2, 0, 3], "int32")
+
+
+def log_softmax(x: np.ndarray) -> np.ndarray:
+    return x - np.log(np.exp(x).sum(axis=1, keepdims=True))
+
+
+def test_classification() -> None:
+    expected = -log_softmax(LOGITS)[np.arange(7), LABELS].mean()
+    assert float(classification_loss(tf.constant(LOGITS), LABELS)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_classification_agrees_with_keras() -> None:
+    theirs = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(LABELS, tf.constant(LOGITS))
+    assert float(classification_loss(tf.constant(LOGITS), LABELS)) == pytest.approx(float(theirs), rel=1e-6)
+
+
+def test_distillation() -> None:
+    expected = -(np.exp(log_softmax(TEACHER)) * log_softmax(LOGITS)).sum(axis=1).mean()
+    loss = distillation_loss(tf.constant(LOGITS), tf.constant(TEACHER))
+    assert float(loss) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_teacher_learns_nothing_and_the_student_what_is_left() -> None:
+    student, teacher = tf.constant(LOGITS), tf.constant(TEACHER)
+    with tf.GradientTape() as tape:
+        tape.watch([student, teacher])
+        loss = distillation_loss(student, teacher)
+    of_student, of_teacher = tape.gradient(loss, [student, teacher])
+    assert of_teacher is None
+    difference = np.exp(log_softmax(LOGITS)) - np.exp(log_softmax(TEACHER))
+    np.testing.assert_allclose(of_student, difference / 7, rtol=1e-9, atol=1e-12)
+
+
+def test_large_logits_stay_finite() -> None:
+    logits = tf.constant([[1e4, -1e4], [-1e4, 1e4]])
+    assert float(classification_loss(logits, np.array([0, 0]))) == pytest.approx(1e4)
+    assert np.isfinite(distillation_loss(logits, -logits))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_is_lifted(dtype: str) -> None:
+    logits = tf.cast(LOGITS, dtype)
+    for loss in (classification_loss(logits, LABELS), distillation_loss(logits, logits)):
+        assert loss.dtype == tf.float32
+    expected = -log_softmax(LOGITS)[np.arange(7), LABELS].mean()
+    assert float(classification_loss(logits, LABELS)) == pytest.approx(expected, rel=0.02)
+
+
+def test_accuracy() -> None:
+    hits = LOGITS.argmax(axis=1) == LABELS
+    assert float(accuracy(tf.constant(LOGITS), LABELS)) == pytest.approx(hits.mean())
+    assert float(accuracy(tf.constant(LOGITS), LABELS.astype("int64"))) == pytest.approx(hits.mean())
