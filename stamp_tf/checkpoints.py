@@ -21,14 +21,14 @@ _METADATA = "metadata"
 _FORMAT = "stamp-tf-1"
 _NUM_KEPT = 2
 # What numpy and zipfile raise for bytes that are no archive of arrays.
-_UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, zipfile.BadZipFile)
+_UNREADABLE = (
     OSError,
     EOFError,
     ValueError,
     KeyError,
     TypeError,
     AttributeError,
-    NotImplementedError,
+    RuntimeError,
     zipfile.BadZipFile,
 )
 
