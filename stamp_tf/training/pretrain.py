@@ -135,14 +135,6 @@ def pretrain(
         description["start"] = before.description
         starting_scores = before.scores
     reference = Reference(backbone, model, None, normalization, description)
-    options = {"start": None if start is None else description["start"], **asdict(config)}
-    run.start({"command": "pretrain", **dataset.describe(), **options}, resume=resume, overwrite=overwrite)
-    cut = reference.cut.with_min_channels(MIN_CHANNELS)
-    scores = keras.Variable(np.zeros(cut.num_channels), dtype="float32", name="scores")
-    optimizer = make_weight_optimizer(weight_decay=config.weight_decay)
-    score_optimizer = keras.optimizers.Adam(0.04)
-    optimizer.build(model.trainable_variables)
-    score_optimizer.build([scores])
     batches = Batches(
         dataset.train,
         config.batch_size,
@@ -151,6 +143,14 @@ def pretrain(
         augment=True,
         flip=dataset.flips,
     )
+    options = {"start": None if start is None else description["start"], **asdict(config)}
+    run.start({"command": "pretrain", **dataset.describe(), **options}, resume=resume, overwrite=overwrite)
+    cut = reference.cut.with_min_channels(MIN_CHANNELS)
+    scores = keras.Variable(np.zeros(cut.num_channels), dtype="float32", name="scores")
+    optimizer = make_weight_optimizer(weight_decay=config.weight_decay)
+    score_optimizer = keras.optimizers.Adam(0.04)
+    optimizer.build(model.trainable_variables)
+    score_optimizer.build([scores])
     plain_step = compile_plain_step(model, optimizer)
     budget_step = compile_budget_step(model, scores, cut, optimizer, score_optimizer)
     num_epochs = config.epochs + config.budget_epochs

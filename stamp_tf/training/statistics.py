@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ def recalibrate_statistics(model: keras.Model, batches: Iterable[np.ndarray]) ->
     Reference:
         Yu & Huang 2019 (section 3.2, post-statistics of batch normalisation).
     """
-    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    norms = [layer for layer in _layers(model) if isinstance(layer, keras.layers.BatchNormalization)]
     momenta = [layer.momentum for layer in norms]
     averages: list[list[np.ndarray]] = []
     try:
@@ -43,3 +43,12 @@ def recalibrate_statistics(model: keras.Model, batches: Iterable[np.ndarray]) ->
     for layer, (mean, variance) in zip(norms, averages, strict=True):
         layer.moving_mean.assign(mean)
         layer.moving_variance.assign(variance)
+
+
+def _layers(model: keras.Model) -> Iterator[keras.Layer]:
+    """Yield every layer, those of nested models included."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _layers(layer)
+        else:
+            yield layer
