@@ -28,8 +28,10 @@ def separable(input_shape: tuple[int, int, int], num_classes: int, *, width: flo
         x = layers.Concatenate(name=f"stage{stage}_join")([x, beside])
         x = layers.MaxPooling2D(2, name=f"stage{stage}_pool")(x)
     x = layers.GlobalAveragePooling2D(name="pool")(x)
-    # Logits in float32, so that the loss is exact under mixed precision too.
-    return keras.Model(inputs, layers.Dense(num_classes, dtype="float32", name="logits")(x), name="separable")
+    # Logits not in half precision, so that the loss is exact under mixed precision too.
+    return keras.Model(
+        inputs, layers.Dense(num_classes, dtype=keras.config.floatx(), name="logits")(x), name="separable"
+    )
 
 
 def _separable(x: keras.KerasTensor, channels: int, name: str) -> keras.KerasTensor:
