@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -14,6 +13,7 @@ import keras
 import numpy as np
 
 from stamp_tf.channels import Budget
+from stamp_tf.channels.budget_range import check_budget_range, draw_limits, median_flops
 from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
 from stamp_tf.data import DataSet, EpisodeSampler, as_dataset, random_part
 from stamp_tf.errors import StampError
@@ -91,11 +91,7 @@ class MetaTrainConfig:
             raise StampError(
                 f"--sparsity must be budgets or kl, but got {self.sparsity}; budgets is the default."
             )
-        low, high = self.budgets
-        if not 0 < low <= high <= 1:
-            raise StampError(
-                f"--budgets must be LOW:HIGH with 0 < LOW <= HIGH <= 1, but got {low:g}:{high:g}; 0.06:1 is usual."
-            )
+        check_budget_range(self.budgets)
 
 
 def meta_train(
@@ -279,10 +275,7 @@ def _episode(
     labels = episode.labels.reshape(num_tasks, num_batches, -1)
     rng = np.random.default_rng((config.seed, index, 3))
     uniform = rng.uniform(size=(num_tasks, num_batches, 2, num_channels)).astype("float32")
-    low, high = np.log(config.budgets)
-    flops = np.exp(rng.uniform(low, high, num_tasks))
-    limits = np.stack([np.full(num_tasks, np.inf), flops], axis=1).astype("float32")
-    return images, labels, uniform, limits
+    return images, labels, uniform, draw_limits(rng, config.budgets, num_tasks)
 
 
 def _center_scores(
@@ -293,9 +286,9 @@ def _center_scores(
     Budgets fix differences of scores but not their level. With this one, E[m] > 0.5 says that a channel is kept
     at more than half of the budgets that were drawn, and the threshold rule has a meaning.
     """
-    median = math.sqrt(config.budgets[0] * config.budgets[1])
     if generator.has_prior:
         return
+    median = median_flops(config.budgets)
     images = random_part(dataset.train, config.ways * config.shots, seed=config.seed).images
     scores = reference.propose_scores(images, normalization=reference.normalization)
     generator.shift_scores(-reference.cut.threshold(scores, Budget(max_flops=median)))

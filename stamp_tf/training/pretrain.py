@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -14,6 +13,7 @@ import keras
 import numpy as np
 
 from stamp_tf.channels import Budget, mask_kernels
+from stamp_tf.channels.budget_range import check_budget_range, draw_limits, median_flops
 from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
 from stamp_tf.data import Batches, DataSet, Normalization, as_dataset
 from stamp_tf.errors import StampError
@@ -66,11 +66,7 @@ class PretrainConfig:
                 f"--epochs and --budget-epochs must be 0 or more and at least 1 together, but got {self.epochs} "
                 f"and {self.budget_epochs}; raise one."
             )
-        low, high = self.budgets
-        if not 0 < low <= high <= 1:
-            raise StampError(
-                f"--budgets must be LOW:HIGH with 0 < LOW <= HIGH <= 1, but got {low:g}:{high:g}; 0.06:1 is usual."
-            )
+        check_budget_range(self.budgets)
         for option, rate in (
             ("--learning-rate", self.learning_rate),
             ("--budget-learning-rate", self.budget_learning_rate),
@@ -208,7 +204,7 @@ def pretrain(
         )
     if config.budget_epochs:
         # Budgets fix differences of scores, not their level: let 0 be the cut at the median budget.
-        median = Budget(max_flops=math.sqrt(config.budgets[0] * config.budgets[1]))
+        median = Budget(max_flops=median_flops(config.budgets))
         reference.scores = np.asarray(scores) - np.float32(
             reference.cut.threshold(np.asarray(scores), median)
         )
@@ -259,9 +255,7 @@ def _starting_scores(reference: Reference) -> np.ndarray:
 def _draw_budget(config: PretrainConfig, step: int, num_channels: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the limits of a step, log-uniform in FLOPs, and uniform numbers for its noise."""
     rng = np.random.default_rng((config.seed, step, 2))
-    low, high = np.log(config.budgets)
-    limits = np.array([np.inf, np.exp(rng.uniform(low, high))], "float32")
-    return limits, rng.uniform(size=num_channels).astype("float32")
+    return draw_limits(rng, config.budgets, 1)[0], rng.uniform(size=num_channels).astype("float32")
 
 
 def _figures(reference: Reference, dataset: DataSet, batches: Batches) -> dict[str, float]:
