@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from stamp_tf.errors import StampError
-from stamp_tf.runs import RunDirectory, append_jsonl, read_json, write_bytes_atomic, write_json_atomic
+from stamp_tf.runs import (
+    RunDirectory,
+    append_jsonl,
+    read_json,
+    trim_jsonl,
+    write_bytes_atomic,
+    write_json_atomic,
+)
 
 CONFIG = {"command": "pretrain", "width": 0.25, "budgets": (0.06, 1.0), "options": {"a": 1}}
 
@@ -181,6 +188,20 @@ def test_json_lines_are_appended(tmp_path: Path) -> None:
         append_jsonl(tmp_path / "m.jsonl", {"step": step})
     lines = (tmp_path / "m.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [{"step": 0}, {"step": 1}, {"step": 2}]
+
+
+def test_records_behind_a_state_are_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    trim_jsonl(path, "step", 3)
+    assert not path.exists()
+    for record in ({"step": 1}, {"step": 2}, {"step": 3}, {"final": 0.5}):
+        append_jsonl(path, record)
+    with open(path, "a") as file:
+        file.write('{"step": 1, "lo')
+    trim_jsonl(path, "step", 2)
+    append_jsonl(path, {"step": 3, "again": True})
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines == [{"step": 1}, {"step": 2}, {"step": 3, "again": True}]
 
 
 def test_a_run_without_a_pruned_network_is_refused(run: RunDirectory) -> None:

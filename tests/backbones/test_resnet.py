@@ -2,9 +2,12 @@
 
 import keras
 import numpy as np
+import pytest
 
 from stamp_tf.backbones.resnet import resnet18
+from stamp_tf.backbones.vgg import vgg19
 from stamp_tf.channels import CostModel, trace_channels
+from stamp_tf.errors import StampError
 
 
 def test_counts_by_hand() -> None:
@@ -43,3 +46,10 @@ def test_every_shortcut_has_a_convolution() -> None:
     sums = [layer for layer in model.layers if isinstance(layer, keras.layers.Add)]
     shortcuts = [layer for layer in model.layers if getattr(layer, "kernel_size", None) == (1, 1)]
     assert len(sums) == len(shortcuts) == 8
+
+
+@pytest.mark.parametrize("backbone", [vgg19, resnet18])
+@pytest.mark.parametrize("shape", [(31, 32, 3), (32, 28, 1)])
+def test_smaller_images_are_refused(backbone, shape: tuple[int, int, int]) -> None:
+    with pytest.raises(StampError, match=r"at least 32"):
+        backbone(shape, 10)

@@ -86,6 +86,19 @@ def test_a_budget_of_everything_keeps_everything(cut: ChannelCut) -> None:
         assert cut.meet(scores, budget).all()
 
 
+def test_the_threshold_parts_what_stays_from_what_goes(cut: ChannelCut) -> None:
+    rng = np.random.default_rng(10)
+    for _ in range(20):
+        scores = rng.normal(size=cut.num_channels)
+        budget = Budget(max_flops=rng.uniform(0.3, 0.9))
+        mask, threshold = cut.meet(scores, budget), cut.threshold(scores, budget)
+        best = [group.start + int(np.argmax(scores[group.slice])) for group in cut.channel_map.groups]
+        expected = scores > threshold
+        expected[best] = True
+        np.testing.assert_array_equal(mask > 0, expected)
+    assert cut.threshold(scores, Budget()) == scores.min()
+
+
 def test_a_limit_met_to_the_last_parameter_is_met(cut: ChannelCut) -> None:
     rng = np.random.default_rng(2)
     scores = draw_scores(cut, rng)

@@ -68,17 +68,12 @@ def test_a_step_sums_gradients_and_averages_statistics_and_figures(make_objectiv
     }
 
 
-@pytest.fixture(params=["score", "beta-bernoulli"])
-def generator(request: pytest.FixtureRequest) -> dict[str, object]:
-    return {"generator": request.param, "sparsity": "kl" if request.param == "beta-bernoulli" else "budgets"}
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("float64", "two_cpus")
-def test_two_replicas_take_the_step_of_one(make_objective, make_tasks, generator: dict[str, object]) -> None:
+def test_two_replicas_take_the_step_of_one(make_objective, make_tasks) -> None:
     """With tasks for both, for one more than the other, and for only one of them."""
-    one, step_of_one = build(make_objective, **generator)
-    two, step_of_two = build(make_objective, replicas=2, **generator)
+    one, step_of_one = build(make_objective)
+    two, step_of_two = build(make_objective, replicas=2)
     start = values(one)
     for num_tasks in (5, 3, 1):
         for objective in (one, two):

@@ -159,7 +159,7 @@ def test_another_seed_gives_another_result(run, finished: Finished) -> None:
 
 
 def test_a_resumed_run_ends_bit_for_bit_as_an_uninterrupted_one(
-    run, finished: Finished, monkeypatch: pytest.MonkeyPatch
+    run, finished: Finished, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(module, "_SAVE_EVERY", 1)
     with pytest.raises(Killed):
@@ -167,6 +167,8 @@ def test_a_resumed_run_ends_bit_for_bit_as_an_uninterrupted_one(
     # What other work draws in between must not matter.
     keras.utils.set_random_seed(77)
     assert_same(run(resume=True), finished.result)
+    lines = RunDirectory(tmp_path / "run").metrics.read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2, 3]
 
 
 @pytest.mark.slow
