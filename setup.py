@@ -59,7 +59,6 @@ setup(
         "click>=8.2",
         "rich>=13.9",
         "jinja2>=3.1",
-        "matplotlib>=3.9",
         "scikit-learn>=1.5",
         "pillow>=11",
     ],

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import click
 import pytest
@@ -44,14 +43,18 @@ def failing(error: BaseException):
     return CliRunner().invoke(group_of(callback), ["go"])
 
 
-def test_help_answers_within_300_milliseconds():
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        assert shell("--help").returncode == 0
-        times.append(time.perf_counter() - start)
-    # The best of five, because other processes share the machine.
-    assert min(times) < 0.3
+def test_help_imports_nothing_heavy():
+    # How long it takes is measured by benchmarks/help_time.py; this is what would make it slow.
+    code = (
+        "import sys\n"
+        "from click.testing import CliRunner\n"
+        "from stamp_cli.main import stamp_tf\n"
+        "assert CliRunner().invoke(stamp_tf, ['--help']).exit_code == 0\n"
+        "print(*{'tensorflow', 'keras', 'numpy', 'rich', 'sklearn', 'jinja2', 'PIL'} & set(sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
 
 
 def test_help_lists_every_command_without_importing_it():
@@ -151,6 +154,11 @@ def test_interrupt_without_words_says_no_more_than_that():
     assert (result.exit_code, result.stderr.strip()) == (130, "Interrupted.")
 
 
+def heed_interrupts():
+    """Undo what a shell does to the jobs it runs in the background: they ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_signal_ends_a_process_with_130_and_no_traceback():
     code = (
         "import os, signal, click\n"
@@ -159,7 +167,9 @@ def test_signal_ends_a_process_with_130_and_no_traceback():
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    signal.pause()\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, preexec_fn=heed_interrupts
+    )
     assert done.returncode == 130
     assert done.stderr == "Interrupted.\n"
     assert signal.getsignal(signal.SIGINT) is not None

@@ -324,6 +324,8 @@ def test_ctrl_c_saves_the_state_and_ends_with_130(cli, toy, toy_environment, tmp
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell lets the jobs it runs in the background ignore SIGINT; this one has to heed it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         wait_for(run_dir, "checkpoints/step-*.npz", process)
         process.send_signal(signal.SIGINT)
