@@ -2,33 +2,15 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from stamp_tf.export.curves import Line, chart
-from stamp_tf.export.numbers import compact, duration, factor, percent
-from stamp_tf.export.report import CurvePoint, GroupRow, Report
+from stamp_tf.export.report import CurvePoint, Report
 from stamp_tf.export.rows import fold_layers
+from stamp_tf.export.strips import hues, kept_channels
+from stamp_tf.export.template import render
 from stamp_tf.runs import RunDirectory, write_bytes_atomic, write_json_atomic
-
-# Colours run in order from teal to violet, in degrees of hue.
-_FIRST_HUE, _LAST_HUE = 172.0, 268.0
-_TICK_WIDTH = 0.8
-
-
-@dataclass(frozen=True)
-class Strip:
-    """One row of the picture of kept channels: a tick per kept channel on a band as wide as the group."""
-
-    name: str
-    size: int
-    num_kept: int
-    hue: float
-    length: float
-    ticks: str
 
 
 def write_report(report: Report, run_directory: RunDirectory) -> None:
@@ -49,56 +31,22 @@ def render_page(report: Report) -> str:
     Args:
         report: The figures.
     """
-    # The template is read as text, so that it is found inside a zipped package as well.
-    source = files("stamp_tf.export").joinpath("page.html").read_text("utf-8")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"compact": compact, "percent": percent, "duration": duration, "factor": factor}
     layers = fold_layers(report.layers)
     largest = {
         quantity: max((getattr(row, f"{quantity}_before") for row in layers), default=1) or 1
         for quantity in ("channels", "params", "flops")
     }
     shown = [name for name, seconds in report.times.items() if seconds > 0]
-    return environment.from_string(source).render(
+    return render(
+        "page.html",
         report=report,
         layers=layers,
         strips=kept_channels(report.groups),
         largest=largest,
         charts=_charts(report.curve),
-        phases=[(name, report.times[name], hue) for name, hue in zip(shown, _hues(len(shown)), strict=True)],
+        phases=[(name, report.times[name], hue) for name, hue in zip(shown, hues(len(shown)), strict=True)],
         best_speed={kind: _largest_batch(report, kind) for kind in ("inference", "training")},
     )
-
-
-def kept_channels(groups: Sequence[GroupRow]) -> tuple[Strip, ...]:
-    """Lay out the picture of the kept channels (Figure 5 of the paper), one strip per group.
-
-    Args:
-        groups: The groups in the network's order.
-
-    Returns:
-        Strips of one common scale; `length` is a share of the widest group, `ticks` an SVG path in which
-        channel c covers [c, c + 1] across and [0, 1] down.
-    """
-    widest = max((group.size for group in groups), default=1)
-    return tuple(
-        Strip(
-            name=group.name,
-            size=group.size,
-            num_kept=len(group.kept),
-            hue=hue,
-            length=group.size / widest,
-            ticks="".join(f"M{channel} 0h{_TICK_WIDTH}v1h-{_TICK_WIDTH}z" for channel in group.kept),
-        )
-        for group, hue in zip(groups, _hues(len(groups)), strict=True)
-    )
-
-
-def _hues(count: int) -> list[float]:
-    step = (_LAST_HUE - _FIRST_HUE) / max(1, count - 1)
-    return [round(_FIRST_HUE + index * step, 1) for index in range(count)]
 
 
 def _charts(curve: Sequence[CurvePoint]) -> list[tuple[str, Markup]]:
