@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stamp_tf.benchmark.pruning_tables import pruning_tables
 from stamp_tf.benchmark.results import Record, read_results, unique
+from stamp_tf.benchmark.suite_tables import suite_tables
 from stamp_tf.benchmark.tables import (
     exactness_table,
     help_time_table,
@@ -27,6 +28,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Sequence[Record]], str]]] = {
     "meta_step": ("The meta step against a plain training step", meta_step_table),
     "speed": ("Measured speed-up", speed_table),
     "masks_iou": ("Do masks depend on the data set?", masks_iou_table),
+    "suite": ("Masks made for a task against others", suite_tables),
     "exactness": ("Masked is sliced; a budget is kept", exactness_table),
     "help_time": ("`stamp-tf --help`", help_time_table),
 }

@@ -127,11 +127,50 @@ def test_masks_iou(program, toy_reference, toy_images, tmp_path, monkeypatch):
     assert "| cifar10, sample 0 / gtsrb, sample 0 | 1.000 | 1.000 |" in program("render").page(tmp_path)
 
 
-def test_overlap_counts_kept_channels(program):
-    assert program("masks_iou").overlap(np.array([1, 1, 0, 0]), np.array([0, 1, 1, 0])) == 1 / 3
-
-
 def test_help_time(program, tmp_path):
     (record,) = run_twice(program("help_time"), ["--repeats", "2"], tmp_path / "help_time.jsonl")
     assert len(record["figures"]["seconds"]) == 2
     assert "0.3 s" in program("render").page(tmp_path)
+
+
+def test_suite(program, toy_reference, toy_images, tmp_path, monkeypatch):
+    from stamp_tf.benchmark import suite
+
+    rows = (suite.SuiteRow("cifar10", 2, 20), suite.SuiteRow("gtsrb", 2, 20))
+    monkeypatch.setitem(suite.SUITES, "development", rows)
+    arguments = [
+        "--cifar10",
+        toy_images,
+        "--gtsrb",
+        toy_images,
+        "--backbone",
+        "toy",
+        "--from",
+        str(toy_reference),
+    ]
+    records = run_twice(program("suite"), [*arguments, "--budgets", "0.5"], tmp_path / "suite.jsonl")
+    assert len(records) == 4 * len(program("suite").METHODS)
+    # A reference that was never meta-trained answers with its static order whatever the set.
+    by_task = {}
+    for record in records:
+        by_task.setdefault(record["case"]["task"], set()).add(record["figures"]["accuracy"])
+    assert all(len(accuracies) == 1 for accuracies in by_task.values())
+    assert "| 2 to 5 | all | 0.5 | 4 |" in program("render").page(tmp_path)
+
+
+def test_masks_are_swapped_with_the_same_source_and_another(program, toy_images):
+    from stamp_tf.benchmark.suite import SuiteRow, TargetTask
+
+    rows = [("a", 2, (0, 1)), ("a", 2, (0, 1)), ("a", 3, (0, 1, 2)), ("a", 2, (2, 3)), ("b", 2, (0, 1))]
+    tasks = [TargetTask("", SuiteRow(source, ways, 20), classes, None) for source, ways, classes in rows]
+    assert program("suite").donors(0, tasks) == [3, 4]
+    assert program("suite").donors(4, tasks) == [0]
+
+
+def test_widths_are_kept_while_channels_change(program):
+    from stamp_tf.channels.groups import ChannelGroup
+
+    groups = [ChannelGroup("a", 0, 3, ("a",)), ChannelGroup("b", 3, 3, ("b",))]
+    mask = np.array([1, 1, 0, 0, 0, 1.0])
+    chosen = program("suite").in_widths(np.array([1, 2, 3, 3, 2, 1.0]), mask, groups)
+    np.testing.assert_array_equal(chosen, [0, 1, 1, 1, 0, 0])

@@ -1,0 +1,167 @@
+"""Many small target tasks, on which a choice of channels that depends on the set could pay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Literal
+
+import numpy as np
+
+from stamp_tf.data import DataSet
+from stamp_tf.data.dataset import ImageSet
+from stamp_tf.data.subset import shuffled_positions
+from stamp_tf.errors import StampError
+
+Part = Literal["development", "final"]
+
+FEW_WAYS = 5
+"""Up to so many classes a task counts as one of few."""
+
+
+@dataclass(frozen=True)
+class SuiteRow:
+    """Tasks that differ only in their classes and images.
+
+    Args:
+        source: Which data set: `cifar10`, `gtsrb`, `svhn`.
+        ways: Classes per task.
+        train_size: Training images per task, rounded down to a multiple of `ways`.
+        num_tasks: How many tasks.
+    """
+
+    source: str
+    ways: int
+    train_size: int
+    num_tasks: int = 2
+
+
+# 24 tasks of few classes and 8 of many. Ideas are judged on `development`, whose images are training images
+# throughout; `final` has other classes, test images and a third source, and is for the end.
+SUITES: dict[Part, tuple[SuiteRow, ...]] = {
+    "development": (
+        *(SuiteRow("cifar10", ways, size) for ways in (2, 3, 5) for size in (200, 1000)),
+        *(SuiteRow("gtsrb", ways, size) for ways in (2, 3, 5) for size in (100, 300)),
+        *(SuiteRow("cifar10", 10, size) for size in (200, 1000)),
+        *(SuiteRow("gtsrb", ways, 20 * ways) for ways in (10, 20)),
+    ),
+    "final": (
+        *(SuiteRow("cifar10", ways, size) for ways in (2, 3, 5) for size in (200, 1000)),
+        *(SuiteRow("gtsrb", ways, size) for ways in (2, 3, 5) for size in (100, 300)),
+        *(SuiteRow("svhn", ways, 50 * ways) for ways in (2, 3, 5)),
+        *(SuiteRow("cifar10", 10, size) for size in (200, 1000)),
+        *(SuiteRow("gtsrb", ways, 20 * ways) for ways in (10, 20)),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class TargetTask:
+    """A target of its own, cut out of a larger data set.
+
+    Args:
+        name: What it was drawn from and its place in the row.
+        row: What it shares with others.
+        classes: Labels in the larger set, in the order of the task's labels.
+        dataset: The task's images.
+    """
+
+    name: str
+    row: SuiteRow
+    classes: tuple[int, ...]
+    dataset: DataSet
+
+    @property
+    def is_few(self) -> bool:
+        """Whether it has few classes."""
+        return self.row.ways <= FEW_WAYS
+
+
+def draw_tasks(
+    datasets: Mapping[str, DataSet],
+    part: Part,
+    *,
+    rows: Sequence[SuiteRow] | None = None,
+    test_size: int = 600,
+) -> list[TargetTask]:
+    """Draw the tasks of a suite; the same every time.
+
+    Args:
+        datasets: By source.
+        part: `development` tests on training images that the task does not learn from, `final` on test
+            images. Tasks of few classes never have the same classes in both.
+        rows: Which tasks; the default is the suite of that name, less the sources that are not given.
+        test_size: Largest number of images a task is tested on.
+
+    Raises:
+        StampError: If a data set is streamed or has too few classes or images.
+    """
+    if rows is None:
+        rows = [row for row in SUITES[part] if row.source in datasets]
+    return [
+        _draw(datasets[row.source], row, place, index, part, test_size)
+        for place, row in enumerate(rows)
+        for index in range(row.num_tasks)
+    ]
+
+
+def _draw(dataset: DataSet, row: SuiteRow, place: int, index: int, part: Part, test_size: int) -> TargetTask:
+    """Draw classes, then images of each."""
+    train, test = dataset.train, dataset.test
+    if not isinstance(train, ImageSet) or not isinstance(test, ImageSet):
+        raise StampError(f"Tasks must be drawn from images in memory, but {dataset.name} is streamed.")
+    if row.ways > dataset.num_classes:
+        raise StampError(
+            f"A task of {row.ways} classes must have as many to choose from, but {dataset.name} has "
+            f"{dataset.num_classes}."
+        )
+    seed = [place, index, row.ways]
+    classes = _classes(dataset.num_classes, row.ways, seed, part)
+    per_class, per_class_tested = row.train_size // row.ways, test_size // row.ways
+    learnt, tested = [], []
+    for label in classes:
+        positions = shuffled_positions(train.labels, label, seed=place * 100 + index)
+        learnt.append(positions[:per_class])
+        if len(learnt[-1]) < per_class:
+            raise StampError(
+                f"A task of {row.train_size} images must find {per_class} of each class, but class "
+                f"'{dataset.class_names[label]}' of {dataset.name} has {len(positions)}."
+            )
+        if part == "final":
+            positions = np.flatnonzero(test.labels == label)
+            tested.append(positions[:per_class_tested])
+        else:
+            tested.append(positions[per_class : per_class + per_class_tested])
+    names = tuple(dataset.class_names[label] for label in classes)
+    return TargetTask(
+        f"{row.source}, {row.ways} classes, {row.train_size} images, {index}",
+        row,
+        classes,
+        DataSet(
+            dataset.name,
+            _relabelled(train, learnt, names),
+            _relabelled(test if part == "final" else train, tested, names),
+            flips=dataset.flips,
+        ),
+    )
+
+
+def _classes(num_classes: int, ways: int, seed: Sequence[int], part: Part) -> tuple[int, ...]:
+    """Choose classes; those whose sum is even belong to `development`, the others to `final`."""
+    if ways == num_classes:
+        return tuple(range(num_classes))
+    for attempt in count():
+        rng = np.random.default_rng([*seed, attempt])
+        classes = tuple(int(label) for label in rng.choice(num_classes, ways, replace=False))
+        if ways > FEW_WAYS or (sum(classes) % 2 == 0) == (part == "development"):
+            return classes
+    raise AssertionError  # `count` never ends
+
+
+def _relabelled(images: ImageSet, positions: Sequence[np.ndarray], names: tuple[str, ...]) -> ImageSet:
+    """Return the images at these positions, the k-th list as class k, shuffled."""
+    order = np.random.default_rng(0).permutation(sum(len(part) for part in positions))
+    labels = np.repeat(np.arange(len(positions), dtype=np.int32), [len(part) for part in positions])
+    chosen = np.concatenate(list(positions))[order]
+    return ImageSet(images.images[chosen], labels[order], len(names), names)

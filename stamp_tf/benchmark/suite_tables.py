@@ -1,0 +1,88 @@
+"""Tables of the suite: what masks made for a task are worth against others, paired by task."""
+
+from collections.abc import Sequence
+from math import sqrt
+from statistics import fmean, stdev
+
+from stamp_tf.benchmark.markdown import table
+from stamp_tf.benchmark.results import Record, grouped, unique
+from stamp_tf.benchmark.suite import FEW_WAYS
+
+COMPARED = {
+    "own": "own minus static",
+    "own-in-static": "own in static widths minus static",
+    "swapped": "own minus swapped",
+}
+
+
+def suite_tables(records: Sequence[Record]) -> str:
+    """Set paired differences side by side, for each suite and reference."""
+    parts = [
+        "Small tasks cut out of larger sets; no gradient step. Differences of test accuracy in points, mean ± "
+        "standard error over tasks; **bold** beyond two standard errors. *Swapped* masks were made for another "
+        "task of the same source and for one of another source. *In static widths* keeps as many channels per "
+        "layer as the static order."
+    ]
+    for (suite, backbone, reference), chosen in grouped(records, "suite", "backbone", "reference").items():
+        name = unique(record["figures"]["reference_name"] for record in chosen)[0]
+        parts.append(
+            f"### {suite.capitalize()} tasks, {backbone}, reference {reference} ({name})\n\n" + _table(chosen)
+        )
+    return "\n\n".join(parts)
+
+
+def _table(records: Sequence[Record]) -> str:
+    """Return a row per kind of task and budget."""
+    rows = []
+    for is_few in (True, False):
+        of_kind = [r for r in records if (r["figures"]["ways"] <= FEW_WAYS) == is_few]
+        sources = unique(record["figures"]["source"] for record in of_kind)
+        for source in [*sources, *(["all"] if len(sources) > 1 else [])]:
+            own = [r for r in of_kind if source in ("all", r["figures"]["source"])]
+            for (budget,), chosen in grouped(own, "max_flops").items():
+                accuracy = {
+                    method: {r["case"]["task"]: 100 * r["figures"]["accuracy"] for r in group}
+                    for (method,), group in grouped(chosen, "method").items()
+                }
+                # Fewer tasks than methods ran on would pair nothing with something.
+                tasks = [
+                    task
+                    for task in accuracy.get("static", {})
+                    if all(task in values for values in accuracy.values())
+                ]
+                if not tasks:
+                    continue
+                static, mine = accuracy["static"], accuracy.get("own", {})
+                differences = {
+                    "own": [mine[t] - static[t] for t in tasks] if mine else [],
+                    "own-in-static": [accuracy["own-in-static"][t] - static[t] for t in tasks]
+                    if "own-in-static" in accuracy
+                    else [],
+                    "swapped": [mine[t] - accuracy["swapped"][t] for t in tasks]
+                    if mine and "swapped" in accuracy
+                    else [],
+                }
+                rows.append(
+                    [
+                        f"2 to {FEW_WAYS}" if is_few else "10 and more",
+                        source,
+                        f"{budget:g}",
+                        str(len(tasks)),
+                        f"{fmean(static[t] for t in tasks):.1f}",
+                        *(mean_and_error(differences[method]) for method in COMPARED),
+                    ]
+                )
+    return table(["classes", "source", "FLOPs ≤", "tasks", "static, %", *COMPARED.values()], rows)
+
+
+def mean_and_error(values: Sequence[float]) -> str:
+    """Return `mean ± standard error` with the mean's sign, bold beyond two errors; a dash of fewer than two.
+
+    Args:
+        values: One difference per task.
+    """
+    if len(values) < 2:
+        return "-"
+    mean, error = fmean(values), stdev(values) / sqrt(len(values))
+    text = f"{mean:+.1f} ± {error:.1f}"
+    return f"**{text}**" if error and abs(mean) > 2 * error else text

@@ -1,0 +1,42 @@
+"""Judging a mask without slicing gives what slicing gives."""
+
+import numpy as np
+
+from stamp_tf.benchmark.masked_accuracy import MaskedAccuracy
+from stamp_tf.channels import slice_model
+from stamp_tf.data import Normalization, load_dataset
+from stamp_tf.meta.reference import load_reference
+from stamp_tf.meta.transfer import transfer_weights
+from stamp_tf.training.evaluate import evaluate_accuracy
+from stamp_tf.training.head import fit_head
+from stamp_tf.training.statistics import recalibrate_statistics
+
+
+def test_a_masked_network_is_as_accurate_as_the_sliced_one(toy_reference, toy_images):
+    reference, dataset = load_reference(toy_reference), load_dataset(toy_images)
+    normalization = Normalization.of(dataset.train)
+    evaluate = MaskedAccuracy(reference)
+    for seed in range(3):
+        mask = (np.random.default_rng(seed).random(16) < 0.5).astype("float32")
+        mask[[0, 8]] = 1.0
+        model = reference.backbone.build(num_classes=3)
+        transfer_weights(reference.model, model)
+        small = slice_model(model, reference.channel_map, mask)
+        recalibrate_statistics(small, [normalization(dataset.train.images)])
+        fit_head(small, dataset.train, normalization=normalization)
+        expected = evaluate_accuracy(small, dataset.test, normalization=normalization)
+        assert evaluate(mask, dataset, normalization=normalization) == expected
+
+
+def test_the_mask_matters(toy_reference, toy_images):
+    reference, dataset = load_reference(toy_reference), load_dataset(toy_images)
+    normalization = Normalization.of(dataset.train)
+    evaluate = MaskedAccuracy(reference)
+    one = np.zeros(16, "float32")
+    one[[0, 8]] = 1.0
+    kernels = [
+        evaluate.fit(mask, dataset, normalization=normalization).kernel
+        for mask in (one, np.ones(16, "float32"))
+    ]
+    assert (np.abs(kernels[0]).sum(1) > 0).sum() == 1
+    assert (np.abs(kernels[1]).sum(1) > 0).sum() == 8
