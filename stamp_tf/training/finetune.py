@@ -17,6 +17,7 @@ from stamp_tf.meta.reference import assign_arrays, layer_arrays
 from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.schedules import cosine_rate, step_rate
 from stamp_tf.training.evaluate import evaluate_accuracy
+from stamp_tf.training.figures import StepFigures
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def finetune(
         normalization: Of the images.
         config: Options.
         checkpoints: Where to keep a state per epoch and go on from the last one; None keeps none.
-        on_step: Called with (steps done, all steps, figures) after each step.
+        on_step: Called with (steps done, all steps, figures) after each step; figures wait to be read.
 
     Returns:
         One record per epoch, and one for the start.
@@ -134,8 +135,7 @@ def finetune(
             figures = step_function(images, labels)
             losses.append(figures["loss"])
             if on_step is not None:
-                values = {name: float(value) for name, value in figures.items()}
-                on_step(step + 1, num_steps, values | {"images": len(images)})
+                on_step(step + 1, num_steps, StepFigures(figures, images=len(images)))
         mean_loss = float(sum(float(loss) for loss in losses) / len(losses))
         seconds = records[-1].seconds + time.perf_counter() - started
         records.append(

@@ -22,6 +22,7 @@ from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.runs import RunDirectory, append_jsonl, trim_jsonl
 from stamp_tf.schedules import cosine_rate
 from stamp_tf.training.evaluate import evaluate_accuracy
+from stamp_tf.training.figures import StepFigures
 from stamp_tf.training.statistics import recalibrate_statistics
 
 logger = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ def pretrain(
         config: Options.
         resume: Go on from the last state.
         overwrite: Empty a run directory that exists.
-        on_step: Called with (steps done, all steps, figures) after each step.
+        on_step: Called with (steps done, all steps, figures) after each step; figures wait to be read.
         **overrides: Fields of `PretrainConfig`, such as `epochs=50`.
 
     Returns:
@@ -166,8 +167,8 @@ def pretrain(
         with_budgets = epoch >= config.epochs
         if epoch == config.epochs:
             scores.assign(_starting_scores(reference) if starting_scores is None else starting_scores)
-        started, figures = time.perf_counter(), {}
-        totals: dict[str, float] = {}
+        started = time.perf_counter()
+        history: list[dict[str, Any]] = []
         for index, (images, labels) in enumerate(batches.epoch(epoch)):
             step = epoch * len(batches) + index
             rate = _rate(config, step, len(batches))
@@ -177,14 +178,14 @@ def pretrain(
                 figures = budget_step(images, labels, *_draw_budget(config, step, cut.num_channels))
             else:
                 figures = plain_step(images, labels)
-            figures = {name: float(value) for name, value in figures.items()}
-            for name, value in figures.items():
-                totals[name] = totals.get(name, 0.0) + value
+            history.append(figures)
             if on_step is not None:
-                on_step(step + 1, num_steps, figures | {"images": len(images)})
+                on_step(step + 1, num_steps, StepFigures(figures, images=len(images)))
+        # Fetched only now: a float in the loop would make every step wait for the one before.
+        means = {name: sum(float(values[name]) for values in history) / len(history) for name in history[0]}
         record: dict[str, Any] = {
             "epoch": epoch + 1,
-            **{name: value / len(batches) for name, value in totals.items()},
+            **means,
             "seconds": time.perf_counter() - started,
             "test_accuracy": evaluate_accuracy(model, dataset.test, normalization=normalization),
         }
