@@ -1,0 +1,133 @@
+"""A toy backbone, toy images, and a whole run of reference training on them."""
+
+import importlib
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stamp_tf.data import DataSet, ImageSet
+from stamp_tf.meta.reference import Reference
+from stamp_tf.training.pretrain import pretrain
+
+BACKBONES = '''
+"""Two convolutions, with or without dropout."""
+
+import keras
+from keras import layers
+
+
+def small(input_shape, num_classes, *, width=1.0, dropout=0.0):
+    inputs = keras.Input(input_shape, name="image")
+    x = layers.Conv2D(round(8 * width), 3, strides=2, name="conv1")(inputs)
+    x = layers.ReLU(name="relu1")(layers.BatchNormalization(momentum=0.8, name="norm1")(x))
+    x = layers.Conv2D(round(8 * width), 3, name="conv2")(x)
+    x = layers.ReLU(name="relu2")(layers.BatchNormalization(momentum=0.8, name="norm2")(x))
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = layers.Dropout(dropout, name="dropout")(x) if dropout else x
+    return keras.Model(inputs, layers.Dense(num_classes, name="logits")(x), name="small")
+'''
+OPTIONS = {"backbone": "small", "epochs": 1, "budget_epochs": 2, "batch_size": 16, "budgets": (0.4, 1.0)}
+Train = Callable[..., Reference]
+
+
+def toy_images(per_class: int, seed: int) -> ImageSet:
+    rng = np.random.default_rng(seed)
+    labels = np.tile(np.arange(4, dtype=np.int32), per_class)
+    pixels = rng.normal(50 + 50 * labels[:, None, None, None], 15, (len(labels), 12, 12, 3))
+    return ImageSet(pixels.clip(0, 255).astype(np.uint8), labels, 4, tuple("abcd"))
+
+
+@pytest.fixture(scope="session")
+def toy_set() -> DataSet:
+    return DataSet("toy", toy_images(13, 0), toy_images(5, 1))
+
+
+@pytest.fixture(scope="session")
+def small_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that, once on the path, declares the backbone `small`."""
+    site = tmp_path_factory.mktemp("site")
+    metadata = site / "small_backbones-1.0.dist-info"
+    metadata.mkdir()
+    metadata.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: small-backbones\nVersion: 1.0\n")
+    metadata.joinpath("entry_points.txt").write_text("[stamp_tf.backbones]\nsmall = small_backbones:small\n")
+    site.joinpath("small_backbones.py").write_text(BACKBONES)
+    return site
+
+
+@contextmanager
+def on_path(site: Path) -> Iterator[None]:
+    """Put a folder in front of the import path."""
+    sys.path.insert(0, str(site))
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path.remove(str(site))
+
+
+@pytest.fixture
+def small_backbone(small_site: Path) -> Iterator[None]:
+    """Make the backbone `small` known for the length of a test."""
+    with on_path(small_site):
+        yield
+
+
+@pytest.fixture
+def train(toy_set: DataSet, small_backbone: None) -> Train:
+    """Train the toy: `train(run_dir, seed=1)`, one epoch alone and two at budgets unless told otherwise."""
+
+    def run(run_dir: Path, *, dataset: DataSet = toy_set, **changes: object) -> Reference:
+        return pretrain(dataset, run_dir, **(OPTIONS | changes))
+
+    return run
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A whole run, made once for the tests that only look at it; not to be changed."""
+
+    result: Reference
+    folder: Path
+    seen: list[tuple[int, int, dict[str, float]]]
+
+
+@pytest.fixture(scope="session")
+def finished(toy_set: DataSet, small_site: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    seen: list[tuple[int, int, dict[str, float]]] = []
+    with on_path(small_site):
+        result = pretrain(
+            toy_set,
+            folder,
+            on_step=lambda done, total, figures: seen.append((done, total, dict(figures))),
+            **OPTIONS,
+        )
+    return Finished(result, folder, seen)
+
+
+@pytest.fixture
+def copied(finished: Finished, tmp_path: Path) -> Path:
+    """Return a copy of the finished run's folder."""
+    return Path(shutil.copytree(finished.folder, tmp_path / "copy"))
+
+
+def same_references(first: Reference, second: Reference) -> None:
+    ours, theirs = first.arrays(), second.arrays()
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        np.testing.assert_array_equal(value, theirs[name], err_msg=name)
+    # JSON knows no tuples.
+    assert json.dumps(first.description) == json.dumps(second.description)
+
+
+@pytest.fixture
+def assert_same() -> Callable[[Reference, Reference], None]:
+    """Return a check that two references hold the same weights, scores and description."""
+    return same_references
