@@ -26,12 +26,6 @@ PAIRS = (
 )
 
 
-def overlap(first: Any, second: Any) -> float:
-    """Return |A and B| / |A or B| of two 0/1 masks."""
-    both, either = float((first * second).sum()), float(((first + second) > 0).sum())
-    return both / either
-
-
 def main(arguments: Sequence[str]) -> None:
     """Compare every pair at every budget that has no record yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -47,6 +41,8 @@ def main(arguments: Sequence[str]) -> None:
     from stamp_tf.benchmark.references import fingerprint, scores_for
     from stamp_tf.channels import Budget
     from stamp_tf.data import load_dataset
+    from stamp_tf.export.overlap import layer_overlaps, total_overlap
+    from stamp_tf.export.rows import group_rows
     from stamp_tf.pruning.prune import find_reference
 
     results = Results(options.results, program="masks_iou", arguments=arguments)
@@ -72,12 +68,10 @@ def main(arguments: Sequence[str]) -> None:
     encoder = reference.set_encoder
     for pair, budget, case in todo:
         first, second = (reference.cut.meet(scores[name], Budget(max_flops=budget)) for name in pair)
-        groups = reference.channel_map.groups
+        layers = layer_overlaps(*(group_rows(reference.channel_map, mask) for mask in (first, second)))
         figures = {
-            "iou": overlap(first, second),
-            "iou_by_layer": {
-                group.name: overlap(first[group.slice], second[group.slice]) for group in groups
-            },
+            "iou": total_overlap(layers).iou,
+            "iou_by_layer": {layer.name: layer.iou for layer in layers},
             "kept": [int(mask.sum()) for mask in (first, second)],
             "changed_channels": int(np.abs(first - second).sum()),
             "score_correlation": float(np.corrcoef(*(scores[name] for name in pair))[0, 1]),
