@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from stamp_tf.benchmark.references import fingerprint
 from stamp_tf.export.contract import PixelNormalization
 from stamp_tf.export.keras_file import export_keras
 from stamp_tf.export.page import write_report
@@ -135,11 +136,16 @@ def _config_of(result: PruneResult) -> dict[str, Any]:
 
 
 def _masks(result: PruneResult) -> dict[str, Any]:
-    """Return kept channel indices and widths by group, and the full network that they number."""
+    """Return kept channel indices and widths by group, and the full network that they number.
+
+    The reference's fingerprint is here and not in config.json, because a file of weights may change under the
+    path that the options name.
+    """
     channel_map = result.reference.channel_map
     kept = channel_map.kept(result.mask)
     return {
         "backbone": result.reference.backbone.with_num_classes(result.dataset.num_classes).to_config(),
+        "reference": fingerprint(result.reference),
         "sizes": {group.name: group.size for group in channel_map.groups},
         "widths": {name: len(indices) for name, indices in kept.items()},
         "kept": kept,
