@@ -15,12 +15,14 @@ _LAZY = {
     "finetune": "stamp_tf.training.finetune",
     "evaluate": "stamp_tf.export.evaluate",
     "inspect": "stamp_tf.export.inspection",
+    "compare": "stamp_tf.export.comparison",
     # Not `export`: that is the sub-package, and importing it would hide a function of the same name.
     "export_run": "stamp_tf.export.export_run",
 }
 
 __all__ = [
     "__version__",
+    "compare",
     "evaluate",
     "export_run",
     "finetune",

@@ -19,6 +19,16 @@ def percent(share: float) -> str:
     return f"{value:.{decimals}f} %"
 
 
+def share(part: float) -> str:
+    """Return a share in [0, 1] with two decimals; 1.00 is said of the whole alone."""
+    return f"{part if part == 1 else min(part, 0.99):.2f}"
+
+
+def points(difference: float) -> str:
+    """Return a difference of two shares in percentage points, with its sign."""
+    return f"{round(100 * difference, 1) + 0.0:+.1f}"
+
+
 def factor(ratio: float) -> str:
     """Return a ratio as people say it: '3.2' and a multiplication sign."""
     return f"{ratio:.1f} \N{MULTIPLICATION SIGN}"

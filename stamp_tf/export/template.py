@@ -5,7 +5,7 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from stamp_tf.export.numbers import compact, duration, factor, percent
+from stamp_tf.export.numbers import compact, duration, factor, percent, points, share
 
 
 def render(template: str, **values: Any) -> str:
@@ -22,7 +22,8 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"compact": compact, "percent": percent, "duration": duration, "factor": factor}
+    for number in (compact, duration, factor, percent, points, share):
+        environment.filters[number.__name__] = number
     return environment.get_template(template).render(values)
 
 
