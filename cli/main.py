@@ -20,6 +20,10 @@ COMMANDS = {
     "evaluate": ("stamp_cli.evaluate:command", "Measure a network's accuracy on a data set."),
     "export": ("stamp_cli.export:command", "Write a network in a format for serving or training."),
     "inspect": ("stamp_cli.inspect:command", "Show channel groups, sizes and costs of a network."),
+    "compare": (
+        "stamp_cli.compare:command",
+        "Show which channels runs share and what swapping masks costs.",
+    ),
     "plugins": ("stamp_cli.plugins:command", "List every installed plug-in and whether it works."),
 }
 

@@ -1,0 +1,81 @@
+"""`stamp-tf compare`: which channels runs share, and what swapping their masks costs."""
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from stamp_cli.progress import Progress
+from stamp_cli.verbosity import load_tensorflow
+from stamp_tf.errors import StampError
+
+# More runs make more pairs than a terminal has columns for.
+_MOST_RUNS_BY_LAYER = 3
+_PIPE_WIDTH = 160
+
+
+@click.command()
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path), metavar="RUN RUN...")
+@click.option("--swap", is_flag=True, help="Measure every run's masks on every run's data set, too.")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    help="Reference network for --swap.  [default: that of each run]",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder for compare.json and compare.html with pictures.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the comparison in --output.")
+def command(
+    runs: tuple[Path, ...], swap: bool, source: Path | None, output: Path | None, overwrite: bool
+) -> None:
+    """Show which channels runs share and what swapping masks costs.
+
+    Each RUN is a folder that prune wrote, all of one backbone. Shared channels are counted as IoU: channels
+    that both keep / channels that either keeps. --swap slices the reference of each run by the masks of every
+    run, recalibrates batch-norm statistics and fits a head in closed form, without a gradient step; it needs
+    the reference and the data set.
+    """
+    if source is not None and not swap:
+        raise StampError("--from is for --swap, which is missing; add --swap or leave --from out.")
+    if overwrite and output is None:
+        raise StampError("--overwrite needs to know which comparison, but --output is missing; add it.")
+    if output is not None:
+        from stamp_tf.export.compare_page import check_output, write_comparison
+
+        check_output(output, overwrite=overwrite)
+    from stamp_tf.export.comparison import compare
+
+    comparison = compare(runs)
+    if swap:
+        load_tensorflow()
+        from stamp_tf.export.swap import add_swaps
+
+        with Progress() as progress:
+            comparison = add_swaps(comparison, reference=source, on_step=progress.of("Swapping"))
+    if output is not None:
+        typed = shlex.join(["stamp-tf", *sys.argv[1:]])
+        write_comparison(comparison, output, overwrite=overwrite, command=typed)
+
+    from rich.console import Console
+
+    from stamp_tf.export.compare_tables import layers_table, matrix_table, runs_table, swaps_table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        # A pipe has no width; wide enough that few rows are folded.
+        console = Console(highlight=False, width=_PIPE_WIDTH)
+    tables = [runs_table(comparison)]
+    tables.append((layers_table if len(runs) <= _MOST_RUNS_BY_LAYER else matrix_table)(comparison))
+    if comparison.swaps:
+        tables.append(swaps_table(comparison))
+    for index, table in enumerate(tables):
+        if index:
+            console.print()
+        console.print(table)
+    if output is not None:
+        console.print(f"\nPage  {output / 'compare.html'}", soft_wrap=True, markup=False)
