@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,10 @@ from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.schedules import cosine_rate, step_rate
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.figures import StepFigures
+from stamp_tf.training.statistics import recalibrate_statistics
+
+_STATISTICS_BATCH_SIZE = 128
+_STATISTICS_BATCHES = 16
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,9 @@ def finetune(
 ) -> list[EpochRecord]:
     """Train a network in place by SGD with momentum.
 
+    Over a few images the moving statistics of batch normalisation lag behind weights that move fast. They are
+    measured afresh at the end, and before an epoch's accuracy; steps do not use them.
+
     Args:
         model: From normalised images to logits.
         dataset: Its data set.
@@ -117,6 +125,18 @@ def finetune(
         augment=config.augment,
         flip=config.flip and dataset.flips,
     )
+    without_augmentation = Batches(
+        dataset.train,
+        _STATISTICS_BATCH_SIZE,
+        normalization=normalization,
+        seed=config.seed,
+        augment=False,
+    )
+
+    def recalibrate() -> None:
+        few = islice(without_augmentation.epoch(0), _STATISTICS_BATCHES)
+        recalibrate_statistics(trained, (images for images, _ in few))
+
     num_steps = config.epochs * len(batches)
     step_function = compile_plain_step(trained, optimizer)
     records: list[EpochRecord] = []
@@ -137,7 +157,12 @@ def finetune(
             if on_step is not None:
                 on_step(step + 1, num_steps, StepFigures(figures, images=len(images)))
         mean_loss = float(sum(float(loss) for loss in losses) / len(losses))
+        is_last = epoch + 1 == config.epochs
+        if is_last:
+            recalibrate()
         seconds = records[-1].seconds + time.perf_counter() - started
+        if config.evaluate and not is_last:
+            recalibrate()
         records.append(
             EpochRecord(epoch + 1, seconds, mean_loss, _accuracy(trained, dataset, normalization, config))
         )

@@ -46,6 +46,26 @@ def test_it_learns_and_records_every_epoch(dataset: DataSet) -> None:
     assert all(later.seconds > earlier.seconds for earlier, later in pairwise(records))
 
 
+def test_statistics_at_the_end_are_those_of_the_training_images(dataset: DataSet) -> None:
+    """One epoch's steps are too few for moving averages to get there."""
+    model = network()
+    config = FinetuneConfig(epochs=1, batch_size=16, learning_rate=0.1)
+    finetune(model, dataset, normalization=NORMALIZATION, config=config)
+    activations = np.asarray(model.get_layer("conv")(NORMALIZATION(dataset.train.images)))
+    norm = model.get_layer("norm")
+    np.testing.assert_allclose(norm.moving_mean, activations.mean(axis=(0, 1, 2)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(norm.moving_variance, activations.var(axis=(0, 1, 2)), rtol=1e-4)
+
+
+def test_looking_at_accuracy_changes_nothing(dataset: DataSet) -> None:
+    watched, unwatched = network(), network()
+    for model, evaluate in ((watched, True), (unwatched, False)):
+        config = FinetuneConfig(epochs=2, batch_size=16, evaluate=evaluate)
+        finetune(model, dataset, normalization=NORMALIZATION, config=config)
+    for ours, theirs in zip(watched.get_weights(), unwatched.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_no_epochs_leave_the_network_as_it_is(dataset: DataSet) -> None:
     model = network()
     before = model.get_weights()
