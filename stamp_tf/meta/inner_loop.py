@@ -6,7 +6,7 @@ from typing import Any
 from keras import ops
 
 from stamp_tf.meta.adam import adam_step
-from stamp_tf.meta.gradients import value_and_gradient
+from stamp_tf.meta.backend import value_and_gradient
 from stamp_tf.meta.objective import StampObjective
 
 Tensor = Any

@@ -1,28 +1,47 @@
-"""One outer step, compiled and distributed over tasks (TensorFlow)."""
+"""One outer step, compiled; on TensorFlow its tasks may be distributed over devices."""
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
-import tensorflow as tf
+from keras import ops
 
+from stamp_tf.errors import StampError
+from stamp_tf.meta.backend import Step, Tensor, compile_step, one_by_one
 from stamp_tf.meta.inner_loop import task_gradient
 from stamp_tf.meta.objective import StampObjective
 
-MetaStep = Callable[..., dict[str, Any]]
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+_FIGURES = ("loss", "prior", "accuracy", "keep_ratio")
 
 
-def make_strategy(replicas: int) -> tf.distribute.Strategy:
+def make_strategy(replicas: int) -> tf.distribute.Strategy | None:
     """Return a strategy over so many devices: GPUs where there are enough, else logical CPUs.
 
     Args:
         replicas: Number of devices; 1 needs no strategy to speak of.
 
+    Returns:
+        The strategy; None on a backend other than TensorFlow.
+
     Raises:
+        StampError: If another backend is asked for more than one device.
         ValueError: If logical devices can no longer be made because TensorFlow has started.
     """
+    if keras.backend.backend() != "tensorflow":
+        if replicas > 1:
+            raise StampError(
+                f"--replicas must be 1 on {keras.backend.backend()}, but is {replicas}; leave it out, or set "
+                "KERAS_BACKEND=tensorflow."
+            )
+        return None
+    import tensorflow as tf
+
     if replicas == 1:
         return tf.distribute.get_strategy()
     gpus = tf.config.list_logical_devices("GPU")
@@ -33,7 +52,11 @@ def make_strategy(replicas: int) -> tf.distribute.Strategy:
 
 def prepare_replicas(replicas: int) -> None:
     """Split the CPU into logical devices when there are fewer GPUs; call before TensorFlow starts."""
-    if replicas > 1 and len(tf.config.list_physical_devices("GPU")) < replicas:
+    if replicas == 1 or keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    if len(tf.config.list_physical_devices("GPU")) < replicas:
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * replicas)
 
@@ -45,7 +68,7 @@ def compile_meta_step(
     inner_rates: Sequence[float],
     strategy: tf.distribute.Strategy | None = None,
     xla: bool = False,
-) -> MetaStep:
+) -> Step:
     """Compile `step(images, labels, uniform, limits) -> figures`.
 
     The N tasks are shared out: replica k takes tasks k, k + R, k + 2R, ... one after the other. Gradients are
@@ -55,24 +78,23 @@ def compile_meta_step(
         objective: The loss.
         optimizers: For the weights, the mask generator and the set encoder; built.
         inner_rates: Inner learning rate of each tensor of phi.
-        strategy: Where the tasks run; the default is this device.
-        xla: Compile with XLA.
+        strategy: Where the tasks run; the default is this device, which JAX always takes.
+        xla: Compile with XLA on TensorFlow; JAX always does.
 
     Returns:
         The step. It takes images float32 `[N, S, b, H, W, D]`, labels int32 `[N, S, b]`, uniform numbers
         `[N, S, 2, C]`, limits `[N, 2]`.
     """
-    strategy = strategy or tf.distribute.get_strategy()
     variables, statistics = objective.variables, objective.statistics
-    names = ("loss", "prior", "accuracy", "keep_ratio")
 
-    def on_replica(images: tf.Tensor, labels: tf.Tensor, uniform: tf.Tensor, limits: tf.Tensor) -> Any:
-        context = tf.distribute.get_replica_context()
-        num_tasks = tf.shape(images)[0]
-        phi = [tf.convert_to_tensor(variable.value) for variable in variables]
-        current = [tf.convert_to_tensor(variable.value) for variable in statistics]
+    def sum_tasks(
+        first: Tensor, stride: Tensor, images: Tensor, labels: Tensor, uniform: Tensor, limits: Tensor
+    ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        # Copies are read once, where variables would be read again by every task.
+        phi = [ops.copy(variable.value) for variable in variables]
+        current = [ops.copy(variable.value) for variable in statistics]
 
-        def add_task(task: tf.Tensor, sums: Any) -> Any:
+        def add_task(task: Tensor, sums: Any) -> Any:
             gradients, new, figures = task_gradient(
                 objective,
                 phi,
@@ -83,35 +105,47 @@ def compile_meta_step(
                 limits[task],
                 rates=inner_rates,
             )
-            fresh = (gradients, new, [tf.cast(figures[name], "float32") for name in names])
-            return task + context.num_replicas_in_sync, tf.nest.map_structure(tf.add, sums, fresh)
+            fresh = (gradients, new, [ops.cast(figures[name], "float32") for name in _FIGURES])
+            return keras.tree.map_structure(operator.add, sums, fresh)
 
         zeros = (
-            [tf.zeros_like(value) for value in phi],
-            [tf.zeros_like(value) for value in current],
-            [tf.zeros(()) for _ in names],
+            [ops.zeros_like(value) for value in phi],
+            [ops.zeros_like(value) for value in current],
+            [ops.zeros((), "float32") for _ in _FIGURES],
         )
-        first = tf.cast(context.replica_id_in_sync_group, "int32")
-        _, sums = tf.while_loop(
-            lambda task, _: task < num_tasks, add_task, (first, zeros), parallel_iterations=1
-        )
-        return sums
+        return one_by_one(add_task, zeros, first=first, stop=ops.shape(images)[0], stride=stride)
 
-    @tf.function(reduce_retracing=True, jit_compile=xla, autograph=False)
-    def step(
-        images: tf.Tensor, labels: tf.Tensor, uniform: tf.Tensor, limits: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
-        sums = strategy.run(on_replica, args=(images, labels, uniform, limits))
-        sums = tf.nest.map_structure(lambda value: strategy.reduce("SUM", value, axis=None), sums)
+    def step(images: Tensor, labels: Tensor, uniform: Tensor, limits: Tensor) -> dict[str, Tensor]:
+        sums = _over_replicas(strategy, sum_tasks, (images, labels, uniform, limits))
         gradients, new_statistics, figures = sums
-        count = tf.cast(tf.shape(images)[0], "float32")
+        count = ops.cast(ops.shape(images)[0], "float32")
         parts = zip(
             optimizers, objective.parts.split(gradients), objective.parts.split(variables), strict=True
         )
         for optimizer, part, part_variables in parts:
             optimizer.apply(part, part_variables)
         for variable, value in zip(statistics, new_statistics, strict=True):
-            variable.assign(value / tf.cast(count, value.dtype))
-        return {name: value / count for name, value in zip(names, figures, strict=True)}
+            variable.assign(value / ops.cast(count, value.dtype))
+        return {name: value / count for name, value in zip(_FIGURES, figures, strict=True)}
 
-    return step
+    states = [variable for optimizer in optimizers for variable in optimizer.variables]
+    return compile_step(step, [*variables, *statistics, *states], xla=xla)
+
+
+def _over_replicas(
+    strategy: tf.distribute.Strategy | None, sum_tasks: Callable[..., Any], tasks: Sequence[Tensor]
+) -> Any:
+    """Return the sum over all tasks: `sum_tasks(first, stride, *tasks)` summed over the replicas."""
+    if keras.backend.backend() != "tensorflow":
+        return sum_tasks(0, 1, *tasks)
+    import tensorflow as tf
+
+    strategy = strategy or tf.distribute.get_strategy()
+
+    def on_replica(*tasks: tf.Tensor) -> Any:
+        context = tf.distribute.get_replica_context()
+        first = tf.cast(context.replica_id_in_sync_group, "int32")
+        return sum_tasks(first, context.num_replicas_in_sync, *tasks)
+
+    sums = strategy.run(on_replica, args=tuple(tasks))
+    return tf.nest.map_structure(lambda value: strategy.reduce("SUM", value, axis=None), sums)

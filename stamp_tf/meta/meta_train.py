@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -141,7 +142,8 @@ def meta_train(
         dataset.train, ways=config.ways, shots=config.shots, num_tasks=config.tasks, seed=config.seed
     )
     strategy = make_strategy(config.replicas)
-    with strategy.scope():
+    scope = nullcontext if strategy is None else strategy.scope
+    with scope():
         objective = _objective(reference, config)
     run.start(
         {
@@ -153,7 +155,7 @@ def meta_train(
         resume=resume,
         overwrite=overwrite,
     )
-    with strategy.scope():
+    with scope():
         optimizers = [keras.optimizers.Adam(rate) for rate in config.outer_rates]
         for optimizer, part in zip(optimizers, objective.parts.split(objective.variables), strict=True):
             optimizer.build(part)

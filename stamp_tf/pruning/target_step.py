@@ -1,14 +1,14 @@
-"""The compiled step of the K pruning epochs on a target (TensorFlow)."""
+"""The compiled step of the K pruning epochs on a target."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from stamp_tf.errors import StampError
+from stamp_tf.meta.backend import Step, Tensor, compile_step, value_and_gradient
 from stamp_tf.meta.objective import Sparsity, StampObjective
 from stamp_tf.meta.reference import Reference
 
@@ -20,7 +20,7 @@ def compile_target_step(
     sparsity: Sparsity,
     kl_scale: float,
     rates: Sequence[float],
-) -> tuple[Callable[..., dict[str, Any]], StampObjective]:
+) -> tuple[Step, StampObjective]:
     """Return `step(images, labels, set_images, uniform, limits, num_examples)` and its objective.
 
     Args:
@@ -50,18 +50,16 @@ def compile_target_step(
     for optimizer, part in zip(optimizers, objective.parts.split(objective.variables), strict=True):
         optimizer.build(part)
 
-    @tf.function(reduce_retracing=True, autograph=False)
     def step(
-        images: tf.Tensor,
-        labels: tf.Tensor,
-        set_images: tf.Tensor,
-        uniform: tf.Tensor,
-        limits: tf.Tensor,
-        num_examples: tf.Tensor,
-    ) -> dict[str, tf.Tensor]:
-        phi = [variable.value for variable in objective.variables]
-        with tf.GradientTape() as tape:
-            loss, (statistics, figures) = objective(
+        images: Tensor,
+        labels: Tensor,
+        set_images: Tensor,
+        uniform: Tensor,
+        limits: Tensor,
+        num_examples: Tensor,
+    ) -> dict[str, Tensor]:
+        def loss(phi: list[Tensor]) -> Any:
+            return objective(
                 phi,
                 [variable.value for variable in objective.statistics],
                 images,
@@ -71,7 +69,9 @@ def compile_target_step(
                 limits=limits,
                 num_examples=num_examples,
             )
-        gradients = tape.gradient(loss, phi, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+        phi = [variable.value for variable in objective.variables]
+        (_, (statistics, figures)), gradients = value_and_gradient(loss, phi)
         parts = zip(
             optimizers,
             objective.parts.split(gradients),
@@ -84,4 +84,5 @@ def compile_target_step(
             variable.assign(value)
         return figures
 
-    return step, objective
+    states = [variable for optimizer in optimizers for variable in optimizer.variables]
+    return compile_step(step, [*objective.variables, *objective.statistics, *states]), objective

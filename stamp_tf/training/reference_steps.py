@@ -1,17 +1,14 @@
-"""Compiled steps that train a reference network (TensorFlow)."""
+"""Compiled steps that train a reference network."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from stamp_tf.channels import ChannelCut
+from stamp_tf.meta.backend import Step, Tensor, compile_step, value_and_gradient
 from stamp_tf.training.budget_loss import budget_loss, plain_loss
-
-Step = Callable[..., dict[str, Any]]
 
 
 def make_weight_optimizer(*, momentum: float = 0.9, weight_decay: float = 5e-4) -> keras.optimizers.Optimizer:
@@ -25,18 +22,17 @@ def compile_plain_step(model: keras.Model, optimizer: keras.optimizers.Optimizer
     """Return `step(images, labels)`, which trains the full network."""
     weights, statistics = model.trainable_variables, model.non_trainable_variables
 
-    @tf.function(reduce_retracing=True, autograph=False)
-    def step(images: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
-        with tf.GradientTape() as tape:
-            loss, (new_statistics, figures) = plain_loss(
-                model, [v.value for v in weights], [v.value for v in statistics], images, labels
-            )
-        optimizer.apply(tape.gradient(loss, [v.value for v in weights]), weights)
+    def step(images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        def loss(values: list[Tensor]) -> Any:
+            return plain_loss(model, values, [v.value for v in statistics], images, labels)
+
+        (_, (new_statistics, figures)), gradients = value_and_gradient(loss, [v.value for v in weights])
+        optimizer.apply(gradients, weights)
         for variable, value in zip(statistics, new_statistics, strict=True):
             variable.assign(value)
         return figures
 
-    return step
+    return compile_step(step, [*model.variables, *optimizer.variables])
 
 
 def compile_budget_step(
@@ -49,27 +45,26 @@ def compile_budget_step(
     """Return `step(images, labels, limits, uniform)`, which trains the full and one masked network."""
     weights, statistics = model.trainable_variables, model.non_trainable_variables
 
-    @tf.function(reduce_retracing=True, autograph=False)
-    def step(
-        images: tf.Tensor, labels: tf.Tensor, limits: tf.Tensor, uniform: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
-        with tf.GradientTape() as tape:
-            loss, (new_statistics, figures) = budget_loss(
+    def step(images: Tensor, labels: Tensor, limits: Tensor, uniform: Tensor) -> dict[str, Tensor]:
+        def loss(values: list[Tensor]) -> Any:
+            return budget_loss(
                 model,
                 cut,
-                [v.value for v in weights],
-                scores.value,
+                values[:-1],
+                values[-1],
                 [v.value for v in statistics],
                 images,
                 labels,
                 limits,
                 uniform,
             )
-        gradients = tape.gradient(loss, [v.value for v in weights] + [scores.value])
+
+        values = [v.value for v in (*weights, scores)]
+        (_, (new_statistics, figures)), gradients = value_and_gradient(loss, values)
         optimizer.apply(gradients[:-1], weights)
         score_optimizer.apply(gradients[-1:], [scores])
         for variable, value in zip(statistics, new_statistics, strict=True):
             variable.assign(value)
         return figures
 
-    return step
+    return compile_step(step, [*model.variables, scores, *optimizer.variables, *score_optimizer.variables])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stamp_tf.meta.gradients import value_and_gradient
+from stamp_tf.meta.backend import value_and_gradient
 
 
 def test_value_extra_and_gradient() -> None:

@@ -1,0 +1,116 @@
+"""All that TensorFlow and JAX do differently below a training step: gradients, loops over tasks, compilation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+Tensor = Any
+Step = Callable[..., dict[str, Any]]
+
+
+def value_and_gradient(
+    function: Callable[[list[Tensor]], tuple[Tensor, Any]], values: list[Tensor]
+) -> tuple[tuple[Tensor, Any], list[Tensor]]:
+    """Differentiate a function that returns a scalar and something besides.
+
+    Args:
+        function: From a list of tensors to (scalar, anything).
+        values: Where to evaluate it.
+
+    Returns:
+        What the function returned, and the gradient of the scalar with respect to each value; zeros where the
+        function does not use it.
+
+    Raises:
+        NotImplementedError: On a backend other than TensorFlow and JAX.
+    """
+    if _backend() == "jax":
+        import jax
+
+        return jax.value_and_grad(function, has_aux=True)(values)
+    import tensorflow as tf
+
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(values)
+        loss, extra = function(values)
+    return (loss, extra), tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+
+def one_by_one(
+    body: Callable[[Tensor, Any], Any], state: Any, *, first: Tensor, stop: Tensor, stride: Tensor
+) -> Any:
+    """Return `body(index, state)` carried on over first, first + stride, ... below stop.
+
+    TensorFlow would begin up to ten iterations at once where they do not wait for each other, and hold the
+    activations of all.
+
+    Args:
+        body: From an index, int32, and a state to the next state of the same structure.
+        state: The first one; nested tensors.
+        first: The first index.
+        stop: Where to end.
+        stride: From one index to the next.
+    """
+
+    def goes_on(index: Tensor, _: Any) -> Tensor:
+        return index < stop
+
+    def advance(index: Tensor, state: Any) -> tuple[Tensor, Any]:
+        return index + stride, body(index, state)
+
+    if _backend() == "jax":
+        return ops.while_loop(goes_on, advance, (first, state))[1]
+    import tensorflow as tf
+
+    return tf.while_loop(goes_on, advance, (first, state), parallel_iterations=1)[1]
+
+
+def compile_step(step: Step, variables: Sequence[keras.Variable], *, xla: bool = False) -> Step:
+    """Compile a step that reads and assigns variables.
+
+    Args:
+        step: From arrays to figures.
+        variables: All that it assigns, and all that change between two calls, learning rates included. JAX
+            compiles pure functions: there they go in and come out as values, and are assigned behind the step.
+        xla: Compile with XLA on TensorFlow; JAX always does.
+
+    Raises:
+        NotImplementedError: On a backend other than TensorFlow and JAX.
+    """
+    if _backend() == "jax":
+        import jax
+
+        @jax.jit
+        def pure(values: list[Tensor], inputs: Any) -> tuple[list[Tensor], dict[str, Tensor]]:
+            with keras.StatelessScope(list(zip(variables, values, strict=True))) as scope:
+                figures = step(*inputs)
+            return [scope.get_current_value(variable) for variable in variables], figures
+
+        def compiled(*inputs: Any) -> dict[str, Any]:
+            values, figures = pure([variable.value for variable in variables], inputs)
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+            return figures
+
+        return compiled
+    import tensorflow as tf
+
+    return tf.function(step, reduce_retracing=True, jit_compile=xla, autograph=False)
+
+
+def _backend() -> str:
+    """Return the name of Keras' backend.
+
+    Raises:
+        NotImplementedError: If it is neither of the two.
+    """
+    name = keras.backend.backend()
+    if name not in ("tensorflow", "jax"):
+        raise NotImplementedError(
+            f"stamp_tf trains on TensorFlow and JAX, but the Keras backend is {name}; set KERAS_BACKEND."
+        )
+    return name
