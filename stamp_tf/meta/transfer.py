@@ -1,6 +1,7 @@
 """Carry weights from one network to another of the same backbone."""
 
 import keras
+from keras import ops
 
 from stamp_tf.errors import StampError
 
@@ -24,4 +25,5 @@ def transfer_weights(source: keras.Model, target: keras.Model) -> None:
             "The backbone must name its layers alike each time it is built, but no weight's path fits."
         )
     for weight in fitting:
-        weight.assign(values[weight.path])
+        # A copy, because JAX assigns the array itself, and Keras' predict there gives away what it was called with.
+        weight.assign(ops.copy(values[weight.path]))

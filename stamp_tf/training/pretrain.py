@@ -278,7 +278,8 @@ def _figures(reference: Reference, dataset: DataSet, batches: Batches) -> dict[s
             mask_kernels(reference.channel_map, paths, values, keras.ops.array(mask)),
             strict=True,
         ):
-            variable.assign(value)
+            # A copy, because what no mask touches is still the reference's own, see `transfer_weights`.
+            variable.assign(keras.ops.copy(value))
         images = (x for (x, _), _ in zip(batches.epoch(0), range(_STATISTICS_BATCHES), strict=False))
         recalibrate_statistics(model, images)
         figures[f"test_accuracy_at_{max_flops:g}"] = evaluate_accuracy(

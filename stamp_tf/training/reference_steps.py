@@ -32,7 +32,7 @@ def compile_plain_step(model: keras.Model, optimizer: keras.optimizers.Optimizer
             variable.assign(value)
         return figures
 
-    return compile_step(step, [*model.variables, *optimizer.variables])
+    return compile_step(step, [*weights, *statistics, *optimizer.variables])
 
 
 def compile_budget_step(
@@ -67,4 +67,6 @@ def compile_budget_step(
             variable.assign(value)
         return figures
 
-    return compile_step(step, [*model.variables, scores, *optimizer.variables, *score_optimizer.variables])
+    return compile_step(
+        step, [*weights, scores, *statistics, *optimizer.variables, *score_optimizer.variables]
+    )
