@@ -18,10 +18,12 @@ PLUGINS = {
         "set-transformer = stamp_tf.set_encoders.set_transformer:SetTransformer",
         "deep-sets = stamp_tf.set_encoders.deep_sets:DeepSets",
         "neural-statistician = stamp_tf.set_encoders.neural_statistician:NeuralStatistician",
+        "images = stamp_tf.set_encoders.images:Images",
     ],
     "stamp_tf.mask_generators": [
         "beta-bernoulli = stamp_tf.layers.beta_bernoulli:BetaBernoulli",
         "score = stamp_tf.layers.score_generator:ScoreGenerator",
+        "class-separation = stamp_tf.layers.class_separation:ClassSeparation",
     ],
     "stamp_tf.pruners": [
         "stamp = stamp_tf.pruning.stamp:Stamp",
@@ -67,7 +69,8 @@ setup(
         # (tf_keras, which follows one TensorFlow release) and holds absl-py below 2 for everybody else.
         "compress": ["tensorflow-model-optimization>=0.8.1", "tf_keras>=2.21,<2.22"],
         "tensorboard": ["tensorboard>=2.20"],
-        "test": ["pytest>=8.3", "pytest-xdist>=3.6", "setuptools>=77", "wheel>=0.45"],
+        # JAX, because the core runs on it too and has to give the same numbers.
+        "test": ["pytest>=8.3", "pytest-xdist>=3.6", "setuptools>=77", "wheel>=0.45", "jax>=0.10,<1"],
         "dev": ["ruff>=0.12", "mypy>=1.15", "pre-commit>=4", "tox>=4.25"],
     },
     entry_points={"console_scripts": ["stamp-tf = stamp_cli.main:main"], **PLUGINS},

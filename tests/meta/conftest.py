@@ -80,6 +80,7 @@ def toy_objective(
     generator: str = "score",
     encoder: str = "deep-sets",
     num_outputs: int = 1,
+    resolution: int = 4,
     dropout: bool = False,
     seed: int = 0,
     **options: object,
@@ -92,7 +93,7 @@ def toy_objective(
     set_encoder = make_layer(
         "set_encoders",
         encoder,
-        {"width": 8, "num_outputs": num_outputs, "resolution": 4},
+        {"width": 8, "num_outputs": num_outputs, "resolution": resolution},
         shape=(None, *IMAGE_SHAPE),
     )
     mask_generator = make_layer(
