@@ -12,8 +12,9 @@ from keras import ops
 from stamp_tf.channels import mask_kernels
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.meta.backend import compile_step
+from stamp_tf.meta.features import Features
 from stamp_tf.meta.reference import Reference
-from stamp_tf.training.head import head_layer, ridge_head
+from stamp_tf.training.head import ridge_head
 
 Tensor = Any
 
@@ -25,7 +26,7 @@ class ClosedForm:
     Args:
         kernel: Of the head, float32 `[F, classes]`; zero for features that are gone.
         bias: Of the head, float32 `[classes]`.
-        statistics: Values of the feature extractor's statistics.
+        statistics: Values of the network's statistics.
     """
 
     kernel: np.ndarray
@@ -46,17 +47,14 @@ class MaskedAccuracy:
     def __init__(self, reference: Reference) -> None:
         self.reference = reference
         model = reference.model
-        head = head_layer(model)
-        self._features = keras.Model(model.inputs, head.input)
+        self._features = Features(model, reference.channel_map)
         self._paths = [variable.path for variable in model.trainable_variables]
-        self._norms = [
-            layer for layer in self._features.layers if isinstance(layer, keras.layers.BatchNormalization)
-        ]
-        self._head_channels = next(
-            axis.channels
-            for axis in reference.channel_map.weight_axes
-            if axis.path == head.kernel.path and axis.role == "consumer"
-        )
+        self._momentum = {
+            variable.path: layer.momentum
+            for layer in model.layers
+            if isinstance(layer, keras.layers.BatchNormalization)
+            for variable in layer.non_trainable_variables
+        }
         self._learn = compile_step(self._training_features, ())
         self._look = compile_step(self._test_features, ())
 
@@ -70,7 +68,7 @@ class MaskedAccuracy:
         """
         images = normalization(dataset.train.images)
         features, statistics = self._learn(mask.astype("float32"), images)
-        kept = np.append(mask > 0, True)[self._head_channels]
+        kept = ops.convert_to_numpy(self._features.keep(ops.convert_to_tensor(mask))) > 0
         features = ops.convert_to_numpy(features)
         kernel = np.zeros((features.shape[1], dataset.num_classes), "float32")
         kernel[kept], bias = ridge_head(
@@ -92,29 +90,23 @@ class MaskedAccuracy:
         return float((logits.argmax(1) == dataset.test.labels).mean())
 
     def _masked(self, mask: Tensor) -> list[Tensor]:
-        """Return the feature extractor's weights under a mask."""
+        """Return the network's weights under a mask."""
         weights = [variable.value for variable in self.reference.model.trainable_variables]
-        masked = mask_kernels(self.reference.channel_map, self._paths, weights, mask)
-        by_path = dict(zip(self._paths, masked, strict=True))
-        return [by_path[variable.path] for variable in self._features.trainable_variables]
+        return mask_kernels(self.reference.channel_map, self._paths, weights, mask)
 
     def _training_features(self, mask: Tensor, images: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return features under the batch's own statistics, and these statistics."""
-        old = [variable.value for variable in self._features.non_trainable_variables]
-        features, new = self._features.stateless_call(self._masked(mask), old, images, training=True)
-        momentum = {
-            variable.path: layer.momentum
-            for layer in self._norms
-            for variable in layer.non_trainable_variables
-        }
+        variables = self.reference.model.non_trainable_variables
+        old = [variable.value for variable in variables]
+        features, new = self._features(self._masked(mask), old, images, training=True)
         # new = momentum old + (1 - momentum) batch, solved for the batch.
         statistics = [
-            (after - momentum[variable.path] * before) / (1 - momentum[variable.path])
-            if variable.path in momentum
+            (after - self._momentum[variable.path] * before) / (1 - self._momentum[variable.path])
+            if variable.path in self._momentum
             else after
-            for variable, before, after in zip(self._features.non_trainable_variables, old, new, strict=True)
+            for variable, before, after in zip(variables, old, new, strict=True)
         ]
         return features, statistics
 
     def _test_features(self, mask: Tensor, images: Tensor, statistics: list[Tensor]) -> Tensor:
-        return self._features.stateless_call(self._masked(mask), statistics, images, training=False)[0]
+        return self._features(self._masked(mask), statistics, images, training=False)[0]

@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 
-from stamp_tf.data import DataSet, Normalization, random_part
+from stamp_tf.data import DataSet, Normalization
 from stamp_tf.meta.reference import Reference
 from stamp_tf.pruning.stamp import SET_SIZE
 
@@ -31,7 +31,8 @@ def scores_for(reference: Reference, dataset: DataSet, *, seed: int) -> np.ndarr
     Raises:
         StampError: If the reference has no scores.
     """
-    images = random_part(dataset.train, SET_SIZE, seed=seed).images
-    return np.asarray(
-        reference.propose_scores(images, normalization=Normalization.of(dataset.train)), "float32"
+    part = reference.draw_set(dataset.train, SET_SIZE, seed=seed)
+    scores = reference.propose_scores(
+        part.images, normalization=Normalization.of(dataset.train), labels=part.labels
     )
+    return np.asarray(scores, "float32")

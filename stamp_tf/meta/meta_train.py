@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -16,9 +17,11 @@ import numpy as np
 from stamp_tf.channels import Budget
 from stamp_tf.channels.budget_range import check_budget_range, draw_limits, median_flops
 from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
-from stamp_tf.data import DataSet, EpisodeSampler, as_dataset, random_part
+from stamp_tf.data import DataSet, EpisodeSampler, as_dataset, balanced_part
 from stamp_tf.errors import StampError
 from stamp_tf.layers.mask_generator import MaskGenerator
+from stamp_tf.meta.closed_form import closed_form_gradient
+from stamp_tf.meta.inner_loop import task_gradient
 from stamp_tf.meta.objective import Sparsity, StampObjective
 from stamp_tf.meta.reference import Reference, as_reference, assign_arrays, make_layer
 from stamp_tf.meta.transfer import transfer_weights
@@ -29,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 _MIN_CHANNELS = 2
 _SAVE_EVERY = 10
+_REFERENCE_SIZE = 2000
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,9 @@ class MetaTrainConfig:
         ways: Classes per task.
         shots: Images per class and task.
         inner_batches: Mini-batches that a task's images are divided into; all but the last take an inner step.
+        inner: How a task is adapted to: `adam` takes a step on each mini-batch but the last, as published; `ridge`
+            fits a head in closed form to all but the last.
+        fixed_weights: Train the mask generator and the set encoder alone; with `ridge`.
         inner_rates: Inner learning rates of W, pi, theta.
         outer_rates: Outer learning rates of W, pi, theta; a tenth from 50% of the steps on, again from 80%.
         sparsity: `budgets` draws a FLOPs limit per task; `kl` lets the prior close channels, as published.
@@ -65,6 +72,8 @@ class MetaTrainConfig:
     ways: int = 10
     shots: int = 64
     inner_batches: int = 5
+    inner: Literal["adam", "ridge"] = "adam"
+    fixed_weights: bool = False
     inner_rates: tuple[float, float, float] = (1e-3, 1e-2, 1e-3)
     outer_rates: tuple[float, float, float] = (1e-4, 2e-3, 1e-3)
     sparsity: Sparsity = "budgets"
@@ -92,6 +101,15 @@ class MetaTrainConfig:
             raise StampError(
                 f"--sparsity must be budgets or kl, but got {self.sparsity}; budgets is the default."
             )
+        if self.inner not in ("adam", "ridge"):
+            raise StampError(f"--inner must be adam or ridge, but got {self.inner}; adam is the default.")
+        if self.inner == "ridge" and (self.sparsity, self.inner_batches > 1) != ("budgets", True):
+            raise StampError(
+                f"--inner ridge needs --sparsity budgets and 2 or more --inner-batches, but got {self.sparsity} and "
+                f"{self.inner_batches}; fit the head to all but the last."
+            )
+        if self.fixed_weights and self.inner != "ridge":
+            raise StampError("--fixed-weights is for --inner ridge, but got adam; add it or leave both out.")
         check_budget_range(self.budgets)
 
 
@@ -144,7 +162,7 @@ def meta_train(
     strategy = make_strategy(config.replicas)
     scope = nullcontext if strategy is None else strategy.scope
     with scope():
-        objective = _objective(reference, config)
+        objective = _objective(reference, dataset, config)
     run.start(
         {
             "command": "meta-train",
@@ -165,6 +183,9 @@ def meta_train(
         inner_rates=objective.parts.spread(*config.inner_rates),
         strategy=strategy,
         xla=config.xla,
+        task_gradient=partial(closed_form_gradient, fixed_weights=config.fixed_weights)
+        if config.inner == "ridge"
+        else task_gradient,
     )
     result = Reference(
         reference.backbone.with_num_classes(config.ways),
@@ -217,12 +238,13 @@ def meta_train(
     save(num_done)
     if config.mixed_precision:
         result = result.in_float32()
+    _learn_reference(result, dataset, config.seed)
     _center_scores(result, objective.mask_generator, dataset, config)
     result.save(run.reference)
     return result
 
 
-def _objective(reference: Reference, config: MetaTrainConfig) -> StampObjective:
+def _objective(reference: Reference, dataset: DataSet, config: MetaTrainConfig) -> StampObjective:
     """Build the networks: weights of the reference, a new head for `ways` classes, a fresh encoder."""
     keras.utils.set_random_seed(config.seed)
     policy = keras.config.dtype_policy()
@@ -248,6 +270,8 @@ def _objective(reference: Reference, config: MetaTrainConfig) -> StampObjective:
     )
     if reference.scores is not None:
         mask_generator.start_from(reference.scores)
+    start = replace(reference, set_encoder=set_encoder, mask_generator=mask_generator)
+    _learn_reference(start, dataset, config.seed)
     return StampObjective(
         model,
         mask_generator,
@@ -256,6 +280,19 @@ def _objective(reference: Reference, config: MetaTrainConfig) -> StampObjective:
         sparsity=config.sparsity,
         kl_scale=config.kl_scale,
     )
+
+
+def _learn_reference(reference: Reference, dataset: DataSet, seed: int) -> None:
+    """Let a mask generator that compares classes know those of the reference data set."""
+    if not reference.needs_classes:
+        return
+    part = balanced_part(dataset.train, _REFERENCE_SIZE, seed=seed)
+    images = reference.normalization(part.images)
+    pooled = np.concatenate(
+        [np.asarray(reference.excite(images[start : start + 500])) for start in range(0, len(images), 500)]
+    )
+    classes = np.eye(part.num_classes, dtype="float32")[part.labels]
+    reference.mask_generator.learn_reference(pooled, classes)
 
 
 def _layers(objective: StampObjective) -> list[tuple[str, Any]]:
@@ -291,6 +328,6 @@ def _center_scores(
     if generator.has_prior:
         return
     median = median_flops(config.budgets)
-    images = random_part(dataset.train, config.ways * config.shots, seed=config.seed).images
-    scores = reference.propose_scores(images, normalization=reference.normalization)
+    part = reference.draw_set(dataset.train, config.ways * config.shots, seed=config.seed)
+    scores = reference.propose_scores(part.images, normalization=reference.normalization, labels=part.labels)
     generator.shift_scores(-reference.cut.threshold(scores, Budget(max_flops=median)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import keras
@@ -11,7 +12,9 @@ from stamp_tf.channels import ChannelCut, add_logistic_noise, mask_kernels
 from stamp_tf.errors import StampError
 from stamp_tf.layers.mask_generator import MaskGenerator
 from stamp_tf.losses import accuracy, classification_loss
+from stamp_tf.meta.features import Features
 from stamp_tf.meta.probe import Probe
+from stamp_tf.set_encoders.by_class import encode_by_class
 
 Tensor = Any
 Sparsity = Literal["budgets", "kl"]
@@ -84,7 +87,7 @@ class StampObjective:
             len(mask_generator.trainable_variables),
             len(set_encoder.trainable_variables),
         )
-        self._paths = [variable.path for variable in model.trainable_variables]
+        self.paths = [variable.path for variable in model.trainable_variables]
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -94,6 +97,11 @@ class StampObjective:
             *self.mask_generator.trainable_variables,
             *self.set_encoder.trainable_variables,
         ]
+
+    @cached_property
+    def features(self) -> Features:
+        """The backbone below its head."""
+        return Features(self.model, self.cut.channel_map)
 
     @property
     def statistics(self) -> list[keras.Variable]:
@@ -108,26 +116,46 @@ class StampObjective:
         uniform: Tensor,
         *,
         training: bool,
+        labels: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return scores `[C]`, a sampled mask `[C]` and the prior's cost for a set.
 
         Args:
             phi: Flat values of W, pi, theta.
             statistics: Values of the backbone's statistics.
-            images: The set, float32 `[B, H, W, D]`, without labels.
+            images: The set, float32 `[B, H, W, D]`.
             uniform: Numbers in (0, 1), `[2, C]`.
             training: Whether the encoder samples.
+            labels: int32 `[B]`, for a mask generator that needs classes; every class as often as any other.
         """
         weights, generator, encoder = self.parts.split(phi)
-        pseudo_images, _, losses = self.set_encoder.stateless_call(
-            encoder,
-            [_state(variable, uniform) for variable in self.set_encoder.non_trainable_variables],
-            images,
-            training=training,
-            return_losses=True,
-        )
+        state = [_state(variable, uniform) for variable in self.set_encoder.non_trainable_variables]
+
+        def encode(images: Tensor) -> tuple[Tensor, list[Tensor]]:
+            pseudo_images, _, losses = self.set_encoder.stateless_call(
+                encoder, state, images, training=training, return_losses=True
+            )
+            return pseudo_images, losses
+
+        classes = {}
+        if self.mask_generator.needs_classes:
+            pseudo_images, classes["classes"], losses = encode_by_class(
+                encode,
+                images,
+                labels,
+                num_classes=self.model.output_shape[-1],
+                keeps_images=getattr(self.set_encoder, "keeps_images", False),
+            )
+        else:
+            pseudo_images, losses = encode(images)
         pooled = self.probe(weights, statistics, pseudo_images)
-        (scores, sample, kl), _ = self.mask_generator.stateless_call(generator, [], pooled, uniform)
+        (scores, sample, kl), _ = self.mask_generator.stateless_call(
+            generator,
+            [variable.value for variable in self.mask_generator.non_trainable_variables],
+            pooled,
+            uniform,
+            **classes,
+        )
         return scores, sample, kl + sum(losses)
 
     def __call__(
@@ -141,6 +169,7 @@ class StampObjective:
         uniform: Tensor,
         limits: Tensor,
         num_examples: float,
+        set_labels: Tensor | None = None,
     ) -> tuple[Tensor, tuple[list[Tensor], dict[str, Tensor]]]:
         """Return the loss on a mini-batch, the new statistics and the figures.
 
@@ -153,8 +182,11 @@ class StampObjective:
             uniform: Numbers in (0, 1), `[2, C]`.
             limits: Limits on (parameters, FLOPs), `[2]`; ignored by `kl`.
             num_examples: |D|, by which the prior is divided.
+            set_labels: int32 `[B]`, for a mask generator that needs classes.
         """
-        scores, sample, kl = self.generate(phi, statistics, set_images, uniform, training=True)
+        scores, sample, kl = self.generate(
+            phi, statistics, set_images, uniform, training=True, labels=set_labels
+        )
         if self.sparsity == "budgets":
             mask = self.cut.straight_through(add_logistic_noise(scores, uniform[0]), limits)
             prior = 0.0 * kl
@@ -162,7 +194,7 @@ class StampObjective:
             mask = sample
             prior = self.kl_scale / num_examples * kl
         weights = self.parts.split(phi)[0]
-        masked = mask_kernels(self.cut.channel_map, self._paths, weights, mask)
+        masked = mask_kernels(self.cut.channel_map, self.paths, weights, mask)
         logits, new_statistics = self.model.stateless_call(masked, statistics, images, training=True)
         loss = classification_loss(logits, labels)
         figures = {

@@ -14,11 +14,12 @@ import stamp_registry
 from stamp_tf.backbones.naming import layers_numbered_anew
 from stamp_tf.channels import ChannelCut, ChannelMap, CostModel, trace_channels
 from stamp_tf.checkpoints import load_state, save_state
-from stamp_tf.data.normalization import Normalization
+from stamp_tf.data import ImageSet, Normalization, StreamedSet, balanced_part, random_part
 from stamp_tf.errors import StampError
 from stamp_tf.meta.probe import Probe
 from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.runs import RunDirectory
+from stamp_tf.set_encoders.by_class import encode_by_class
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,31 @@ class Reference:
         self.cost_model = CostModel(self.model, self.channel_map)
         self.cut = ChannelCut(self.channel_map, self.cost_model)
 
-    def propose_scores(self, images: np.ndarray, *, normalization: Normalization) -> np.ndarray:
+    @property
+    def needs_classes(self) -> bool:
+        """Whether its masks follow from a set grouped by label."""
+        return self.mask_generator is not None and self.mask_generator.needs_classes
+
+    def draw_set(self, images: ImageSet | StreamedSet, size: int, *, seed: int) -> ImageSet:
+        """Return a sample of a data set that its masks can follow from.
+
+        Args:
+            images: The target's training images.
+            size: B, wanted number of images.
+            seed: Decides which.
+        """
+        return (balanced_part if self.needs_classes else random_part)(images, size, seed=seed)
+
+    def propose_scores(
+        self, images: np.ndarray, *, normalization: Normalization, labels: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return the score of every channel for a set: the instant answer, without any step.
 
         Args:
-            images: The set, uint8 `[B, H, W, D]`, without labels.
+            images: The set, uint8 `[B, H, W, D]`.
             normalization: Of the data set it comes from.
+            labels: int `[B]`, values from 0, every class as often as any other; read by a mask generator that
+                needs classes.
 
         Returns:
             float32 `[C]`, logits of E[m]; the learnt scores where there is no mask generator yet.
@@ -122,14 +142,32 @@ class Reference:
                     "run pretrain with --budget-epochs or meta-train."
                 )
             return self.scores
-        pseudo_images = self.set_encoder(normalization(images))
-        pooled = Probe(self.model, self.channel_map)(
+        encoder, classes = self.set_encoder, {}
+        if self.needs_classes:
+            if labels is None:
+                raise StampError(
+                    "The mask generator needs the labels of the set, but got none; give one per image."
+                )
+            pseudo_images, classes["classes"], _ = encode_by_class(
+                lambda images: (encoder(images), []),
+                keras.ops.convert_to_tensor(normalization(images)),
+                labels,
+                num_classes=int(labels.max()) + 1,
+                keeps_images=getattr(encoder, "keeps_images", False),
+            )
+        else:
+            pseudo_images = encoder(normalization(images))
+        pooled = self.excite(pseudo_images)
+        uniform = np.full((2, self.channel_map.num_channels), 0.5, "float32")
+        return keras.ops.convert_to_numpy(self.mask_generator(pooled, uniform, **classes)[0])
+
+    def excite(self, images: Any) -> Any:
+        """Return the spatial mean of every channel for normalised images `[r, H, W, D]`, `[r, C]`."""
+        return Probe(self.model, self.channel_map)(
             [variable.value for variable in self.model.trainable_variables],
             [variable.value for variable in self.model.non_trainable_variables],
-            pseudo_images,
+            images,
         )
-        uniform = np.full((2, self.channel_map.num_channels), 0.5, "float32")
-        return keras.ops.convert_to_numpy(self.mask_generator(pooled, uniform)[0])
 
     def copy(self) -> Reference:
         """Return a reference whose set encoder and mask generator can be trained without changing this one."""

@@ -8,7 +8,7 @@ import math
 import keras
 import numpy as np
 
-from stamp_tf.data import Batches, random_part
+from stamp_tf.data import Batches, ImageSet
 from stamp_tf.errors import StampError
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
 
@@ -36,13 +36,15 @@ class Stamp(Pruner):
         if not epochs_prune >= 0:
             raise StampError(f"--epochs-prune must be 0 or more, but got {epochs_prune}; 0 prunes at once.")
         rng = np.random.default_rng((task.seed, 6))
-        images = random_part(task.dataset.train, SET_SIZE, seed=task.seed).images
         reference = task.reference
+        part = reference.draw_set(task.dataset.train, SET_SIZE, seed=task.seed)
         if epochs_prune > 0:
             reference = reference.copy()
-            self._train(dataclasses.replace(task, reference=reference), images, epochs_prune, rng)
+            self._train(dataclasses.replace(task, reference=reference), part, epochs_prune, rng)
             reference = dataclasses.replace(reference, model=task.model)
-        scores = reference.propose_scores(images, normalization=task.normalization)
+        scores = reference.propose_scores(
+            part.images, normalization=task.normalization, labels=part.labels
+        )
         generator = reference.mask_generator
         expectation = 1 / (1 + np.exp(-scores))
         # A prior leaves soft values in the mask; cut scores only know kept and gone.
@@ -61,7 +63,7 @@ class Stamp(Pruner):
         return mask
 
     @staticmethod
-    def _train(task: PruningTask, set_images: np.ndarray, epochs: float, rng: np.random.Generator) -> None:
+    def _train(task: PruningTask, part: ImageSet, epochs: float, rng: np.random.Generator) -> None:
         """Take K epochs of Adam steps on W, pi and theta (Eq. 2)."""
         from stamp_tf.pruning.target_step import compile_target_step
 
@@ -83,14 +85,16 @@ class Stamp(Pruner):
         )
         limits = np.array(task.budget.limits, "float32")
         num_steps = math.ceil(epochs * len(batches))
-        encoded = keras.ops.convert_to_tensor(task.normalization(set_images))
+        encoded = keras.ops.convert_to_tensor(task.normalization(part.images))
         done = 0
         for epoch in range(math.ceil(epochs)):
             for images, labels in batches.epoch(epoch):
                 if done == num_steps:
                     return
                 uniform = rng.uniform(size=(2, objective.cut.num_channels)).astype("float32")
-                figures = step(images, labels, encoded, uniform, limits, float(len(task.dataset.train)))
+                figures = step(
+                    images, labels, encoded, part.labels, uniform, limits, float(len(task.dataset.train))
+                )
                 done += 1
                 if task.on_step is not None:
                     values = {name: float(value) for name, value in figures.items()}

@@ -5,28 +5,13 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from stamp_tf.backbones.head import head_layer
 from stamp_tf.data import Batches, ImageSet, Normalization, StreamedSet, random_part
-from stamp_tf.errors import StampError
 
 MAX_IMAGES = 10_000
 _BATCH_SIZE = 500
 _RIDGES = 10.0 ** np.arange(-4, 3.5, 0.5)
 _SCALES = 2.0 ** np.arange(0, 6.5, 0.5)
-
-
-def head_layer(model: keras.Model) -> keras.layers.Dense:
-    """Return the dense layer that makes a network's logits.
-
-    Raises:
-        StampError: If something else makes them.
-    """
-    layer = model.outputs[0]._keras_history.operation
-    if type(layer) is not keras.layers.Dense or getattr(layer.activation, "__name__", "") != "linear":
-        raise StampError(
-            f"--head ridge needs a network that ends in a dense layer without activation, but {model.name} ends in "
-            f"{layer.name}; use --head random."
-        )
-    return layer
 
 
 def fit_head(model: keras.Model, images: ImageSet | StreamedSet, *, normalization: Normalization) -> None:

@@ -1,0 +1,20 @@
+"""The layer that makes a network's logits."""
+
+import keras
+
+from stamp_tf.errors import StampError
+
+
+def head_layer(model: keras.Model) -> keras.layers.Dense:
+    """Return the dense layer that makes a network's logits.
+
+    Raises:
+        StampError: If something else makes them.
+    """
+    layer = model.outputs[0]._keras_history.operation
+    if type(layer) is not keras.layers.Dense or getattr(layer.activation, "__name__", "") != "linear":
+        raise StampError(
+            f"--head ridge needs a network that ends in a dense layer without activation, but {model.name} ends in "
+            f"{layer.name}; use --head random."
+        )
+    return layer
