@@ -42,13 +42,13 @@ class SuiteRow:
 SUITES: dict[Part, tuple[SuiteRow, ...]] = {
     "development": (
         *(SuiteRow("cifar10", ways, size) for ways in (2, 3, 5) for size in (200, 1000)),
-        *(SuiteRow("gtsrb", ways, size) for ways in (2, 3, 5) for size in (100, 300)),
+        *(SuiteRow("gtsrb", ways, each * ways) for ways in (2, 3, 5) for each in (20, 80)),
         *(SuiteRow("cifar10", 10, size) for size in (200, 1000)),
         *(SuiteRow("gtsrb", ways, 20 * ways) for ways in (10, 20)),
     ),
     "final": (
         *(SuiteRow("cifar10", ways, size) for ways in (2, 3, 5) for size in (200, 1000)),
-        *(SuiteRow("gtsrb", ways, size) for ways in (2, 3, 5) for size in (100, 300)),
+        *(SuiteRow("gtsrb", ways, each * ways) for ways in (2, 3, 5) for each in (20, 80)),
         *(SuiteRow("svhn", ways, 50 * ways) for ways in (2, 3, 5)),
         *(SuiteRow("cifar10", 10, size) for size in (200, 1000)),
         *(SuiteRow("gtsrb", ways, 20 * ways) for ways in (10, 20)),
