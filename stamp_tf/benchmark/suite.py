@@ -111,23 +111,20 @@ def _draw(dataset: DataSet, row: SuiteRow, place: int, index: int, part: Part, t
     train, test = dataset.train, dataset.test
     if not isinstance(train, ImageSet) or not isinstance(test, ImageSet):
         raise StampError(f"Tasks must be drawn from images in memory, but {dataset.name} is streamed.")
-    if row.ways > dataset.num_classes:
-        raise StampError(
-            f"A task of {row.ways} classes must have as many to choose from, but {dataset.name} has "
-            f"{dataset.num_classes}."
-        )
-    seed = [place, index, row.ways]
-    classes = _classes(dataset.num_classes, row.ways, seed, part)
     per_class, per_class_tested = row.train_size // row.ways, test_size // row.ways
+    # Half as many again, so that something is left to test on.
+    counts = np.bincount(train.labels, minlength=dataset.num_classes)
+    candidates = np.flatnonzero(counts >= 1.5 * per_class)
+    if len(candidates) < row.ways:
+        raise StampError(
+            f"A task of {row.ways} classes with {per_class} images each must have as many to choose from, but "
+            f"{dataset.name} has {len(candidates)} with {1.5 * per_class:g} images or more."
+        )
+    classes = _classes(candidates, row.ways, [place, index, row.ways], part)
     learnt, tested = [], []
     for label in classes:
         positions = shuffled_positions(train.labels, label, seed=place * 100 + index)
         learnt.append(positions[:per_class])
-        if len(learnt[-1]) < per_class:
-            raise StampError(
-                f"A task of {row.train_size} images must find {per_class} of each class, but class "
-                f"'{dataset.class_names[label]}' of {dataset.name} has {len(positions)}."
-            )
         if part == "final":
             positions = np.flatnonzero(test.labels == label)
             tested.append(positions[:per_class_tested])
@@ -147,13 +144,13 @@ def _draw(dataset: DataSet, row: SuiteRow, place: int, index: int, part: Part, t
     )
 
 
-def _classes(num_classes: int, ways: int, seed: Sequence[int], part: Part) -> tuple[int, ...]:
+def _classes(candidates: np.ndarray, ways: int, seed: Sequence[int], part: Part) -> tuple[int, ...]:
     """Choose classes; those whose sum is even belong to `development`, the others to `final`."""
-    if ways == num_classes:
-        return tuple(range(num_classes))
+    if ways == len(candidates):
+        return tuple(int(label) for label in candidates)
     for attempt in count():
         rng = np.random.default_rng([*seed, attempt])
-        classes = tuple(int(label) for label in rng.choice(num_classes, ways, replace=False))
+        classes = tuple(int(label) for label in rng.choice(candidates, ways, replace=False))
         if ways > FEW_WAYS or (sum(classes) % 2 == 0) == (part == "development"):
             return classes
     raise AssertionError  # `count` never ends

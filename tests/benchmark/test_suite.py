@@ -85,13 +85,22 @@ def test_tasks_of_a_row_differ(dataset):
 
 def test_sources_that_are_missing_are_left_out(dataset):
     tasks = draw_tasks(
-        {"cifar10": DataSet("c", image_set(600, num_classes=10), image_set(60, num_classes=10))}, "final"
+        {"cifar10": DataSet("c", image_set(800, num_classes=10), image_set(60, num_classes=10))}, "final"
     )
     assert {task.row.source for task in tasks} == {"cifar10"}
 
 
+def test_classes_of_too_few_images_are_not_drawn():
+    images = image_set(40)
+    rare = images.take(np.flatnonzero((images.labels != 3) | (np.arange(240) % 10 == 0)))
+    tasks = draw_tasks({"toy": DataSet("toy", rare, image_set(10))}, "final", rows=ROWS)
+    assert not any(3 in task.classes for task in tasks)
+
+
 def test_too_few_images_are_refused(dataset):
-    with pytest.raises(StampError, match=r"must find 50 of each class, but class 'class \d' of toy has 40"):
+    with pytest.raises(
+        StampError, match=r"2 classes with 50 images each .* but toy has 0 with 75 images or more"
+    ):
         draw_tasks({"toy": dataset}, "final", rows=[SuiteRow("toy", 2, 100)])
 
 
