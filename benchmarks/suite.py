@@ -123,7 +123,9 @@ def main(arguments: Sequence[str]) -> None:
             ) -> float:
                 key = mask.tobytes()
                 if key not in known:
-                    known[key] = evaluate(mask, task.dataset, normalization=normalization)
+                    known[key] = evaluate(
+                        mask, task.dataset.train, task.dataset.test, normalization=normalization
+                    )
                 return known[key]
 
             for method in METHODS:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 from keras import ops
 
 Tensor = Any
 Step = Callable[..., dict[str, Any]]
+Result = TypeVar("Result")
 
 
 def value_and_gradient(
@@ -69,7 +70,9 @@ def one_by_one(
     return tf.while_loop(goes_on, advance, (first, state), parallel_iterations=1)[1]
 
 
-def compile_step(step: Step, variables: Sequence[keras.Variable], *, xla: bool = False) -> Step:
+def compile_step(
+    step: Callable[..., Result], variables: Sequence[keras.Variable], *, xla: bool = False
+) -> Callable[..., Result]:
     """Compile a step that reads and assigns variables.
 
     Args:
@@ -85,12 +88,12 @@ def compile_step(step: Step, variables: Sequence[keras.Variable], *, xla: bool =
         import jax
 
         @jax.jit
-        def pure(values: list[Tensor], inputs: Any) -> tuple[list[Tensor], dict[str, Tensor]]:
+        def pure(values: list[Tensor], inputs: Any) -> tuple[list[Tensor], Result]:
             with keras.StatelessScope(list(zip(variables, values, strict=True))) as scope:
                 figures = step(*inputs)
             return [scope.get_current_value(variable) for variable in variables], figures
 
-        def compiled(*inputs: Any) -> dict[str, Any]:
+        def compiled(*inputs: Any) -> Result:
             values, figures = pure([variable.value for variable in variables], inputs)
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)

@@ -284,7 +284,7 @@ def _objective(reference: Reference, dataset: DataSet, config: MetaTrainConfig) 
 
 def _learn_reference(reference: Reference, dataset: DataSet, seed: int) -> None:
     """Let a mask generator that compares classes know those of the reference data set."""
-    if not reference.needs_classes:
+    if reference.mask_generator is None or not reference.needs_classes:
         return
     part = balanced_part(dataset.train, _REFERENCE_SIZE, seed=seed)
     images = reference.normalization(part.images)

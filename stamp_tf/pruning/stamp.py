@@ -42,9 +42,7 @@ class Stamp(Pruner):
             reference = reference.copy()
             self._train(dataclasses.replace(task, reference=reference), part, epochs_prune, rng)
             reference = dataclasses.replace(reference, model=task.model)
-        scores = reference.propose_scores(
-            part.images, normalization=task.normalization, labels=part.labels
-        )
+        scores = reference.propose_scores(part.images, normalization=task.normalization, labels=part.labels)
         generator = reference.mask_generator
         expectation = 1 / (1 + np.exp(-scores))
         # A prior leaves soft values in the mask; cut scores only know kept and gone.

@@ -25,7 +25,7 @@ def test_a_masked_network_is_as_accurate_as_the_sliced_one(toy_reference, toy_im
         recalibrate_statistics(small, [normalization(dataset.train.images)])
         fit_head(small, dataset.train, normalization=normalization)
         expected = evaluate_accuracy(small, dataset.test, normalization=normalization)
-        assert evaluate(mask, dataset, normalization=normalization) == expected
+        assert evaluate(mask, dataset.train, dataset.test, normalization=normalization) == expected
 
 
 def test_the_mask_matters(toy_reference, toy_images):
@@ -35,7 +35,7 @@ def test_the_mask_matters(toy_reference, toy_images):
     one = np.zeros(16, "float32")
     one[[0, 8]] = 1.0
     kernels = [
-        evaluate.fit(mask, dataset, normalization=normalization).kernel
+        evaluate.fit(mask, dataset.train, normalization=normalization).kernel
         for mask in (one, np.ones(16, "float32"))
     ]
     assert (np.abs(kernels[0]).sum(1) > 0).sum() == 1
