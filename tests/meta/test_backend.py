@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stamp_tf.meta.backend import value_and_gradient
+from stamp_tf.meta.backend import compile_step, value_and_gradient
 
 
 def test_value_extra_and_gradient() -> None:
@@ -39,3 +39,7 @@ def test_another_backend_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
     with pytest.raises(NotImplementedError, match="but the Keras backend is torch"):
         value_and_gradient(lambda v: (v[0], None), [tf.constant(1.0)])
+    with pytest.raises(
+        NotImplementedError, match="trains on TensorFlow and JAX, but the Keras backend is torch"
+    ):
+        compile_step(lambda: {}, [])

@@ -44,7 +44,7 @@ first, last = (np.asarray(network.model.get_layer("conv1").kernel) for network i
 print(
     json.dumps(
         {
-            "reference": reference.description["figures"]["test_accuracy"],
+            "losses": [json.loads(line)["loss"] for line in open("reference/metrics.jsonl") if "epoch" in line],
             "meta_trained": float(np.abs(last - first).max()),
             "flops": result.flops_fraction,
             "pruned": result.test_accuracy,
@@ -60,6 +60,7 @@ def run(*arguments: str, backend: str, cwd: Path | None = None, **variables: str
         **os.environ,
         "KERAS_BACKEND": backend,
         "JAX_PLATFORMS": "cpu",
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # compiling takes longer than running
         "PYTHONPATH": os.pathsep.join(sys.path),
         **variables,
     }
@@ -116,7 +117,7 @@ def test_the_compared_numbers_are_not_all_zero(numbers: tuple[Numbers, Numbers])
 @pytest.mark.usefixtures("backbones")
 def test_a_reference_is_made_and_pruned_without_tensorflow(tmp_path: Path) -> None:
     figures = json.loads(run("-c", WITHOUT_TENSORFLOW, backend="jax", cwd=tmp_path))
-    assert figures["reference"] > 0.5
+    assert figures["losses"][2] < 0.9 * figures["losses"][0]
     assert 0 < figures["meta_trained"] < 0.1
     assert 0.2 < figures["flops"] <= 0.6
     assert figures["pruned"] > 0.5

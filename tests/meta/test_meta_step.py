@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from stamp_tf.errors import StampError
 from stamp_tf.meta.inner_loop import task_gradient
 from stamp_tf.meta.meta_step import compile_meta_step, make_strategy
 from stamp_tf.meta.objective import StampObjective
@@ -124,6 +125,13 @@ def test_dropout_in_the_backbone_draws_anew_every_step(make_objective, make_task
     losses = {float(step(*tasks)["loss"]) for _ in range(3)}
     assert len(losses) == 3
     assert all(np.isfinite(value).all() for value in values(objective))
+
+
+def test_jax_takes_one_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    assert make_strategy(1) is None
+    with pytest.raises(StampError, match=r"--replicas must be 1 on jax, but is 2; leave it out"):
+        make_strategy(2)
 
 
 def test_logical_devices_are_made_in_a_fresh_process() -> None:
