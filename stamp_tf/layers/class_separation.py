@@ -19,8 +19,9 @@ class ClassSeparation(MaskGenerator):
     """scores = base + gain of the layer * (separation on the target - separation on the reference data set).
 
     The difference is standardised within each layer. Adding in logit space keeps the learnt order where the
-    target's classes do not differ from what the order was learnt on. Only `gain` and `base` are learnt; at the
-    start nothing is. It has no prior: a budget closes the channels.
+    target's classes do not differ from what the order was learnt on. Only the gains are learnt: `base` comes from
+    training at budgets, and a free number per channel would do a random walk under Adam on a few episodes. It
+    has no prior: a budget closes the channels.
 
     Args:
         group_sizes: Number of channels of each layer's group.
@@ -45,7 +46,7 @@ class ClassSeparation(MaskGenerator):
 
     def build(self, pooled_shape: tuple[int | None, int], *_: Any) -> None:
         self.base_scores = self.add_weight(
-            shape=(self.num_channels,), initializer="zeros", name="base_scores"
+            shape=(self.num_channels,), initializer="zeros", trainable=False, name="base_scores"
         )
         self.gains = self.add_weight(
             shape=(len(self.group_sizes),), initializer=keras.initializers.Constant(self.gain), name="gains"
