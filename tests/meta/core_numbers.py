@@ -19,6 +19,7 @@ from keras.src.backend.common import dtypes
 
 from stamp_tf.channels import add_logistic_noise, mask_kernels
 from stamp_tf.meta.backend import compile_step, value_and_gradient
+from stamp_tf.meta.closed_form import closed_form_gradient
 from stamp_tf.meta.inner_loop import task_gradient
 from stamp_tf.meta.meta_step import compile_meta_step
 from stamp_tf.meta.objective import StampObjective
@@ -96,16 +97,23 @@ def masks(toys: ModuleType, objectives: Objectives) -> Numbers:
 
 
 def inner_loops(toys: ModuleType, objectives: Objectives) -> Numbers:
-    """The gradient behind the inner loop, and the statistics there."""
-    for case in ("budgets", "kl"):
+    """The gradient behind the inner loop, and the statistics there; with steps and in closed form."""
+    for case, gradient in (
+        ("budgets", task_gradient),
+        ("kl", task_gradient),
+        ("budgets", closed_form_gradient),
+    ):
         objective = objectives[case]
 
-        def adapted(*task: Any, objective: StampObjective = objective) -> Any:
+        def adapted(
+            *task: Any, objective: StampObjective = objective, gradient: Callable[..., Any] = gradient
+        ) -> Any:
             rates = objective.parts.spread(*RATES)
-            gradients, statistics, _ = task_gradient(objective, *values_of(objective), *task, rates=rates)
+            gradients, statistics, _ = gradient(objective, *values_of(objective), *task, rates=rates)
             return *gradients, *statistics
 
-        yield from named(case, compile_step(adapted, [])(*(array[0] for array in toys.toy_tasks(1))))
+        values = compile_step(adapted, [])(*(array[0] for array in toys.toy_tasks(1)))
+        yield from named(f"{gradient.__name__}/{case}", values)
 
 
 def outer_steps(toys: ModuleType, objectives: Objectives) -> Numbers:
