@@ -38,11 +38,12 @@ def main(arguments: Sequence[str]) -> None:
 
     import numpy as np
 
-    from stamp_tf.benchmark.references import fingerprint, scores_for
+    from stamp_tf.benchmark.references import scores_for
     from stamp_tf.channels import Budget
     from stamp_tf.data import load_dataset
     from stamp_tf.export.overlap import layer_overlaps, total_overlap
     from stamp_tf.export.rows import group_rows
+    from stamp_tf.meta.fingerprint import fingerprint
     from stamp_tf.pruning.prune import find_reference
 
     results = Results(options.results, program="masks_iou", arguments=arguments)

@@ -103,15 +103,14 @@ def full_network(
     import keras
 
     from stamp_tf.meta.transfer import transfer_weights
-    from stamp_tf.pruning.prune import statistics_images
     from stamp_tf.training.head import fit_head
-    from stamp_tf.training.statistics import recalibrate_statistics
+    from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
 
     keras.utils.set_random_seed(seed)
     model = reference.backbone.build(num_classes=dataset.num_classes)
     transfer_weights(reference.model, model)
     started = time.perf_counter()
-    recalibrate_statistics(model, statistics_images(dataset, normalization, seed=seed))
+    recalibrate_statistics(model, statistics_images(dataset.train, normalization, seed=seed))
     recalibrated = time.perf_counter()
     fit_head(model, dataset.train, normalization=normalization)
     return model, {"statistics": recalibrated - started, "head": time.perf_counter() - recalibrated}
@@ -136,8 +135,8 @@ def main(arguments: Sequence[str]) -> None:
     if unknown := set(options.methods) - set(METHODS):
         parser.error(f"--methods must be of {', '.join(METHODS)}, but got {', '.join(sorted(unknown))}.")
 
-    from stamp_tf.benchmark.references import fingerprint
     from stamp_tf.data import load_dataset
+    from stamp_tf.meta.fingerprint import fingerprint
     from stamp_tf.pruning.prune import find_reference
 
     results = Results(options.results, program="pruning_cost", arguments=arguments)

@@ -69,10 +69,11 @@ def main(arguments: Sequence[str]) -> None:
     import numpy as np
 
     from stamp_tf.baselines.uniform import uniform_scores
-    from stamp_tf.benchmark.references import fingerprint, scores_for
+    from stamp_tf.benchmark.references import scores_for
     from stamp_tf.channels import Budget, ChannelCut, CostModel, slice_model, trace_channels
     from stamp_tf.data import load_dataset
     from stamp_tf.export.speed import INFERENCE, TRAINING, measure_speed
+    from stamp_tf.meta.fingerprint import fingerprint
     from stamp_tf.meta.reference import BackboneConfig
     from stamp_tf.pruning.prune import find_reference
 

@@ -73,10 +73,11 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
 
     from stamp_tf.benchmark.masked_accuracy import MaskedAccuracy
-    from stamp_tf.benchmark.references import fingerprint, scores_for
+    from stamp_tf.benchmark.references import scores_for
     from stamp_tf.benchmark.suite import draw_tasks
     from stamp_tf.channels import Budget, ChannelCut, CostModel
     from stamp_tf.data import Normalization, load_dataset
+    from stamp_tf.meta.fingerprint import fingerprint
     from stamp_tf.pruning.prune import find_reference
 
     results = Results(options.results, program="suite", arguments=arguments)

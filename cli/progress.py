@@ -1,5 +1,6 @@
 """Progress of long work: a bar on a terminal, elsewhere a line now and then."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 Step = Callable[[int, int, Mapping[str, float]], None]
 
 _SECONDS_BETWEEN_LINES = 10.0
+_SECONDS_BETWEEN_WORDS = 0.1
 # The speed is that of the last half minute, so that it forgets how long the first step took to compile.
 _WINDOW = 30.0
 _HIDDEN = frozenset({"images", "step", "seconds"})
@@ -52,6 +54,7 @@ class Progress:
         self._history: deque[tuple[float, int, float]] = deque()
         self._num_images = 0.0
         self._last_line = clock()
+        self._last_words = -math.inf
 
     def __enter__(self) -> "Progress":
         if self._is_terminal:
@@ -90,7 +93,11 @@ class Progress:
             self._tensorboard.write(phase, done, figures)
         if self._is_terminal:
             assert self._task is not None
-            self._bar.update(self._task, completed=done, words=self._words(done, total, figures))
+            self._bar.update(self._task, completed=done)
+            # To read figures is to wait for the device; more often than eyes can follow would only slow the steps.
+            if done == total or now - self._last_words >= _SECONDS_BETWEEN_WORDS:
+                self._last_words = now
+                self._bar.update(self._task, words=self._words(done, total, figures))
         elif done == total or now - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = now
             click.echo(f"{phase}: {done} of {total}, {self._words(done, total, figures)}", err=True)
@@ -99,6 +106,7 @@ class Progress:
         self._phase = phase
         self._history.clear()
         self._num_images = 0.0
+        self._last_words = -math.inf
         if self._is_terminal:
             if self._task is not None:
                 self._bar.remove_task(self._task)

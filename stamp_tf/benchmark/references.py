@@ -1,23 +1,12 @@
-"""Which reference network a figure belongs to, whatever its file is called."""
+"""What a reference network says of a data set."""
 
 from __future__ import annotations
-
-import hashlib
 
 import numpy as np
 
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.meta.reference import Reference
 from stamp_tf.pruning.stamp import SET_SIZE
-
-
-def fingerprint(reference: Reference) -> str:
-    """Return eight hexadecimal digits that change with any value of the reference."""
-    digest = hashlib.sha256()
-    for name, value in sorted(reference.arrays().items()):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(value).tobytes())
-    return digest.hexdigest()[:8]
 
 
 def scores_for(reference: Reference, dataset: DataSet, *, seed: int) -> np.ndarray:

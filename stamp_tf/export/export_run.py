@@ -13,7 +13,6 @@ from typing import Any
 
 import keras
 
-from stamp_tf.benchmark.references import fingerprint
 from stamp_tf.export.contract import PixelNormalization
 from stamp_tf.export.keras_file import export_keras
 from stamp_tf.export.page import write_report
@@ -21,6 +20,7 @@ from stamp_tf.export.report import CurvePoint, Report, SpeedRow
 from stamp_tf.export.rows import group_rows, layer_rows
 from stamp_tf.export.saved_model import export_saved_model
 from stamp_tf.export.speed import describe_device, measure_speed
+from stamp_tf.meta.fingerprint import fingerprint
 from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.pruning.prune import PruneConfig, PruneResult
 from stamp_tf.runs import RunDirectory, write_bytes_atomic, write_json_atomic

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stamp_tf.benchmark.references import fingerprint
 from stamp_tf.channels import CostModel, slice_model
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.export.pruned_run import load_run
+from stamp_tf.meta.fingerprint import fingerprint
 from stamp_tf.meta.reference import Reference, as_reference
 from stamp_tf.meta.transfer import transfer_weights
-from stamp_tf.pruning.prune import find_reference, statistics_images
+from stamp_tf.pruning.prune import find_reference
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.head import fit_head
-from stamp_tf.training.statistics import recalibrate_statistics
+from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
 
 if TYPE_CHECKING:
     from stamp_tf.export.comparison import Comparison
@@ -105,7 +105,7 @@ def _measure(
     for run in runs:
         mask = channel_map.mask_of({group.name: list(group.kept) for group in run.groups})
         small = slice_model(model, channel_map, mask)
-        recalibrate_statistics(small, statistics_images(dataset, normalization, seed=seed))
+        recalibrate_statistics(small, statistics_images(dataset.train, normalization, seed=seed))
         fit_head(small, dataset.train, normalization=normalization)
         params, flops = (float(fraction) for fraction in cost.exact_fractions(mask))
         accuracy = evaluate_accuracy(small, dataset.test, normalization=normalization)

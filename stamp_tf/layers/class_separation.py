@@ -72,7 +72,7 @@ class ClassSeparation(MaskGenerator):
                 "classes must say which class each of the r vectors is of, but is missing; group the set by label."
             )
         difference = class_separation(pooled, classes) - self.reference_separation
-        gains = ops.repeat(self.gains, self.group_sizes, axis=0)
+        gains = ops.repeat(self.gains, np.array(self.group_sizes), axis=0)
         scores = self.base_scores + gains * self.standardized(difference[None])[0]
         return scores, relaxed_bernoulli(scores, uniform[0]), ops.zeros((), scores.dtype)
 

@@ -16,7 +16,7 @@ import numpy as np
 import stamp_registry
 from stamp_tf.bundled import load_bundled
 from stamp_tf.channels import Budget, ChannelCut, CostModel, slice_model
-from stamp_tf.data import Batches, DataSet, Normalization, as_dataset
+from stamp_tf.data import DataSet, Normalization, as_dataset
 from stamp_tf.errors import StampError
 from stamp_tf.meta.reference import Reference, as_reference
 from stamp_tf.meta.transfer import transfer_weights
@@ -24,10 +24,7 @@ from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.finetune import EpochRecord, FinetuneConfig, finetune
 from stamp_tf.training.head import fit_head
-from stamp_tf.training.statistics import recalibrate_statistics
-
-_STATISTICS_BATCHES = 16
-_BATCH_SIZE = 128
+from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
 
 Progress = Callable[[str, int, int, Mapping[str, float]], None]
 
@@ -192,7 +189,7 @@ def prune(
             # Slicing rebuilt the layers, so a clone of them draws fresh weights.
             small = keras.models.clone_model(small)
     with _clock(times, "statistics"):
-        recalibrate_statistics(small, statistics_images(dataset, normalization, seed=config.seed))
+        recalibrate_statistics(small, statistics_images(dataset.train, normalization, seed=config.seed))
     with _clock(times, "head"):
         if (config.head or ("random" if config.structure_only else "ridge")) == "ridge":
             fit_head(small, dataset.train, normalization=normalization)
@@ -235,15 +232,6 @@ def find_reference(reference: Reference | str | Path | None, *, backbone: str) -
         StampError: If there is none, or it is of another backbone.
     """
     return load_bundled(backbone) if reference is None else as_reference(reference)
-
-
-def statistics_images(dataset: DataSet, normalization: Normalization, *, seed: int) -> Iterator[np.ndarray]:
-    """Yield a few batches of training images, for batch-norm statistics."""
-    batches = Batches(
-        dataset.train, _BATCH_SIZE, normalization=normalization, seed=seed, augment=False, shuffle=True
-    )
-    for (images, _), _ in zip(batches.epoch(0), range(_STATISTICS_BATCHES), strict=False):
-        yield images
 
 
 def _mask_of(proposal: Proposal, cut: ChannelCut, config: PruneConfig) -> np.ndarray:

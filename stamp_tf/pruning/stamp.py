@@ -11,6 +11,7 @@ import numpy as np
 from stamp_tf.data import Batches, ImageSet
 from stamp_tf.errors import StampError
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
+from stamp_tf.training.figures import StepFigures
 
 SET_SIZE = 640
 _BATCH_SIZE = 128
@@ -95,5 +96,4 @@ class Stamp(Pruner):
                 )
                 done += 1
                 if task.on_step is not None:
-                    values = {name: float(value) for name, value in figures.items()}
-                    task.on_step(done, num_steps, values | {"images": len(images)})
+                    task.on_step(done, num_steps, StepFigures(figures, images=len(images)))

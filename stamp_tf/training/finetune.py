@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -19,10 +18,7 @@ from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.schedules import cosine_rate, step_rate
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.figures import StepFigures
-from stamp_tf.training.statistics import recalibrate_statistics
-
-_STATISTICS_BATCH_SIZE = 128
-_STATISTICS_BATCHES = 16
+from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
 
 
 @dataclass(frozen=True)
@@ -125,17 +121,9 @@ def finetune(
         augment=config.augment,
         flip=config.flip and dataset.flips,
     )
-    without_augmentation = Batches(
-        dataset.train,
-        _STATISTICS_BATCH_SIZE,
-        normalization=normalization,
-        seed=config.seed,
-        augment=False,
-    )
 
     def recalibrate() -> None:
-        few = islice(without_augmentation.epoch(0), _STATISTICS_BATCHES)
-        recalibrate_statistics(trained, (images for images, _ in few))
+        recalibrate_statistics(trained, statistics_images(dataset.train, normalization, seed=config.seed))
 
     num_steps = config.epochs * len(batches)
     step_function = compile_plain_step(trained, optimizer)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import keras
 import numpy as np
+
+from stamp_tf.data import Batches, ImageSet, Normalization, StreamedSet
+
+_BATCH_SIZE = 128
+_NUM_BATCHES = 16
 
 
 def recalibrate_statistics(model: keras.Model, batches: Iterable[np.ndarray]) -> None:
@@ -43,6 +49,23 @@ def recalibrate_statistics(model: keras.Model, batches: Iterable[np.ndarray]) ->
     for layer, (mean, variance) in zip(norms, averages, strict=True):
         layer.moving_mean.assign(mean)
         layer.moving_variance.assign(variance)
+
+
+def statistics_images(
+    images: ImageSet | StreamedSet, normalization: Normalization, *, seed: int
+) -> Iterator[np.ndarray]:
+    """Yield a few batches of training images as they are, for `recalibrate_statistics`.
+
+    Args:
+        images: Where to draw from.
+        normalization: Of the data set.
+        seed: Decides which.
+    """
+    batches = Batches(
+        images, _BATCH_SIZE, normalization=normalization, seed=seed, augment=False, shuffle=True
+    )
+    for batch, _ in islice(batches.epoch(0), _NUM_BATCHES):
+        yield batch
 
 
 def _layers(model: keras.Model) -> Iterator[keras.Layer]:

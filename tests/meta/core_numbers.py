@@ -18,11 +18,13 @@ from keras import ops
 from keras.src.backend.common import dtypes
 
 from stamp_tf.channels import add_logistic_noise, mask_kernels
+from stamp_tf.layers.class_separation import ClassSeparation
 from stamp_tf.meta.backend import compile_step, value_and_gradient
 from stamp_tf.meta.closed_form import closed_form_gradient
 from stamp_tf.meta.inner_loop import task_gradient
 from stamp_tf.meta.meta_step import compile_meta_step
 from stamp_tf.meta.objective import StampObjective
+from stamp_tf.set_encoders.images import Images
 from stamp_tf.training.reference_steps import compile_budget_step, compile_plain_step, make_weight_optimizer
 
 # All but one at the images' own resolution: TensorFlow resizes in single precision, whatever it is asked for.
@@ -53,9 +55,21 @@ def values_of(objective: StampObjective) -> tuple[list[Any], list[Any]]:
     ]
 
 
+def by_label(toys: ModuleType) -> StampObjective:
+    """An objective whose masks follow from the images and labels themselves."""
+    plain = toys.toy_objective()
+    generator = ClassSeparation(plain.mask_generator.group_sizes)
+    generator.build((None, plain.cut.num_channels))
+    generator.start_from(np.random.default_rng(0).normal(size=plain.cut.num_channels))
+    encoder = Images()
+    encoder.build((None, *toys.IMAGE_SHAPE))
+    return StampObjective(plain.model, generator, encoder, plain.cut)
+
+
 def set_encodings(toys: ModuleType, objectives: Objectives) -> Numbers:
     images = toys.toy_tasks(1).images[0, 0]
-    for case, objective in objectives.items():
+    for case in CASES:
+        objective = objectives[case]
         encode = compile_step(lambda x, layer=objective.set_encoder: layer(x, training=False), [])
         yield case, encode(images)
 
@@ -102,6 +116,7 @@ def inner_loops(toys: ModuleType, objectives: Objectives) -> Numbers:
         ("budgets", task_gradient),
         ("kl", task_gradient),
         ("budgets", closed_form_gradient),
+        ("by_label", closed_form_gradient),
     ):
         objective = objectives[case]
 
@@ -169,6 +184,7 @@ def main(weights: Path, numbers: Path) -> None:
     sys.modules["toys"] = toys  # where its dataclass looks itself up
     spec.loader.exec_module(toys)
     objectives = {case: toys.toy_objective(**options) for case, options in CASES.items()}
+    objectives["by_label"] = by_label(toys)
     variables = {
         f"{case}/{index}": variable
         for case, objective in objectives.items()
