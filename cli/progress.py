@@ -100,7 +100,8 @@ class Progress:
                 self._bar.update(self._task, words=self._words(done, total, figures))
         elif done == total or now - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = now
-            click.echo(f"{phase}: {done} of {total}, {self._words(done, total, figures)}", err=True)
+            parts = [f"{done} of {total}", self._words(done, total, figures)]
+            click.echo(f"{phase}: {', '.join(filter(None, parts))}", err=True)
 
     def _start(self, phase: str, total: int) -> None:
         self._phase = phase

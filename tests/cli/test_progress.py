@@ -71,3 +71,9 @@ def test_terminal_shows_a_bar(clock, capsys, monkeypatch):
         progress("Fine-tuning", 1, 2, {"loss": 0.5})
     text = capsys.readouterr().err
     assert "Training" in text or "Fine-tuning" in text
+
+
+def test_a_step_without_figures_is_shown_without_a_comma(clock, capsys):
+    with Progress(clock=clock) as progress:
+        progress("Swapping", 4, 4, {})
+    assert lines(capsys) == ["Swapping: 4 of 4"]
