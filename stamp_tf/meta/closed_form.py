@@ -9,6 +9,7 @@ from stamp_tf.channels import add_logistic_noise, mask_kernels
 from stamp_tf.losses import accuracy, classification_loss
 from stamp_tf.meta.backend import value_and_gradient
 from stamp_tf.meta.objective import StampObjective
+from stamp_tf.set_encoders.by_class import keeps_images
 
 Tensor = Any
 
@@ -59,8 +60,7 @@ def closed_form_gradient(
     labels = ops.reshape(labels, (num_batches * batch_size,))
     # Masks must not follow from the labels that the loss asks for. Only an encoder that sums up each class needs
     # all of them, because only then every class has as many.
-    keeps_images = getattr(objective.set_encoder, "keeps_images", False)
-    num_seen = num_support if keeps_images else num_batches * batch_size
+    num_seen = num_support if keeps_images(objective.set_encoder) else num_batches * batch_size
     num_fixed = objective.parts.num_weights if fixed_weights else 0
     fixed = list(phi[:num_fixed])
 

@@ -14,7 +14,7 @@ from stamp_tf.layers.mask_generator import MaskGenerator
 from stamp_tf.losses import accuracy, classification_loss
 from stamp_tf.meta.features import Features
 from stamp_tf.meta.probe import Probe
-from stamp_tf.set_encoders.by_class import encode_by_class
+from stamp_tf.set_encoders.by_class import encode_by_class, keeps_images
 
 Tensor = Any
 Sparsity = Literal["budgets", "kl"]
@@ -144,7 +144,7 @@ class StampObjective:
                 images,
                 labels,
                 num_classes=self.model.output_shape[-1],
-                keeps_images=getattr(self.set_encoder, "keeps_images", False),
+                keeps_images=keeps_images(self.set_encoder),
             )
         else:
             pseudo_images, losses = encode(images)

@@ -19,7 +19,7 @@ from stamp_tf.errors import StampError
 from stamp_tf.meta.probe import Probe
 from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.runs import RunDirectory
-from stamp_tf.set_encoders.by_class import encode_by_class
+from stamp_tf.set_encoders.by_class import encode_by_class, keeps_images
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class Reference:
                 keras.ops.convert_to_tensor(normalization(images)),
                 labels,
                 num_classes=int(labels.max()) + 1,
-                keeps_images=getattr(encoder, "keeps_images", False),
+                keeps_images=keeps_images(encoder),
             )
         else:
             pseudo_images = encoder(normalization(images))

@@ -8,6 +8,11 @@ from keras import ops
 Tensor = Any
 
 
+def keeps_images(set_encoder: Any) -> bool:
+    """Return whether a set encoder gives back the images that it got; a third party's need not say."""
+    return getattr(set_encoder, "keeps_images", False)
+
+
 def encode_by_class(
     encode: Callable[[Tensor], tuple[Tensor, list[Tensor]]],
     images: Tensor,

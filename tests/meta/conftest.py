@@ -11,6 +11,7 @@ import pytest
 from keras import layers
 
 from stamp_tf.channels import ChannelCut, CostModel, trace_channels
+from stamp_tf.data import DataSet, ImageSet
 from stamp_tf.meta.objective import StampObjective
 from stamp_tf.meta.reference import make_layer
 
@@ -154,3 +155,16 @@ def backbones(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     yield
     sys.path.remove(str(site))
     sys.modules.pop("toy_backbones", None)
+
+
+def labelled_images(per_class: int, seed: int) -> ImageSet:
+    """Draw images of six classes that differ in brightness."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(6, dtype=np.int32), per_class)
+    pixels = rng.normal(40 + 35 * labels[:, None, None, None], 20, (len(labels), *IMAGE_SHAPE))
+    return ImageSet(pixels.clip(0, 255).astype(np.uint8), labels, 6, tuple("abcdef"))
+
+
+@pytest.fixture(scope="session")
+def dataset() -> DataSet:
+    return DataSet("toy", labelled_images(8, 0), labelled_images(4, 1))

@@ -34,18 +34,6 @@ OPTIONS = {
 Fields = dict[str, object]
 
 
-def images(per_class: int, seed: int) -> ImageSet:
-    rng = np.random.default_rng(seed)
-    labels = np.repeat(np.arange(6, dtype=np.int32), per_class)
-    pixels = rng.normal(40 + 35 * labels[:, None, None, None], 20, (len(labels), *SHAPE))
-    return ImageSet(pixels.clip(0, 255).astype(np.uint8), labels, 6, tuple("abcdef"))
-
-
-@pytest.fixture(scope="module")
-def dataset() -> DataSet:
-    return DataSet("toy", images(8, 0), images(4, 1))
-
-
 def make_reference(dataset: DataSet, backbone: str = "tiny") -> Reference:
     keras.utils.set_random_seed(3)
     config = BackboneConfig(backbone, SHAPE, 6)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from stamp_tf.data import DataSet, ImageSet, Normalization
+from stamp_tf.data import DataSet, Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.layers.class_separation import ClassSeparation
 from stamp_tf.meta.meta_train import MetaTrainConfig, meta_train
@@ -29,18 +29,6 @@ OPTIONS = {
     "inner_batches": 2,
     "budgets": (0.3, 1.0),
 }
-
-
-def images(per_class: int, seed: int) -> ImageSet:
-    rng = np.random.default_rng(seed)
-    labels = np.repeat(np.arange(6, dtype=np.int32), per_class)
-    pixels = rng.normal(40 + 35 * labels[:, None, None, None], 20, (len(labels), *SHAPE))
-    return ImageSet(pixels.clip(0, 255).astype(np.uint8), labels, 6, tuple("abcdef"))
-
-
-@pytest.fixture(scope="module")
-def dataset() -> DataSet:
-    return DataSet("toy", images(8, 0), images(4, 1))
 
 
 @pytest.fixture
