@@ -11,7 +11,6 @@ cosine, batch 128, augmentation on. STAMP and `full` run directly after each oth
 import argparse
 import dataclasses
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,78 +43,6 @@ def cases_of(
                 }
 
 
-def measure(
-    case: dict[str, Any], reference: Any, dataset: Any, *, epochs: int, curve: bool
-) -> dict[str, Any]:
-    """Run one case.
-
-    Args:
-        case: What to run.
-        reference: The network to start from.
-        dataset: The target, cut to its training size.
-        epochs: Of fine-tuning.
-        curve: Whether to test after every epoch.
-
-    Returns:
-        Accuracies, seconds by phase, remaining fractions and one record per epoch.
-    """
-    from stamp_tf.data import Normalization
-    from stamp_tf.pruning.prune import PruneConfig, prune
-    from stamp_tf.training.evaluate import evaluate_accuracy
-    from stamp_tf.training.finetune import FinetuneConfig, finetune
-
-    settings = FinetuneConfig(epochs=epochs, evaluate=curve, seed=case["seed"])
-    normalization = Normalization.of(dataset.train)
-    if case["method"] == "full":
-        model, times = full_network(reference, dataset, normalization, seed=case["seed"])
-        accuracy, fractions = evaluate_accuracy(model, dataset.test, normalization=normalization), (1.0, 1.0)
-    else:
-        # No epochs here and fine-tuning below, so that accuracy is known in between and nothing is done twice.
-        config = PruneConfig(
-            method=case["method"].partition("-")[0],
-            max_flops=case["max_flops"],
-            structure_only=case["method"] == "stamp-structure",
-            finetune=dataclasses.replace(settings, epochs=0, evaluate=False),
-            seed=case["seed"],
-        )
-        result = prune(dataset, reference, config=config)
-        model, accuracy = result.model, result.test_accuracy
-        times = {phase: result.times[phase] for phase in ("propose", "slice", "statistics", "head")}
-        fractions = (result.params_fraction, result.flops_fraction)
-    records = finetune(model, dataset, normalization=normalization, config=settings)
-    final = records[-1].test_accuracy if epochs else accuracy
-    if final is None:
-        final = evaluate_accuracy(model, dataset.test, normalization=normalization)
-    return {
-        "accuracy_without_steps": accuracy,
-        "accuracy": final,
-        "params_fraction": fractions[0],
-        "flops_fraction": fractions[1],
-        "seconds": {**times, "finetune": records[-1].seconds},
-        "epochs": [vars(record) for record in records],
-    }
-
-
-def full_network(
-    reference: Any, dataset: Any, normalization: Any, *, seed: int
-) -> tuple[Any, dict[str, float]]:
-    """Return the reference at full width, made ready for a data set like a pruned one, and its times."""
-    import keras
-
-    from stamp_tf.meta.transfer import transfer_weights
-    from stamp_tf.training.head import fit_head
-    from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
-
-    keras.utils.set_random_seed(seed)
-    model = reference.backbone.build(num_classes=dataset.num_classes)
-    transfer_weights(reference.model, model)
-    started = time.perf_counter()
-    recalibrate_statistics(model, statistics_images(dataset.train, normalization, seed=seed))
-    recalibrated = time.perf_counter()
-    fit_head(model, dataset.train, normalization=normalization)
-    return model, {"statistics": recalibrated - started, "head": time.perf_counter() - recalibrated}
-
-
 def main(arguments: Sequence[str]) -> None:
     """Run every chosen case that has no record yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -135,6 +62,7 @@ def main(arguments: Sequence[str]) -> None:
     if unknown := set(options.methods) - set(METHODS):
         parser.error(f"--methods must be of {', '.join(METHODS)}, but got {', '.join(sorted(unknown))}.")
 
+    from stamp_tf.benchmark.pruning_run import measure, warm_up
     from stamp_tf.data import load_dataset
     from stamp_tf.meta.fingerprint import fingerprint
     from stamp_tf.pruning.prune import find_reference
@@ -180,18 +108,6 @@ def main(arguments: Sequence[str]) -> None:
             f"{sum(figures['seconds'].values()):.1f} s",
             flush=True,
         )
-
-
-def warm_up(reference: Any, dataset: Any) -> None:
-    """Run through everything once on a few images: what TensorFlow does once belongs to no method."""
-    few = dataclasses.replace(
-        dataset,
-        train=dataset.train.subset(20 * dataset.num_classes, seed=0),
-        test=dataset.test.subset(dataset.num_classes, seed=0),
-    )
-    methods = ("random",) if reference.scores is None else ("stamp", "full")
-    for method in methods:
-        measure({"method": method, "max_flops": 0.25, "seed": 0}, reference, few, epochs=1, curve=False)
 
 
 def _integers(text: str) -> tuple[int, ...]:

@@ -36,7 +36,8 @@ def test_stamp_and_the_full_network_run_next_to_each_other(program):
     assert [run[:2] for run in runs[::5]] == [(0, 1000), (0, 10000), (1, 1000), (1, 10000)]
 
 
-def test_pruning_as_a_whole_gives_the_same_network(program, toy_reference, toy_images):
+def test_pruning_as_a_whole_gives_the_same_network(toy_reference, toy_images):
+    from stamp_tf.benchmark.pruning_run import measure
     from stamp_tf.data import load_dataset
     from stamp_tf.meta.reference import load_reference
     from stamp_tf.pruning.prune import prune
@@ -44,7 +45,7 @@ def test_pruning_as_a_whole_gives_the_same_network(program, toy_reference, toy_i
 
     reference, dataset = load_reference(toy_reference), load_dataset(toy_images)
     case = {"method": "stamp", "max_flops": 0.5, "seed": 3}
-    figures = program("pruning_cost").measure(case, reference, dataset, epochs=2, curve=False)
+    figures = measure(case, reference, dataset, epochs=2, curve=False)
     result = prune(dataset, reference, max_flops=0.5, seed=3, finetune=FinetuneConfig(epochs=2))
     assert figures["accuracy"] == result.test_accuracy
     assert figures["accuracy_without_steps"] == result.records[0].test_accuracy
