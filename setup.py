@@ -69,8 +69,16 @@ setup(
         # (tf_keras, which follows one TensorFlow release) and holds absl-py below 2 for everybody else.
         "compress": ["tensorflow-model-optimization>=0.8.1", "tf_keras>=2.21,<2.22"],
         "tensorboard": ["tensorboard>=2.20"],
+        "benchmarks": ["matplotlib>=3.9"],
         # JAX, because the core runs on it too and has to give the same numbers.
-        "test": ["pytest>=8.3", "pytest-xdist>=3.6", "setuptools>=77", "wheel>=0.45", "jax>=0.10,<1"],
+        "test": [
+            "pytest>=8.3",
+            "pytest-xdist>=3.6",
+            "setuptools>=77",
+            "wheel>=0.45",
+            "jax>=0.10,<1",
+            "matplotlib>=3.9",
+        ],
         "dev": ["ruff>=0.12", "mypy>=1.15", "pre-commit>=4", "tox>=4.25"],
     },
     entry_points={"console_scripts": ["stamp-tf = stamp_cli.main:main"], **PLUGINS},

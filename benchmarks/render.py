@@ -10,8 +10,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from stamp_tf.benchmark.origin import made_with
 from stamp_tf.benchmark.pruning_tables import pruning_tables
-from stamp_tf.benchmark.results import Record, read_results, unique
+from stamp_tf.benchmark.results import Record, read_results
 from stamp_tf.benchmark.suite_tables import suite_tables
 from stamp_tf.benchmark.tables import (
     exactness_table,
@@ -56,30 +57,6 @@ def page(results: Path) -> str:
             "See [results/set_encoder_memory.md](results/set_encoder_memory.md).",
         ]
     return "\n\n".join(parts) + "\n"
-
-
-def made_with(records: Sequence[Record]) -> str:
-    """Return commands, machines and versions of some records."""
-    commands = "\n".join(f"    {command}" for command in unique(record["command"] for record in records))
-    machines = unique(
-        f"{', '.join(hardware.get('gpus') or [hardware['processor']])}, {hardware['cores']} cores, "
-        f"{hardware['threads']} threads"
-        for hardware in (record["hardware"] for record in records)
-    )
-    versions = unique(
-        ", ".join(f"{name} {number}" for name, number in record["versions"].items()) for record in records
-    )
-    dates = sorted(record["date"][:10] for record in records)
-    commits = unique(
-        record["code"].get("commit", "unknown") + (" with changes" if record["code"].get("modified") else "")
-        for record in records
-    )
-    loads = [record["hardware"].get("load_average", 0.0) for record in records]
-    when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
-    return (
-        f"{commands}\n\n{'; '.join(machines)} (load average {min(loads):.1f} to {max(loads):.1f}). "
-        f"{'; '.join(versions)}. {when}, commit {', '.join(commits)}."
-    )
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -6,9 +6,13 @@ from statistics import fmean
 from stamp_tf.benchmark.markdown import mean_and_deviation, table
 from stamp_tf.benchmark.results import Record, grouped, unique
 
+DATASETS = {"cifar10": "CIFAR-10", "gtsrb": "GTSRB", "svhn": "SVHN"}
 METHODS = {
     "full": "full network",
     "stamp": "STAMP (K = 0)",
+    "stamp-k1": "STAMP (K = 1)",
+    "statistic": "class statistics, not learnt",
+    "static": "learnt order",
     "l1": "L1, uniform widths",
     "random": "random, uniform widths",
     "stamp-structure": "STAMP-Structure",
@@ -24,7 +28,7 @@ def pruning_tables(records: Sequence[Record]) -> str:
     # One reference of STAMP per section; methods may start from another one, which is named.
     for backbone in unique(record["case"]["backbone"] for record in records):
         own = [record for record in records if record["case"]["backbone"] == backbone]
-        for (size, epochs), chosen in grouped(own, "train_size", "epochs").items():
+        for (dataset, size, epochs), chosen in grouped(own, "dataset", "train_size", "epochs").items():
             references = unique(
                 r["case"]["reference"] for r in chosen if r["case"]["method"].startswith("stamp")
             )
@@ -35,7 +39,7 @@ def pruning_tables(records: Sequence[Record]) -> str:
                     if r["case"]["reference"] == reference or r["case"]["method"] in ("random", "l1")
                 ]
                 parts.append(
-                    f"### {backbone}, CIFAR-10, {size:,} images, {epochs} epochs (reference {reference})\n\n"
+                    f"### {backbone}, {DATASETS[dataset]}, {size:,} images, {epochs} epochs (reference {reference})\n\n"
                     + _method_table(start, reference)
                     + _gains(start, reference)
                 )
@@ -63,7 +67,7 @@ def _method_table(records: Sequence[Record], reference: str) -> str:
                 mean_and_deviation([100 * f["accuracy"] for f in figures]),
                 f"{100 * fmean(f['params_fraction'] for f in figures):.1f}",
                 f"{100 * fmean(f['flops_fraction'] for f in figures):.1f}",
-                mean_and_deviation([_seconds_without_steps(f) for f in figures]),
+                mean_and_deviation([seconds_without_steps(f) for f in figures]),
                 mean_and_deviation([sum(f["seconds"].values()) for f in figures]),
                 str(len(chosen)),
             ]
@@ -115,9 +119,9 @@ def _gains(records: Sequence[Record], reference: str) -> str:
                 [
                     f"{budget:g}",
                     name,
-                    _signed(after),
+                    signed(after),
                     "" if is_full else goal,
-                    _signed(without),
+                    signed(without),
                     f"-{wanted['full']}" if is_full and wanted else "",
                     mean_and_deviation(time_ratio, digits=2) + (" (≤ 0.60)" if is_full else ""),
                 ]
@@ -129,11 +133,19 @@ def _gains(records: Sequence[Record], reference: str) -> str:
     )
 
 
-def _seconds_without_steps(figures: Record) -> float:
-    """Return the seconds until a network classifies without any gradient step."""
+def seconds_without_steps(figures: Record) -> float:
+    """Return the seconds until a network classifies without fine-tuning.
+
+    Args:
+        figures: Of one record.
+    """
     return sum(figures["seconds"].get(phase, 0.0) for phase in _PHASES_WITHOUT_STEPS)
 
 
-def _signed(values: Sequence[float]) -> str:
-    """Return mean and deviation with the mean's sign."""
+def signed(values: Sequence[float]) -> str:
+    """Return mean and deviation with the mean's sign.
+
+    Args:
+        values: Differences, at least one.
+    """
     return ("+" if fmean(values) >= 0 else "") + mean_and_deviation(values)

@@ -30,7 +30,9 @@ def program() -> Callable[[str], ModuleType]:
     """Load a program of the benchmarks' folder by name."""
 
     def load(name: str) -> ModuleType:
-        spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", PROGRAMS / f"{name}.py")
+        spec = importlib.util.spec_from_file_location(
+            f"benchmarks_{name.replace('/', '_')}", PROGRAMS / f"{name}.py"
+        )
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module
         spec.loader.exec_module(module)

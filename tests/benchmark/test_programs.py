@@ -29,6 +29,80 @@ def test_pruning_cost(program, toy_reference, toy_images, tmp_path):
     assert "STAMP minus another" in program("render").page(tmp_path)
 
 
+@pytest.fixture
+def toy_plain(toy_reference, tmp_path):
+    """File of another reference of the toy backbone, without scores."""
+    import dataclasses
+
+    from stamp_tf.meta.reference import load_reference
+
+    path = tmp_path / "toy" / "plain.npz"
+    dataclasses.replace(load_reference(toy_reference), scores=None).save(path)
+    return path
+
+
+def test_pruning_cost_from_both_references(program, toy_reference, toy_plain, toy_images, tmp_path):
+    arguments = ["--cifar10", toy_images, "--gtsrb", toy_images, "--backbone", "toy", "--seeds", "0"]
+    arguments += ["--from", str(toy_reference), "--plain-reference", str(toy_plain), "--both-references"]
+    arguments += ["--methods", "stamp,l1", "--sizes", "61,5000", "--budgets", "0.5", "--epochs", "0"]
+    records = run_twice(program("pruning_cost"), arguments, tmp_path / "pruning_cost.jsonl")
+    cases = [record["case"] for record in records]
+    # 20 images of each of 3 classes, then all there are.
+    assert [(c["dataset"], c["train_size"], c["method"]) for c in cases[::3]] == [
+        ("cifar10", 60, "stamp"),
+        ("gtsrb", 60, "stamp"),
+        ("cifar10", 90, "stamp"),
+        ("gtsrb", 90, "stamp"),
+    ]
+    own, bare = cases[0]["reference"], cases[2]["reference"]
+    assert own != bare
+    assert [c["reference"] for c in cases] == [own, own, bare] * 4
+
+
+@pytest.mark.slow
+def test_pruning_cost_by_other_orders(program, toy_reference, toy_images, tmp_path):
+    from stamp_tf.benchmark.references import statistic_reference
+    from stamp_tf.data import load_dataset
+    from stamp_tf.meta.reference import load_reference
+
+    # A reference whose mask generator is the one that `statistic` gives it anyway.
+    path = tmp_path / "generator.npz"
+    statistic_reference(load_reference(toy_reference), load_dataset(toy_images).train, seed=0).save(path)
+    arguments = ["--cifar10", toy_images, "--cifar100", toy_images, "--backbone", "toy", "--seeds", "0"]
+    arguments += ["--from", str(path), "--methods", "stamp,static,statistic,stamp-k1"]
+    arguments += ["--sizes", "60", "--budgets", "0.5", "--epochs", "1"]
+    records = run_twice(program("pruning_cost"), arguments, tmp_path / "pruning_cost.jsonl")
+    figures = {record["case"]["method"]: record["figures"] for record in records}
+    assert list(figures) == ["stamp", "static", "statistic", "stamp-k1"]
+    assert figures["statistic"]["accuracy"] == figures["stamp"]["accuracy"]
+    assert len({record["case"]["reference"] for record in records}) == 1
+
+
+def test_one_epoch_of_steps_needs_a_mask_generator(program, toy_reference, toy_images, capsys):
+    arguments = ["--cifar10", toy_images, "--backbone", "toy", "--from", str(toy_reference)]
+    with pytest.raises(SystemExit):
+        program("pruning_cost").main([*arguments, "--methods", "stamp-k1"])
+    assert "--methods stamp-k1 needs a meta-trained reference" in capsys.readouterr().err
+
+
+def test_class_statistics_ask_for_the_reference_data_set(program, capsys):
+    with pytest.raises(SystemExit):
+        program("pruning_cost").main(["--cifar10", "npz:images.npz", "--methods", "statistic"])
+    assert "--methods statistic needs the reference data set, but got none" in capsys.readouterr().err
+
+
+def test_class_statistics_change_the_learnt_order(toy_reference, toy_images):
+    from stamp_tf.benchmark.references import scores_for, static_reference, statistic_reference
+    from stamp_tf.data import load_dataset
+    from stamp_tf.meta.reference import load_reference
+
+    reference, dataset = load_reference(toy_reference), load_dataset(toy_images)
+    changed = statistic_reference(reference, dataset.train.subset(30, seed=0), seed=0)
+    scores = scores_for(changed, dataset, seed=0)
+    assert 0 < np.abs(scores - reference.scores).max() < 1
+    np.testing.assert_array_equal(scores_for(static_reference(changed), dataset, seed=0), reference.scores)
+
+
 def test_stamp_and_the_full_network_run_next_to_each_other(program):
     cases = program("pruning_cost").cases_of([0, 1], [1000, 10000], [0.25, 0.1], ["stamp", "full", "l1"])
     runs = [(c["seed"], c["train_size"], c["method"], c["max_flops"]) for c in cases]

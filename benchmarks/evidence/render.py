@@ -1,0 +1,85 @@
+"""Write README.md and the plots of this folder from the raw results.
+
+    python benchmarks/evidence/render.py
+
+Reads `cases.toml`, `page.md.j2` and `results/*.jsonl`; computes nothing but means, deviations and differences. Plots
+need matplotlib: `pip install stamp-tf[benchmarks]`.
+"""
+
+import argparse
+import sys
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+
+from stamp_tf.benchmark.origin import made_with
+from stamp_tf.benchmark.plots import plot_sources
+from stamp_tf.benchmark.results import Record, read_results
+from stamp_tf.benchmark.source_tables import source_tables
+from stamp_tf.benchmark.suite_tables import suite_tables
+from stamp_tf.benchmark.time_curves import plot_time_curves, time_curve_tables
+
+FOLDER = Path(__file__).parent
+
+TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
+    "suite": suite_tables,
+    "pruning_cost": source_tables,
+    "time_curves": time_curve_tables,
+}
+PLOTS: dict[str, Callable[[Sequence[Record], Path], None]] = {
+    "pruning_cost": plot_sources,
+    "time_curves": plot_time_curves,
+}
+
+
+def page(template: Path, results: Path, *, cases: Path, plots: Path) -> str:
+    """Return the whole page and draw its plots.
+
+    Args:
+        template: The page with places for tables and plots.
+        results: The folder of raw results.
+        cases: The file of experiments.
+        plots: The folder that the plots go to; the page names it by its last part.
+    """
+    experiments = tomllib.loads(cases.read_text())
+    records = {name: read_results(results / f"{name}.jsonl") for name in experiments}
+
+    def tables(name: str) -> str:
+        return TABLES[experiments[name]["program"]](records[name])
+
+    def plot(name: str) -> str:
+        draw = PLOTS.get(experiments[name]["program"])
+        if draw is None:
+            return ""
+        draw(records[name], plots / f"{name}.png")
+        return f"![{experiments[name]['title']}]({plots.name}/{name}.png)"
+
+    environment = Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    return environment.from_string(template.read_text()).render(
+        recorded=[name for name in experiments if records[name]],
+        missing=[name for name in experiments if not records[name]],
+        title=lambda name: experiments[name]["title"],
+        tables=tables,
+        plot=plot,
+        made_with=lambda name: made_with(records[name]),
+    )
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Read the results and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--template", type=Path, default=FOLDER / "page.md.j2")
+    parser.add_argument("--cases", type=Path, default=FOLDER / "cases.toml")
+    parser.add_argument("--results", type=Path, default=FOLDER / "results")
+    parser.add_argument("--output", type=Path, default=FOLDER / "README.md")
+    options = parser.parse_args(arguments)
+    text = page(options.template, options.results, cases=options.cases, plots=options.output.parent / "plots")
+    options.output.write_text(text)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
