@@ -16,7 +16,7 @@ from stamp_cli.options import (
 from stamp_cli.progress import Progress
 from stamp_cli.references import find_source
 from stamp_cli.tensorboard import TensorBoard, tensorboard_option
-from stamp_cli.values import BudgetRange, KeyValue, Number
+from stamp_cli.values import BudgetRange, KeyValue, Number, RegisteredName
 from stamp_cli.verbosity import load_tensorflow
 
 
@@ -58,6 +58,12 @@ from stamp_cli.verbosity import load_tensorflow
 )
 @click.option("--weight-decay", type=Number(0), default=5e-4, show_default=True)
 @click.option(
+    "--mask-generator",
+    type=RegisteredName("stamp_tf.mask_generators"),
+    help="Train with masks made for small tasks, by one that reads classes, such as class-separation.  "
+    "[default: one learnt order]",
+)
+@click.option(
     "--from",
     "source",
     type=click.Path(path_type=Path),
@@ -77,13 +83,15 @@ def command(
     learning_rate: float,
     budget_learning_rate: float,
     weight_decay: float,
+    mask_generator: str | None,
     source: Path | None,
     tensorboard: bool,
 ) -> None:
     """Train a reference network that stays prunable.
 
     First the full network alone, then, on the same batches, masked networks at random budgets as well: a
-    score per channel learns which channels a budget keeps.
+    score per channel learns which channels a budget keeps. With --mask-generator the masked networks serve
+    small tasks drawn from the data set, each with a mask made for its classes.
     """
     from stamp_tf.runs import RunDirectory
 
@@ -112,6 +120,7 @@ def command(
         learning_rate=learning_rate,
         budget_learning_rate=budget_learning_rate,
         weight_decay=weight_decay,
+        mask_generator=mask_generator,
         seed=data.seed,
     )
     with Progress(board) as progress, interruptible(directory.path):

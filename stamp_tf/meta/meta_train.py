@@ -17,9 +17,10 @@ import numpy as np
 from stamp_tf.channels import Budget
 from stamp_tf.channels.budget_range import check_budget_range, draw_limits, median_flops
 from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
-from stamp_tf.data import DataSet, EpisodeSampler, as_dataset, balanced_part
+from stamp_tf.data import DataSet, EpisodeSampler, as_dataset
 from stamp_tf.errors import StampError
 from stamp_tf.layers.mask_generator import MaskGenerator
+from stamp_tf.meta.class_reference import learn_reference
 from stamp_tf.meta.closed_form import closed_form_gradient
 from stamp_tf.meta.inner_loop import task_gradient
 from stamp_tf.meta.objective import Sparsity, StampObjective
@@ -32,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 _MIN_CHANNELS = 2
 _SAVE_EVERY = 10
-_REFERENCE_SIZE = 2000
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ def meta_train(
     save(num_done)
     if config.mixed_precision:
         result = result.in_float32()
-    _learn_reference(result, dataset, config.seed)
+    learn_reference(result, dataset.train, seed=config.seed)
     _center_scores(result, objective.mask_generator, dataset, config)
     result.save(run.reference)
     return result
@@ -271,7 +271,7 @@ def _objective(reference: Reference, dataset: DataSet, config: MetaTrainConfig) 
     if reference.scores is not None:
         mask_generator.start_from(reference.scores)
     start = replace(reference, set_encoder=set_encoder, mask_generator=mask_generator)
-    _learn_reference(start, dataset, config.seed)
+    learn_reference(start, dataset.train, seed=config.seed)
     return StampObjective(
         model,
         mask_generator,
@@ -280,19 +280,6 @@ def _objective(reference: Reference, dataset: DataSet, config: MetaTrainConfig) 
         sparsity=config.sparsity,
         kl_scale=config.kl_scale,
     )
-
-
-def _learn_reference(reference: Reference, dataset: DataSet, seed: int) -> None:
-    """Let a mask generator that compares classes know those of the reference data set."""
-    if reference.mask_generator is None or not reference.needs_classes:
-        return
-    part = balanced_part(dataset.train, _REFERENCE_SIZE, seed=seed)
-    images = reference.normalization(part.images)
-    pooled = np.concatenate(
-        [np.asarray(reference.excite(images[start : start + 500])) for start in range(0, len(images), 500)]
-    )
-    classes = np.eye(part.num_classes, dtype="float32")[part.labels]
-    reference.mask_generator.learn_reference(pooled, classes)
 
 
 def _layers(objective: StampObjective) -> list[tuple[str, Any]]:

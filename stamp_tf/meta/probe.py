@@ -1,6 +1,7 @@
 """Look at every channel of a network for given images: the activations that the mask generator reads."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -35,11 +36,11 @@ class Probe:
         self._in_order = np.array_equal(
             self._features, np.arange(sum(tensor.shape[-1] for tensor in tensors))
         )
+        self._traced = model
+        self._tensors = tensors
         self._model = keras.Model(model.input, tensors)
-        index = {variable.path: number for number, variable in enumerate(model.trainable_variables)}
-        self._weights = [index[variable.path] for variable in self._model.trainable_variables]
-        index = {variable.path: number for number, variable in enumerate(model.non_trainable_variables)}
-        self._statistics = [index[variable.path] for variable in self._model.non_trainable_variables]
+        self._weights = _places(self._model.trainable_variables, model.trainable_variables)
+        self._statistics = _places(self._model.non_trainable_variables, model.non_trainable_variables)
 
     def __call__(self, weights: Sequence[Tensor], statistics: Sequence[Tensor], images: Tensor) -> Tensor:
         """Return each channel's spatial mean, `[r, C]`, for images `[r, H, W, D]`.
@@ -55,7 +56,45 @@ class Probe:
             images,
             training=False,
         )
-        outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
+        return self._pool(outputs if isinstance(outputs, list | tuple) else [outputs])
+
+    def watch(
+        self, weights: Sequence[Tensor], statistics: Sequence[Tensor], images: Tensor
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Run a training pass of the whole network and see its channels on the way.
+
+        Args:
+            weights: Trainable values of the traced network, in its order.
+            statistics: Its non-trainable values.
+            images: A mini-batch, `[b, H, W, D]`.
+
+        Returns:
+            Logits `[b, classes]`, each channel's spatial mean `[b, C]`, and the new non-trainable values.
+        """
+        model, places, statistic_places = self._whole
+        (logits, *outputs), fresh = model.stateless_call(
+            [weights[index] for index in places],
+            [statistics[index] for index in statistic_places],
+            images,
+            training=True,
+        )
+        new = list(statistics)
+        for index, value in zip(statistic_places, fresh, strict=True):
+            new[index] = value
+        return logits, self._pool(outputs), new
+
+    @cached_property
+    def _whole(self) -> tuple[keras.Model, list[int], list[int]]:
+        """The network with its logits first and what the channels write behind, and where its values are."""
+        model = keras.Model(self._traced.input, [self._traced.output, *self._tensors])
+        return (
+            model,
+            _places(model.trainable_variables, self._traced.trainable_variables),
+            _places(model.non_trainable_variables, self._traced.non_trainable_variables),
+        )
+
+    def _pool(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Return each channel's spatial mean, `[b, C]`, in the order of the channel map."""
         # Half-precision activations would lose the difference between neighbours in rank.
         dtype = "float64" if keras.config.floatx() == "float64" else "float32"
         pooled = [
@@ -64,6 +103,12 @@ class Probe:
         ]
         features = ops.concatenate(pooled, axis=1)
         return features if self._in_order else ops.take(features, self._features, axis=1)
+
+
+def _places(some: Sequence[keras.Variable], of: Sequence[keras.Variable]) -> list[int]:
+    """Return where variables stand in a list that holds them all."""
+    index = {variable.path: number for number, variable in enumerate(of)}
+    return [index[variable.path] for variable in some]
 
 
 def _spatial(tensor: Tensor) -> Tensor:

@@ -10,24 +10,25 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from stamp_tf.channels import Budget, mask_kernels
-from stamp_tf.channels.budget_range import check_budget_range, draw_limits, median_flops
+from stamp_tf.channels.budget_range import check_budget_range
 from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
 from stamp_tf.data import Batches, DataSet, Normalization, as_dataset
+from stamp_tf.data.task_batches import TaskBatches
 from stamp_tf.errors import StampError
 from stamp_tf.meta.reference import BackboneConfig, Reference, as_reference, assign_arrays
 from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.runs import RunDirectory, append_jsonl, trim_jsonl
 from stamp_tf.schedules import cosine_rate
+from stamp_tf.training.budget_stage import BudgetStage
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.figures import StepFigures
 from stamp_tf.training.statistics import recalibrate_statistics
+from stamp_tf.training.task_stage import TaskStage
 
 logger = logging.getLogger(__name__)
 
-MIN_CHANNELS = 2
 _IMAGE_SHAPE = (32, 32, 3)
 _STATISTICS_BATCHES = 20
 _REPORTED_BUDGETS = (0.5, 0.25, 0.1)
@@ -47,7 +48,10 @@ class PretrainConfig:
         learning_rate: Peak of SGD's rate in the first epochs; a cosine takes it to 0.
         budget_learning_rate: The same for the epochs at budgets, which start anew from it.
         weight_decay: On kernels.
-        seed: Of weights, order, augmentation, budgets and noise.
+        mask_generator: Registered name of one that reads classes, such as `class-separation`: the masked networks
+            then serve small tasks, each with a mask made for it. None: all classes and one learnt order.
+        mask_generator_options: Its further arguments.
+        seed: Of weights, order, augmentation, tasks, budgets and noise.
     """
 
     backbone: str = "vgg19"
@@ -59,6 +63,8 @@ class PretrainConfig:
     learning_rate: float = 0.1
     budget_learning_rate: float = 0.05
     weight_decay: float = 5e-4
+    mask_generator: str | None = None
+    mask_generator_options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -68,6 +74,11 @@ class PretrainConfig:
                 f"and {self.budget_epochs}; raise one."
             )
         check_budget_range(self.budgets)
+        if self.mask_generator is not None and not self.budget_epochs:
+            raise StampError(
+                "--mask-generator needs epochs at budgets, but --budget-epochs is 0; raise it or leave "
+                "--mask-generator out."
+            )
         for option, rate in (
             ("--learning-rate", self.learning_rate),
             ("--budget-learning-rate", self.budget_learning_rate),
@@ -89,8 +100,8 @@ def pretrain(
 ) -> Reference:
     """Train a reference network, first alone, then together with masked networks at random budgets.
 
-    A learnt score per channel decides which channels a budget keeps. Every epoch ends with a complete state on
-    disk.
+    A learnt score per channel decides which channels a budget keeps, and with `mask_generator` also what the
+    classes of a task say. Every epoch ends with a complete state on disk.
 
     Args:
         dataset: The reference data set, or its name as after `--dataset`, which then comes as 32x32 RGB.
@@ -108,11 +119,7 @@ def pretrain(
     Raises:
         StampError: If the run directory is in use or was made with other options.
     """
-    from stamp_tf.training.reference_steps import (
-        compile_budget_step,
-        compile_plain_step,
-        make_weight_optimizer,
-    )
+    from stamp_tf.training.reference_steps import compile_plain_step, make_weight_optimizer
 
     config = replace(config or PretrainConfig(), **overrides)
     dataset = as_dataset(dataset, image_shape=_IMAGE_SHAPE, seed=config.seed)
@@ -124,13 +131,12 @@ def pretrain(
     model = backbone.build()
     normalization = Normalization.of(dataset.train)
     description = {"dataset": dataset.name, "pretrain": asdict(config)}
-    starting_scores = None
+    before = None
     if start is not None:
         before = as_reference(start)
         _check_same_backbone(before.backbone, backbone)
         transfer_weights(before.model, model)
         description["start"] = before.description
-        starting_scores = before.scores
     reference = Reference(backbone, model, None, normalization, description)
     batches = Batches(
         dataset.train,
@@ -141,15 +147,12 @@ def pretrain(
         flip=dataset.flips,
     )
     options = {"start": None if start is None else description["start"], **asdict(config)}
-    run.start({"command": "pretrain", **dataset.describe(), **options}, resume=resume, overwrite=overwrite)
-    cut = reference.cut.with_min_channels(MIN_CHANNELS)
-    scores = keras.Variable(np.zeros(cut.num_channels), dtype="float32", name="scores")
     optimizer = make_weight_optimizer(weight_decay=config.weight_decay)
-    score_optimizer = keras.optimizers.Adam(0.04)
     optimizer.build(model.trainable_variables)
-    score_optimizer.build([scores])
     plain_step = compile_plain_step(model, optimizer)
-    budget_step = compile_budget_step(model, scores, cut, optimizer, score_optimizer)
+    # Before the run directory, because it refuses what it cannot use.
+    stage = _budget_stage(reference, optimizer, dataset, config)
+    run.start({"command": "pretrain", **dataset.describe(), **options}, resume=resume, overwrite=overwrite)
     num_epochs = config.epochs + config.budget_epochs
     num_steps = num_epochs * len(batches)
 
@@ -157,25 +160,23 @@ def pretrain(
     if resume and (state := load_last_step(run.checkpoints)) is not None:
         arrays, metadata = state
         assign_arrays("model", model, arrays, path=run.checkpoints)
-        scores.assign(arrays["scores"])
         assign_optimizer("optimizer", optimizer, arrays)
-        assign_optimizer("score_optimizer", score_optimizer, arrays)
+        stage.assign(arrays, path=run.checkpoints)
         first_epoch = metadata["step"]
         trim_jsonl(run.metrics, "epoch", first_epoch)
 
     for epoch in range(first_epoch, num_epochs):
         with_budgets = epoch >= config.epochs
         if epoch == config.epochs:
-            scores.assign(_starting_scores(reference) if starting_scores is None else starting_scores)
+            stage.start(before)
         started = time.perf_counter()
         history: list[dict[str, Any]] = []
         for index, (images, labels) in enumerate(batches.epoch(epoch)):
             step = epoch * len(batches) + index
             rate = _rate(config, step, len(batches))
             optimizer.learning_rate = rate
-            score_optimizer.learning_rate = 0.4 * rate
             if with_budgets:
-                figures = budget_step(images, labels, *_draw_budget(config, step, cut.num_channels))
+                figures = stage.train(step, images, labels, learning_rate=rate)
             else:
                 figures = plain_step(images, labels)
             history.append(figures)
@@ -197,22 +198,39 @@ def pretrain(
         save_step(
             run.checkpoints,
             epoch + 1,
-            reference.arrays()
-            | {"scores": np.asarray(scores)}
-            | optimizer_arrays("optimizer", optimizer)
-            | optimizer_arrays("score_optimizer", score_optimizer),
+            reference.arrays() | optimizer_arrays("optimizer", optimizer) | stage.arrays(),
             {},
         )
     if config.budget_epochs:
-        # Budgets fix differences of scores, not their level: let 0 be the cut at the median budget.
-        median = Budget(max_flops=median_flops(config.budgets))
-        reference.scores = np.asarray(scores) - np.float32(
-            reference.cut.threshold(np.asarray(scores), median)
-        )
+        stage.finish()
     reference.description["figures"] = _figures(reference, dataset, batches)
     reference.save(run.reference)
     append_jsonl(run.metrics, {"final": reference.description["figures"]})
     return reference
+
+
+def _budget_stage(
+    reference: Reference, optimizer: keras.optimizers.Optimizer, dataset: DataSet, config: PretrainConfig
+) -> BudgetStage:
+    """Return what trains at budgets: by one order, or by a mask generator as well."""
+    if config.mask_generator is None:
+        return BudgetStage(reference, optimizer, budgets=config.budgets, seed=config.seed)
+    tasks = TaskBatches(
+        dataset.train,
+        config.batch_size,
+        normalization=reference.normalization,
+        seed=config.seed,
+        flip=dataset.flips,
+    )
+    return TaskStage(
+        reference,
+        optimizer,
+        mask_generator=config.mask_generator,
+        options=config.mask_generator_options,
+        tasks=tasks,
+        budgets=config.budgets,
+        seed=config.seed,
+    )
 
 
 def _rate(config: PretrainConfig, step: int, epoch_steps: int) -> float:
@@ -238,25 +256,6 @@ def _check_same_backbone(before: BackboneConfig, after: BackboneConfig) -> None:
             f"--from must be a reference of the same backbone, options and input, but is {before.to_config()} and "
             f"the run is {after.to_config()}; repeat --backbone and --width, or start afresh."
         )
-
-
-def _starting_scores(reference: Reference) -> np.ndarray:
-    """Return 0.3 x the batch-norm scale of each channel, standardised within its group."""
-    scales = np.zeros(reference.channel_map.num_channels)
-    values = {weight.path: np.abs(np.asarray(weight)) for weight in reference.model.trainable_variables}
-    for axis in reference.channel_map.weight_axes:
-        if axis.role == "follower" and axis.path.endswith("/gamma"):
-            scales[axis.channels[axis.channels >= 0]] = values[axis.path][axis.channels >= 0]
-    for group in reference.channel_map.groups:
-        part = scales[group.slice]
-        scales[group.slice] = 0.3 * (part - part.mean()) / (part.std() + 1e-6)
-    return scales
-
-
-def _draw_budget(config: PretrainConfig, step: int, num_channels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the limits of a step, log-uniform in FLOPs, and uniform numbers for its noise."""
-    rng = np.random.default_rng((config.seed, step, 2))
-    return draw_limits(rng, config.budgets, 1)[0], rng.uniform(size=num_channels).astype("float32")
 
 
 def _figures(reference: Reference, dataset: DataSet, batches: Batches) -> dict[str, float]:
