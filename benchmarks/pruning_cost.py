@@ -2,7 +2,7 @@
 
     python benchmarks/pruning_cost.py --cifar10 npz:data/cifar10.npz
     python benchmarks/pruning_cost.py --cifar10 npz:data/cifar10.npz --backbone resnet18 --seeds 0
-    python benchmarks/pruning_cost.py --cifar10 ... --gtsrb ... --cifar100 ... --methods static,statistic,stamp --curve
+    python benchmarks/pruning_cost.py --cifar10 ... --cifar100 ... --methods static,statistic,stamp --test-after 1,3,5
 
 All start from the same reference; `--plain-reference FILE` gives random and L1 another one, and with
 `--both-references` they start from either. Fine-tuning is SGD 0.05 with a cosine, batch 128, augmentation on.
@@ -77,7 +77,12 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--budgets", type=_numbers, default=BUDGETS)
     parser.add_argument("--methods", type=lambda text: tuple(text.split(",")), default=METHODS)
     parser.add_argument("--epochs", type=int, help="of fine-tuning; default: 20 for 1,000 images, else 5")
-    parser.add_argument("--curve", action="store_true", help="test after every epoch")
+    parser.add_argument(
+        "--test-after",
+        type=_integers,
+        default=(),
+        help="epochs to test after besides the last, such as 1,3,5",
+    )
     parser.add_argument("--test-size", type=int, help="test on fewer images, to try the program out")
     parser.add_argument("--results", type=Path, default=RESULTS / "pruning_cost.jsonl")
     options = parser.parse_args(arguments)
@@ -147,7 +152,7 @@ def main(arguments: Sequence[str]) -> None:
             part, part_key = _part(datasets[case["dataset"]], case["train_size"], case["seed"]), key
         # A reference with another order keeps the digest of the one it was made from: the method names the change.
         start = changed.get(case["method"], reference if case["reference"] == own else plain)
-        figures = measure(case, start, part, epochs=case["epochs"], curve=options.curve)
+        figures = measure(case, start, part, epochs=case["epochs"], tested_epochs=options.test_after)
         figures["reference_name"] = without_folders(str(names[case["reference"]]))
         results.add(case, figures, seed=case["seed"])
         print(

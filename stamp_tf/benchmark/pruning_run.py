@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -31,7 +31,12 @@ PRUNERS = {
 
 
 def measure(
-    case: Mapping[str, Any], reference: Reference, dataset: DataSet, *, epochs: int, curve: bool
+    case: Mapping[str, Any],
+    reference: Reference,
+    dataset: DataSet,
+    *,
+    epochs: int,
+    tested_epochs: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Run one case.
 
@@ -40,7 +45,7 @@ def measure(
         reference: The network to start from.
         dataset: The target, cut to its training size.
         epochs: Of fine-tuning.
-        curve: Whether to test after every epoch.
+        tested_epochs: After which of them to test, besides the start and the end.
 
     Returns:
         Accuracies, seconds by phase, remaining fractions and one record per epoch.
@@ -48,7 +53,7 @@ def measure(
     Raises:
         StampError: If the reference or the budget does not fit the method.
     """
-    settings = FinetuneConfig(epochs=epochs, evaluate=curve, seed=case["seed"])
+    settings = FinetuneConfig(epochs=epochs, evaluate=(*tested_epochs, epochs), seed=case["seed"])
     normalization = Normalization.of(dataset.train)
     if case["method"] == "full":
         model, times = full_network(reference, dataset, normalization, seed=case["seed"])
@@ -119,4 +124,4 @@ def warm_up(reference: Reference, dataset: DataSet) -> None:
     )
     methods = ("random",) if reference.scores is None else ("stamp", "full")
     for method in methods:
-        measure({"method": method, "max_flops": 0.25, "seed": 0}, reference, few, epochs=1, curve=False)
+        measure({"method": method, "max_flops": 0.25, "seed": 0}, reference, few, epochs=1)

@@ -104,7 +104,7 @@ def source_tables(records: Sequence[Record]) -> str:
     """Set the methods side by side: without a step, after some epochs, and their times.
 
     Args:
-        records: Of `pruning_cost`, best with `--curve`.
+        records: Of `pruning_cost`, best with `--test-after 1,3,5`.
     """
     parts = [
         "Test accuracy in per cent, mean ± sample deviation over seeds. *No step* is the head in closed form alone. "

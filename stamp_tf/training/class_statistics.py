@@ -27,8 +27,8 @@ class ClassStatistics:
 
     def __init__(self, num_classes: int, num_channels: int) -> None:
         shape = (num_classes, num_channels)
-        self.means = keras.Variable(np.zeros(shape), dtype="float32", name="class_means")
-        self.squares = keras.Variable(np.zeros(shape), dtype="float32", name="class_squares")
+        self.means = keras.Variable(np.zeros(shape), dtype=keras.config.floatx(), name="class_means")
+        self.squares = keras.Variable(np.zeros(shape), dtype=keras.config.floatx(), name="class_squares")
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -42,7 +42,7 @@ class ClassStatistics:
             pooled: `[B, C]`.
             labels: int `[B]`, values in [0, K).
         """
-        members = np.eye(self.means.shape[0], dtype="float32")[labels]
+        members = np.eye(self.means.shape[0], dtype=self.means.dtype)[labels]
         shares = (members / np.maximum(members.sum(0), 1)).T
         self.means.assign(shares @ pooled)
         self.squares.assign(shares @ np.square(pooled))
@@ -54,19 +54,19 @@ class ClassStatistics:
             pooled: `[b, C]`.
             labels: int `[b]`, values in [0, K).
         """
-        members = ops.one_hot(labels, self.means.shape[0], dtype="float32")
+        members = ops.one_hot(labels, self.means.shape[0], dtype=self.means.dtype)
         count = ops.sum(members, axis=0)[:, None]
         shares = ops.transpose(members) / ops.maximum(count, 1)
         weight = 1 - (1 - IMAGE_WEIGHT) ** count
         for variable, values in ((self.means, pooled), (self.squares, ops.square(pooled))):
-            batch = ops.matmul(shares, ops.cast(values, "float32"))
+            batch = ops.matmul(shares, ops.cast(values, variable.dtype))
             variable.assign(variable.value + weight * (batch - variable.value))
 
     def sketch(self) -> tuple[Tensor, Tensor]:
         """Return two vectors per class with its moments, `[2 K, C]`, and their classes, 0/1 `[2 K, K]`."""
         means = self.means.value
         deviations = ops.sqrt(ops.maximum(self.squares.value - ops.square(means), 0))
-        classes = ops.eye(self.means.shape[0], dtype="float32")
+        classes = ops.eye(self.means.shape[0], dtype=self.means.dtype)
         return (
             ops.concatenate([means - deviations, means + deviations]),
             ops.concatenate([classes, classes]),

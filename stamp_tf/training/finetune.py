@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -35,7 +35,7 @@ class FinetuneConfig:
         augment: Crop and mirror.
         flip: Whether to mirror.
         mixed_precision: Compute in bfloat16.
-        evaluate: Measure test accuracy after every epoch.
+        evaluate: Measure test accuracy before the first epoch and after every one, or only after these.
         seed: Of order and augmentation.
     """
 
@@ -48,7 +48,7 @@ class FinetuneConfig:
     augment: bool = True
     flip: bool = True
     mixed_precision: bool = False
-    evaluate: bool = True
+    evaluate: bool | Sequence[int] = True
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -134,7 +134,7 @@ def finetune(
         assign_optimizer("optimizer", optimizer, arrays)
         records = [EpochRecord(**record) for record in metadata["records"]]
     else:
-        records.append(EpochRecord(0, 0.0, None, _accuracy(trained, dataset, normalization, config)))
+        records.append(EpochRecord(0, 0.0, None, _accuracy(trained, dataset, normalization, config, 0)))
     for epoch in range(len(records) - 1, config.epochs):
         started, losses = time.perf_counter(), []
         for index, (images, labels) in enumerate(batches.epoch(epoch)):
@@ -149,11 +149,10 @@ def finetune(
         if is_last:
             recalibrate()
         seconds = records[-1].seconds + time.perf_counter() - started
-        if config.evaluate and not is_last:
+        if _is_tested(config, epoch + 1) and not is_last:
             recalibrate()
-        records.append(
-            EpochRecord(epoch + 1, seconds, mean_loss, _accuracy(trained, dataset, normalization, config))
-        )
+        measured = _accuracy(trained, dataset, normalization, config, epoch + 1)
+        records.append(EpochRecord(epoch + 1, seconds, mean_loss, measured))
         if checkpoints is not None:
             save_step(
                 checkpoints,
@@ -172,10 +171,16 @@ def _rate(config: FinetuneConfig, step: int, num_steps: int) -> float:
     return cosine_rate(step, num_steps, peak=config.learning_rate)
 
 
+def _is_tested(config: FinetuneConfig, epoch: int) -> bool:
+    return config.evaluate if isinstance(config.evaluate, bool) else epoch in config.evaluate
+
+
 def _accuracy(
-    model: keras.Model, dataset: DataSet, normalization: Normalization, config: FinetuneConfig
+    model: keras.Model, dataset: DataSet, normalization: Normalization, config: FinetuneConfig, epoch: int
 ) -> float | None:
-    return evaluate_accuracy(model, dataset.test, normalization=normalization) if config.evaluate else None
+    if not _is_tested(config, epoch):
+        return None
+    return evaluate_accuracy(model, dataset.test, normalization=normalization)
 
 
 def _in_bfloat16(model: keras.Model) -> keras.Model:

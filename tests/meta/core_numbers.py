@@ -25,7 +25,14 @@ from stamp_tf.meta.inner_loop import task_gradient
 from stamp_tf.meta.meta_step import compile_meta_step
 from stamp_tf.meta.objective import StampObjective
 from stamp_tf.set_encoders.images import Images
-from stamp_tf.training.reference_steps import compile_budget_step, compile_plain_step, make_weight_optimizer
+from stamp_tf.training.class_statistics import ClassStatistics
+from stamp_tf.training.reference_steps import (
+    compile_budget_step,
+    compile_plain_step,
+    compile_task_step,
+    make_weight_optimizer,
+)
+from stamp_tf.training.task_loss import TaskLoss
 
 # All but one at the images' own resolution: TensorFlow resizes in single precision, whatever it is asked for.
 CASES = {
@@ -163,13 +170,46 @@ def pretraining_steps(toys: ModuleType, objectives: Objectives) -> Numbers:
     yield from named("variables", (*model.variables, scores, *optimizer.variables))
 
 
-# The last two change the weights, each those of another case.
+def task_steps(toys: ModuleType, objectives: Objectives) -> Numbers:
+    """All variables and figures after two steps with masks made for tasks."""
+    objective, tasks = objectives["by_label"], toys.toy_tasks(1)
+    model, cut, generator = objective.model, objective.cut, objective.mask_generator
+    num_classes = model.output_shape[-1]
+    generator.start_from(np.zeros(cut.num_channels))
+    scores = keras.Variable(np.random.default_rng(5).normal(size=cut.num_channels), name="scores")
+    moments = ClassStatistics(num_classes, cut.num_channels)
+    pooled = np.random.default_rng(6).normal(size=(12, cut.num_channels))
+    moments.measure(pooled, np.arange(12) % num_classes)
+    optimizers = [make_weight_optimizer(**SGD), *(keras.optimizers.Adam(2**-5, **ADAM) for _ in range(2))]
+    trained = (model.trainable_variables, [scores], generator.trainable_variables)
+    for optimizer, variables in zip(optimizers, trained, strict=True):
+        optimizer.build(variables)
+    optimizers[0].learning_rate = 2**-4
+    step = compile_task_step(TaskLoss(model, cut, generator), scores, moments, *optimizers)
+    classes = np.arange(num_classes) > 0
+    for batch in (0, 1):
+        images, labels = tasks.images[0, batch], tasks.labels[0, batch]
+        figures = step(
+            images,
+            labels,
+            images[::-1],
+            np.maximum(labels[::-1], 1),
+            classes.astype("float64"),
+            tasks.limits[0],
+            tasks.uniform[0, batch, 0],
+        )
+        yield from ((f"{batch}/{name}", value) for name, value in figures.items())
+    yield from named("variables", (*model.variables, scores, *generator.variables, *moments.variables))
+
+
+# The last three change the weights, each those of another case.
 PARTS: tuple[Callable[[ModuleType, Objectives], Numbers], ...] = (
     set_encodings,
     masks,
     inner_loops,
     outer_steps,
     pretraining_steps,
+    task_steps,
 )
 
 

@@ -95,6 +95,7 @@ def numbers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Numbers, Numbers]
         ("inner_loops", 1e-9),
         ("outer_steps", 1e-9),
         ("pretraining_steps", 1e-9),
+        ("task_steps", 1e-9),
     ],
 )
 def test_jax_computes_what_tensorflow_computes(

@@ -66,6 +66,12 @@ def test_looking_at_accuracy_changes_nothing(dataset: DataSet) -> None:
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_accuracy_is_measured_after_the_epochs_asked_for(dataset: DataSet) -> None:
+    config = FinetuneConfig(epochs=3, batch_size=16, evaluate=(1, 3))
+    records = finetune(network(), dataset, normalization=NORMALIZATION, config=config)
+    assert [record.test_accuracy is not None for record in records] == [False, True, False, True]
+
+
 def test_no_epochs_leave_the_network_as_it_is(dataset: DataSet) -> None:
     model = network()
     before = model.get_weights()

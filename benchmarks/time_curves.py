@@ -1,0 +1,352 @@
+"""Test accuracy over seconds of training on CIFAR-10, of the full network and of pruned ones.
+
+    python benchmarks/time_curves.py --cifar10 npz:data/cifar10.npz
+    python benchmarks/time_curves.py --cifar10 npz:data/cifar10.npz --train-size 10000 --methods full,stamp
+
+Methods take turns in pieces of an epoch, so that a slow minute of the machine hits all alike. Seconds are those of
+training alone and include all before the first step (mask, slicing, statistics, head); compiling the step and testing
+are left out. A point's seconds also hold one recalibration of statistics, as if training had ended there.
+`static` is the reference's learnt order, which knows no target. `--plain-reference FILE` gives random and L1
+another start. A killed program goes on from the last round in `--state`.
+"""
+
+import argparse
+import dataclasses
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from stamp_tf.benchmark.results import Results, without_folders
+
+RESULTS = Path(__file__).parent / "results"
+METHODS = ("full", "stamp", "static", "l1", "random")
+FROM_PLAIN = ("l1", "random")
+
+
+class Curve:
+    """One method in training: its network, its clock and its points.
+
+    Args:
+        case: What it is.
+        model: The network, ready for its first step.
+        mask: 0/1 per channel of the reference, `[C]`; says how to build the network again.
+        figures: What is recorded; `points` and `step_seconds` grow.
+        dataset: The target.
+    """
+
+    def __init__(
+        self, case: Mapping[str, Any], model: Any, *, mask: Any, figures: dict[str, Any], dataset: Any
+    ) -> None:
+        from stamp_tf.data import Batches, Normalization
+        from stamp_tf.training.finetune import FinetuneConfig
+        from stamp_tf.training.reference_steps import compile_plain_step, make_weight_optimizer
+
+        self.case, self.model, self.mask, self.figures, self.dataset = case, model, mask, figures, dataset
+        self.normalization = Normalization.of(dataset.train)
+        self.settings = FinetuneConfig(epochs=case["epochs"], seed=case["seed"])
+        self.batches = Batches(
+            dataset.train,
+            self.settings.batch_size,
+            normalization=self.normalization,
+            seed=self.settings.seed,
+            augment=self.settings.augment,
+            flip=self.settings.flip and dataset.flips,
+        )
+        self.optimizer = make_weight_optimizer(
+            momentum=self.settings.momentum, weight_decay=self.settings.weight_decay
+        )
+        self.optimizer.build(model.trainable_variables)
+        self.step = compile_plain_step(model, self.optimizer)
+        self._position = (0, 0)
+        self._epoch: Iterator[Any] = self.batches.epoch(0)
+
+    @property
+    def method(self) -> str:
+        """Its name."""
+        return self.case["method"]
+
+    def compile_step(self) -> None:
+        """Trace and compile the step, outside of any clock, and leave all values as they were.
+
+        A function is traced for the very network and optimizer that it assigns, and its kernels are chosen for
+        their shapes: a step on another network would compile nothing for this one. So one step is taken here on
+        the network itself and then undone; training begins with the weights that pruning left.
+        """
+        from keras import ops
+
+        variables = [*self.model.variables, *self.optimizer.variables]
+        values = [ops.convert_to_numpy(variable).copy() for variable in variables]
+        started = time.perf_counter()
+        self.step(*next(self.batches.epoch(0)))
+        self._wait()
+        self.figures.setdefault("compile_seconds", time.perf_counter() - started)
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+    def train(self, turn: int) -> None:
+        """Take the steps of one piece of an epoch and add a point.
+
+        Args:
+            turn: Number of pieces done.
+        """
+        from stamp_tf.schedules import cosine_rate
+        from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
+
+        num_steps = len(self.batches)
+        epoch, piece = divmod(turn, self.case["pieces"])
+        first, stop = (num_steps * part // self.case["pieces"] for part in (piece, piece + 1))
+        if self._position != (epoch, first):
+            self._epoch = self.batches.epoch(epoch)
+            # After a kill the batches that were seen are drawn again: they were paid for already.
+            deque(islice(self._epoch, first), maxlen=0)
+        started = time.perf_counter()
+        for index, (images, labels) in enumerate(islice(self._epoch, stop - first), start=first):
+            self.optimizer.learning_rate = cosine_rate(
+                epoch * num_steps + index,
+                self.settings.epochs * num_steps,
+                peak=self.settings.learning_rate,
+            )
+            self.step(images, labels)
+        self._wait()
+        trained = time.perf_counter()
+        recalibrate_statistics(
+            self.model, statistics_images(self.dataset.train, self.normalization, seed=self.settings.seed)
+        )
+        recalibrated = time.perf_counter()
+        self._position = (epoch, stop)
+        self.figures["step_seconds"] += trained - started
+        before = sum(self.figures["seconds"].values())
+        # Steps do not use moving statistics, so that only the last recalibration would have been needed.
+        seconds = before + self.figures["step_seconds"] + recalibrated - trained
+        self.add_point(epoch + stop / num_steps, seconds)
+
+    def add_point(self, epoch: float, seconds: float) -> None:
+        """Test the network; the clock stands still."""
+        from stamp_tf.training.evaluate import evaluate_accuracy
+
+        accuracy = evaluate_accuracy(self.model, self.dataset.test, normalization=self.normalization)
+        self.figures["points"].append({"epoch": epoch, "seconds": seconds, "accuracy": accuracy})
+
+    def arrays(self) -> dict[str, Any]:
+        """Return every value by name, for the state."""
+        from stamp_tf.checkpoints import optimizer_arrays
+        from stamp_tf.meta.reference import layer_arrays
+
+        name = self.method
+        return (
+            {f"{name}/mask": self.mask}
+            | layer_arrays(f"{name}/model", self.model)
+            | optimizer_arrays(f"{name}/optimizer", self.optimizer)
+        )
+
+    def _wait(self) -> None:
+        """Return when the device has finished: a value can be read once it is written, the last one too."""
+        from keras import ops
+
+        for variable in self.model.trainable_variables:
+            ops.convert_to_numpy(variable)
+
+
+def prepared(case: Mapping[str, Any], reference: Any, dataset: Any) -> Curve:
+    """Make a method's network, timed by phase, with its point before any step.
+
+    Args:
+        case: What to make.
+        reference: The network to start from.
+        dataset: The target.
+    """
+    import numpy as np
+
+    from stamp_tf.benchmark.pruning_run import full_network
+    from stamp_tf.data import Normalization
+    from stamp_tf.pruning.prune import PruneConfig, prune
+    from stamp_tf.training.finetune import FinetuneConfig
+
+    fractions = (1.0, 1.0)
+    if case["method"] == "full":
+        normalization = Normalization.of(dataset.train)
+        model, times = full_network(reference, dataset, normalization, seed=case["seed"])
+        mask = np.ones(reference.channel_map.num_channels, "float32")
+    else:
+        if case["method"] == "static":
+            reference = dataclasses.replace(reference, mask_generator=None, set_encoder=None)
+        config = PruneConfig(
+            method="stamp" if case["method"] == "static" else case["method"],
+            max_flops=case["max_flops"],
+            finetune=FinetuneConfig(epochs=0, evaluate=False),
+            seed=case["seed"],
+        )
+        result = prune(dataset, reference, config=config)
+        model, mask = result.model, result.mask
+        times = {phase: result.times[phase] for phase in ("propose", "slice", "statistics", "head")}
+        fractions = (result.params_fraction, result.flops_fraction)
+    figures = {
+        "params_fraction": fractions[0],
+        "flops_fraction": fractions[1],
+        "seconds": times,
+        "step_seconds": 0.0,
+        "points": [],
+    }
+    curve = Curve(case, model, mask=mask, figures=figures, dataset=dataset)
+    curve.add_point(0.0, sum(times.values()))
+    return curve
+
+
+def restored(
+    case: Mapping[str, Any], reference: Any, dataset: Any, *, state: tuple[Mapping[str, Any], Any], path: Path
+) -> Curve:
+    """Build a method's network again as a state has it.
+
+    Args:
+        case: What it is.
+        reference: The network it was cut from.
+        dataset: The target.
+        state: Arrays and description that `save_step` wrote.
+        path: Where the state is from, for messages.
+    """
+    from stamp_tf.channels import slice_model
+    from stamp_tf.checkpoints import assign_optimizer
+    from stamp_tf.meta.reference import assign_arrays
+
+    arrays, metadata = state
+    name = case["method"]
+    mask = arrays[f"{name}/mask"]
+    full = reference.backbone.build(num_classes=dataset.num_classes)
+    model = full if mask.all() else slice_model(full, reference.channel_map, mask)
+    curve = Curve(case, model, mask=mask, figures=metadata["figures"][name], dataset=dataset)
+    assign_arrays(f"{name}/model", model, arrays, path=path)
+    assign_optimizer(f"{name}/optimizer", curve.optimizer, arrays)
+    return curve
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Train the methods that have no record yet, in turns, and record their curves."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--cifar10", required=True, help="the data set, as after `stamp-tf prune --dataset`")
+    parser.add_argument("--backbone", default="vgg19")
+    parser.add_argument("--from", dest="reference", help="reference to prune; default: the bundled one")
+    parser.add_argument("--plain-reference", help="where l1 and random start; default: the same")
+    parser.add_argument("--methods", type=lambda text: tuple(text.split(",")), default=METHODS)
+    parser.add_argument("--max-flops", type=float, default=0.25)
+    parser.add_argument("--train-size", type=int, help="default: all images")
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--pieces", type=int, default=4, help="of an epoch, with a test after each")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--test-size", type=int, help="test on fewer images, to try the program out")
+    parser.add_argument("--results", type=Path, default=RESULTS / "time_curves.jsonl")
+    parser.add_argument("--state", type=Path, help="where a killed run goes on; default: beside the results")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.methods) - set(METHODS):
+        parser.error(f"--methods must be of {', '.join(METHODS)}, but got {', '.join(sorted(unknown))}.")
+    if options.epochs < 1 or options.pieces < 1:
+        parser.error(f"--epochs and --pieces must be 1 or more, but are {options.epochs}, {options.pieces}.")
+
+    from stamp_tf.benchmark.pruning_run import warm_up
+    from stamp_tf.checkpoints import load_last_step, save_step
+    from stamp_tf.data import load_dataset
+    from stamp_tf.meta.fingerprint import fingerprint
+    from stamp_tf.pruning.prune import find_reference
+    from stamp_tf.training.finetune import FinetuneConfig
+
+    results = Results(options.results, program="time_curves", arguments=arguments)
+    folder = options.state or options.results.with_suffix(".state")
+    reference = find_reference(options.reference, backbone=options.backbone)
+    plain = reference
+    if options.plain_reference is not None:
+        plain = find_reference(options.plain_reference, backbone=options.backbone)
+    if {reference.backbone.name, plain.backbone.name} != {options.backbone}:
+        parser.error(f"--backbone must be the references', but got {options.backbone}; check --from.")
+    if "static" in options.methods and reference.scores is None:
+        parser.error("--methods static needs a reference with learnt scores; leave it out or check --from.")
+    starts = {method: plain if method in FROM_PLAIN else reference for method in options.methods}
+    dataset = load_dataset(options.cifar10, image_shape=reference.backbone.input_shape)
+    if options.train_size is not None:
+        train = dataset.train.subset(options.train_size, seed=options.seed)
+        dataset = dataclasses.replace(dataset, train=train)
+    if options.test_size is not None:
+        dataset = dataclasses.replace(dataset, test=dataset.test.subset(options.test_size, seed=0))
+    num_steps = max(1, len(dataset.train) // FinetuneConfig.batch_size)
+    if options.pieces > num_steps:
+        parser.error(f"--pieces must be at most the {num_steps} steps of an epoch, but is {options.pieces}.")
+    cases = {
+        method: {
+            "dataset": "cifar10",
+            "train_size": len(dataset.train),
+            "method": method,
+            "max_flops": 1.0 if method == "full" else options.max_flops,
+            "epochs": options.epochs,
+            "pieces": options.pieces,
+            "backbone": options.backbone,
+            "reference": fingerprint(start),
+            "seed": options.seed,
+            "test_size": options.test_size,
+        }
+        for method, start in starts.items()
+    }
+    todo = [method for method, case in cases.items() if results.figures(case) is None]
+    print(f"{len(todo)} curves to measure")
+    if not todo:
+        remove(folder)
+        return
+    state = load_last_step(folder)
+    if state is not None:
+        # A kill while records are written leaves some of the state's methods done: all go on, the rest is written.
+        running = list(state[1]["cases"])
+        if not set(todo) <= set(running) or any(state[1]["cases"][m] != cases.get(m) for m in running):
+            parser.error(
+                f"--state must be of the same run, but {folder} is of another; remove it or name another."
+            )
+    else:
+        running = todo
+    for start in {id(start): start for start in starts.values()}.values():
+        warm_up(start, dataset)
+    curves = [
+        prepared(cases[method], starts[method], dataset)
+        if state is None
+        else restored(cases[method], starts[method], dataset, state=state, path=folder)
+        for method in running
+    ]
+
+    def save(turn: int) -> None:
+        arrays = {name: value for curve in curves for name, value in curve.arrays().items()}
+        figures = {curve.method: curve.figures for curve in curves}
+        save_step(folder, turn, arrays, {"cases": {m: cases[m] for m in running}, "figures": figures})
+
+    for curve in curves:
+        curve.compile_step()
+    done = 0 if state is None else state[1]["step"]
+    if state is None:
+        save(0)
+    for turn in range(done, options.epochs * options.pieces):
+        # There and back again, so that nobody always follows the same method.
+        for curve in curves if turn % 2 == 0 else reversed(curves):
+            curve.train(turn)
+            point = curve.figures["points"][-1]
+            print(
+                f"{curve.method}, epoch {point['epoch']:.2f}: {point['accuracy']:.4f} at {point['seconds']:.1f} s",
+                flush=True,
+            )
+        save(turn + 1)
+    for curve in curves:
+        if curve.method in todo:
+            source = options.plain_reference if curve.method in FROM_PLAIN else None
+            name = without_folders(str(source or options.reference or "bundled"))
+            figures = {**curve.figures, "reference_name": name, "took_turns_with": running}
+            results.add(curve.case, figures, seed=options.seed)
+    remove(folder)
+
+
+def remove(folder: Path) -> None:
+    """Remove a finished run's states, and their folder if nothing else lies in it."""
+    for file in folder.glob("step-*.npz"):
+        file.unlink()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
