@@ -11,7 +11,6 @@ from typing import Any
 
 import keras
 
-from stamp_tf.channels import Budget, mask_kernels
 from stamp_tf.channels.budget_range import check_budget_range
 from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
 from stamp_tf.data import Batches, DataSet, Normalization, as_dataset
@@ -24,14 +23,12 @@ from stamp_tf.schedules import cosine_rate
 from stamp_tf.training.budget_stage import BudgetStage
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.figures import StepFigures
-from stamp_tf.training.statistics import recalibrate_statistics
+from stamp_tf.training.reference_figures import reference_figures
 from stamp_tf.training.task_stage import TaskStage
 
 logger = logging.getLogger(__name__)
 
 _IMAGE_SHAPE = (32, 32, 3)
-_STATISTICS_BATCHES = 20
-_REPORTED_BUDGETS = (0.5, 0.25, 0.1)
 
 
 @dataclass(frozen=True)
@@ -203,7 +200,7 @@ def pretrain(
         )
     if config.budget_epochs:
         stage.finish()
-    reference.description["figures"] = _figures(reference, dataset, batches)
+    reference.description["figures"] = reference_figures(reference, dataset, batches)
     reference.save(run.reference)
     append_jsonl(run.metrics, {"final": reference.description["figures"]})
     return reference
@@ -256,36 +253,3 @@ def _check_same_backbone(before: BackboneConfig, after: BackboneConfig) -> None:
             f"--from must be a reference of the same backbone, options and input, but is {before.to_config()} and "
             f"the run is {after.to_config()}; repeat --backbone and --width, or start afresh."
         )
-
-
-def _figures(reference: Reference, dataset: DataSet, batches: Batches) -> dict[str, float]:
-    """Return the test accuracy of the full network and at some budgets, statistics recalibrated."""
-    figures = {
-        "test_accuracy": evaluate_accuracy(
-            reference.model, dataset.test, normalization=reference.normalization
-        )
-    }
-    if reference.scores is None:
-        return figures
-    model = reference.backbone.build()
-    paths = [weight.path for weight in model.trainable_variables]
-    values = [weight.value for weight in reference.model.trainable_variables]
-    for max_flops in _REPORTED_BUDGETS:
-        try:
-            mask = reference.cut.meet(reference.scores, Budget(max_flops=max_flops))
-        except StampError:
-            # A network so narrow that one channel a layer costs more has no figure there; its training is done.
-            continue
-        for variable, value in zip(
-            model.trainable_variables,
-            mask_kernels(reference.channel_map, paths, values, keras.ops.array(mask)),
-            strict=True,
-        ):
-            # A copy, because what no mask touches is still the reference's own, see `transfer_weights`.
-            variable.assign(keras.ops.copy(value))
-        images = (x for (x, _), _ in zip(batches.epoch(0), range(_STATISTICS_BATCHES), strict=False))
-        recalibrate_statistics(model, images)
-        figures[f"test_accuracy_at_{max_flops:g}"] = evaluate_accuracy(
-            model, dataset.test, normalization=reference.normalization
-        )
-    return figures
