@@ -8,6 +8,7 @@ from stamp_cli.errors import interruptible
 from stamp_cli.options import (
     BackboneOptions,
     DatasetOptions,
+    RegisteredName,
     RunOptions,
     backbone_options,
     dataset_options,
@@ -16,7 +17,7 @@ from stamp_cli.options import (
 from stamp_cli.progress import Progress
 from stamp_cli.references import find_source
 from stamp_cli.tensorboard import TensorBoard, tensorboard_option
-from stamp_cli.values import BudgetRange, KeyValue, Number, RegisteredName
+from stamp_cli.values import BudgetRange, KeyValue, Number
 from stamp_cli.verbosity import load_tensorflow
 
 
