@@ -65,6 +65,13 @@ from stamp_cli.verbosity import load_tensorflow
     "[default: one learnt order]",
 )
 @click.option(
+    "--mask-generator-option",
+    "mask_generator_options",
+    type=KeyValue(),
+    multiple=True,
+    help="An option of the mask generator; may be repeated.",
+)
+@click.option(
     "--from",
     "source",
     type=click.Path(path_type=Path),
@@ -85,6 +92,7 @@ def command(
     budget_learning_rate: float,
     weight_decay: float,
     mask_generator: str | None,
+    mask_generator_options: tuple[tuple[str, object], ...],
     source: Path | None,
     tensorboard: bool,
 ) -> None:
@@ -122,6 +130,7 @@ def command(
         budget_learning_rate=budget_learning_rate,
         weight_decay=weight_decay,
         mask_generator=mask_generator,
+        mask_generator_options=dict(mask_generator_options),
         seed=data.seed,
     )
     with Progress(board) as progress, interruptible(directory.path):
