@@ -106,7 +106,9 @@ def test_jax_computes_what_tensorflow_computes(
     for name in names:
         expected, found = (np.asarray(values[name]) for values in numbers)
         assert np.isfinite(found).all()
-        assert np.abs(found - expected).max() <= tolerance * max(np.abs(expected).max(), 1e-9), name
+        # An accuracy is a mean in single precision in any case.
+        bound = tolerance if expected.dtype == np.float64 else 1e-6
+        assert np.abs(found - expected).max() <= bound * max(np.abs(expected).max(), 1e-9), name
 
 
 def test_the_compared_numbers_are_not_all_zero(numbers: tuple[Numbers, Numbers]) -> None:
@@ -114,7 +116,8 @@ def test_the_compared_numbers_are_not_all_zero(numbers: tuple[Numbers, Numbers])
     # Scores alone have no prior, and a head in closed form does not read the network's own.
     head = {name for name in zero if name.startswith("inner_loops/closed_form_gradient/")}
     assert len(head) == 2 * len({name.split("/")[2] for name in head})
-    assert zero - head == {"masks/budgets/2"}
+    # The base of a generator that only adds to a learnt order stays 0 in training.
+    assert zero - head == {"masks/budgets/2", "task_steps/variables/14"}
 
 
 @pytest.mark.usefixtures("backbones")
