@@ -13,7 +13,6 @@ from pathlib import Path
 from stamp_tf.benchmark.origin import made_with
 from stamp_tf.benchmark.pruning_tables import pruning_tables
 from stamp_tf.benchmark.results import Record, read_results
-from stamp_tf.benchmark.suite_tables import suite_tables
 from stamp_tf.benchmark.tables import (
     exactness_table,
     help_time_table,
@@ -29,7 +28,6 @@ SECTIONS: dict[str, tuple[str, Callable[[Sequence[Record]], str]]] = {
     "meta_step": ("The meta step against a plain training step", meta_step_table),
     "speed": ("Measured speed-up", speed_table),
     "masks_iou": ("Do masks depend on the data set?", masks_iou_table),
-    "suite": ("Masks made for a task against others", suite_tables),
     "exactness": ("Masked is sliced; a budget is kept", exactness_table),
     "help_time": ("`stamp-tf --help`", help_time_table),
 }
@@ -45,7 +43,7 @@ def page(results: Path) -> str:
         "# Benchmarks",
         "Programs measure and append raw JSON lines to `results/`, each with its command, hardware, versions, seed, "
         "date and commit; a case that is there is not measured again. This page is written from those files by "
-        "`python benchmarks/render.py`. Data sets are given as after `stamp-tf prune --dataset`.",
+        "`python benchmarks/render.py`. Where masks pay and where not stands in [evidence/](evidence/README.md). Data sets are given as after `stamp-tf prune --dataset`.",
     ]
     for name, (title, render) in SECTIONS.items():
         records = read_results(results / f"{name}.jsonl")

@@ -22,7 +22,7 @@ from typing import Any
 
 from stamp_tf.benchmark.results import Results, without_folders
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parent / "evidence" / "results"
 BUDGETS = (0.25, 0.1, 0.05, 0.03)
 METHODS = ("static", "own", "own-in-static", "swapped")
 
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str]) -> None:
         "--budgets", type=lambda t: tuple(float(part) for part in t.split(",")), default=BUDGETS
     )
     parser.add_argument("--test-size", type=int, default=600, help="largest number of images to test on")
-    parser.add_argument("--results", type=Path, default=RESULTS / "suite.jsonl")
+    parser.add_argument("--results", type=Path, help="default: evidence/results/suite_PART.jsonl")
     options = parser.parse_args(arguments)
 
     from stamp_tf.benchmark.masked_accuracy import MaskedAccuracy
@@ -80,7 +80,8 @@ def main(arguments: Sequence[str]) -> None:
     from stamp_tf.meta.fingerprint import fingerprint
     from stamp_tf.pruning.prune import find_reference
 
-    results = Results(options.results, program="suite", arguments=arguments)
+    path = options.results or RESULTS / f"suite_{options.suite}.jsonl"
+    results = Results(path, program="suite", arguments=arguments)
     reference = find_reference(options.reference, backbone=options.backbone)
     if reference.scores is None:
         parser.error("--from must be a reference with a static order, but has none; train it at budgets.")

@@ -22,7 +22,7 @@ from typing import Any
 
 from stamp_tf.benchmark.results import Results, without_folders
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parent / "evidence" / "results"
 METHODS = ("full", "stamp", "static", "l1", "random")
 FROM_PLAIN = ("l1", "random")
 

@@ -18,7 +18,7 @@ from stamp_tf.benchmark.origin import made_with
 from stamp_tf.benchmark.plots import plot_sources
 from stamp_tf.benchmark.results import Record, read_results
 from stamp_tf.benchmark.source_tables import source_tables
-from stamp_tf.benchmark.suite_tables import suite_tables
+from stamp_tf.benchmark.suite_tables import attempts_table, suite_tables
 from stamp_tf.benchmark.time_curves import plot_time_curves, time_curve_tables
 
 FOLDER = Path(__file__).parent
@@ -65,6 +65,7 @@ def page(template: Path, results: Path, *, cases: Path, plots: Path) -> str:
         title=lambda name: experiments[name]["title"],
         tables=tables,
         plot=plot,
+        attempts=lambda: attempts_table(read_results(results / "suite_attempts.jsonl")),
         made_with=lambda name: made_with(records[name]),
     )
 

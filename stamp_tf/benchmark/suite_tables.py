@@ -40,39 +40,73 @@ def _table(records: Sequence[Record]) -> str:
         for source in [*sources, *(["all"] if len(sources) > 1 else [])]:
             own = [r for r in of_kind if source in ("all", r["figures"]["source"])]
             for (budget,), chosen in grouped(own, "max_flops").items():
-                accuracy = {
-                    method: {r["case"]["task"]: 100 * r["figures"]["accuracy"] for r in group}
-                    for (method,), group in grouped(chosen, "method").items()
-                }
-                # Fewer tasks than methods ran on would pair nothing with something.
-                tasks = [
-                    task
-                    for task in accuracy.get("static", {})
-                    if all(task in values for values in accuracy.values())
-                ]
-                if not tasks:
+                static, differences = _paired(chosen)
+                if not static:
                     continue
-                static, mine = accuracy["static"], accuracy.get("own", {})
-                differences = {
-                    "own": [mine[t] - static[t] for t in tasks] if mine else [],
-                    "own-in-static": [accuracy["own-in-static"][t] - static[t] for t in tasks]
-                    if "own-in-static" in accuracy
-                    else [],
-                    "swapped": [mine[t] - accuracy["swapped"][t] for t in tasks]
-                    if mine and "swapped" in accuracy
-                    else [],
-                }
                 rows.append(
                     [
                         f"2 to {FEW_WAYS}" if is_few else "10 and more",
                         source,
                         f"{budget:g}",
-                        str(len(tasks)),
-                        f"{fmean(static[t] for t in tasks):.1f}",
+                        str(len(static)),
+                        f"{fmean(static):.1f}",
                         *(mean_and_error(differences[method]) for method in COMPARED),
                     ]
                 )
     return table(["classes", "source", "FLOPs ≤", "tasks", "static, %", *COMPARED.values()], rows)
+
+
+def attempts_table(records: Sequence[Record], *, budgets: Sequence[float] = (0.1, 0.05)) -> str:
+    """Set attempts side by side, a row per reference and kind of task, all sources together.
+
+    Args:
+        records: Of several references on the same tasks.
+        budgets: FLOPs that get columns.
+    """
+    rows = []
+    for name, own in _by_name(records).items():
+        for is_few in (True, False):
+            of_kind = [r for r in own if (r["figures"]["ways"] <= FEW_WAYS) == is_few]
+            row = [name, f"2 to {FEW_WAYS}" if is_few else "10 and more"]
+            for budget in budgets:
+                static, differences = _paired([r for r in of_kind if r["case"]["max_flops"] == budget])
+                row.append(f"{fmean(static):.1f}" if static else "-")
+                row += [mean_and_error(differences.get(method, [])) for method in COMPARED]
+            rows.append(row)
+    heads = [f"{head}, {budget:g}" for budget in budgets for head in ("static, %", *COMPARED.values())]
+    return table(["attempt", "classes", *heads], rows)
+
+
+def _by_name(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Group records by the name of their reference, in order."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record["figures"]["reference_name"], []).append(record)
+    return groups
+
+
+def _paired(records: Sequence[Record]) -> tuple[list[float], dict[str, list[float]]]:
+    """Return the static order's accuracy on every task, and the differences of `COMPARED`, in points."""
+    accuracy = {
+        method: {r["case"]["task"]: 100 * r["figures"]["accuracy"] for r in group}
+        for (method,), group in grouped(records, "method").items()
+    }
+    # Fewer tasks than methods ran on would pair nothing with something.
+    tasks = [
+        task for task in accuracy.get("static", {}) if all(task in values for values in accuracy.values())
+    ]
+    pairs = {
+        "own": ("own", "static"),
+        "own-in-static": ("own-in-static", "static"),
+        "swapped": ("own", "swapped"),
+    }
+    differences = {
+        name: [accuracy[first][task] - accuracy[second][task] for task in tasks]
+        if first in accuracy and second in accuracy
+        else []
+        for name, (first, second) in pairs.items()
+    }
+    return [accuracy["static"][task] for task in tasks], differences
 
 
 def mean_and_error(values: Sequence[float]) -> str:

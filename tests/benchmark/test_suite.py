@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from stamp_tf.benchmark.suite import SUITES, SuiteRow, draw_tasks
+from stamp_tf.benchmark.suite_tables import attempts_table
 from stamp_tf.data import DataSet
 from stamp_tf.data.dataset import ImageSet
 from stamp_tf.errors import StampError
@@ -109,3 +110,23 @@ def test_the_suites_have_24_tasks_of_few_classes_and_8_of_many():
         without_svhn = [row for row in rows if row.source != "svhn"]
         assert sum(row.num_tasks for row in without_svhn if row.ways <= 5) == 24, part
         assert sum(row.num_tasks for row in without_svhn if row.ways >= 10) == 8, part
+
+
+def test_attempts_are_rows_and_pair_every_task_with_itself():
+    accuracies = {
+        # task: (static, own, own-in-static, swapped)
+        "a": (0.50, 0.53, 0.51, 0.52),
+        "b": (0.80, 0.81, 0.80, 0.78),
+    }
+    records = [
+        {
+            "case": {"task": task, "method": method, "max_flops": 0.1},
+            "figures": {"accuracy": value, "ways": 3, "source": "toy", "reference_name": "gains held"},
+        }
+        for task, values in accuracies.items()
+        for method, value in zip(("static", "own", "own-in-static", "swapped"), values, strict=True)
+    ]
+    few, many = attempts_table(records, budgets=(0.1,)).splitlines()[2:]
+    # Differences +3 and +1, +1 and 0, +1 and +3.
+    assert few == "| gains held | 2 to 5 | 65.0 | +2.0 ± 1.0 | +0.5 ± 0.5 | +2.0 ± 1.0 |"
+    assert many == "| gains held | 10 and more | - | - | - | - |"
