@@ -49,7 +49,7 @@ SUITES: dict[Part, tuple[SuiteRow, ...]] = {
     "final": (
         *(SuiteRow("cifar10", ways, size) for ways in (2, 3, 5) for size in (200, 1000)),
         *(SuiteRow("gtsrb", ways, each * ways) for ways in (2, 3, 5) for each in (20, 80)),
-        *(SuiteRow("svhn", ways, 50 * ways) for ways in (2, 3, 5)),
+        *(SuiteRow("svhn", ways, 40 * ways) for ways in (2, 3, 5)),
         *(SuiteRow("cifar10", 10, size) for size in (200, 1000)),
         *(SuiteRow("gtsrb", ways, 20 * ways) for ways in (10, 20)),
     ),
@@ -112,13 +112,14 @@ def _draw(dataset: DataSet, row: SuiteRow, place: int, index: int, part: Part, t
     if not isinstance(train, ImageSet) or not isinstance(test, ImageSet):
         raise StampError(f"Tasks must be drawn from images in memory, but {dataset.name} is streamed.")
     per_class, per_class_tested = row.train_size // row.ways, test_size // row.ways
-    # Half as many again, so that something is left to test on.
+    # Half as many again where tests use training images too, so that something is left to test on.
+    needed = per_class if part == "final" else 1.5 * per_class
     counts = np.bincount(train.labels, minlength=dataset.num_classes)
-    candidates = np.flatnonzero(counts >= 1.5 * per_class)
+    candidates = np.flatnonzero(counts >= needed)
     if len(candidates) < row.ways:
         raise StampError(
             f"A task of {row.ways} classes with {per_class} images each must have as many to choose from, but "
-            f"{dataset.name} has {len(candidates)} with {1.5 * per_class:g} images or more."
+            f"{dataset.name} has {len(candidates)} with {needed:g} images or more."
         )
     classes = _classes(candidates, row.ways, [place, index, row.ways], part)
     learnt, tested = [], []
