@@ -102,7 +102,7 @@ def test_too_few_images_are_refused(dataset):
     with pytest.raises(
         StampError, match=r"2 classes with 50 images each .* but toy has 0 with 75 images or more"
     ):
-        draw_tasks({"toy": dataset}, "final", rows=[SuiteRow("toy", 2, 100)])
+        draw_tasks({"toy": dataset}, "development", rows=[SuiteRow("toy", 2, 100)])
 
 
 def test_the_suites_have_24_tasks_of_few_classes_and_8_of_many():
