@@ -19,7 +19,7 @@ from typing import Any
 
 FOLDER = Path(__file__).parent
 PROGRAMS = FOLDER.parent
-PLACEHOLDERS = ("cifar10", "gtsrb", "svhn", "cifar100", "plain")
+PLACEHOLDERS = ("cifar10", "gtsrb", "svhn", "cifar100", "plain", "separating")
 
 
 def missing(experiment: Mapping[str, Any], given: Mapping[str, str | None]) -> list[str]:
@@ -49,12 +49,17 @@ def command(experiment: Mapping[str, Any], given: Mapping[str, str | None], *, r
 def main(arguments: Sequence[str]) -> int:
     """Run the chosen experiments; return 1 if one of them failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    for name in PLACEHOLDERS[:-1]:
+    for name in PLACEHOLDERS[:-2]:
         parser.add_argument(f"--{name}", help="the data set, as after `stamp-tf prune --dataset`")
     parser.add_argument(
         "--plain",
         default=str(PROGRAMS / "references" / "vgg19-plain.npz"),
         help="reference trained without budgets",
+    )
+    parser.add_argument(
+        "--separating",
+        default=str(PROGRAMS / "references" / "vgg19-class-separation.npz"),
+        help="reference whose masks follow the classes of a set",
     )
     parser.add_argument("--only", help="names of experiments, separated by commas; default: all")
     parser.add_argument("--cases", type=Path, default=FOLDER / "cases.toml")
