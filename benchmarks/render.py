@@ -43,7 +43,8 @@ def page(results: Path) -> str:
         "# Benchmarks",
         "Programs measure and append raw JSON lines to `results/`, each with its command, hardware, versions, seed, "
         "date and commit; a case that is there is not measured again. This page is written from those files by "
-        "`python benchmarks/render.py`. Where masks pay and where not stands in [evidence/](evidence/README.md). Data sets are given as after `stamp-tf prune --dataset`.",
+        "`python benchmarks/render.py`. Where masks pay and where not stands in "
+        "[evidence/](evidence/README.md). Data sets are given as after `stamp-tf prune --dataset`.",
     ]
     for name, (title, render) in SECTIONS.items():
         records = read_results(results / f"{name}.jsonl")

@@ -56,8 +56,8 @@ class BudgetStage:
         Args:
             before: Whose scores to go on from; where there are none, the batch-norm scales give the first ones.
         """
-        known = before is not None and before.scores is not None
-        self.scores.assign(before.scores if known else _scale_scores(self.reference))
+        known = None if before is None else before.scores
+        self.scores.assign(_scale_scores(self.reference) if known is None else known)
 
     def train(
         self, step: int, images: np.ndarray, labels: np.ndarray, *, learning_rate: float
@@ -87,14 +87,16 @@ class BudgetStage:
         self.scores.assign(arrays["scores"])
         assign_optimizer("score_optimizer", self.score_optimizer, arrays)
 
-    def finish(self) -> None:
-        """Give the reference its scores.
+    def finish(self) -> np.ndarray:
+        """Give the reference its scores, and return them.
 
         Budgets fix differences of scores, not their level: let 0 be the cut at the median budget.
         """
         scores = np.asarray(self.scores)
         median = Budget(max_flops=median_flops(self.budgets))
-        self.reference.scores = scores - np.float32(self.reference.cut.threshold(scores, median))
+        scores = scores - np.float32(self.reference.cut.threshold(scores, median))
+        self.reference.scores = scores
+        return scores
 
 
 def _scale_scores(reference: Reference) -> np.ndarray:

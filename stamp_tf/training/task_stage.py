@@ -118,13 +118,14 @@ class TaskStage(BudgetStage):
         for variable in self.class_statistics.variables:
             variable.assign(arrays[variable.name])
 
-    def finish(self) -> None:
+    def finish(self) -> np.ndarray:
         """Give the reference its scores, and what makes masks from a labelled set."""
-        super().finish()
+        scores = super().finish()
         reference = self.reference
-        self.mask_generator.start_from(reference.scores)
+        self.mask_generator.start_from(scores)
         reference.mask_generator = self.mask_generator
         reference.set_encoder = make_layer(
             "set_encoders", "images", {}, shape=(None, *reference.backbone.input_shape)
         )
         learn_reference(reference, self.tasks.image_set, seed=self.seed)
+        return scores
