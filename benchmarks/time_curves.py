@@ -72,9 +72,7 @@ class Curve:
     def compile_step(self) -> None:
         """Trace and compile the step, outside of any clock, and leave all values as they were.
 
-        A function is traced for the very network and optimizer that it assigns, and its kernels are chosen for
-        their shapes: a step on another network would compile nothing for this one. So one step is taken here on
-        the network itself and then undone; training begins with the weights that pruning left.
+        A function is traced for what it assigns, so the step is taken on the network itself and then undone.
         """
         from keras import ops
 

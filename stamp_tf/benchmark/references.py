@@ -8,6 +8,7 @@ import numpy as np
 
 from stamp_tf.data import DataSet, ImageSet, Normalization, StreamedSet
 from stamp_tf.errors import StampError
+from stamp_tf.meta.class_reference import learn_reference
 from stamp_tf.meta.reference import Reference, make_layer
 from stamp_tf.pruning.stamp import SET_SIZE
 
@@ -50,8 +51,6 @@ def statistic_reference(reference: Reference, images: ImageSet | StreamedSet, *,
     Raises:
         StampError: If the reference has no scores.
     """
-    from stamp_tf.meta.class_reference import learn_reference
-
     if reference.scores is None:
         raise StampError(
             "Class statistics need a reference with a learnt order, but this one has none; train it at budgets."

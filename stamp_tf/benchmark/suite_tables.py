@@ -64,7 +64,8 @@ def attempts_table(records: Sequence[Record], *, budgets: Sequence[float] = (0.1
         budgets: FLOPs that get columns.
     """
     rows = []
-    for name, own in _by_name(records).items():
+    for own in grouped(records, "reference").values():
+        name = unique(record["figures"]["reference_name"] for record in own)[0]
         for is_few in (True, False):
             of_kind = [r for r in own if (r["figures"]["ways"] <= FEW_WAYS) == is_few]
             row = [name, f"2 to {FEW_WAYS}" if is_few else "10 and more"]
@@ -75,14 +76,6 @@ def attempts_table(records: Sequence[Record], *, budgets: Sequence[float] = (0.1
             rows.append(row)
     heads = [f"{head}, {budget:g}" for budget in budgets for head in ("static, %", *COMPARED.values())]
     return table(["attempt", "classes", *heads], rows)
-
-
-def _by_name(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Group records by the name of their reference, in order."""
-    groups: dict[str, list[Record]] = {}
-    for record in records:
-        groups.setdefault(record["figures"]["reference_name"], []).append(record)
-    return groups
 
 
 def _paired(records: Sequence[Record]) -> tuple[list[float], dict[str, list[float]]]:

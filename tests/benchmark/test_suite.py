@@ -120,7 +120,7 @@ def test_attempts_are_rows_and_pair_every_task_with_itself():
     }
     records = [
         {
-            "case": {"task": task, "method": method, "max_flops": 0.1},
+            "case": {"task": task, "method": method, "max_flops": 0.1, "reference": "abcd1234"},
             "figures": {"accuracy": value, "ways": 3, "source": "toy", "reference_name": "gains held"},
         }
         for task, values in accuracies.items()
