@@ -72,10 +72,10 @@ def main(arguments: Sequence[str]) -> None:
     from stamp_tf.benchmark.references import scores_for
     from stamp_tf.channels import Budget, ChannelCut, CostModel, slice_model, trace_channels
     from stamp_tf.data import load_dataset
-    from stamp_tf.export.speed import INFERENCE, TRAINING, measure_speed
     from stamp_tf.meta.fingerprint import fingerprint
     from stamp_tf.meta.reference import BackboneConfig
     from stamp_tf.pruning.prune import find_reference
+    from stamp_tf.training.speed import INFERENCE, TRAINING, measure_speed
 
     results = Results(options.results, program="speed", arguments=arguments)
     keras.utils.set_random_seed(SEED)

@@ -17,13 +17,13 @@ from stamp_tf.export.contract import PixelNormalization
 from stamp_tf.export.keras_file import export_keras
 from stamp_tf.export.page import write_report
 from stamp_tf.export.report import CurvePoint, Report, SpeedRow
-from stamp_tf.export.rows import group_rows, layer_rows
+from stamp_tf.export.rows import group_rows, layer_rows, speed_rows
 from stamp_tf.export.saved_model import export_saved_model
-from stamp_tf.export.speed import describe_device, measure_speed
 from stamp_tf.meta.fingerprint import fingerprint
 from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.pruning.prune import PruneConfig, PruneResult
 from stamp_tf.runs import RunDirectory, write_bytes_atomic, write_json_atomic
+from stamp_tf.training.speed import describe_device, measure_speed
 
 _PACKAGES = ("stamp-tf", "tensorflow", "keras", "numpy")
 
@@ -87,7 +87,7 @@ def export_run(
             repeats=repeats,
             max_seconds=max_seconds,
         )
-        rows = measured.rows("full", "pruned")
+        rows = speed_rows(measured, "full", "pruned")
     times = {**result.times, "export": seconds}
     report = _report(result, rows, times, curve, dollars_per_hour, command)
     write_report(report, run)

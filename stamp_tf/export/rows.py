@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stamp_tf.export.report import GroupRow, LayerRow
+from stamp_tf.export.report import GroupRow, LayerRow, SpeedRow
 
 if TYPE_CHECKING:  # a page is drawn from a report without loading Keras
     from stamp_tf.channels.cost import CostModel
     from stamp_tf.channels.groups import ChannelMap
+    from stamp_tf.training.speed import Speed
 
 
 def layer_rows(cost_model: CostModel, mask: np.ndarray) -> tuple[LayerRow, ...]:
@@ -68,3 +69,23 @@ def fold_layers(rows: Sequence[LayerRow]) -> tuple[LayerRow, ...]:
     kind = kinds.pop() if len(kinds) == 1 else "no multiply-adds"
     name = f"{len(small)} other{'s' if len(small) > 1 else ''}"
     return (*large, LayerRow(name, kind, 0, 0, *params, 0, 0))
+
+
+def speed_rows(speed: Speed, full: str, pruned: str) -> tuple[SpeedRow, ...]:
+    """Set the timings of two networks side by side.
+
+    Args:
+        speed: What `measure_speed` returned.
+        full: Name of the full network.
+        pruned: Name of the pruned one.
+    """
+    cells = [(timing.kind, timing.batch_size) for timing in speed.timings if timing.model == full]
+    return tuple(
+        SpeedRow(
+            kind,
+            batch_size,
+            speed.seconds(full, kind, batch_size=batch_size),
+            speed.seconds(pruned, kind, batch_size=batch_size),
+        )
+        for kind, batch_size in cells
+    )
