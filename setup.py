@@ -29,6 +29,9 @@ PLUGINS = {
         "stamp = stamp_tf.pruning.stamp:Stamp",
         "random = stamp_tf.baselines.random:RandomChannels",
         "l1 = stamp_tf.baselines.l1:L1Norm",
+        "l2 = stamp_tf.baselines.l2:L2Norm",
+        "batch-norm = stamp_tf.baselines.batch_norm:BatchNormScale",
+        "taylor = stamp_tf.baselines.taylor:Taylor",
     ],
     "stamp_tf.datasets": [
         "digits = stamp_tf.data.digits:digits",

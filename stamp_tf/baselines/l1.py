@@ -1,29 +1,38 @@
-"""Channels by the L1 norm of their filters, in uniform widths."""
+"""Channels by the L1 norm of their filters."""
 
+import keras
 import numpy as np
 
-from stamp_tf.baselines.uniform import uniform_scores
+from stamp_tf.baselines.allocation import OPTION, allocate
+from stamp_tf.baselines.filters import sum_over_filters
+from stamp_tf.channels import ChannelMap
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
 
 
 class L1Norm(Pruner):
-    """Keep the filters of largest L1 norm; every layer keeps the same fraction.
+    """Keep the filters of largest L1 norm.
 
-    Where an addition ties several layers, their filters' norms add up.
+    Where an addition ties several layers, their filters' norms add up; biases do not count.
+
+    Option `allocation`: `uniform` (default), the same fraction of every layer, or `global`, one cut over all.
 
     Reference:
         Li et al. 2017, Pruning Filters for Efficient ConvNets.
     """
 
+    option_names = (OPTION,)
+
     def propose(self, task: PruningTask) -> Proposal:
-        channel_map = task.reference.channel_map
-        weights = {weight.path: np.asarray(weight) for weight in task.model.trainable_variables}
-        norms = np.zeros(channel_map.num_channels)
-        for axis in channel_map.weight_axes:
-            weight = weights.get(axis.path)
-            if axis.role != "producer" or weight is None or weight.ndim == 1:
-                continue
-            others = tuple(index for index in range(weight.ndim) if index != axis.axis)
-            removable = axis.channels >= 0
-            np.add.at(norms, axis.channels[removable], np.abs(weight).sum(axis=others)[removable])
-        return Proposal(scores=uniform_scores(channel_map, norms))
+        norms = l1_norms(task.model, task.reference.channel_map)
+        return Proposal(scores=allocate(task, norms))
+
+
+def l1_norms(model: keras.Model, channel_map: ChannelMap) -> np.ndarray:
+    """Return the L1 norm of every channel's filters, `[C]`.
+
+    Args:
+        model: The network.
+        channel_map: Its channels.
+    """
+    weights = {weight.path: keras.ops.convert_to_numpy(weight) for weight in model.weights}
+    return sum_over_filters(channel_map, weights, lambda filters: np.abs(filters).sum(axis=1))

@@ -71,7 +71,7 @@ def test_speed_is_measured_unless_told_not_to(cli, toy, tmp_path, images, pretra
     }
 
 
-@pytest.mark.parametrize("method", ["random", "l1"])
+@pytest.mark.parametrize("method", ["random", "l1", "l2", "batch-norm", "taylor"])
 def test_baselines_meet_the_same_budget(cli, toy, tmp_path, images, pretrained, method):
     options = (*PRUNE, "--finetune-epochs", 0, "--method", method, "--run-dir", tmp_path / "run")
     cli.done("prune", "--dataset", images, "--from", pretrained, *options)

@@ -1,0 +1,52 @@
+"""How a criterion's values are shared out over the groups: the same fraction of each, or one cut over all."""
+
+import numpy as np
+
+from stamp_tf.baselines.uniform import uniform_scores
+from stamp_tf.channels import ChannelMap
+from stamp_tf.errors import StampError
+from stamp_tf.pruning.pruner import PruningTask
+
+OPTION = "allocation"
+
+
+def allocate(task: PruningTask, values: np.ndarray) -> np.ndarray:
+    """Return scores for one cut over all groups, in the manner that the option `allocation` names.
+
+    Args:
+        task: Its options may hold `allocation`: `uniform` (the default) takes the same fraction of every group,
+            `global` compares values across groups, each divided by the mean of its group.
+        values: Of the criterion, `[C]`, 0 or more; higher stays longer.
+
+    Returns:
+        Scores `[C]`.
+
+    Raises:
+        StampError: If the option has another value.
+    """
+    channel_map = task.reference.channel_map
+    allocation = task.options.get(OPTION, "uniform")
+    if allocation == "uniform":
+        return uniform_scores(channel_map, values)
+    if allocation == "global":
+        return global_scores(channel_map, values)
+    raise StampError(
+        f"--method-option {OPTION} must be uniform or global, but got {allocation}; uniform is the default."
+    )
+
+
+def global_scores(channel_map: ChannelMap, values: np.ndarray) -> np.ndarray:
+    """Divide values by the mean of their group, which makes those of different layers comparable.
+
+    Args:
+        channel_map: The traced channels.
+        values: `[C]`, 0 or more.
+
+    Returns:
+        Scores of mean 1 in every group, `[C]`; 0 throughout a group whose values all are.
+
+    Reference:
+        Fang et al. 2023, DepGraph: Towards Any Structural Pruning (its global pruning with mean normalisation).
+    """
+    means = np.array([values[group.slice].mean() for group in channel_map.groups])
+    return values / np.where(means > 0, means, 1.0)[channel_map.group_of]

@@ -1,0 +1,63 @@
+"""A tiny network with a residual sum and batch normalisation, and tasks on it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from stamp_tf.channels import Budget
+from stamp_tf.data import DataSet, ImageSet, Normalization
+from stamp_tf.meta.reference import BackboneConfig, Reference
+from stamp_tf.pruning.pruner import PruningTask
+
+SHAPE = (2, 2, 1)
+
+
+def tiny_network() -> keras.Model:
+    """Two kernels whose sum is normalised as one, then a kernel without normalisation."""
+
+    def convolution(filters: int, name: str) -> keras.layers.Conv2D:
+        return keras.layers.Conv2D(filters, 1, use_bias=name == "last", name=name)
+
+    image = keras.Input(SHAPE, name="image")
+    x = keras.layers.Add(name="sum")([convolution(3, "left")(image), convolution(3, "right")(image)])
+    x = keras.layers.BatchNormalization(name="norm")(x)
+    x = convolution(2, "last")(x)
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    return keras.Model(image, keras.layers.Dense(2, name="logits")(x), name="tiny")
+
+
+@pytest.fixture
+def tiny() -> keras.Model:
+    model = tiny_network()
+    model.get_layer("left").kernel.assign(np.reshape([1.0, -2.0, 0.5], (1, 1, 1, 3)))
+    model.get_layer("right").kernel.assign(np.reshape([-3.0, 0.5, 1.0], (1, 1, 1, 3)))
+    model.get_layer("norm").gamma.assign([0.5, -2.0, 1.0])
+    model.get_layer("last").kernel.assign(np.reshape([[3.0, -1.0], [0.0, 2.0], [4.0, 2.0]], (1, 1, 3, 2)))
+    model.get_layer("last").bias.assign([100.0, -100.0])
+    model.get_layer("logits").kernel.assign([[1.0, -1.0], [0.5, 0.25]])
+    return model
+
+
+@pytest.fixture
+def make_task() -> Callable[..., PruningTask]:
+    """Return a maker of tasks on a network, whose options are keywords."""
+
+    def make(model: keras.Model, **options: Any) -> PruningTask:
+        pixels = np.arange(0, 240, 20, dtype="uint8").reshape(3, *SHAPE)
+        images = ImageSet(pixels, np.array([0, 1, 1], "int32"), 2, ("dark", "light"))
+        normalization = Normalization((0.0,), (1.0,))
+        reference = Reference(BackboneConfig("tiny", SHAPE, 2), model, None, normalization)
+        return PruningTask(
+            reference,
+            model,
+            reference.cost_model,
+            DataSet("shades", images, images),
+            normalization,
+            Budget(max_flops=0.5),
+            options=options,
+        )
+
+    return make
