@@ -39,6 +39,12 @@ PLUGINS = {
         "npz = stamp_tf.data.npz:npz",
         "tfds = stamp_tf.data.tfds:tfds",
     ],
+    # Layers of keras.applications that Keras does not export.
+    "stamp_tf.channel_rules": [
+        "keras.src.applications.convnext.LayerScale = stamp_tf.channels.rules.vectors:layer_scale",
+        "keras.src.applications.convnext.StochasticDepth = stamp_tf.channels.rules.shapes:keep",
+        "keras.src.applications.inception_resnet_v2.CustomScaleLayer = stamp_tf.channels.rules.shapes:merge",
+    ],
     "stamp_tf.exporters": [
         "saved-model = stamp_tf.export.saved_model:export_saved_model",
         "keras = stamp_tf.export.keras_file:export_keras",
@@ -81,6 +87,7 @@ setup(
             "wheel>=0.45",
             "jax>=0.10,<1",
             "matplotlib>=3.9",
+            "keras-hub>=0.32",  # architectures that the tracer has to know its way through
         ],
         "dev": ["ruff>=0.12", "mypy>=1.15", "pre-commit>=4", "tox>=4.25"],
     },

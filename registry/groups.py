@@ -39,6 +39,7 @@ class Contract:
 # Set encoders and mask generators are Keras layers; the registry must not import Keras to say so.
 CONTRACTS = {
     "stamp_tf.backbones": Contract("backbone"),
+    "stamp_tf.channel_rules": Contract("channel rule"),
     "stamp_tf.set_encoders": Contract("set encoder", is_class=True, methods=("call", "get_config")),
     "stamp_tf.mask_generators": Contract("mask generator", is_class=True, methods=("call", "get_config")),
     "stamp_tf.pruners": Contract("pruner", is_class=True),

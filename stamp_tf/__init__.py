@@ -19,6 +19,8 @@ _LAZY = {
     "compare": "stamp_tf.export.comparison",
     # Not `export`: that is the sub-package, and importing it would hide a function of the same name.
     "export_run": "stamp_tf.export.export_run",
+    "trace_channels": "stamp_tf.channels.trace",
+    "remove_channels": "stamp_tf.channels.remove",
 }
 
 __all__ = [
@@ -32,6 +34,8 @@ __all__ = [
     "meta_train",
     "pretrain",
     "prune",
+    "remove_channels",
+    "trace_channels",
 ]
 
 

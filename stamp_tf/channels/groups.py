@@ -1,5 +1,6 @@
 """The index map from channels to slices of weights."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -71,6 +72,55 @@ class ChannelProbe:
 
 
 @dataclass(frozen=True)
+class KeptWhole:
+    """What the tracer left alone, and why.
+
+    Args:
+        layer: Path of the layer that stands in the way.
+        reason: What it does, in words.
+        producers: Layers that keep their channels for its sake; it may be one of them.
+    """
+
+    layer: str
+    reason: str
+    producers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OutputAxis:
+    """Which channel each feature of one tensor of the graph belongs to.
+
+    Args:
+        layer: Path of the layer or operation that writes it; `outer/inner` within a nested model.
+        call: Which call of that layer.
+        positions: Number of places (height x width) that hold the features; None sizes count as 1.
+        channels: Channel of each feature, or `KEPT`.
+    """
+
+    layer: str
+    call: int
+    positions: int
+    channels: np.ndarray
+
+
+@dataclass(frozen=True)
+class LayerOption:
+    """An option in a layer's configuration that counts channels, such as `filters`.
+
+    Args:
+        layer: Path of the layer.
+        name: The option.
+        channels: Channel of each thing that it counts, or `KEPT`.
+        index: Which entry, where the option is a list.
+    """
+
+    layer: str
+    name: str
+    channels: np.ndarray
+    index: int | None = None
+
+
+@dataclass(frozen=True)
 class ChannelMap:
     """All removable channels of a model and every weight slice they own.
 
@@ -78,15 +128,17 @@ class ChannelMap:
         groups: Contiguous groups that together number the channels 0 .. num_channels - 1.
         weight_axes: One entry per axis of a weight that carries channels.
         probes: For each channel, the last place where it can be seen before a kernel reads it.
-        kept_whole: Pairs (layer, reason) for what the tracer left alone.
-        inexact: Pairs (layer, reason) where masking a channel and removing it differ.
+        kept_whole: What the tracer left alone.
+        outputs: One entry per tensor that a layer or operation writes.
+        options: What changes in the layers' configurations when channels go.
     """
 
     groups: tuple[ChannelGroup, ...]
     weight_axes: tuple[WeightAxis, ...]
     probes: tuple[ChannelProbe, ...]
-    kept_whole: tuple[tuple[str, str], ...]
-    inexact: tuple[tuple[str, str], ...]
+    kept_whole: tuple[KeptWhole, ...]
+    outputs: tuple[OutputAxis, ...]
+    options: tuple[LayerOption, ...]
 
     @cached_property
     def num_channels(self) -> int:
@@ -103,6 +155,22 @@ class ChannelMap:
         """Group number of each channel, `[num_channels]`."""
         return np.repeat(np.arange(len(self.groups)), self.group_sizes)
 
+    def __str__(self) -> str:
+        """Return the groups as a table, and what is kept whole with the reason."""
+        width = max((len(group.name) for group in self.groups), default=0)
+        lines = [f"{len(self.groups)} channel groups, {self.num_channels} channels"]
+        for group in self.groups:
+            others = [name for name in group.producers if name != group.name]
+            tied = f"  tied: {_first(others)}" if len(group.producers) > 1 else ""
+            lines.append(f"  {group.name:<{width}}  {group.size:>5}{tied}")
+        if self.kept_whole:
+            lines.append("kept whole")
+        for kept in self.kept_whole:
+            others = [name for name in kept.producers if name != kept.layer]
+            also = f", so the channels of {_first(others)} stay" if others else ""
+            lines.append(f"  {kept.layer}: {kept.reason}{also}")
+        return "\n".join(lines)
+
     def kept(self, mask: np.ndarray) -> dict[str, list[int]]:
         """Return the indices of the kept channels within each group."""
         return {group.name: np.flatnonzero(np.asarray(mask)[group.slice]).tolist() for group in self.groups}
@@ -113,3 +181,9 @@ class ChannelMap:
         for group in self.groups:
             mask[group.start + np.asarray(kept[group.name], int)] = 1.0
         return mask
+
+
+def _first(names: Sequence[str], limit: int = 4) -> str:
+    """Join names, of many only the first few."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

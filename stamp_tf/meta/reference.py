@@ -12,7 +12,7 @@ import numpy as np
 
 import stamp_registry
 from stamp_tf.backbones.naming import layers_numbered_anew
-from stamp_tf.channels import ChannelCut, ChannelMap, CostModel, trace_channels
+from stamp_tf.channels import ChannelCut, ChannelMap, CostModel, inlined, trace_channels
 from stamp_tf.checkpoints import load_state, save_state
 from stamp_tf.data import ImageSet, Normalization, StreamedSet, balanced_part, random_part
 from stamp_tf.errors import StampError
@@ -50,7 +50,9 @@ class BackboneConfig:
         backbone = stamp_registry.load("stamp_tf.backbones", self.name)
         try:
             with layers_numbered_anew():
-                return backbone(tuple(self.input_shape), num_classes or self.num_classes, **self.options)
+                model = backbone(tuple(self.input_shape), num_classes or self.num_classes, **self.options)
+                # A channel within a nested model could not be looked at.
+                return inlined(model)
         except TypeError as error:
             raise StampError(
                 f"--backbone {self.name} must accept its options, but {dict(self.options)} gave '{error}'; "
@@ -100,6 +102,7 @@ class Reference:
 
     def __post_init__(self) -> None:
         self.channel_map: ChannelMap = trace_channels(self.model)
+        _check_trainable(self.model, self.channel_map)
         self.cost_model = CostModel(self.model, self.channel_map)
         self.cut = ChannelCut(self.channel_map, self.cost_model)
 
@@ -204,6 +207,17 @@ class Reference:
     def save(self, path: Path) -> None:
         """Write it into one file."""
         save_state(path, self.arrays(), self.metadata())
+
+
+def _check_trainable(model: keras.Model, channel_map: ChannelMap) -> None:
+    """Refuse a network whose frozen kernels read channels: masks reach only what is trained."""
+    trainable = {variable.path for variable in model.trainable_variables}
+    for axis in channel_map.weight_axes:
+        if axis.role == "consumer" and axis.path not in trainable:
+            raise StampError(
+                f"The backbone must train every kernel that reads channels, but {axis.path} is frozen; set its "
+                "layer's trainable to True."
+            )
 
 
 def load_reference(path: Path) -> Reference:

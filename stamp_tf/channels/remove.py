@@ -1,0 +1,64 @@
+"""Remove channels from any functional model by group names: the tool for people who know what to remove."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from stamp_registry import did_you_mean
+from stamp_tf.channels.groups import ChannelMap
+from stamp_tf.channels.slice import slice_model
+from stamp_tf.channels.trace import trace_channels
+from stamp_tf.errors import StampError
+
+
+def remove_channels(
+    model: keras.Model, masks: Mapping[str, Any] | np.ndarray, *, channel_map: ChannelMap | None = None
+) -> keras.Model:
+    """Build a smaller model without some channels: a plain Keras model of the same inputs and outputs.
+
+    Args:
+        model: A functional or sequential model; it is not changed.
+        masks: Keep value per channel of some groups, `{group name: [C]}`, groups left out keep all; or of all
+            groups in a row, `[num_channels]`. A channel goes where it is 0; values between 0 and 1 are folded into
+            the kernels that read the channel.
+        channel_map: What `trace_channels(model)` returned, to save the time to trace again.
+
+    Returns:
+        The smaller model, with the surviving weights, compiled as the old one was.
+
+    Raises:
+        StampError: If a group is unknown, a mask has another length or empties its group, or nothing goes.
+
+    Example:
+        >>> groups = stamp_tf.trace_channels(model)
+        >>> small = stamp_tf.remove_channels(model, {"conv1": [1, 0, 1, 1]})
+    """
+    channel_map = channel_map or trace_channels(model)
+    mask = _row(channel_map, masks) if isinstance(masks, Mapping) else np.asarray(masks, "float64")
+    if mask.all():
+        raise StampError(
+            "Masks must remove at least one channel, but every value is above 0; set some to 0, or use the model "
+            "as it is."
+        )
+    return slice_model(model, channel_map, mask)
+
+
+def _row(channel_map: ChannelMap, masks: Mapping[str, Any]) -> np.ndarray:
+    """Return one keep value per channel of all groups."""
+    groups = {group.name: group for group in channel_map.groups}
+    row = np.ones(channel_map.num_channels)
+    for name, values in masks.items():
+        if name not in groups:
+            raise StampError(
+                f"Masks must name channel groups, but there is no group {name!r}.{did_you_mean(name, groups)}"
+            )
+        values = np.asarray(values, "float64")
+        if values.shape != (groups[name].size,):
+            raise StampError(
+                f"The mask of {name} must have one value per channel ({groups[name].size}), but has shape "
+                f"{values.shape}."
+            )
+        row[groups[name].slice] = values
+    return row

@@ -1,0 +1,134 @@
+"""Layers without weights: they pass channels on, move them, or bring them together."""
+
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+
+from stamp_tf.channels.call import Call
+from stamp_tf.channels.rules.kernels import mixing_activation, unknown_activation
+
+
+def keep(call: Call) -> None:
+    """Pass every channel on."""
+    call.write(call.channels)
+
+
+def activation(call: Call) -> str | None:
+    """Pass every channel on, unless the function mixes them."""
+    if reason := unknown_activation(call.layer) or mixing_activation(call.layer):
+        return reason
+    return keep(call)
+
+
+def softmax(call: Call) -> str | None:
+    """Keep all channels: each is divided by the sum of all."""
+    return "softmax mixes channels"
+
+
+def flatten(call: Call) -> str | None:
+    """Repeat the channels for every position."""
+    return _move(call, lambda rows: rows.reshape(-1))
+
+
+def reshape(call: Call) -> str | None:
+    """Move channels where all features of the new last axis keep theirs at every position."""
+    shape = call.output_shape[1:]
+    if None in shape and len(call.input_shape) > 2:
+        return "its output has no fixed size"
+    reason = _move(call, lambda rows: rows.reshape([-1 if size is None else size for size in shape]))
+    if reason is None:
+        option = "target_shape" if isinstance(call.layer, keras.layers.Reshape) else "newshape"
+        target = getattr(call.layer, option, None)
+        if target is None or not len(target):
+            return "its new shape is not known"
+        if target[-1] != -1:
+            call.count(option, call.written, index=len(target) - 1)
+    return reason
+
+
+def permute(call: Call) -> str | None:
+    """Pass channels on where the last axis stays the last."""
+    return keep(call) if call.layer.dims[-1] == len(call.layer.dims) else "it moves channels elsewhere"
+
+
+def transpose(call: Call) -> str | None:
+    """Pass channels on where batch and last axis stay where they are."""
+    axes = call.layer.axes
+    stays = axes is not None and axes[0] == 0 and axes[-1] == len(axes) - 1
+    return keep(call) if stays else "it moves channels elsewhere"
+
+
+def _move(call: Call, change: Callable[[np.ndarray], np.ndarray]) -> str | None:
+    """Carry a channel number for each element through a change of shape, and see whether they still line up."""
+    positions = call.input_shape[1:-1]
+    if None in positions:
+        return "its input has no fixed size"
+    moved = change(np.broadcast_to(call.channels, (*positions, len(call.channels))))
+    rows = moved.reshape(-1, moved.shape[-1]) if moved.ndim > 1 else moved[None]
+    if (rows != rows[0]).any():
+        return "it moves channels elsewhere"
+    call.write(rows[0])
+    return None
+
+
+def reduce(call: Call) -> str | None:
+    """Pass channels on where the mean, sum or extreme runs over positions alone."""
+    rank = len(call.input_shape)
+    axes = call.layer.axis
+    axes = range(rank) if axes is None else axes if isinstance(axes, Sequence) else [axes]
+    if not {axis % rank for axis in axes} <= set(range(1, rank - 1)):
+        return "it reduces more than positions"
+    return keep(call)
+
+
+def concatenate(call: Call) -> str | None:
+    """Put channels side by side, or tie them where positions are put side by side."""
+    rank = len(call.input_shape)
+    if call.constants:
+        return "it merges with a constant array"
+    if call.layer.axis % rank == rank - 1:
+        call.write(np.concatenate(call.inputs))
+    else:
+        for other in call.inputs[1:]:
+            call.tie(call.inputs[0], other)
+        call.write(call.inputs[0])
+    return None
+
+
+def split(call: Call) -> str | None:
+    """Take channels apart: into given parts, or into equal ones that stay equal."""
+    rank, parts = len(call.input_shape), call.layer.indices_or_sections
+    if call.layer.axis % rank != rank - 1:
+        return "it takes positions apart"
+    pieces = np.split(call.channels, parts)
+    if isinstance(parts, int):
+        for piece in pieces[1:]:
+            call.tie(pieces[0], piece)
+    else:
+        for index, end in enumerate(parts):
+            call.count("indices_or_sections", call.channels[:end], index=index)
+    for output, piece in enumerate(pieces):
+        call.write(piece, output=output)
+    return None
+
+
+def pad(call: Call) -> str | None:
+    """Pass channels on where positions alone are padded."""
+    widths = call.layer.pad_width
+    return keep(call) if len(widths) > 1 and not any(widths[-1]) else "it pads more than positions"
+
+
+def merge(call: Call) -> str | None:
+    """Tie channels of all inputs, element by element."""
+    if any(np.ndim(value) or hasattr(value, "numpy") for value in call.constants):
+        return "it merges with a constant array"
+    size = max(len(channels) for channels in call.inputs)
+    wide = next(channels for channels in call.inputs if len(channels) == size)
+    for channels in call.inputs:
+        if len(channels) == size:
+            call.tie(wide, channels)
+        else:
+            call.lock(channels, "one channel is spread over all others")
+    call.write(wide)
+    return None
