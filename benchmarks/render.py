@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stamp_tf.benchmark.origin import made_with
+from stamp_tf.benchmark.peer_tables import peer_tables
 from stamp_tf.benchmark.pruning_tables import pruning_tables
 from stamp_tf.benchmark.results import Record, read_results
 from stamp_tf.benchmark.tables import (
@@ -27,6 +28,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Sequence[Record]], str]]] = {
     "pruning_cost": ("Accuracy and time on small sets", pruning_tables),
     "meta_step": ("The meta step against a plain training step", meta_step_table),
     "speed": ("Measured speed-up", speed_table),
+    "peers": ("Beside torch-pruning", peer_tables),
     "masks_iou": ("Do masks depend on the data set?", masks_iou_table),
     "exactness": ("Masked is sliced; a budget is kept", exactness_table),
     "help_time": ("`stamp-tf --help`", help_time_table),

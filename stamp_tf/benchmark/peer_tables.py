@@ -1,0 +1,84 @@
+"""Tables of the comparison with another library's tracing and removal."""
+
+from collections.abc import Sequence
+
+from stamp_tf.benchmark.markdown import table
+from stamp_tf.benchmark.results import Record
+
+_OURS = "stamp-tf"
+
+
+def peer_tables(records: Sequence[Record]) -> str:
+    """Set tracing, removal and measured speed-up of every side beside each other.
+
+    Args:
+        records: Of `peers`.
+    """
+    handling, speed = [], []
+    for record in records:
+        case = record["case"]
+        network = f"{case['network']}, {case['image_size']} x {case['image_size']}"
+        for side, figures in record["figures"].items():
+            in_place = "seconds_of_copy" in figures
+            handling.append(
+                [
+                    network,
+                    side,
+                    str(figures["num_groups"]),
+                    f"{100 * figures['removable_share']:.2f}",
+                    f"{1000 * figures['trace_seconds']:.0f}",
+                    f"{1000 * figures['remove_seconds']:.0f}"
+                    + (f" + {1000 * figures['seconds_of_copy']:.0f}" if in_place else ""),
+                    f"{100 * figures['parameters_left'] / figures['parameters']:.1f}",
+                    f"{100 * figures['flops_left'] / figures['flops']:.1f}",
+                ]
+            )
+            for step in figures["steps"]:
+                flops = figures["flops"] / figures["flops_left"]
+                speed.append(
+                    [
+                        network,
+                        f"{step['kind']}, batch {step['batch_size']}",
+                        side,
+                        *(f"{1000 * step['seconds'][model]:.1f}" for model in ("full", "pruned")),
+                        f"{step['speed_up']:.2f}",
+                        f"{flops:.2f}",
+                        f"{step['speed_up'] / flops:.2f}",
+                    ]
+                )
+    speed.sort(key=lambda row: (row[0], row[1], row[2] != _OURS))
+    return (
+        "The same networks (checked: as many parameters and multiply-adds) in Keras and in PyTorch, random weights; "
+        "half of the channels of every group go. Both sides take turns in one run, on one thread each; medians of "
+        "processor time. "
+        "*Removable* is the share of the parameters of convolutions and dense layers that belong to a group. Tracing "
+        "lasts until the groups are known. Removal builds a second network here; torch-pruning cuts the given one in "
+        "place, so that the copy which keeps the full one is added.\n\n"
+        + table(
+            [
+                "network",
+                "by",
+                "groups",
+                "removable %",
+                "trace, ms",
+                "remove half, ms",
+                "params left %",
+                "FLOPs left %",
+            ],
+            handling,
+        )
+        + "\n\nSteps of TensorFlow are compiled (`tf.function`), those of PyTorch eager.\n\n"
+        + table(
+            [
+                "network",
+                "what",
+                "by",
+                "full, ms",
+                "pruned, ms",
+                "speed-up",
+                "FLOPs speed-up",
+                "measured / FLOPs",
+            ],
+            speed,
+        )
+    )
