@@ -1,6 +1,7 @@
 """A strict runner: seeded, two logical devices, no silent AutoGraph fall-back; and made-up plug-ins."""
 
 import importlib
+import importlib.util
 import logging
 import os
 import random
@@ -68,6 +69,17 @@ def no_autograph_fall_back() -> Iterator[None]:
     yield
     logger.removeHandler(recorder)
     assert not messages, messages[0]
+
+
+@pytest.fixture
+def profiled_flops() -> Callable[..., int]:
+    """TensorFlow's own count of a network's multiply-adds, see `independent_flops.py`."""
+    # Test files lie on no path to import from.
+    path = Path(__file__).with_name("independent_flops.py")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.profiled_flops
 
 
 @pytest.fixture

@@ -1,15 +1,23 @@
-"""Count parameters and FLOPs of a masked model exactly, from the number of kept slices."""
+"""Count parameters, FLOPs and memory of a masked model exactly, from the number of kept slices."""
 
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from stamp_tf.channels.groups import KEPT, ChannelMap
+from stamp_tf.channels.graph import leaf_layers
+from stamp_tf.channels.groups import KEPT, ChannelMap, WeightAxis
+from stamp_tf.channels.leaf_calls import LeafCall, leaf_calls, num_positions
 
 Tensor = Any
+BYTES_PER_NUMBER = 4
+"""Of float32, in which networks are exported."""
 
 
 @dataclass(frozen=True)
@@ -17,11 +25,13 @@ class LayerCost:
     """One layer's size.
 
     Args:
-        name: The layer.
+        name: The layer; `outer/inner` within a nested model.
         kind: Its class.
         channels: Its output channels.
         parameters: Trainable parameters.
-        flops: Multiply-adds for one image.
+        flops: Multiply-adds for one image, over all its calls.
+        activation_bytes: Bytes that it writes for one image, over all its calls.
+        weight_bytes: Bytes of its weights.
     """
 
     name: str
@@ -29,6 +39,18 @@ class LayerCost:
     channels: int
     parameters: int
     flops: int
+    activation_bytes: int
+    weight_bytes: int
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Where a layer's costs stand: the terms of its weights, and (row, positions) of the tensors it writes."""
+
+    path: str
+    kind: str
+    terms: slice
+    written: tuple[tuple[int, int], ...]
 
 
 class CostModel:
@@ -37,71 +59,95 @@ class CostModel:
     A weight with kept slices n_i and n_j along its two channel axes costs `c * n_i * n_j`, and n is linear in
     the mask. So the whole network is one matrix product and one sum, for 0/1 masks and soft ones alike.
 
+    Four costs are counted; `is_sized` says whether all sizes are known, without which FLOPs and activations say
+    nothing:
+
+    - Parameters: trainable numbers.
+    - FLOPs: multiply-adds of the kernels of dense and convolution layers for one image, over all calls.
+      `uncounted` names the layers that have kernels of another kind.
+    - Activation bytes: all tensors that layers and operations write for one image, in float32, over all calls.
+      Every call counts in full, one that could work in place (ReLU) or does nothing (Dropout) as well; inputs do
+      not count. It is what a framework holds that frees nothing, and linear in the mask.
+    - Weight bytes: all weights in float32, batch-norm statistics included: what a file of weights holds.
+
     Args:
         model: The traced model.
         channel_map: Its channels.
+
+    Raises:
+        StampError: If the model is not functional.
     """
 
     def __init__(self, model: keras.Model, channel_map: ChannelMap) -> None:
         self.num_channels = channel_map.num_channels
-        rows: dict[bytes, int] = {}
-        counts = [np.zeros(self.num_channels)]
-        constants = [1.0]
-        by_weight: dict[str, list[Any]] = {}
+        found = list(leaf_calls(model))
+        self.is_sized = all(call.is_sized for call in found)
+        applications: Counter[int] = Counter()
+        for call in found:
+            applications.update(call.applications())
+        axes_by_path: dict[str, list[WeightAxis]] = defaultdict(list)
         for axis in channel_map.weight_axes:
-            by_weight.setdefault(axis.path, []).append(axis)
+            axes_by_path[axis.path].append(axis)
+        rows = _Rows()
+        layers: dict[int, tuple[str, keras.Layer]] = {}
+        for path, layer in leaf_layers(model):
+            layers.setdefault(id(layer), (path, layer))
+        self._terms = _Terms()
+        spans = {
+            path: self._terms.add(layer, axes_by_path, rows=rows, applications=applications)
+            for path, layer in layers.values()
+        }
+        # Rows behind these are of activations alone, which training does not look at.
+        self._num_weight_rows = len(rows.channels)
+        written, kinds = _written(found, channel_map, rows)
+        kinds |= {path: type(layer).__name__ for path, layer in layers.values()}
+        # Operations of the graph that are no layers, from `x + y`, come last.
+        self._layers = [
+            _Layer(path, kinds[path], spans.get(path, slice(0, 0)), tuple(written.get(path, ())))
+            for path in dict.fromkeys([*spans, *written])
+        ]
+        self.uncounted = tuple(path for path, layer in layers.values() if _is_uncounted(layer, applications))
+        self._rows = rows.channels
+        full = self._exact(np.ones(self.num_channels))
+        self.full = full[:2]
+        self.full_activation_bytes = int(full[2])
+        self.full_weight_bytes = int(full[3])
 
-        def row_of(channels: np.ndarray) -> int:
-            key = channels.tobytes()
-            if key not in rows:
-                rows[key] = len(counts)
-                counts.append(
-                    np.bincount(channels[channels != KEPT], minlength=self.num_channels).astype(float)
-                )
-                constants.append(float((channels == KEPT).sum()))
-            return rows[key]
+    @cached_property
+    def _flat_rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """The channels of all rows, one row behind the other, and where each row starts."""
+        sizes = [len(channels) for channels in self._rows]
+        return np.concatenate(self._rows), np.cumsum([0, *sizes[:-1]])
 
-        terms: list[tuple[int, int, float, float]] = []
-        self._layers: list[tuple[str, str, int, slice]] = []
-        applications = _applications(model)
-        for layer in model.layers:
-            trainable = {weight.path for weight in layer.trainable_weights}
-            start, output_row = len(terms), 0
-            for weight in layer.weights:
-                axes = by_weight.get(weight.path, [])
-                size = float(
-                    np.prod([n for i, n in enumerate(weight.shape) if i not in {a.axis for a in axes}])
-                )
-                pair = [row_of(axis.channels) for axis in axes]
-                first, second = [*pair, 0, 0][:2]
-                terms.append(
-                    (
-                        first,
-                        second,
-                        size * (weight.path in trainable),
-                        size * applications.get(weight.path, 0),
-                    )
-                )
-                for axis, row in zip(axes, pair, strict=True):
-                    if axis.axis == len(weight.shape) - 1 or axis.role == "producer":
-                        output_row = row
-            if layer.weights:
-                if not output_row:
-                    output_row = len(counts)
-                    counts.append(np.zeros(self.num_channels))
-                    constants.append(float(keras.tree.flatten(layer.output)[0].shape[-1] or 0))
-                self._layers.append((layer.name, type(layer).__name__, output_row, slice(start, len(terms))))
-        self._counts = np.stack(counts)
-        self._constants = np.array(constants)
-        self._first, self._second = (np.array([term[i] for term in terms]) for i in (0, 1))
-        # Rows: parameters, FLOPs.
-        self._coefficients = np.array([[term[2] for term in terms], [term[3] for term in terms]])
-        self.full = self._exact(np.ones(self.num_channels))
+    @cached_property
+    def _matrix(self) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of weights as counts `[R, C]` and constants `[R]`."""
+        rows = self._rows[: self._num_weight_rows]
+        counts = [np.bincount(row[row != KEPT], minlength=self.num_channels).astype(float) for row in rows]
+        return np.stack(counts), np.array([float((row == KEPT).sum()) for row in rows])
+
+    @cached_property
+    def _factors(self) -> tuple[np.ndarray, ...]:
+        """For each term, the rows whose numbers of kept slices it multiplies, one array per factor."""
+        return self._terms.factors()
+
+    @cached_property
+    def _coefficients(self) -> np.ndarray:
+        """Of each term for parameters, FLOPs and all weights, `[3, T]`."""
+        return np.array(self._terms.coefficients, float).reshape(-1, 3).T
+
+    def _kept_exactly(self, mask: np.ndarray) -> np.ndarray:
+        """Return the number of kept slices of every row; float64 holds these whole numbers exactly."""
+        flat, starts = self._flat_rows
+        # KEPT is -1, the place behind the last channel.
+        return np.add.reduceat(np.append(np.asarray(mask, float), 1.0)[flat], starts)
 
     def _exact(self, mask: np.ndarray) -> np.ndarray:
-        """Return (parameters, FLOPs) of a 0/1 mask; float64 holds these whole numbers exactly."""
-        kept = self._counts @ np.asarray(mask, float) + self._constants
-        return self._coefficients @ (kept[self._first] * kept[self._second])
+        """Return (parameters, FLOPs, activation bytes, weight bytes) of a 0/1 mask."""
+        kept = self._kept_exactly(mask)
+        parameters, flops, weights = self._coefficients @ np.prod(kept[np.stack(self._factors)], axis=0)
+        numbers = sum(kept[row] * positions for layer in self._layers for row, positions in layer.written)
+        return np.array([parameters, flops, BYTES_PER_NUMBER * numbers, BYTES_PER_NUMBER * weights])
 
     def parameters(self, mask: np.ndarray) -> int:
         """Return the trainable parameters that a 0/1 mask `[C]` leaves."""
@@ -111,54 +157,145 @@ class CostModel:
         """Return the multiply-adds per image that a 0/1 mask `[C]` leaves."""
         return int(self._exact(mask)[1])
 
+    def activation_bytes(self, mask: np.ndarray) -> int:
+        """Return the bytes that the layers left by a 0/1 mask `[C]` write for one image."""
+        return int(self._exact(mask)[2])
+
+    def weight_bytes(self, mask: np.ndarray) -> int:
+        """Return the bytes of all weights that a 0/1 mask `[C]` leaves."""
+        return int(self._exact(mask)[3])
+
     def exact_fractions(self, mask: np.ndarray) -> np.ndarray:
         """Return (parameters, FLOPs) of a 0/1 mask as fractions of the full network, in float64."""
-        return self._exact(mask) / self.full
+        return self._exact(mask)[:2] / self._scale
+
+    @property
+    def _scale(self) -> np.ndarray:
+        # A network without kernels that are counted has nothing to divide by, nor anything to divide.
+        return np.maximum(self.full, 1.0)
 
     def fractions(self, mask: Tensor) -> Tensor:
         """Return (parameters, FLOPs) of a mask as fractions of the full network, `[2]`, differentiably."""
         kept = self._kept(mask)
-        scaled = ops.cast(self._coefficients / self.full[:, None], mask.dtype)
-        return ops.sum(scaled * ops.take(kept, self._first) * ops.take(kept, self._second), axis=1)
+        costs = ops.cast(self._coefficients[:2] / self._scale[:, None], mask.dtype)
+        for rows in self._factors:
+            costs = costs * ops.take(kept, rows)
+        return ops.sum(costs, axis=1)
 
     def prices(self, mask: Tensor) -> Tensor:
         """Return the gradient of `fractions` with respect to the mask, `[2, C]`."""
         kept = self._kept(mask)
-        scaled = ops.cast(self._coefficients / self.full[:, None], mask.dtype)
-        by_first = scaled * ops.take(kept, self._second)
-        by_second = scaled * ops.take(kept, self._first)
-        counts = ops.cast(self._counts, mask.dtype)
-        return ops.matmul(by_first, ops.take(counts, self._first, axis=0)) + ops.matmul(
-            by_second, ops.take(counts, self._second, axis=0)
-        )
+        counts = ops.cast(self._matrix[0], mask.dtype)
+        prices = 0.0
+        for place, rows in enumerate(self._factors):
+            costs = ops.cast(self._coefficients[:2] / self._scale[:, None], mask.dtype)
+            for others in self._factors[:place] + self._factors[place + 1 :]:
+                costs = costs * ops.take(kept, others)
+            prices = prices + ops.matmul(costs, ops.take(counts, rows, axis=0))
+        return prices
 
     def _kept(self, mask: Tensor) -> Tensor:
-        return ops.matmul(ops.cast(self._counts, mask.dtype), mask) + ops.cast(self._constants, mask.dtype)
+        counts, constants = self._matrix
+        return ops.matmul(ops.cast(counts, mask.dtype), mask) + ops.cast(constants, mask.dtype)
 
-    def table(self, mask: np.ndarray) -> list[LayerCost]:
-        """Return the cost of every layer that holds weights, under a 0/1 mask."""
-        kept = self._counts @ np.asarray(mask, float) + self._constants
-        costs = self._coefficients * (kept[self._first] * kept[self._second])
+    def table(self, mask: np.ndarray, *, weightless: bool = False) -> list[LayerCost]:
+        """Return the cost of every layer that holds weights, under a 0/1 mask.
+
+        Args:
+            mask: `[C]`.
+            weightless: Also list what holds no weights; then the activations add up to those of the network.
+        """
+        kept = self._kept_exactly(mask)
+        costs = self._coefficients * np.prod(kept[np.stack(self._factors)], axis=0)
         return [
-            LayerCost(name, kind, int(kept[row]), int(costs[0, terms].sum()), int(costs[1, terms].sum()))
-            for name, kind, row, terms in self._layers
+            LayerCost(
+                layer.path,
+                layer.kind,
+                int(kept[layer.written[0][0]]) if layer.written else 0,
+                int(costs[0, layer.terms].sum()),
+                int(costs[1, layer.terms].sum()),
+                BYTES_PER_NUMBER * int(sum(kept[row] * positions for row, positions in layer.written)),
+                BYTES_PER_NUMBER * int(costs[2, layer.terms].sum()),
+            )
+            for layer in self._layers
+            if layer.terms.start < layer.terms.stop or (weightless and layer.written)
         ]
 
 
-def _applications(model: keras.Model) -> dict[str, int]:
-    """Return how often each kernel is applied to one image, over all its calls in the graph."""
-    applications: dict[str, int] = {}
-    for node in (node for nodes in model._nodes_by_depth.values() for node in nodes):
-        layer = node.operation
-        inner = getattr(layer, "_functional", None) or layer  # What a Sequential model wraps.
-        if hasattr(inner, "_nodes_by_depth"):
-            of_call = _applications(inner)
-        elif isinstance(layer, keras.layers.Dense) or "Conv" in type(layer).__name__:
-            tensor = node.input_tensors[0] if "Transpose" in type(layer).__name__ else node.outputs[0]
-            positions = int(np.prod([size for size in tensor.shape[1:-1] if size is not None]))
-            of_call = {weight.path: positions for weight in layer.weights if len(weight.shape) > 1}
-        else:
-            continue
-        for path, count in of_call.items():
-            applications[path] = applications.get(path, 0) + count
-    return applications
+class _Rows:
+    """Numbers rows of channels, equal ones alike; row 0 is the number 1."""
+
+    def __init__(self) -> None:
+        self.channels: list[np.ndarray] = []
+        self._numbers: dict[bytes, int] = {}
+        self.number(np.array([KEPT]))
+
+    def number(self, channels: np.ndarray) -> int:
+        """Return the number of a row of channels."""
+        channels = np.asarray(channels, int)
+        key = channels.tobytes()
+        if key not in self._numbers:
+            self._numbers[key] = len(self.channels)
+            self.channels.append(channels)
+        return self._numbers[key]
+
+
+class _Terms:
+    """One product per weight: coefficients (parameters, FLOPs, all weights) times numbers of kept slices."""
+
+    def __init__(self) -> None:
+        self.coefficients: list[tuple[float, float, float]] = []
+        self._rows: list[list[int]] = []
+
+    def add(
+        self,
+        layer: keras.Layer,
+        axes_by_path: dict[str, list[WeightAxis]],
+        *,
+        rows: _Rows,
+        applications: Counter[int],
+    ) -> slice:
+        """Add a layer's weights and return the place of their terms."""
+        trainable = {id(weight) for weight in layer.trainable_weights}
+        start = len(self.coefficients)
+        for weight in layer.weights:
+            axes = axes_by_path.get(weight.path, [])
+            sliced = {axis.axis for axis in axes}
+            size = float(np.prod([n for i, n in enumerate(weight.shape) if i not in sliced]))
+            uses = applications[id(weight)]
+            self.coefficients.append((size * (id(weight) in trainable), size * uses, size))
+            self._rows.append([rows.number(axis.channels) for axis in axes])
+        return slice(start, len(self.coefficients))
+
+    def factors(self) -> tuple[np.ndarray, ...]:
+        """Return the rows of each term, one array per factor; row 0 where a term has fewer factors."""
+        num_factors = max(2, max((len(rows) for rows in self._rows), default=0))
+        padded = [rows + [0] * (num_factors - len(rows)) for rows in self._rows]
+        return tuple(np.array(padded, int).reshape(-1, num_factors).T)
+
+
+def _written(
+    found: list[LeafCall], channel_map: ChannelMap, rows: _Rows
+) -> tuple[dict[str, list[tuple[int, int]]], dict[str, str]]:
+    """Return (row, positions) of every tensor that is written, and the kind of what writes it, by path."""
+    traced: dict[str, deque[np.ndarray]] = defaultdict(deque)
+    for output in channel_map.outputs:
+        traced[output.layer].append(output.channels)
+    written: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    kinds: dict[str, str] = {}
+    for call in found:
+        kinds[call.path] = type(call.layer).__name__
+        for shape in call.output_shapes:
+            size = (shape[-1] or 1) if len(shape) > 1 else 1
+            channels = traced[call.path].popleft() if call.is_traced and traced[call.path] else ()
+            if len(channels) != size:
+                channels = np.full(size, KEPT)
+            written[call.path].append((rows.number(channels), num_positions(shape)))
+    return written, kinds
+
+
+def _is_uncounted(layer: keras.Layer, applications: Counter[int]) -> bool:
+    """Return whether a layer has kernels of which none is known to be applied."""
+    kernels = [weight for weight in layer.weights if len(weight.shape) > 1]
+    is_lookup = isinstance(layer, keras.layers.Embedding)
+    return bool(kernels) and not is_lookup and not any(applications[id(weight)] for weight in kernels)

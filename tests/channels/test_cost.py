@@ -49,20 +49,65 @@ def test_the_table_of_a_mask_is_that_of_the_sliced_network(
     assert cost.parameters(mask) == sum(int(np.prod(weight.shape)) for weight in smaller.trainable_weights)
 
 
-def test_multiply_adds_agree_with_the_compiled_graph(
+@pytest.mark.parametrize("groups", [1, 2])
+def test_multiply_adds_agree_with_the_profiler_of_tensorflow(
+    classify, conv, draw_mask: Draw, profiled_flops: Callable[..., int], groups: int
+) -> None:
+    def body(x: keras.KerasTensor) -> keras.KerasTensor:
+        x = layers.ReLU(name="relu1")(conv(8, "conv1", strides=2)(x))
+        x = layers.DepthwiseConv2D(3, depth_multiplier=2, name="depthwise")(x)
+        x = conv(12, "conv2", groups=groups)(x)
+        x = layers.SeparableConv2D(10, 2, name="separable")(x)
+        return layers.Dense(6, name="dense")(layers.Flatten(name="flat")(x))
+
+    model = classify(body)
+    channel_map = trace_channels(model)
+    cost = CostModel(model, channel_map)
+    assert cost.full[1] == profiled_flops(model)
+    mask = draw_mask(channel_map, seed=4)
+    assert cost.flops(mask) == profiled_flops(slice_model(model, channel_map, mask))
+
+
+def test_a_dense_layer_of_an_equation_counts_by_hand() -> None:
+    inputs = keras.Input((7, 4))
+    x = layers.EinsumDense("abc,cde->abde", (7, 2, 5), name="heads")(inputs)
+    x = layers.EinsumDense("abde,dec->abc", (7, 4), name="back")(x)
+    model = keras.Model(inputs, layers.Dense(3, name="logits")(x))
+    cost = CostModel(model, trace_channels(model))
+    flops = {row.name: row.flops for row in cost.table(np.ones(cost.num_channels))}
+    assert flops == {"heads": 7 * 4 * 2 * 5, "back": 7 * 2 * 5 * 4, "logits": 7 * 4 * 3}
+
+
+def test_activations_are_all_tensors_that_the_sliced_network_writes(
     network: keras.Model, channel_map: ChannelMap, draw_mask: Draw
 ) -> None:
-    """Counted from the operations that TensorFlow runs for one image."""
-    mask, cost = draw_mask(channel_map, seed=4), CostModel(network, channel_map)
+    cost = CostModel(network, channel_map)
+    for seed in range(3):
+        mask = draw_mask(channel_map, seed=seed)
+        smaller = slice_model(network, channel_map, mask)
+        written = [layer.output.shape[1:] for layer in smaller.layers[1:]]
+        assert cost.activation_bytes(mask) == 4 * sum(int(np.prod(shape)) for shape in written)
+
+
+def test_operations_without_a_layer_and_calls_write_activations(classify, conv) -> None:
+    shared = conv(4, "shared")
+    model = classify(lambda x: shared(conv(4, "first")(x)) + shared(conv(4, "second")(x)))
+    cost = CostModel(model, trace_channels(model))
+    ones = np.ones(cost.num_channels)
+    rows = {row.name: row.activation_bytes for row in cost.table(ones, weightless=True)}
+    one = 4 * 8 * 8 * 4
+    assert rows == {"first": one, "second": one, "shared": 2 * one, "add": one, "pool": 16, "logits": 12}
+    assert cost.activation_bytes(ones) == sum(rows.values())
+    assert [row.name for row in cost.table(ones)] == ["first", "second", "shared", "logits"]
+
+
+def test_weights_fill_as_many_bytes_as_those_of_the_sliced_network(
+    network: keras.Model, channel_map: ChannelMap, draw_mask: Draw
+) -> None:
+    mask, cost = draw_mask(channel_map, seed=5), CostModel(network, channel_map)
     smaller = slice_model(network, channel_map, mask)
-    graph = tf.function(lambda x: smaller(x)).get_concrete_function(tf.TensorSpec((1, 8, 8, 3))).graph
-    counted = 0
-    for operation in graph.get_operations():
-        if operation.type in ("Conv2D", "DepthwiseConv2dNative", "MatMul"):
-            kernel = operation.inputs[1].shape
-            positions = np.prod(operation.outputs[0].shape[1:-1], dtype=int)
-            counted += int(positions * np.prod(kernel))
-    assert cost.flops(mask) == counted
+    assert cost.weight_bytes(mask) == sum(np.asarray(weight).nbytes for weight in smaller.weights)
+    assert cost.weight_bytes(mask) == sum(row.weight_bytes for row in cost.table(mask))
 
 
 def test_a_layer_called_twice_counts_its_weights_once_and_its_work_twice(classify, conv) -> None:
@@ -86,15 +131,48 @@ def test_calls_from_other_graphs_do_not_count(network: keras.Model, channel_map:
     np.testing.assert_array_equal(CostModel(network, channel_map).full, before)
 
 
-def test_work_inside_a_nested_model_counts(classify, conv) -> None:
-    inside = keras.Input((8, 8, 4))
-    block = keras.Model(inside, conv(4, "inner2")(conv(5, "inner1")(inside)), name="block")
+@pytest.mark.parametrize("kind", [keras.Model, keras.Sequential])
+def test_layers_inside_a_model_have_rows_of_their_own(classify, conv, kind: type) -> None:
+    inside = keras.Input((8, 8, 4), name="inside")
+    inner = [conv(5, "inner1"), conv(4, "inner2")]
+    if kind is keras.Model:
+        block = keras.Model(inside, inner[1](inner[0](inside)), name="block")
+    else:
+        block = keras.Sequential([inside, *inner], name="block")
     model = classify(lambda x: block(block(conv(4, "conv")(x))))
     cost = CostModel(model, trace_channels(model))
-    row = next(row for row in cost.table(np.ones(cost.num_channels)) if row.name == "block")
-    assert row.flops == 2 * 64 * 9 * (4 * 5 + 5 * 4)
-    assert row.parameters == block.count_params()
-    assert row.channels == 4
+    rows = {row.name: row for row in cost.table(np.ones(cost.num_channels))}
+    assert list(rows) == ["conv", "block/inner1", "block/inner2", "logits"]
+    assert [rows[f"block/inner{i}"].flops for i in (1, 2)] == [2 * 64 * 9 * 4 * 5] * 2
+    assert [rows[f"block/inner{i}"].channels for i in (1, 2)] == [5, 4]
+    assert [rows[f"block/inner{i}"].activation_bytes for i in (1, 2)] == [4 * 2 * 64 * 5, 4 * 2 * 64 * 4]
+    assert rows["block/inner1"].parameters == 9 * 4 * 5 + 5
+    assert cost.full[0] == model.count_params()
+
+
+def test_a_model_inside_is_counted_on_the_sizes_it_is_called_on(classify, conv) -> None:
+    """As a convolutional base without a head is, built for images of any size."""
+    inside = keras.Input((None, None, 3))
+    base = keras.Model(inside, conv(4, "inner", strides=2)(inside), name="base")
+    model = classify(lambda x: base(x))
+    cost = CostModel(model, trace_channels(model))
+    row = next(row for row in cost.table(np.ones(cost.num_channels)) if row.name == "base/inner")
+    assert (row.flops, row.activation_bytes) == (16 * 9 * 3 * 4, 4 * 16 * 4)
+    assert cost.is_sized
+
+
+def test_a_network_for_images_of_any_size_says_so(conv) -> None:
+    image = keras.Input((None, None, 3))
+    model = keras.Model(image, conv(4, "conv2")(conv(4, "conv1")(image)))
+    assert not CostModel(model, trace_channels(model)).is_sized
+
+
+def test_layers_whose_work_is_not_counted_are_named(conv) -> None:
+    words = keras.Input((6,), dtype="int32")
+    x = layers.Embedding(10, 4, name="embedding")(words)
+    x = layers.LSTM(3, name="lstm")(layers.Conv1D(5, 3, name="conv")(x))
+    model = keras.Model(words, layers.Dense(2, name="logits")(x))
+    assert CostModel(model, trace_channels(model)).uncounted == ("lstm",)
 
 
 def test_fractions_are_the_same_numbers_differentiably(
