@@ -109,6 +109,10 @@ class Call:
         """Say that channels go or stay together, element by element."""
         self._trace.tie(first, second)
 
+    def part(self, channels: np.ndarray) -> None:
+        """Say that these channels go a way of their own, so that one of them has to stay."""
+        self._trace.parts.append(channels)
+
     def lock(self, channels: np.ndarray, reason: str) -> None:
         """Forbid the removal of channels, for a reason in words."""
         self._trace.lock(channels, self.path, reason)

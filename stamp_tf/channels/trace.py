@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -101,6 +101,7 @@ class Trace:
     ids: dict[int, np.ndarray] = field(default_factory=dict)
     axes: dict[tuple[str, int], tuple[np.ndarray, Role, str]] = field(default_factory=dict)
     ties: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+    parts: list[np.ndarray] = field(default_factory=list)
     locks: list[tuple[np.ndarray, str, str]] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
     outputs: list[tuple[str, int, int, np.ndarray]] = field(default_factory=list)
@@ -180,23 +181,21 @@ class Trace:
                 for root in dict.fromkeys(roots[channels].tolist()):
                     if not locked[root] and layer not in makers.setdefault(root, []):
                         makers[root].append(layer)
-        # Channels of the same producers form a group: the coarsest cut that lets every layer keep one.
-        by_producers: dict[tuple[str, ...], list[int]] = {}
+        parts: dict[int, list[int]] = {}
+        for part, channels in enumerate(self.parts):
+            for root in roots[channels].tolist():
+                parts.setdefault(root, []).append(part)
+        # Channels of the same producers and parts form a group: the coarsest cut that lets every layer keep one.
+        by_producers: dict[tuple[tuple[str, ...], tuple[int, ...]], list[int]] = {}
         for root, names_of_root in makers.items():
-            by_producers.setdefault(tuple(names_of_root), []).append(root)
+            by_producers.setdefault((tuple(names_of_root), tuple(parts.get(root, ()))), []).append(root)
         number = np.full(self.size, KEPT)
         groups, start = [], 0
-        for layers, members in by_producers.items():
+        for (layers, _), members in by_producers.items():
             number[members] = np.arange(start, start + len(members))
             groups.append(ChannelGroup(layers[0], start, len(members), layers))
             start += len(members)
-        names = Counter(group.name for group in groups)
-        groups = [
-            group
-            if names[group.name] == 1
-            else ChannelGroup("+".join(group.producers), group.start, group.size, group.producers)
-            for group in groups
-        ]
+        groups = _with_own_names(groups)
         numbers = number[roots]
         probes: dict[int, ChannelProbe] = {}
         for channel in np.flatnonzero((self.probes[: self.size, 0] >= 0) & (numbers != KEPT)).tolist():
@@ -245,6 +244,22 @@ class Trace:
         return tuple(
             KeptWhole(layer, reason, tuple(producers)) for (layer, reason), producers in found.items()
         )
+
+
+def _with_own_names(groups: list[ChannelGroup]) -> list[ChannelGroup]:
+    """Name groups after all their producers where the first is not enough, and number what is alike then."""
+    names = Counter(group.name for group in groups)
+    groups = [
+        group if names[group.name] == 1 else replace(group, name="+".join(group.producers))
+        for group in groups
+    ]
+    names, seen = Counter(group.name for group in groups), Counter[str]()
+    numbered = []
+    for group in groups:
+        seen[group.name] += 1
+        name = group.name if names[group.name] == 1 else f"{group.name} part {seen[group.name]}"
+        numbered.append(replace(group, name=name))
+    return numbered
 
 
 def _roots(size: int, ties: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:

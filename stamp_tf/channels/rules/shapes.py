@@ -108,6 +108,8 @@ def split(call: Call) -> str | None:
     else:
         for index, end in enumerate(parts):
             call.count("indices_or_sections", call.channels[:end], index=index)
+        for piece in pieces:
+            call.part(piece)
     for output, piece in enumerate(pieces):
         call.write(piece, output=output)
     return None
