@@ -13,6 +13,8 @@ on the core do not count.
 """
 
 import argparse
+import dataclasses
+import gc
 import json
 import subprocess
 import sys
@@ -57,13 +59,14 @@ class KerasSide:
             **self._cost(model),
             "num_groups": len(self.channel_map.groups),
             "removable_share": removable_share(model, self.channel_map),
-            "kept_whole": [list(pair) for pair in self.channel_map.kept_whole],
+            "kept_whole": [dataclasses.astuple(kept) for kept in self.channel_map.kept_whole],
         }
 
     def trace(self) -> dict[str, Any]:
         """Time the tracing, groups included."""
         from stamp_tf.channels import trace_channels
 
+        gc.collect()  # Else what other steps left behind is cleared away within this one.
         started = time.process_time()
         self.channel_map = trace_channels(self.models["full"])
         return {"seconds": time.process_time() - started}
@@ -78,6 +81,7 @@ class KerasSide:
         mask = np.ones(self.channel_map.num_channels, "float32")
         for group in self.channel_map.groups:
             mask[group.start + rng.permutation(group.size)[: group.size // 2]] = 0
+        gc.collect()
         started = time.process_time()
         pruned = slice_model(self.models["full"], self.channel_map, mask)
         seconds = time.process_time() - started

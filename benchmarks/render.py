@@ -2,7 +2,8 @@
 
     python benchmarks/render.py
 
-Reads `benchmarks/results/*.jsonl` and nothing else; computes nothing but means, deviations and differences.
+Reads `benchmarks/results/*.jsonl` and nothing else; computes nothing but means, deviations and differences. Plots go to
+`benchmarks/plots`; they need matplotlib.
 """
 
 import argparse
@@ -13,6 +14,8 @@ from pathlib import Path
 from stamp_tf.benchmark.origin import made_with
 from stamp_tf.benchmark.peer_tables import peer_tables
 from stamp_tf.benchmark.pruning_tables import pruning_tables
+from stamp_tf.benchmark.removal_plot import plot_removal
+from stamp_tf.benchmark.removal_tables import removal_table
 from stamp_tf.benchmark.results import Record, read_results
 from stamp_tf.benchmark.tables import (
     exactness_table,
@@ -28,18 +31,22 @@ SECTIONS: dict[str, tuple[str, Callable[[Sequence[Record]], str]]] = {
     "pruning_cost": ("Accuracy and time on small sets", pruning_tables),
     "meta_step": ("The meta step against a plain training step", meta_step_table),
     "speed": ("Measured speed-up", speed_table),
+    "removal_speed": ("What removing channels is worth", removal_table),
     "peers": ("Beside torch-pruning", peer_tables),
     "masks_iou": ("Do masks depend on the data set?", masks_iou_table),
     "exactness": ("Masked is sliced; a budget is kept", exactness_table),
     "help_time": ("`stamp-tf --help`", help_time_table),
 }
 
+PLOTS: dict[str, Callable[[Sequence[Record], Path], None]] = {"removal_speed": plot_removal}
 
-def page(results: Path) -> str:
+
+def page(results: Path, plots: Path | None = None) -> str:
     """Return the whole page.
 
     Args:
         results: The folder of raw results.
+        plots: The folder to draw plots into, beside the page; None draws none and leaves them out.
     """
     parts = [
         "# Benchmarks",
@@ -51,7 +58,11 @@ def page(results: Path) -> str:
     for name, (title, render) in SECTIONS.items():
         records = read_results(results / f"{name}.jsonl")
         if records:
-            parts += [f"## {title}", render(records), made_with(records)]
+            parts += [f"## {title}", render(records)]
+            if name in PLOTS and plots is not None:
+                PLOTS[name](records, plots / f"{name}.png")
+                parts.append(f"![{title}]({plots.name}/{name}.png)")
+            parts.append(made_with(records))
     if (results / "set_encoder_memory.md").exists():
         parts += [
             "## Memory of the set encoders",
@@ -66,7 +77,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--results", type=Path, default=FOLDER / "results")
     parser.add_argument("--output", type=Path, default=FOLDER / "README.md")
     options = parser.parse_args(arguments)
-    options.output.write_text(page(options.results))
+    options.output.write_text(page(options.results, options.output.parent / "plots"))
 
 
 if __name__ == "__main__":

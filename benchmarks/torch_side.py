@@ -5,6 +5,7 @@ Started by `peers.py --torch-python`, with PyTorch and torch-pruning installed. 
 """
 
 import copy
+import gc
 import json
 import os
 import sys
@@ -41,6 +42,7 @@ class TorchSide:
 
     def trace(self) -> dict[str, Any]:
         """Time the dependency graph, it with the list of all groups, and the copy that pruning in place needs."""
+        gc.collect()  # Else what other steps left behind is cleared away within this one.
         copying = time.process_time()
         self.copy = copy.deepcopy(self.models["full"])
         started = time.process_time()
@@ -61,6 +63,7 @@ class TorchSide:
             dependency, indices = group[0]
             order = torch.randperm(len(indices), generator=generator)[: len(indices) // 2]
             chosen.append((dependency.target.module, dependency.handler, order.tolist()))
+        gc.collect()
         started = time.process_time()
         for module, handler, indices in chosen:
             if indices:
