@@ -22,7 +22,7 @@ from stamp_cli.options import (
     run_options,
 )
 from stamp_cli.progress import Progress
-from stamp_cli.references import find_source, from_option
+from stamp_cli.references import find_source, from_option, read_model
 from stamp_cli.tensorboard import TensorBoard, tensorboard_option
 from stamp_cli.values import KeyValue, Number
 from stamp_cli.verbosity import load_tensorflow
@@ -40,11 +40,21 @@ _PHASES = {"prune": "Pruning", "finetune": "Fine-tuning"}
 @backbone_options()
 @from_option
 @click.option(
+    "--model",
+    "model_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Prune your own model, a .keras file, instead of a reference network.",
+)
+@click.option(
+    "--pixels",
+    type=click.Choice(["standardized", "0:255", "0:1", "-1:1", "imagenet"]),
+    help="What the images of --model are scaled to.  [default: 0:255 if it scales them itself, else standardized]",
+)
+@click.option(
     "--method",
     type=RegisteredName("stamp_tf.pruners"),
-    default="stamp",
-    show_default=True,
-    help="The pruner.",
+    help="The pruner.  [default: stamp; l1 with --model]",
 )
 @budget_options()
 @click.option(
@@ -68,8 +78,9 @@ _PHASES = {"prune": "Pruning", "finetune": "Fine-tuning"}
 @click.option("--structure-only", is_flag=True, help="Keep the widths and start from fresh weights.")
 @click.option(
     "--head",
-    type=click.Choice(["ridge", "random"]),
-    help="First values of the last layer.  [default: ridge; random with --structure-only]",
+    type=click.Choice(["ridge", "random", "keep"]),
+    help="First values of the last layer: in closed form, at random, or its own.  [default: ridge; random with "
+    "--structure-only]",
 )
 @click.option("--finetune-epochs", type=click.IntRange(min=0), default=20, show_default=True)
 @click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True)
@@ -88,12 +99,14 @@ def command(
     network: BackboneOptions,
     budget: BudgetOptions,
     source: Path | None,
-    method: str,
+    model_file: Path | None,
+    pixels: str | None,
+    method: str | None,
     epochs_prune: float | None,
     widths_of: Path | None,
     method_options: tuple[tuple[str, Any], ...],
     structure_only: bool,
-    head: Literal["ridge", "random"] | None,
+    head: Literal["ridge", "random", "keep"] | None,
     finetune_epochs: int,
     batch_size: int,
     learning_rate: float,
@@ -103,17 +116,24 @@ def command(
     dollars_per_hour: float | None,
     tensorboard: bool,
 ) -> None:
-    """Prune a reference network for a data set and fine-tune it.
+    """Prune a reference network, or your own model, for a data set and fine-tune it.
 
     Without --keep-params and --max-flops, the channels that the mask generator expects to be closed go.
     Without --run-dir, the run is written to a new folder in runs/.
     """
     from stamp_tf.runs import RunDirectory
 
+    method = method or ("stamp" if model_file is None else "l1")
     directory = RunDirectory(_run_dir(run, data, method))
     directory.check(resume=run.resume, overwrite=run.overwrite)
     board = TensorBoard(directory.path) if tensorboard else None
-    found = find_source(source, network)
+    start_from: Any = source
+    if model_file is None:
+        if pixels is not None:
+            raise StampError("--pixels needs --model, because a reference knows its pixels; leave it out.")
+        found = find_source(source, network)
+    else:
+        found, start_from = read_model(model_file, pixels, network, source)
     options = dict(method_options)
     if epochs_prune is not None:
         options["epochs_prune"] = epochs_prune
@@ -156,7 +176,7 @@ def command(
 
         result = prune(
             dataset,
-            source,
+            start_from,
             backbone=found.backbone,
             config=config,
             checkpoints=directory.checkpoints,

@@ -3,12 +3,16 @@
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from stamp_cli.options import BackboneOptions
+from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
+
+if TYPE_CHECKING:
+    from stamp_tf.meta.reference import Reference
 
 _DEFAULT_BACKBONE = "vgg19"
 
@@ -81,6 +85,35 @@ def find_source(path: Path | None, network: BackboneOptions) -> Source:
             ) from None
     _compare(found, network)
     return found
+
+
+def read_model(
+    path: Path, pixels: str | None, network: BackboneOptions, source: Path | None
+) -> "tuple[Source, Reference]":
+    """Read somebody's own model as a reference.
+
+    Args:
+        path: What `--model` names.
+        pixels: What `--pixels` says.
+        network: What `--backbone`, `--width` and `--image-size` say; nothing is allowed.
+        source: What `--from` names; nothing is allowed.
+
+    Raises:
+        StampError: If it is no functional model from images to classes, or another option names a network, too.
+    """
+    others = {"--from": source, "--backbone": network.backbone, "--width": network.width}
+    for option, value in (others | {"--image-size": network.image_shape}).items():
+        if value is not None:
+            raise StampError(f"--model and {option} must not be given together; leave {option} out.")
+    load_tensorflow()
+    from stamp_tf.meta.model_reference import reference_of_model
+    from stamp_tf.meta.network_file import load_network
+
+    reference = reference_of_model(load_network(path), pixels=pixels)
+    backbone = reference.backbone
+    return Source(
+        path, backbone.name, backbone.input_shape, {"pixels": reference.description["pixels"]}
+    ), reference
 
 
 def _compare(found: Source, network: BackboneOptions) -> None:

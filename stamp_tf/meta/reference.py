@@ -12,70 +12,15 @@ import numpy as np
 
 import stamp_registry
 from stamp_tf.backbones.naming import layers_numbered_anew
-from stamp_tf.channels import ChannelCut, ChannelMap, CostModel, inlined, trace_channels
+from stamp_tf.channels import ChannelCut, ChannelMap, CostModel, trace_channels
 from stamp_tf.checkpoints import load_state, save_state
 from stamp_tf.data import ImageSet, Normalization, StreamedSet, balanced_part, random_part
 from stamp_tf.errors import StampError
+from stamp_tf.meta.backbone_config import BackboneConfig
 from stamp_tf.meta.probe import Probe
 from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.runs import RunDirectory
 from stamp_tf.set_encoders.by_class import encode_by_class, keeps_images
-
-
-@dataclass(frozen=True)
-class BackboneConfig:
-    """How to build a backbone again.
-
-    Args:
-        name: Its name in the registry.
-        input_shape: Height, width and depth of an image.
-        num_classes: Number of logits.
-        options: Further arguments of the backbone, such as `width`.
-    """
-
-    name: str
-    input_shape: tuple[int, int, int]
-    num_classes: int
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    def build(self, *, num_classes: int | None = None) -> keras.Model:
-        """Build the network with fresh weights.
-
-        Args:
-            num_classes: Overrides the number of logits.
-
-        Raises:
-            StampError: If the backbone refuses its options.
-        """
-        backbone = stamp_registry.load("stamp_tf.backbones", self.name)
-        try:
-            with layers_numbered_anew():
-                model = backbone(tuple(self.input_shape), num_classes or self.num_classes, **self.options)
-                # A channel within a nested model could not be looked at.
-                return inlined(model)
-        except TypeError as error:
-            raise StampError(
-                f"--backbone {self.name} must accept its options, but {dict(self.options)} gave '{error}'; "
-                "leave the option out or choose another backbone."
-            ) from None
-
-    def with_num_classes(self, num_classes: int) -> BackboneConfig:
-        """Return the same backbone with another number of logits."""
-        return replace(self, num_classes=num_classes)
-
-    def to_config(self) -> dict[str, Any]:
-        """Return JSON content."""
-        return {
-            "name": self.name,
-            "input_shape": list(self.input_shape),
-            "num_classes": self.num_classes,
-            "options": dict(self.options),
-        }
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> BackboneConfig:
-        """Undo `to_config`."""
-        return cls(config["name"], tuple(config["input_shape"]), config["num_classes"], config["options"])
 
 
 @dataclass
@@ -105,6 +50,16 @@ class Reference:
         _check_trainable(self.model, self.channel_map)
         self.cost_model = CostModel(self.model, self.channel_map)
         self.cut = ChannelCut(self.channel_map, self.cost_model)
+
+    def normalization_for(self, images: ImageSet | StreamedSet) -> Normalization:
+        """Return how a target's images are normalised: as the model was trained if it says so, else by their own
+        mean and deviation.
+
+        Args:
+            images: The target's training images.
+        """
+        fixed = self.description.get("pixels", "standardized") != "standardized"
+        return self.normalization if fixed else Normalization.of(images)
 
     @property
     def needs_classes(self) -> bool:

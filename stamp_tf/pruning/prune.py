@@ -18,6 +18,8 @@ from stamp_tf.bundled import load_bundled
 from stamp_tf.channels import Budget, ChannelCut, CostModel, slice_model
 from stamp_tf.data import DataSet, Normalization, as_dataset
 from stamp_tf.errors import StampError
+from stamp_tf.meta.model_reference import reference_of_model
+from stamp_tf.meta.network_file import load_network
 from stamp_tf.meta.reference import Reference, as_reference
 from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
@@ -38,7 +40,8 @@ class PruneConfig:
         keep_params: Largest fraction of parameters, or None.
         max_flops: Largest fraction of multiply-adds, or None. Without both, the method's own rule holds.
         structure_only: Keep the widths and start from fresh weights (STAMP-Structure).
-        head: `ridge` in closed form or `random`; None means ridge, and random with `structure_only`.
+        head: `ridge` in closed form, `random`, or `keep` for that of the network itself, which needs its classes;
+            None means ridge, and random with `structure_only`.
         finetune: Options of fine-tuning.
         seed: Of everything random.
         options: Of the method, such as `epochs_prune` or `widths`; it lists them in `option_names`.
@@ -48,15 +51,17 @@ class PruneConfig:
     keep_params: float | None = None
     max_flops: float | None = None
     structure_only: bool = False
-    head: Literal["ridge", "random"] | None = None
+    head: Literal["ridge", "random", "keep"] | None = None
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
     seed: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         Budget(self.keep_params, self.max_flops)
-        if self.head not in (None, "ridge", "random"):
-            raise StampError(f"--head must be ridge or random, but got {self.head}; ridge is the default.")
+        if self.head not in (None, "ridge", "random", "keep"):
+            raise StampError(
+                f"--head must be ridge, random or keep, but got {self.head}; ridge is the default."
+            )
 
     @property
     def budget(self) -> Budget:
@@ -110,7 +115,7 @@ class PruneResult:
 
 def prune(
     dataset: DataSet | str,
-    reference: Reference | str | Path | None = None,
+    reference: Reference | keras.Model | str | Path | None = None,
     *,
     backbone: str = "vgg19",
     config: PruneConfig | None = None,
@@ -122,7 +127,8 @@ def prune(
 
     Args:
         dataset: The target, or its name as after `--dataset`.
-        reference: A reference, a run directory or file of one; None takes the bundled one.
+        reference: A reference, a run directory or file of one; your own model or its `.keras` file, for a method
+            that needs no meta-training; None takes the bundled one.
         backbone: Which bundled reference.
         config: Options.
         checkpoints: Where fine-tuning keeps its state and goes on from; None keeps none.
@@ -162,7 +168,7 @@ def prune(
             f"{dataset.image_shape}; load it with that image_shape."
         )
     keras.utils.set_random_seed(config.seed)
-    normalization = Normalization.of(dataset.train)
+    normalization = reference.normalization_for(dataset.train)
     model = reference.backbone.build(num_classes=dataset.num_classes)
     transfer_weights(reference.model, model)
     cost = CostModel(model, reference.channel_map)
@@ -191,7 +197,7 @@ def prune(
     with _clock(times, "statistics"):
         recalibrate_statistics(small, statistics_images(dataset.train, normalization, seed=config.seed))
     with _clock(times, "head"):
-        if (config.head or ("random" if config.structure_only else "ridge")) == "ridge":
+        if _first_head(config, reference) == "ridge":
             fit_head(small, dataset.train, normalization=normalization)
     settings = dataclasses.replace(config.finetune, seed=config.seed)
     records = finetune(
@@ -221,17 +227,32 @@ def prune(
     )
 
 
-def find_reference(reference: Reference | str | Path | None, *, backbone: str) -> Reference:
+def find_reference(reference: Reference | keras.Model | str | Path | None, *, backbone: str) -> Reference:
     """Return a reference from what a user may give.
 
     Args:
-        reference: A reference, a run directory, a file, or None for the bundled one.
-        backbone: Name of the backbone; it has to fit.
+        reference: A reference, a run directory or file of one, a model or its `.keras` file, or None for the
+            bundled one.
+        backbone: Name of the bundled one.
 
     Raises:
-        StampError: If there is none, or it is of another backbone.
+        StampError: If there is none.
     """
-    return load_bundled(backbone) if reference is None else as_reference(reference)
+    if reference is None:
+        return load_bundled(backbone)
+    if isinstance(reference, str | Path) and Path(reference).suffix == ".keras":
+        reference = load_network(reference)
+    return reference_of_model(reference) if isinstance(reference, keras.Model) else as_reference(reference)
+
+
+def _first_head(config: PruneConfig, reference: Reference) -> str:
+    """Return where the last layer's first values come from."""
+    if config.head is not None:
+        return config.head
+    if config.structure_only:
+        return "random"
+    # Somebody's own model may end in something that no closed form fits.
+    return "keep" if reference.backbone.architecture and not reference.backbone.head else "ridge"
 
 
 def _mask_of(proposal: Proposal, cut: ChannelCut, config: PruneConfig) -> np.ndarray:

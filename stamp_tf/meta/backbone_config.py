@@ -1,0 +1,107 @@
+"""How to build a backbone again: by its name in the registry, or from the architecture of somebody's model."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import keras
+
+import stamp_registry
+from stamp_tf.backbones.naming import layers_numbered_anew
+from stamp_tf.channels import inlined
+from stamp_tf.errors import StampError
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """How to build a backbone again.
+
+    Args:
+        name: Its name in the registry; with an architecture, that of the model.
+        input_shape: Height, width and depth of an image.
+        num_classes: Number of logits.
+        options: Further arguments of the backbone, such as `width`.
+        architecture: A model as Keras serialises it, for one that no backbone builds.
+        head: With an architecture, the dense layer that makes the logits; None where something else does.
+    """
+
+    name: str
+    input_shape: tuple[int, int, int]
+    num_classes: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+    architecture: Mapping[str, Any] | None = field(default=None, repr=False)
+    head: str | None = None
+
+    def build(self, *, num_classes: int | None = None) -> keras.Model:
+        """Build the network with fresh weights.
+
+        Args:
+            num_classes: Overrides the number of logits.
+
+        Raises:
+            StampError: If the backbone refuses its options, or its head cannot have as many logits.
+        """
+        with layers_numbered_anew():
+            if self.architecture is not None:
+                return self._from_architecture(num_classes or self.num_classes)
+            backbone = stamp_registry.load("stamp_tf.backbones", self.name)
+            try:
+                model = backbone(tuple(self.input_shape), num_classes or self.num_classes, **self.options)
+            except TypeError as error:
+                raise StampError(
+                    f"--backbone {self.name} must accept its options, but {dict(self.options)} gave '{error}'; "
+                    "leave the option out or choose another backbone."
+                ) from None
+            # A channel within a nested model could not be looked at.
+            return inlined(model)
+
+    def _from_architecture(self, num_classes: int) -> keras.Model:
+        self._check_head(num_classes)
+        architecture: Any = copy.deepcopy(self.architecture)
+        for layer in architecture["config"]["layers"]:
+            if layer["config"]["name"] == self.head:
+                layer["config"]["units"] = num_classes
+        return keras.saving.deserialize_keras_object(architecture, safe_mode=True)
+
+    def _check_head(self, num_classes: int) -> None:
+        if self.architecture is not None and self.head is None and num_classes != self.num_classes:
+            raise StampError(
+                f"--model must end in a dense layer to get another number of classes, but {self.name} ends in "
+                f"something else with {self.num_classes} where --dataset has {num_classes}; end it in a dense layer."
+            )
+
+    def with_num_classes(self, num_classes: int) -> BackboneConfig:
+        """Return the same backbone with another number of logits.
+
+        Raises:
+            StampError: If its head cannot have as many.
+        """
+        self._check_head(num_classes)
+        return replace(self, num_classes=num_classes)
+
+    def to_config(self) -> dict[str, Any]:
+        """Return JSON content."""
+        config = {
+            "name": self.name,
+            "input_shape": list(self.input_shape),
+            "num_classes": self.num_classes,
+            "options": dict(self.options),
+        }
+        if self.architecture is not None:
+            config |= {"architecture": self.architecture, "head": self.head}
+        return config
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> BackboneConfig:
+        """Undo `to_config`."""
+        return cls(
+            config["name"],
+            tuple(config["input_shape"]),
+            config["num_classes"],
+            config["options"],
+            config.get("architecture"),
+            config.get("head"),
+        )

@@ -1,0 +1,134 @@
+"""A network that somebody else saved: a `.keras` file, loaded in safe mode."""
+
+import importlib
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+
+import stamp_registry
+from stamp_tf.channels.graph import functional_graph
+from stamp_tf.errors import StampError
+
+_RULES = "stamp_tf.channel_rules"
+# Keras imports these by itself.
+_KNOWN = ("keras", "keras_hub", "keras_cv", "keras_nlp")
+_MOST_NAMED = 3
+_MOST_LETTERS = 160
+
+
+def load_network(path: str | Path) -> keras.Model:
+    """Load a functional model from a `.keras` file without running code that the file brings along.
+
+    Layers of a package with entry points in `stamp_tf.channel_rules` are found if they are registered with Keras;
+    those of any other package are found once it is imported.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The model, not compiled.
+
+    Raises:
+        StampError: If it is no such file, holds a Lambda layer or classes that are not known, or the model is not
+            functional.
+    """
+    path = Path(path)
+    config = _read_config(path)
+    _import_plugins(config)
+    missing = sorted({name for name, registered in _customs(config) if not _is_registered(registered)})
+    if missing:
+        more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
+        raise StampError(
+            f"{path} must hold classes that Keras knows, but needs {', '.join(missing[:_MOST_NAMED])}{more}; "
+            "decorate them with keras.saving.register_keras_serializable and give their package an entry point in "
+            f"{_RULES}, or import it first in Python."
+        )
+    if any(_is_lambda(node) for node in _objects(config)):
+        raise StampError(
+            f"{path} must load without running code out of the file, but holds a Lambda; write a layer class in its "
+            "place."
+        )
+    try:
+        model = keras.saving.load_model(path, safe_mode=True, compile=False)
+    # What a file can break in Keras is of any type.
+    except Exception as error:
+        raise StampError(
+            f"{path} must be a model that this version of Keras loads, but gave '{_reason(error)}'; save it anew."
+        ) from None
+    functional_graph(model)
+    return model
+
+
+def _read_config(path: Path) -> Any:
+    """Return the configuration within the file."""
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "not there"
+        raise StampError(f"A network must be a .keras file, but {path} is {what}; check the path.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return json.loads(archive.read("config.json"))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        pass
+    raise StampError(
+        f"A network must be a .keras file, but {path} cannot be read as one; save it with model.save('model.keras')."
+    )
+
+
+def _import_plugins(config: Any) -> None:
+    """Import the modules of those layers for which an installed package brings a channel rule."""
+    declared = set(stamp_registry.names(_RULES))
+    for node in _objects(config):
+        module = node.get("module")
+        if module and f"{module}.{node['class_name']}" in declared:
+            try:
+                importlib.import_module(module)
+            except ImportError:
+                # The class is then missing, which is what there is to say.
+                continue
+
+
+def _customs(config: Any) -> Iterator[tuple[str, str]]:
+    """Yield (name to be shown, name registered with Keras) of what Keras alone does not have."""
+    for node in _objects(config):
+        name, module = node["class_name"], node.get("module")
+        if node.get("registered_name") == "function":
+            # Keras's own functions have a plain name and no package.
+            if not hasattr(keras.activations, str(node["config"])) and ">" in str(node["config"]):
+                yield node["config"], node["config"]
+        elif node.get("registered_name") and (module or "").partition(".")[0] not in _KNOWN:
+            yield f"{module}.{name}" if module else name, node["registered_name"]
+
+
+def _is_registered(name: str) -> bool:
+    return keras.saving.get_registered_object(name) is not None
+
+
+def _is_lambda(node: dict[str, Any]) -> bool:
+    # An activation without a class is the code of a Python lambda.
+    activation = node.get("config", {}).get("activation") if isinstance(node.get("config"), dict) else None
+    is_code = isinstance(activation, dict) and "class_name" not in activation
+    return is_code or node["class_name"] in ("Lambda", "__lambda__")
+
+
+def _objects(node: Any) -> Iterator[dict[str, Any]]:
+    """Walk a Keras configuration and yield every object that it describes."""
+    if isinstance(node, dict):
+        if isinstance(node.get("class_name"), str):
+            yield node
+        for child in node.values():
+            yield from _objects(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _objects(child)
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong out of Keras's long words."""
+    words = " ".join(str(error).split()).rpartition("Exception encountered: ")[2]
+    words = re.split(r"(?<=[a-z'\"`)])\. ", words)[0]
+    return words if len(words) <= _MOST_LETTERS else f"{words[:_MOST_LETTERS]} ..."
