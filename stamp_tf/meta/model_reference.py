@@ -79,7 +79,8 @@ def _with_logits(model: keras.Model) -> tuple[keras.Model, str | None]:
     while _is_softmax(output._keras_history.operation):
         output = output._keras_history.operation.input
     model = keras.Model(model.inputs[0], output, name=model.name)
-    model.trainable = True
+    for each in model.layers:
+        each.trainable = True
     layer = output._keras_history.operation
     activation = getattr(getattr(layer, "activation", None), "__name__", None)
     if activation == "softmax":

@@ -1,0 +1,137 @@
+"""Somebody's own model as a reference: the same function, whatever it is wrapped in."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from stamp_tf.errors import StampError
+from stamp_tf.meta.backbone_config import BackboneConfig
+from stamp_tf.meta.model_reference import reference_of_model
+
+SHAPE = (12, 12, 3)
+
+
+def body() -> keras.Model:
+    image = keras.Input(SHAPE)
+    x = layers.Conv2D(6, 3, activation="relu", name="conv1")(image)
+    x = layers.BatchNormalization(name="norm")(layers.Conv2D(8, 3, name="conv2")(x))
+    return keras.Model(image, layers.GlobalAveragePooling2D(name="pool")(x), name="body")
+
+
+def functional() -> keras.Model:
+    inside = body()
+    x = layers.Dense(4, activation="softmax", name="classes")(inside.output)
+    return keras.Model(inside.input, x, name="mine")
+
+
+def with_activation_layer() -> keras.Model:
+    inside = body()
+    x = layers.Softmax(name="shares")(layers.Dense(4, name="classes")(inside.output))
+    return keras.Model(inside.input, x, name="mine")
+
+
+def sequential() -> keras.Model:
+    head = layers.Dense(4, activation="softmax", name="classes")
+    return keras.Sequential([keras.Input(SHAPE), body(), layers.Dropout(0.1), head], name="mine")
+
+
+def frozen() -> keras.Model:
+    model = sequential()
+    model.layers[0].trainable = False
+    return model
+
+
+def lively(model: keras.Model) -> keras.Model:
+    rng = np.random.default_rng(3)
+    for weight in model.weights:
+        low = 0.5 if "variance" in weight.path else -0.3
+        weight.assign(rng.uniform(low, 1, weight.shape) * 0.5)
+    return model
+
+
+@pytest.mark.parametrize("make", [functional, with_activation_layer, sequential, frozen])
+def test_it_answers_with_the_models_own_logits(make: Callable[[], keras.Model]) -> None:
+    model = lively(make())
+    reference = reference_of_model(model)
+    images = np.random.default_rng(0).normal(size=(5, *SHAPE)).astype("float32")
+    logits = np.asarray(reference.model(images, training=False))
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    np.testing.assert_allclose(shares, model(images, training=False), atol=1e-6)
+    assert {group.name: group.size for group in reference.channel_map.groups} == {"conv1": 6, "conv2": 8}
+
+
+def test_the_model_is_left_as_it_was() -> None:
+    model = sequential()
+    config, calls = model.get_config(), [len(layer._inbound_nodes) for layer in model._flatten_layers()]
+    model.layers[0].trainable = False
+    reference_of_model(model)
+    assert [len(layer._inbound_nodes) for layer in model._flatten_layers()] == calls
+    assert not model.layers[0].trainable
+    model.layers[0].trainable = True
+    assert model.get_config() == config
+
+
+def test_it_is_built_again_for_other_classes_from_json() -> None:
+    reference = reference_of_model(sequential())
+    config = reference.backbone.with_num_classes(7).to_config()
+    rebuilt = BackboneConfig.from_config(config).build()
+    assert rebuilt.output_shape == (None, 7)
+    assert [weight.path for weight in rebuilt.weights] == [weight.path for weight in reference.model.weights]
+
+
+def test_everything_is_trained_after_pruning() -> None:
+    assert all(layer.trainable for layer in reference_of_model(frozen()).model.layers)
+
+
+def test_another_number_of_classes_needs_a_dense_end() -> None:
+    image = keras.Input(SHAPE)
+    x = layers.Conv2D(4, 3)(layers.Conv2D(6, 3)(image))
+    x = layers.Flatten()(layers.GlobalAveragePooling2D(keepdims=True)(x))
+    reference = reference_of_model(keras.Model(image, x, name="odd"))
+    with pytest.raises(
+        StampError, match=r"--model must end in a dense layer .* odd ends in something else with 4 where"
+    ):
+        reference.backbone.build(num_classes=3)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "own", "expected"),
+    [
+        (None, False, "standardized"),
+        (None, True, "0:255"),
+        ("-1:1", True, "-1:1"),
+    ],
+)
+def test_pixels_are_what_the_model_was_trained_on(pixels: str | None, own: bool, expected: str) -> None:
+    scale = [layers.Rescaling(1 / 255)] if own else []
+    model = keras.Sequential([keras.Input(SHAPE), *scale, body(), layers.Dense(4)])
+    assert reference_of_model(model, pixels=pixels).description["pixels"] == expected
+
+
+@pytest.mark.parametrize(
+    ("pixels", "value"), [("0:255", 51.0), ("0:1", 0.2), ("-1:1", -0.6), ("imagenet", (0.2 - 0.485) / 0.229)]
+)
+def test_a_pixel_of_51_becomes(pixels: str, value: float) -> None:
+    normalization = reference_of_model(functional(), pixels=pixels).normalization
+    image = np.full((1, *SHAPE), 51, "uint8")
+    assert normalization(image)[0, 0, 0, 0] == pytest.approx(value, abs=1e-5)
+
+
+def test_pixels_of_imagenet_have_three_depths() -> None:
+    model = keras.Sequential(
+        [keras.Input((12, 12, 1)), layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(4)]
+    )
+    with pytest.raises(StampError, match="--pixels imagenet needs images of depth 3, but the model's have 1"):
+        reference_of_model(model, pixels="imagenet")
+
+
+@pytest.mark.parametrize("shape", [(None, None, 3), (12, 3)])
+def test_other_inputs_are_refused(shape: tuple[int | None, ...]) -> None:
+    image = keras.Input(shape)
+    x = layers.Dense(4)(image)
+    x = layers.GlobalAveragePooling2D()(x) if len(shape) == 3 else layers.GlobalAveragePooling1D()(x)
+    with pytest.raises(StampError, match=r"--model must map images of a fixed size .*; prune it with"):
+        reference_of_model(keras.Model(image, x))
