@@ -63,7 +63,7 @@ class Taylor(Pruner):
     def _squared_changes(task: PruningTask, part: ImageSet) -> dict[str, np.ndarray]:
         """Return the mean over batches of (W * dL/dW)^2 of every kernel that makes channels, by path."""
         made_by = {axis.path for axis in task.reference.channel_map.weight_axes if axis.role == "producer"}
-        variables = task.model.trainable_variables
+        variables = _variables(task.model)
         places = [
             place
             for place, weight in enumerate(variables)
@@ -82,21 +82,28 @@ class Taylor(Pruner):
         }
 
 
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    """Return all variables, frozen kernels among them, in the order that `stateless_call` takes them in."""
+    return [*model.trainable_variables, *model.non_trainable_variables]
+
+
 def _compile(model: keras.Model, places: list[int]) -> Any:
-    """Return `step(images, labels)` to (W * dL/dW)^2 of the trainable weights at these places."""
+    """Return `step(images, labels)` to (W * dL/dW)^2 of the weights at these places among all."""
+    num_trainable = len(model.trainable_variables)
 
     def step(images: Tensor, labels: Tensor) -> list[Tensor]:
-        trainable = [variable.value for variable in model.trainable_variables]
-        statistics = [variable.value for variable in model.non_trainable_variables]
+        values = [variable.value for variable in _variables(model)]
 
         def loss(kernels: list[Tensor]) -> tuple[Tensor, None]:
-            weights = list(trainable)
+            weights = list(values)
             for place, kernel in zip(places, kernels, strict=True):
                 weights[place] = kernel
-            logits, _ = model.stateless_call(weights, statistics, images, training=False)
+            logits, _ = model.stateless_call(
+                weights[:num_trainable], weights[num_trainable:], images, training=False
+            )
             return classification_loss(logits, labels), None
 
-        kernels = [trainable[place] for place in places]
+        kernels = [values[place] for place in places]
         _, gradients = value_and_gradient(loss, kernels)
         return [ops.square(kernel * gradient) for kernel, gradient in zip(kernels, gradients, strict=True)]
 

@@ -103,6 +103,13 @@ def test_taylor_fits_a_head_and_puts_the_old_one_back(tiny, make_task):
     )
 
 
+def test_taylor_ranks_frozen_layers_too(tiny, make_task):
+    expected = Taylor().propose(make_task(tiny, allocation="global", head="own")).scores
+    tiny.get_layer("left").trainable = False
+    found = Taylor().propose(make_task(tiny, allocation="global", head="own")).scores
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 def test_taylor_without_a_dense_head_takes_the_networks_own(tiny, make_task):
     model = keras.Model(tiny.inputs, keras.layers.Identity()(tiny.outputs[0]), name="closed")
     with pytest.raises(
