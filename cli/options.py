@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stamp_cli.values import ImageSize, Number
+from stamp_cli.values import Duration, ImageSize, Memory, Number
 from stamp_registry import RegistryError, find, names
 from stamp_tf.errors import StampError
 
@@ -152,10 +152,22 @@ class BudgetOptions:
     Args:
         keep_params: Most parameters, as a part of the full network's, in (0, 1]; None sets no limit.
         max_flops: Most multiply-adds, likewise.
+        max_memory: Most activation memory for one image: up to 1 a part of the full network's, above 1 bytes.
+        max_latency: Most seconds of an inference step, measured here.
+        latency_batch: Images per measured step.
+        round_to: Every layer's width is a multiple of this.
+        min_channels: Channels that every layer keeps.
+        keep: Patterns of layers that keep all their channels.
     """
 
     keep_params: float | None = None
     max_flops: float | None = None
+    max_memory: float | None = None
+    max_latency: float | None = None
+    latency_batch: int = 1
+    round_to: int = 1
+    min_channels: int = 1
+    keep: tuple[str, ...] = ()
 
 
 _FOLDER = click.Path(path_type=Path)
@@ -266,6 +278,43 @@ def budget_options() -> Decorator:
         "budget",
         click.option("--keep-params", type=_FRACTION, help="Keep at most this part of the parameters."),
         click.option("--max-flops", type=_FRACTION, help="Keep at most this part of the multiply-adds."),
+        click.option(
+            "--max-memory",
+            type=Memory(),
+            help="Keep at most this part of the activation memory for one image, or a size such as 8MB.",
+        ),
+        click.option(
+            "--max-latency",
+            type=Duration(),
+            help="Most time of an inference step, such as 12ms, measured on this machine.",
+        ),
+        click.option(
+            "--latency-batch",
+            type=click.IntRange(min=1),
+            default=1,
+            show_default=True,
+            help="Images per step that --max-latency measures.",
+        ),
+        click.option(
+            "--round-to",
+            type=click.IntRange(min=1),
+            default=1,
+            show_default=True,
+            help="Round every layer's width down to a multiple of this.",
+        ),
+        click.option(
+            "--min-channels",
+            type=click.IntRange(min=1),
+            default=1,
+            show_default=True,
+            help="Keep at least this many channels of every layer.",
+        ),
+        click.option(
+            "--keep",
+            metavar="PATTERN",
+            multiple=True,
+            help="Keep all channels of the layers whose path matches, such as 'stem*'; may be repeated.",
+        ),
     )
 
 

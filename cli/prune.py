@@ -1,5 +1,6 @@
 """`stamp-tf prune`: a smaller network for a data set."""
 
+import dataclasses
 import re
 import shlex
 import sys
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from stamp_tf.export.report import Report
     from stamp_tf.runs import RunDirectory
 
-_PHASES = {"prune": "Pruning", "finetune": "Fine-tuning"}
+_PHASES = {"prune": "Pruning", "latency": "Measuring", "finetune": "Fine-tuning"}
 
 
 @click.command()
@@ -118,7 +119,8 @@ def command(
 ) -> None:
     """Prune a reference network, or your own model, for a data set and fine-tune it.
 
-    Without --keep-params and --max-flops, the channels that the mask generator expects to be closed go.
+    Limits hold together. Without --keep-params, --max-flops, --max-memory and --max-latency, the channels that the
+    mask generator expects to be closed go.
     Without --run-dir, the run is written to a new folder in runs/.
     """
     from stamp_tf.runs import RunDirectory
@@ -148,8 +150,7 @@ def command(
 
     config = PruneConfig(
         method=method,
-        keep_params=budget.keep_params,
-        max_flops=budget.max_flops,
+        **dataclasses.asdict(budget),
         structure_only=structure_only,
         head=head,
         finetune=FinetuneConfig(

@@ -15,9 +15,11 @@ import keras
 
 from stamp_tf.export.contract import PixelNormalization
 from stamp_tf.export.keras_file import export_keras
+from stamp_tf.export.numbers import duration
 from stamp_tf.export.page import write_report
 from stamp_tf.export.report import CurvePoint, Report, SpeedRow
 from stamp_tf.export.rows import group_rows, layer_rows, speed_rows
+from stamp_tf.export.run_masks import limits_in_words
 from stamp_tf.export.saved_model import export_saved_model
 from stamp_tf.meta.fingerprint import fingerprint
 from stamp_tf.meta.transfer import transfer_weights
@@ -167,8 +169,7 @@ def _report(
         "image_shape": list(backbone.input_shape),
         "train_images": len(result.dataset.train),
         "test_images": len(result.dataset.test),
-        "keep_params": config.keep_params,
-        "max_flops": config.max_flops,
+        **_budget_details(result),
         "structure_only": config.structure_only or None,
         "epochs": config.finetune.epochs,
         "mixed_precision": config.finetune.mixed_precision or None,
@@ -184,6 +185,8 @@ def _report(
         full_params=full_params,
         flops=result.cost.flops(result.mask),
         full_flops=full_flops,
+        activation_bytes=result.cost.activation_bytes(result.mask),
+        full_activation_bytes=result.cost.full_activation_bytes,
         seconds=result.seconds,
         times=times,
         dollars_per_hour=dollars_per_hour,
@@ -196,6 +199,23 @@ def _report(
         versions=_versions(),
         hardware=describe_device(),
     )
+
+
+def _budget_details(result: PruneResult) -> dict[str, Any]:
+    """Return the limits and rules that were given, and the latency that was measured, in words."""
+    config, timing = result.config, result.timing
+    return {
+        "keep_params": config.keep_params,
+        "max_flops": config.max_flops,
+        "max_memory": limits_in_words({"max_memory": config.max_memory}).get("activation memory"),
+        "max_latency": limits_in_words({"max_latency": config.max_latency}).get("latency"),
+        "latency": None
+        if timing is None
+        else f"{duration(timing.seconds)} (spread {duration(timing.spread)}, batch {timing.batch_size})",
+        "round_to": config.round_to if config.round_to > 1 else None,
+        "min_channels": config.min_channels if config.min_channels > 1 else None,
+        "keep": " ".join(config.keep) or None,
+    }
 
 
 def _versions() -> dict[str, str]:

@@ -87,6 +87,8 @@ class Report:
         flops: Multiply-adds per image of the pruned network.
         full_flops: Multiply-adds per image of the full network.
         seconds: Target time: from the loaded network to the fine-tuned one.
+        activation_bytes: Bytes that the pruned network's layers write for one image; None if nobody counted.
+        full_activation_bytes: Bytes that the full network's layers write.
         times: Seconds per phase, in order (load, propose, prune, slice, head, finetune, evaluate, export).
         dollars_per_hour: Price of the machine, for the expense; None leaves it out.
         speed: Measured side by side.
@@ -112,6 +114,8 @@ class Report:
     flops: int
     full_flops: int
     seconds: float
+    activation_bytes: int | None = None
+    full_activation_bytes: int | None = None
     times: Mapping[str, float] = field(default_factory=dict)
     dollars_per_hour: float | None = None
     speed: Sequence[SpeedRow] = ()
@@ -127,8 +131,7 @@ class Report:
         if not 0.0 <= self.test_accuracy <= 1.0:
             raise StampError(f"test_accuracy must be in [0, 1], but is {self.test_accuracy}; give a share.")
         for name in ("params", "full_params", "flops", "full_flops"):
-            count = getattr(self, name)
-            if count < 1:
+            if (count := getattr(self, name)) < 1:
                 raise StampError(f"{name} must be at least 1, but is {count}; count the network.")
 
     @property
@@ -140,6 +143,13 @@ class Report:
     def flops_fraction(self) -> float:
         """Remaining multiply-adds / all, in (0, 1]."""
         return self.flops / self.full_flops
+
+    @property
+    def memory_fraction(self) -> float | None:
+        """Remaining activation memory / all, in (0, 1]; None if nobody counted."""
+        if not self.activation_bytes or not self.full_activation_bytes:
+            return None
+        return self.activation_bytes / self.full_activation_bytes
 
     @property
     def flops_speed_up(self) -> float:
@@ -156,7 +166,10 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """Return the content of `report.json`: the headline figures first, derived ones included."""
         headline = ("method", "backbone", "dataset", "seed", "test_accuracy")
-        derived = ("params_fraction", "flops_fraction", "flops_speed_up", "seconds", "expense")
+        derived = (
+            *("params_fraction", "flops_fraction", "flops_speed_up", "memory_fraction"),
+            *("seconds", "expense"),
+        )
         content = {name: getattr(self, name) for name in headline + derived}
         content |= {name: value for name, value in asdict(self).items() if name not in content}
         for row, record in zip(content["speed"], self.speed, strict=True):
@@ -175,6 +188,8 @@ def report_from_json(content: Mapping[str, Any]) -> Report:
     """
     records: dict[str, Any] = {"speed": SpeedRow, "layers": LayerRow, "groups": GroupRow, "curve": CurvePoint}
     try:
+        # Runs of before activation memory was counted are still read.
+        content = {"activation_bytes": None, "full_activation_bytes": None, **content}
         fields = {name: content[name] for name in Report.__dataclass_fields__}
         for name, record in records.items():
             rows = [{key: row[key] for key in record.__dataclass_fields__} for row in fields[name]]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stamp_tf.errors import StampError
+from stamp_tf.export.numbers import compact, duration
 from stamp_tf.export.report import GroupRow
 from stamp_tf.runs import RunDirectory, read_json
 
@@ -45,9 +46,9 @@ class RunMasks:
     @property
     def budget(self) -> str:
         """The limits on cost, in words."""
-        limits = (("parameters", "keep_params"), ("FLOPs", "max_flops"))
-        words = [f"{what} ≤ {self.config[key]:g}" for what, key in limits if self.config.get(key) is not None]
-        return ", ".join(words) or "none"
+        return (
+            ", ".join(f"{what} ≤ {limit}" for what, limit in limits_in_words(self.config).items()) or "none"
+        )
 
     @property
     def size(self) -> int:
@@ -79,6 +80,8 @@ class RunMasks:
             "method": self.method,
             "keep_params": self.config.get("keep_params"),
             "max_flops": self.config.get("max_flops"),
+            "max_memory": self.config.get("max_memory"),
+            "max_latency": self.config.get("max_latency"),
             "reference": self.reference,
             "channels": self.size,
             "kept_channels": self.num_kept,
@@ -86,6 +89,23 @@ class RunMasks:
                 {"name": group.name, "size": group.size, "kept": list(group.kept)} for group in self.groups
             ],
         }
+
+
+def limits_in_words(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the limits on cost that a run's options set, by what they limit.
+
+    Args:
+        config: The options, as `config.json` has them.
+    """
+    memory, latency = config.get("max_memory"), config.get("max_latency")
+    limits = {
+        "parameters": config.get("keep_params"),
+        "FLOPs": config.get("max_flops"),
+        "activation memory": memory if memory is None or memory <= 1 else f"{compact(memory)}B",
+        "latency": None if latency is None else duration(latency),
+    }
+    words = {what: limit for what, limit in limits.items() if limit is not None}
+    return {what: limit if isinstance(limit, str) else f"{limit:g}" for what, limit in words.items()}
 
 
 def read_masks(run_dir: str | Path) -> RunMasks:

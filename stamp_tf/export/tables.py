@@ -75,6 +75,9 @@ def summary_table(report: Report) -> Table:
     table.add_row(
         "FLOPs", f"{factor(report.flops_speed_up)} fewer  {_change(report.full_flops, report.flops)}"
     )
+    if report.memory_fraction is not None:
+        change = f"{compact(report.full_activation_bytes)}B → {compact(report.activation_bytes)}B"
+        table.add_row("Activation memory", f"{percent(report.memory_fraction)}  {change}")
     for row in report.speed:
         change = f"{duration(row.full_seconds)} → {duration(row.pruned_seconds)}"
         table.add_row(

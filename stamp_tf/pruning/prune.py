@@ -8,25 +8,29 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import keras
 import numpy as np
 
 import stamp_registry
 from stamp_tf.bundled import load_bundled
-from stamp_tf.channels import Budget, ChannelCut, CostModel, slice_model
+from stamp_tf.channels import Budget, ChannelCut, CostModel, WidthRules, slice_model
 from stamp_tf.data import DataSet, Normalization, as_dataset
 from stamp_tf.errors import StampError
 from stamp_tf.meta.model_reference import reference_of_model
 from stamp_tf.meta.network_file import load_network
 from stamp_tf.meta.reference import Reference, as_reference
 from stamp_tf.meta.transfer import transfer_weights
+from stamp_tf.pruning.latency import latency_clock, meet_latency
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.finetune import EpochRecord, FinetuneConfig, finetune
 from stamp_tf.training.head import fit_head
 from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
+
+if TYPE_CHECKING:
+    from stamp_tf.training.speed import Timing
 
 Progress = Callable[[str, int, int, Mapping[str, float]], None]
 
@@ -38,7 +42,15 @@ class PruneConfig:
     Args:
         method: Registered pruner.
         keep_params: Largest fraction of parameters, or None.
-        max_flops: Largest fraction of multiply-adds, or None. Without both, the method's own rule holds.
+        max_flops: Largest fraction of multiply-adds, or None.
+        max_memory: Most activation memory for one image, or None: up to 1 a fraction of the full network's, above
+            1 bytes.
+        max_latency: Most seconds of an inference step, measured on this device, or None. Without any limit, the
+            method's own rule holds.
+        latency_batch: Images per measured step.
+        round_to: Every layer's width is a multiple of this.
+        min_channels: Channels that every layer keeps.
+        keep: Patterns of the paths of layers that keep all their channels.
         structure_only: Keep the widths and start from fresh weights (STAMP-Structure).
         head: `ridge` in closed form, `random`, or `keep` for that of the network itself, which needs its classes;
             None means ridge, and random with `structure_only`.
@@ -50,6 +62,12 @@ class PruneConfig:
     method: str = "stamp"
     keep_params: float | None = None
     max_flops: float | None = None
+    max_memory: float | None = None
+    max_latency: float | None = None
+    latency_batch: int = 1
+    round_to: int = 1
+    min_channels: int = 1
+    keep: tuple[str, ...] = ()
     structure_only: bool = False
     head: Literal["ridge", "random", "keep"] | None = None
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
@@ -57,7 +75,12 @@ class PruneConfig:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        Budget(self.keep_params, self.max_flops)
+        _ = self.budget
+        object.__setattr__(self, "keep", self.rules.keep)
+        if not self.latency_batch >= 1:
+            raise StampError(
+                f"--latency-batch must be at least 1, but got {self.latency_batch}; 1 is the default."
+            )
         if self.head not in (None, "ridge", "random", "keep"):
             raise StampError(
                 f"--head must be ridge, random or keep, but got {self.head}; ridge is the default."
@@ -66,7 +89,12 @@ class PruneConfig:
     @property
     def budget(self) -> Budget:
         """The limit on cost."""
-        return Budget(self.keep_params, self.max_flops)
+        return Budget(self.keep_params, self.max_flops, self.max_memory, self.max_latency)
+
+    @property
+    def rules(self) -> WidthRules:
+        """Which widths layers may have."""
+        return WidthRules(self.min_channels, self.round_to, self.keep)
 
 
 @dataclass(frozen=True)
@@ -84,6 +112,7 @@ class PruneResult:
         test_accuracy: At the end.
         records: Fine-tuning by epoch.
         times: Seconds by phase; evaluation is not part of fine-tuning.
+        timing: Measured latency of the network, where it was limited.
     """
 
     model: keras.Model
@@ -96,6 +125,7 @@ class PruneResult:
     test_accuracy: float
     records: tuple[EpochRecord, ...]
     times: Mapping[str, float]
+    timing: Timing | None = None
 
     @property
     def params_fraction(self) -> float:
@@ -156,7 +186,8 @@ def prune(
         )
     if pruner.needs_budget and not config.budget.is_limited and "widths" not in config.options:
         raise StampError(
-            f"--method {config.method} needs a budget, but got none; add --max-flops or --keep-params."
+            f"--method {config.method} needs a budget, but got none; add --max-flops, --keep-params, "
+            "--max-memory or --max-latency."
         )
     times: dict[str, float] = {}
     with _clock(times, "load"):
@@ -185,9 +216,11 @@ def prune(
         if on_step is None
         else lambda done, total, figures: on_step("prune", done, total, figures),
     )
+    # Patterns that match nothing are refused before any work is done.
+    cut = ChannelCut(reference.channel_map, cost, rules=config.rules)
     with _clock(times, "propose"):
         proposal = pruner.propose(task)
-        mask = _mask_of(proposal, ChannelCut(reference.channel_map, cost), config)
+        mask, timing = _mask_of(proposal, cut, config, model=model, on_step=on_step)
     with _clock(times, "slice"):
         values = mask if proposal.fold is None else mask * proposal.fold
         small = slice_model(model, reference.channel_map, values)
@@ -224,6 +257,7 @@ def prune(
         accuracy,
         tuple(records),
         times,
+        timing,
     )
 
 
@@ -255,26 +289,64 @@ def _first_head(config: PruneConfig, reference: Reference) -> str:
     return "keep" if reference.backbone.architecture and not reference.backbone.head else "ridge"
 
 
-def _mask_of(proposal: Proposal, cut: ChannelCut, config: PruneConfig) -> np.ndarray:
-    """Cut scores at the budget, or check a finished mask against it."""
-    if proposal.mask is None:
-        if proposal.scores is None:
-            raise StampError(
-                f"--method {config.method} must propose scores or a mask, but gave none; mend it."
-            )
+def _mask_of(
+    proposal: Proposal,
+    cut: ChannelCut,
+    config: PruneConfig,
+    *,
+    model: keras.Model,
+    on_step: Progress | None,
+) -> tuple[np.ndarray, Timing | None]:
+    """Cut scores at the budget, or check a finished mask against it; with the latency, where it is limited."""
+    timing = None
+    if proposal.mask is not None:
+        mask = proposal.mask
+        timing = _check(mask, cut, config, model=model)
+    elif proposal.scores is None:
+        raise StampError(f"--method {config.method} must propose scores or a mask, but gave none; mend it.")
+    elif config.max_latency is None:
         mask = cut.meet(proposal.scores, config.budget)
     else:
-        mask = proposal.mask
-        if not (cut.cost_model.exact_fractions(mask > 0) <= config.budget.limits).all():
-            raise StampError(
-                f"--method {config.method} gave masks above the budget: parameters and FLOPs are "
-                f"{cut.cost_model.exact_fractions(mask > 0)}; raise the budget or change the widths."
-            )
+        mask, timing = meet_latency(
+            cut,
+            proposal.scores,
+            budget=config.budget,
+            model=model,
+            measure=latency_clock(config.latency_batch),
+            on_step=None
+            if on_step is None
+            else lambda done, total, figures: on_step("latency", done, total, figures),
+        )
     if (mask > 0).all():
         raise StampError(
-            "Pruning must remove something, but every channel stays; give a lower --max-flops or --keep-params."
+            "Pruning must remove something, but every channel stays; give a lower limit, such as --max-flops 0.5."
         )
-    return mask
+    return mask, timing
+
+
+def _check(mask: np.ndarray, cut: ChannelCut, config: PruneConfig, *, model: keras.Model) -> Timing | None:
+    """Refuse a finished mask that is above the budget or has widths that the rules forbid."""
+    budget, cost = config.budget, cut.cost_model
+    if broken := budget.broken(cost, mask > 0):
+        raise StampError(
+            f"--method {config.method} gave masks above the budget: parameters and FLOPs are "
+            f"{cost.exact_fractions(mask > 0)}, activations {cost.activation_bytes(mask > 0)}B; raise "
+            f"{' and '.join(broken)} or change the widths."
+        )
+    if not config.rules.allow(cut.channel_map, mask > 0):
+        raise StampError(
+            f"{config.rules.options} must hold for finished masks too, but --method {config.method} gave other "
+            "widths; add a budget such as --max-flops 0.5, whose cut follows the rules, or leave them out."
+        )
+    if budget.max_latency is None:
+        return None
+    timing = latency_clock(config.latency_batch)(slice_model(model, cut.channel_map, mask))
+    if timing.seconds > budget.max_latency:
+        raise StampError(
+            f"--method {config.method} gave masks above the budget: the latency is {1e3 * timing.seconds:.3g}ms; "
+            "raise --max-latency or change the widths."
+        )
+    return timing
 
 
 @contextmanager
