@@ -279,8 +279,13 @@ def _written(
 ) -> tuple[dict[str, list[tuple[int, int]]], dict[str, str]]:
     """Return (row, positions) of every tensor that is written, and the kind of what writes it, by path."""
     traced: dict[str, deque[np.ndarray]] = defaultdict(deque)
+    # The map may be that of the same network built before, in which Keras gave unnamed operations other names;
+    # their order is the same.
+    paths = dict.fromkeys(call.traced_path for call in found)
+    names = dict.fromkeys(output.layer for output in channel_map.outputs)
+    path_of = dict(zip(names, paths, strict=False)) if len(names) == len(paths) else {}
     for output in channel_map.outputs:
-        traced[output.layer].append(output.channels)
+        traced[path_of.get(output.layer, output.layer)].append(output.channels)
     written: dict[str, list[tuple[int, int]]] = defaultdict(list)
     kinds: dict[str, str] = {}
     for call in found:

@@ -28,15 +28,20 @@ class LeafCall:
         layer: The layer or operation.
         input_shape: Shape of the first tensor that it reads, batch first.
         output_shapes: Shapes of the tensors that it writes, batch first.
-        is_traced: Whether it lies where channels are traced: not in a model called on other shapes than it was
-            built for.
+        traced_path: The same, but within a model that is called on other shapes than it was built for, whose
+            channels are not traced, the path of that model.
     """
 
     path: str
     layer: Any
     input_shape: Shape
     output_shapes: tuple[Shape, ...]
-    is_traced: bool
+    traced_path: str
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether its channels are traced."""
+        return self.path == self.traced_path
 
     @property
     def is_sized(self) -> bool:
@@ -77,7 +82,7 @@ def leaf_calls(model: keras.Model) -> Iterator[LeafCall]:
     Raises:
         StampError: If the model is not functional.
     """
-    yield from _leaf_calls(functional_graph(model), "", is_traced=True)
+    yield from _leaf_calls(functional_graph(model), "")
 
 
 def num_positions(shape: Shape) -> int:
@@ -89,19 +94,19 @@ def num_positions(shape: Shape) -> int:
     return int(np.prod([1 if size is None else size for size in shape[1:-1]]))
 
 
-def _leaf_calls(graph: Any, prefix: str, *, is_traced: bool) -> Iterator[LeafCall]:
+def _leaf_calls(graph: Any, prefix: str, *, untraced: str | None = None) -> Iterator[LeafCall]:
     for node in calls(graph):
         path = prefix + node.operation.name
         inner = graph_of(node.operation)
         inputs = [tuple(tensor.shape) for tensor in node.input_tensors]
         if inner is None:
             outputs = tuple(tuple(tensor.shape) for tensor in node.outputs)
-            yield LeafCall(path, node.operation, inputs[0], outputs, is_traced)
+            yield LeafCall(path, node.operation, inputs[0], outputs, untraced or path)
         elif inputs == [tuple(tensor.shape) for tensor in inner.inputs]:
-            yield from _leaf_calls(inner, f"{path}/", is_traced=is_traced)
+            yield from _leaf_calls(inner, f"{path}/", untraced=untraced)
         else:
             # Called on the sizes that it meets here, where it may have been built with open ones.
             fresh = [keras.Input(batch_shape=shape) for shape in inputs]
             outputs = inner._run_through_graph(fresh, operation_fn=lambda operation: operation)
             at_these = functional_graph(keras.Model(fresh, outputs))
-            yield from _leaf_calls(at_these, f"{path}/", is_traced=False)
+            yield from _leaf_calls(at_these, f"{path}/", untraced=untraced or path)

@@ -101,6 +101,19 @@ def test_operations_without_a_layer_and_calls_write_activations(classify, conv) 
     assert [row.name for row in cost.table(ones)] == ["first", "second", "shared", "logits"]
 
 
+def test_names_that_keras_gives_anew_do_not_matter(classify, conv) -> None:
+    def body(x: keras.KerasTensor) -> keras.KerasTensor:
+        x = layers.ReLU()(conv(4, "first")(x))
+        return keras.ops.relu(x + conv(4, "second")(x))
+
+    first, again = classify(body), classify(body)
+    channel_map = trace_channels(first)
+    mask = np.array([1, 0, 0, 1])
+    assert [layer.name for layer in first.layers] != [layer.name for layer in again.layers]
+    counts = [CostModel(model, channel_map).activation_bytes(mask) for model in (first, again)]
+    assert counts[0] == counts[1] < CostModel(again, channel_map).full_activation_bytes
+
+
 def test_weights_fill_as_many_bytes_as_those_of_the_sliced_network(
     network: keras.Model, channel_map: ChannelMap, draw_mask: Draw
 ) -> None:
