@@ -1,5 +1,7 @@
 """`stamp-tf inspect`: channel groups, sizes and costs."""
 
+import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -10,40 +12,63 @@ from stamp_tf.errors import StampError
 
 _IMAGE_SHAPE = (32, 32, 3)
 _PIPE_WIDTH = 120
+_MOST_NAMED = 4
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path), required=False)
-@backbone_options(fallback="that of RUN")
+@click.argument("network_path", metavar="NETWORK", type=click.Path(path_type=Path), required=False)
+@backbone_options(fallback="that of NETWORK")
 @click.option("--classes", type=click.IntRange(min=1), help="Number of logits of --backbone.  [default: 10]")
-def command(run: Path | None, network: BackboneOptions, classes: int | None) -> None:
+@click.option(
+    "--html", type=click.Path(path_type=Path), help="File for a page with the groups drawn on the network."
+)
+@click.option("--overwrite", is_flag=True, help="Replace the page in --html.")
+def command(
+    network_path: Path | None,
+    network: BackboneOptions,
+    classes: int | None,
+    html: Path | None,
+    overwrite: bool,
+) -> None:
     """Show channel groups, sizes and costs of a network.
 
-    RUN is a folder that pretrain, meta-train or prune wrote; without one, --backbone names a network.
+    NETWORK is a .keras file of any functional model, or a folder that pretrain, meta-train or prune wrote; without
+    one, --backbone names a network. Files are loaded in safe mode: code within them is not run.
     """
     asked = (network.backbone, network.width, network.image_shape, classes)
-    if run is not None and any(value is not None for value in asked):
+    if network_path is not None and any(value is not None for value in asked):
         raise StampError(
-            "RUN and --backbone must not be given together, because a run knows its network; "
+            "NETWORK and --backbone must not be given together, because a file or run knows its network; "
             "leave one of them out."
         )
-    if run is None and network.backbone is None:
-        raise StampError("RUN or --backbone is needed, but neither is given; name one.")
+    if network_path is None and network.backbone is None:
+        raise StampError("NETWORK or --backbone is needed, but neither is given; name one.")
+    if overwrite and html is None:
+        raise StampError("--overwrite needs to know which page, but --html is missing; add it.")
+    if html is not None:
+        from stamp_tf.export.inspect_page import check_page
+
+        check_page(html, overwrite=overwrite)
     load_tensorflow()
     from stamp_tf.export.inspection import inspect
     from stamp_tf.meta.reference import BackboneConfig
 
-    if run is not None:
-        found = inspect(run)
+    if network_path is not None:
+        found = inspect(network_path)
     else:
         assert network.backbone is not None
         options = {} if network.width is None else {"width": network.width}
         shape = network.image_shape or _IMAGE_SHAPE
         found = inspect(BackboneConfig(network.backbone, shape, classes or 10, options).build())
+    if html is not None:
+        from stamp_tf.export.inspect_page import write_inspection
+
+        write_inspection(found, html, overwrite=overwrite, command=shlex.join(["stamp-tf", *sys.argv[1:]]))
 
     from rich.console import Console
     from rich.text import Text
 
+    from stamp_tf.export.numbers import percent
     from stamp_tf.export.tables import before_after_table, groups_table
 
     console = Console(highlight=False)
@@ -54,12 +79,14 @@ def command(run: Path | None, network: BackboneOptions, classes: int | None) -> 
     console.print(groups_table(found.groups, title=title))
     console.print()
     console.print(before_after_table(found.layers))
-    for heading, pairs in (
-        ("Kept whole", found.kept_whole),
-        ("Masked and removed differ", found.inexact),
-    ):
-        if pairs:
-            console.print(f"\n{heading}:")
-            for layer, reason in pairs:
-                # Text, because rich would read square brackets in a name as markup.
-                console.print(Text(f"  {layer}: {reason}"), soft_wrap=True)
+    console.print(f"\nKernels that can be pruned: {percent(found.prunable_share)} of their parameters")
+    if found.kept_whole:
+        console.print("\nKept whole:")
+    for kept in found.kept_whole:
+        others = [name for name in kept.producers if name != kept.layer]
+        more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
+        also = f", so the channels of {', '.join(others[:_MOST_NAMED])}{more} stay" if others else ""
+        # Text, because rich would read square brackets in a name as markup.
+        console.print(Text(f"  {kept.layer}: {kept.reason}{also}"), soft_wrap=True)
+    if html is not None:
+        console.print(f"\nPage  {html}", soft_wrap=True, markup=False)

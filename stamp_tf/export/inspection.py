@@ -8,10 +8,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from stamp_tf.channels import ChannelMap, CostModel, trace_channels
+from stamp_tf.channels import ChannelMap, CostModel, KeptWhole, trace_channels
+from stamp_tf.channels.share import prunable_share
 from stamp_tf.errors import StampError
+from stamp_tf.export.network_rows import NetworkRow, network_rows
 from stamp_tf.export.report import GroupRow, LayerRow
 from stamp_tf.export.rows import group_rows, layer_rows
+from stamp_tf.meta.network_file import load_network
 from stamp_tf.meta.reference import BackboneConfig, Reference, load_reference
 from stamp_tf.runs import RunDirectory, read_json
 
@@ -24,15 +27,17 @@ class Inspection:
         name: What was looked at.
         groups: Channel groups with the channels that are kept, in the network's order.
         layers: Layers before and after; alike where nothing was pruned.
-        kept_whole: Pairs (layer, reason) for what the tracer left alone.
-        inexact: Pairs (layer, reason) where masking a channel and removing it differ.
+        kept_whole: What the tracer left alone, and why.
+        network: The network in the order of its graph, with the groups that each layer has to do with.
+        prunable_share: Share of the kernels' parameters in kernels from which slices can be removed, in [0, 1].
     """
 
     name: str
     groups: tuple[GroupRow, ...]
     layers: tuple[LayerRow, ...]
-    kept_whole: tuple[tuple[str, str], ...]
-    inexact: tuple[tuple[str, str], ...]
+    kept_whole: tuple[KeptWhole, ...]
+    network: tuple[NetworkRow, ...]
+    prunable_share: float
 
     @property
     def is_pruned(self) -> bool:
@@ -44,7 +49,8 @@ def inspect(network: keras.Model | Reference | str | Path) -> Inspection:
     """Return the channel groups, the size and cost of every layer, and what is kept whole.
 
     Args:
-        network: A functional model, a reference, or a run directory of `pretrain`, `meta-train` or `prune`.
+        network: A functional model, a reference, a `.keras` file (loaded in safe mode), or a run directory of
+            `pretrain`, `meta-train` or `prune`.
 
     Raises:
         StampError: If it is none of them.
@@ -58,7 +64,12 @@ def inspect(network: keras.Model | Reference | str | Path) -> Inspection:
         return _inspection(network.name, network, channel_map, np.ones(channel_map.num_channels))
     if isinstance(network, Reference):
         return inspect(network.model)
-    run = RunDirectory(Path(network))
+    path = Path(network)
+    if path.is_file() or (path.suffix == ".keras" and not path.exists()):
+        model = load_network(path)
+        channel_map = trace_channels(model)
+        return _inspection(path.name, model, channel_map, np.ones(channel_map.num_channels))
+    run = RunDirectory(path)
     if run.reference.exists():
         reference = load_reference(run.reference)
         mask = np.ones(reference.channel_map.num_channels)
@@ -76,10 +87,12 @@ def inspect(network: keras.Model | Reference | str | Path) -> Inspection:
 
 
 def _inspection(name: str, model: keras.Model, channel_map: ChannelMap, mask: np.ndarray) -> Inspection:
+    layers = layer_rows(CostModel(model, channel_map), mask)
     return Inspection(
         name,
         group_rows(channel_map, mask),
-        layer_rows(CostModel(model, channel_map), mask),
+        layers,
         channel_map.kept_whole,
-        channel_map.inexact,
+        network_rows(model, channel_map, mask, layers=layers),
+        prunable_share(model, channel_map),
     )

@@ -1,8 +1,26 @@
 """`stamp-tf inspect`: groups, sizes and costs, before and after."""
 
 import json
+from pathlib import Path
 
+import keras
 import pytest
+from keras import layers
+
+import stamp_tf
+
+
+@pytest.fixture
+def model_file(tmp_path) -> Path:
+    """A saved residual network with a group of two layers, within a model of its own."""
+    inner_image = keras.Input((16, 16, 3))
+    x = layers.Conv2D(6, 3, padding="same", name="stem")(inner_image)
+    x = layers.Add(name="sum")([x, layers.Conv2D(6, 3, padding="same", name="branch")(x)])
+    inner = keras.Model(inner_image, x, name="body")
+    image = keras.Input((16, 16, 3), name="image")
+    x = layers.GlobalAveragePooling2D(name="pool")(layers.ReLU(name="relu")(inner(image)))
+    keras.Model(image, layers.Dense(3, name="head")(x), name="mine").save(tmp_path / "mine.keras")
+    return tmp_path / "mine.keras"
 
 
 def test_pruned_run_shows_what_is_left(cli, pruned):
@@ -12,8 +30,7 @@ def test_pruned_run_shows_what_is_left(cli, pruned):
     for name, size in masks["sizes"].items():
         line = next(line for line in text.splitlines() if line.startswith(name))
         assert line.split()[1:3] == [str(size), str(masks["widths"][name])]
-    last = text.splitlines()[-1]
-    assert last.startswith("All")
+    last = next(line for line in text.splitlines() if line.startswith("All"))
     assert f"{100 * report['params_fraction']:.1f} %" in last
     assert f"{100 * report['flops_fraction']:.1f} %" in last
 
@@ -33,26 +50,91 @@ def test_backbone_needs_no_run(cli, toy):
 def test_layers_that_stay_whole_are_named_with_the_reason(cli, make_plugin):
     source = (
         "import keras\n"
-        "def grouped(input_shape, num_classes):\n"
+        "def normed(input_shape, num_classes):\n"
         "    inputs = keras.Input(input_shape)\n"
         "    x = keras.layers.Conv2D(8, 3, name='first')(inputs)\n"
-        "    x = keras.layers.Conv2D(8, 3, groups=2, name='odd[one]')(x)\n"
+        "    x = keras.layers.LayerNormalization(name='odd[one]')(x)\n"
         "    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3, name='last')(x))\n"
         "    return keras.Model(inputs, keras.layers.Dense(num_classes)(x))\n"
     )
-    make_plugin("groups", {"stamp_tf.backbones": ["grouped = groups:grouped"]}, source)
-    text = cli.done("inspect", "--backbone", "grouped").stdout
+    make_plugin("norms", {"stamp_tf.backbones": ["normed = norms:normed"]}, source)
+    text = cli.done("inspect", "--backbone", "normed").stdout
     assert "Kept whole:" in text
-    assert "  odd[one]: " in text
+    reason = "its mean and variance run over all channels, so the channels of first stay"
+    assert f"  odd[one]: {reason}" in text
+
+
+def test_a_keras_file_needs_no_run_and_no_backbone(cli, model_file):
+    text = cli.done("inspect", model_file).stdout
+    assert "mine.keras: 1 channel groups" in text
+    line = next(line for line in text.splitlines() if line.startswith("body/stem"))
+    assert line.split()[1:3] == ["6", "6"]
+    assert "Kernels that can be pruned: 100 %" in text
+
+
+def test_python_takes_the_same_file(model_file):
+    inspection = stamp_tf.inspect(model_file)
+    assert [(group.name, group.size) for group in inspection.groups] == [("body/stem", 6)]
+    assert inspection.prunable_share == 1.0
+
+
+def test_the_page_shows_the_groups_on_the_network(cli, model_file, tmp_path):
+    text = cli.done("inspect", model_file, "--html", tmp_path / "groups.html").stdout
+    assert text.splitlines()[-1] == f"Page  {tmp_path / 'groups.html'}"
+    page = (tmp_path / "groups.html").read_text()
+    assert "makes group body/stem, 6 channels, tied with body/branch" in page
+    assert "passes on body/stem" in page
+
+
+def test_the_page_of_a_pruned_run_shows_widths_before_and_after(cli, pruned, tmp_path):
+    cli.done("inspect", pruned, "--html", tmp_path / "groups.html")
+    page = (tmp_path / "groups.html").read_text()
+    masks = json.loads((pruned / "masks.json").read_text())
+    assert any(masks["widths"][name] < size for name, size in masks["sizes"].items())
+    for name, size in masks["sizes"].items():
+        assert f"{name}: {masks['widths'][name]} of {size} channels kept" in page
+
+
+def test_the_page_of_a_backbone(cli, toy, tmp_path):
+    cli.done("inspect", "--backbone", "toy", "--html", tmp_path / "toy.html")
+    assert "makes group conv3, 16 channels" in (tmp_path / "toy.html").read_text()
+
+
+def test_a_page_that_is_there_needs_overwrite(cli, toy, tmp_path):
+    page = tmp_path / "toy.html"
+    page.write_text("mine")
+    message = cli.refused("inspect", "--backbone", "toy", "--html", page)
+    assert "--html must be new" in message
+    assert page.read_text() == "mine"
+    cli.done("inspect", "--backbone", "toy", "--html", page, "--overwrite")
+    assert "conv3" in page.read_text()
+
+
+def test_files_that_are_no_networks_are_refused(cli, tmp_path):
+    (tmp_path / "text.keras").write_text("hello")
+    assert "text.keras cannot be read as one" in cli.refused("inspect", tmp_path / "text.keras")
+    (tmp_path / "old.h5").write_bytes(b"\x89HDF")
+    assert "old.h5 cannot be read as one" in cli.refused("inspect", tmp_path / "old.h5")
+    assert "gone.keras is not there" in cli.refused("inspect", tmp_path / "gone.keras")
+
+
+def test_a_network_with_a_lambda_is_refused(cli, tmp_path):
+    image = keras.Input((8, 8, 3))
+    keras.Model(image, layers.Lambda(lambda x: 2 * x)(layers.Conv2D(4, 3)(image))).save(
+        tmp_path / "odd.keras"
+    )
+    assert "holds a Lambda" in cli.refused("inspect", tmp_path / "odd.keras")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "RUN or --backbone is needed"),
+        ((), "NETWORK or --backbone is needed"),
         (("runs/a", "--backbone", "vgg19"), "must not be given together"),
         (("runs/a",), "must be a run directory, but it has no masks.json"),
+        (("--backbone", "vgg19", "--overwrite"), "--html is missing"),
+        (("--backbone", "vgg19", "--html", "page.txt"), "--html must end in .html, but is page.txt"),
     ],
 )
-def test_it_wants_a_run_or_a_backbone(cli, arguments, message):
+def test_options_that_do_not_fit_are_refused(cli, arguments, message):
     assert message in cli.refused("inspect", *arguments)
