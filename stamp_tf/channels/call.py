@@ -127,6 +127,11 @@ class Call:
         self.written = channels
         self._trace.put(self._node, self._node.outputs[output], channels, layer=self.path)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether every output has its channels."""
+        return all(id(tensor) in self._trace.ids for tensor in self._node.outputs)
+
     def keep_whole(self, reason: str) -> None:
         """Forbid the removal of everything that comes in or goes out, for a reason in words."""
         for channels in self.inputs:

@@ -1,4 +1,4 @@
-"""What stamp-tf expects of a backbone and of a set encoder."""
+"""What stamp-tf expects of a backbone, a set encoder and a channel rule."""
 
 import keras
 import numpy as np
@@ -6,6 +6,7 @@ import pytest
 
 from stamp_registry import load
 from tinynets.moments import Moments
+from tinynets.scale import scale_rule
 from tinynets.separable import separable
 
 
@@ -16,6 +17,7 @@ def images(count: int) -> np.ndarray:
 def test_names_lead_to_the_objects():
     assert load("stamp_tf.backbones", "separable") is separable
     assert load("stamp_tf.set_encoders", "moments") is Moments
+    assert load("stamp_tf.channel_rules", "tinynets.scale.Scale") is scale_rule
 
 
 @pytest.mark.parametrize("shape", [(32, 32, 3), (40, 36, 1)])
@@ -32,6 +34,18 @@ def test_backbone_is_understood_whole():
     assert not channel_map.kept_whole
     # The stem with what is added to it, and what each stage sets beside; the second sum ties the first two.
     assert channel_map.num_channels == 3 * 8
+
+
+def test_scales_lose_the_channels_of_what_they_scale():
+    from stamp_tf.channels import slice_model, trace_channels
+
+    network = separable((32, 32, 3), 7, width=0.25)
+    channel_map = trace_channels(network)
+    mask = np.ones(channel_map.num_channels)
+    mask[channel_map.groups[0].start] = 0
+    smaller = slice_model(network, channel_map, mask)
+    assert smaller.get_layer("stage1_scale").factor.shape == (7,)
+    assert smaller(images(2)).shape == (2, 7)
 
 
 @pytest.mark.parametrize("count", [1, 5, 64])

@@ -10,6 +10,7 @@ from keras import layers
 import stamp_registry
 from stamp_tf.channels.call import Call
 from stamp_tf.channels.rules import kernels, shapes, vectors
+from stamp_tf.errors import StampError
 
 Rule = Callable[[Call], str | None]
 
@@ -84,10 +85,17 @@ def apply_rule(call: Call) -> None:
     elif path := call.ambiguous_path():
         rule, reason = None, f"another weight has the path {path}, too"
     if rule is not None:
-        refusal = rule(call)
-        if refusal is None:
+        try:
+            refusal = rule(call)
+        except Exception as error:
+            # What it said so far cannot be taken back.
+            raise StampError(
+                f"The channel rule of {call.path} ({type(call.layer).__name__}) must not fail, but raised "
+                f"{type(error).__name__}: {error}; mend or uninstall the package that brings it."
+            ) from error
+        if refusal is None and call.is_complete:
             return
-        reason = refusal
+        reason = refusal or "its rule does not say what it writes"
     call.keep_whole(reason)
 
 

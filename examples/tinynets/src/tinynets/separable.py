@@ -3,12 +3,14 @@
 import keras
 from keras import layers
 
+from tinynets.scale import Scale
+
 
 def separable(input_shape: tuple[int, int, int], num_classes: int, *, width: float = 1.0) -> keras.Model:
     """Build the network.
 
-    The stem is followed by two stages. A stage adds a separable convolution to its input, sets another one
-    beside the sum, and halves the size.
+    The stem is followed by two stages. A stage adds a scaled separable convolution to its input, sets another
+    one beside the sum, and halves the size.
 
     Args:
         input_shape: Height, width and depth of an image.
@@ -22,7 +24,7 @@ def separable(input_shape: tuple[int, int, int], num_classes: int, *, width: flo
     inputs = keras.Input(input_shape, name="image")
     x = _normalised(layers.Conv2D(channels, 3, padding="same", use_bias=False, name="stem")(inputs), "stem")
     for stage in (1, 2):
-        residual = _separable(x, x.shape[-1], f"stage{stage}_residual")
+        residual = Scale(name=f"stage{stage}_scale")(_separable(x, x.shape[-1], f"stage{stage}_residual"))
         x = layers.Add(name=f"stage{stage}_sum")([x, residual])
         beside = _separable(x, channels, f"stage{stage}_beside")
         x = layers.Concatenate(name=f"stage{stage}_join")([x, beside])

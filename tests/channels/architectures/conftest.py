@@ -1,0 +1,152 @@
+"""Published architectures with fresh weights, each at the smallest images it allows, and a mask for each."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+
+from stamp_tf.channels import ChannelMap, mask_kernels
+
+NUM_CLASSES = 10
+SIDES = {
+    **dict.fromkeys(("VGG16", "VGG19", "ResNet50", "ResNet50V2", "ResNet152V2"), 32),
+    **dict.fromkeys(("MobileNet", "MobileNetV2", "MobileNetV3Small", "MobileNetV3Large"), 32),
+    **dict.fromkeys(
+        ("DenseNet121", "NASNetMobile", "EfficientNetB0", "EfficientNetV2B0", "ConvNeXtTiny"), 32
+    ),
+    **{"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71},
+}
+"""Height and width in pixels of what `keras.applications` holds."""
+
+_HUB = {
+    "hub ResNet": lambda models: models.ResNetBackbone(
+        input_conv_filters=[64],
+        input_conv_kernel_sizes=[7],
+        stackwise_num_filters=[64, 128, 256],
+        stackwise_num_blocks=[2, 2, 2],
+        stackwise_num_strides=[1, 2, 2],
+        block_type="bottleneck_block",
+        use_pre_activation=True,
+        image_shape=(32, 32, 3),
+    ),
+    "hub CSPDarkNet": lambda models: models.CSPNetBackbone(
+        stem_filters=32,
+        stem_kernel_size=3,
+        stem_strides=1,
+        stackwise_depth=[1, 2, 4],
+        stackwise_strides=[2, 2, 2],
+        stackwise_num_filters=[32, 64, 128],
+        bottle_ratio=[0.5],
+        block_ratio=[1.0],
+        expand_ratio=[2.0],
+        block_type="dark_block",
+        stage_type="csp",
+        image_shape=(32, 32, 3),
+    ),
+    "hub CS3": lambda models: models.CSPNetBackbone(
+        stem_filters=32,
+        stem_kernel_size=3,
+        stem_strides=1,
+        stackwise_depth=[1, 2, 4],
+        stackwise_strides=[2, 2, 2],
+        stackwise_num_filters=[32, 64, 128],
+        bottle_ratio=0.5,
+        block_ratio=0.5,
+        expand_ratio=1.0,
+        block_type="bottleneck_block",
+        stage_type="cs3",
+        image_shape=(32, 32, 3),
+    ),
+    "hub DenseNet": lambda models: models.DenseNetBackbone(
+        stackwise_num_repeats=[3, 3, 3], image_shape=(32, 32, 3)
+    ),
+}
+NAMES = (*SIDES, *_HUB)
+
+
+@pytest.fixture(params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    """One architecture after the other."""
+    return request.param
+
+
+@pytest.fixture
+def build() -> Callable[[str], keras.Model]:
+    """What builds an architecture by name, with lively weights."""
+    return build_architecture
+
+
+@pytest.fixture
+def masked_logits() -> Callable[..., np.ndarray]:
+    """What runs a network with masked kernels on images."""
+    return run_masked
+
+
+@pytest.fixture
+def half() -> Callable[[ChannelMap], np.ndarray]:
+    """What draws a mask that keeps a random half of every group."""
+    return draw_half
+
+
+@pytest.fixture
+def images() -> Callable[[keras.Model], np.ndarray]:
+    """What draws two images of noise for a network."""
+    return draw_images
+
+
+def build_architecture(name: str) -> keras.Model:
+    keras.backend.clear_session()
+    if name in _HUB:
+        import keras_hub
+
+        features = _HUB[name](keras_hub.models)
+        pooled = keras.layers.GlobalAveragePooling2D(name="pooled")(features.output)
+        model = keras.Model(features.input, keras.layers.Dense(NUM_CLASSES, name="predictions")(pooled))
+    else:
+        model = getattr(keras.applications, name)(
+            weights=None,
+            input_shape=(SIDES[name], SIDES[name], 3),
+            classes=NUM_CLASSES,
+            classifier_activation=None,
+        )
+    _enliven(model)
+    return model
+
+
+def _enliven(model: keras.Model) -> None:
+    """Give every weight and statistic a value of its own, so that a wrong slice cannot go unnoticed."""
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        name, shape = weight.path.rpartition("/")[2], tuple(weight.shape)
+        if name in ("gamma", "moving_variance"):
+            weight.assign(rng.uniform(0.5, 1.5, shape))
+        elif len(shape) == 1 and name != "variance":
+            weight.assign(rng.normal(0, 0.3, shape))
+        elif len(shape) > 1:
+            weight.assign(rng.normal(0, np.sqrt(1 / np.prod(shape[:-1])), shape))
+
+
+def draw_images(model: keras.Model) -> np.ndarray:
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(2, *model.input_shape[1:])).astype(keras.config.floatx())
+
+
+def draw_half(channel_map: ChannelMap) -> np.ndarray:
+    rng, mask = np.random.default_rng(2), np.zeros(channel_map.num_channels)
+    for group in channel_map.groups:
+        mask[group.start + rng.permutation(group.size)[: max(1, group.size // 2)]] = 1
+    return mask
+
+
+def run_masked(
+    model: keras.Model, channel_map: ChannelMap, mask: np.ndarray, images: np.ndarray
+) -> np.ndarray:
+    weights = mask_kernels(
+        channel_map,
+        [variable.path for variable in model.trainable_variables],
+        [variable.value for variable in model.trainable_variables],
+        keras.ops.convert_to_tensor(mask),
+    )
+    statistics = [variable.value for variable in model.non_trainable_variables]
+    return np.asarray(model.stateless_call(weights, statistics, images, training=False)[0])
