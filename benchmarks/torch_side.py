@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -37,7 +38,7 @@ class TorchSide:
             **self._cost(model),
             "num_groups": len(groups),
             "removable_share": _removable_share(model, groups),
-            "versions": {"torch": torch.__version__, "torch-pruning": torch_pruning.__version__},
+            "versions": {package: version(package) for package in ("torch", "torch-pruning")},
         }
 
     def trace(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from stamp_tf.benchmark.markdown import table
-from stamp_tf.benchmark.results import Record
+from stamp_tf.benchmark.results import Record, unique
 
 _OURS = "stamp-tf"
 
@@ -52,8 +52,8 @@ def peer_tables(records: Sequence[Record]) -> str:
         "half of the channels of every group go. Both sides take turns in one run, on one thread each; medians of "
         "processor time. "
         "*Removable* is the share of the parameters of convolutions and dense layers that belong to a group. Tracing "
-        "lasts until the groups are known. Removal builds a second network here; torch-pruning cuts the given one in "
-        "place, so that the copy which keeps the full one is added.\n\n"
+        "lasts until the groups are known. Removal builds a second Keras network here, layer by layer, which takes "
+        "most of its time; torch-pruning cuts the given one in place, so that the copy which keeps the full one is added.\n\n"
         + table(
             [
                 "network",
@@ -67,7 +67,8 @@ def peer_tables(records: Sequence[Record]) -> str:
             ],
             handling,
         )
-        + "\n\nSteps of TensorFlow are compiled (`tf.function`), those of PyTorch eager.\n\n"
+        + "\n\nSteps of TensorFlow are compiled (`tf.function`), those of PyTorch eager: read a speed-up together with "
+        f"its milliseconds.{_peers(records)}\n\n"
         + table(
             [
                 "network",
@@ -82,3 +83,14 @@ def peer_tables(records: Sequence[Record]) -> str:
             speed,
         )
     )
+
+
+def _peers(records: Sequence[Record]) -> str:
+    """Say which versions the other sides had."""
+    versions = unique(
+        ", ".join(f"{name} {number}" for name, number in figures["versions"].items())
+        for record in records
+        for figures in record["figures"].values()
+        if "versions" in figures
+    )
+    return f" Beside it: {'; '.join(versions)}." if versions else ""

@@ -70,11 +70,12 @@ def test_page_sets_both_sides_beside_each_other(program, tmp_path):
     steps = [{"kind": "training", "batch_size": 32, "seconds": {"full": 0.4, "pruned": 0.1}, "speed_up": 4.0}]
     ours = {"parameters": 100, "parameters_left": 30, "flops": 1000, "flops_left": 200, "num_groups": 3}
     ours |= {"removable_share": 0.99, "trace_seconds": 0.02, "remove_seconds": 0.5, "steps": steps}
-    theirs = {**ours, "remove_seconds": 0.03, "seconds_of_copy": 0.01}
+    theirs = {**ours, "remove_seconds": 0.03, "seconds_of_copy": 0.01, "versions": {"torch": "2.0"}}
     results = Results(tmp_path / "peers.jsonl", program="peers", arguments=[])
     case = {"network": "net", "image_size": 96}
     results.add(case, {"stamp-tf": ours, "torch-pruning": theirs}, seed=0)
     page = program("render").page(tmp_path)
     assert "| net, 96 x 96 | stamp-tf | 3 | 99.00 | 20 | 500 | 30.0 | 20.0 |" in page
+    assert "Beside it: torch 2.0." in page
     assert "| net, 96 x 96 | torch-pruning | 3 | 99.00 | 20 | 30 + 10 | 30.0 | 20.0 |" in page
     assert "| net, 96 x 96 | training, batch 32 | stamp-tf | 400.0 | 100.0 | 4.00 | 5.00 | 0.80 |" in page
