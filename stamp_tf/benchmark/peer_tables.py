@@ -53,7 +53,8 @@ def peer_tables(records: Sequence[Record]) -> str:
         "processor time. "
         "*Removable* is the share of the parameters of convolutions and dense layers that belong to a group. Tracing "
         "lasts until the groups are known. Removal builds a second Keras network here, layer by layer, which takes "
-        "most of its time; torch-pruning cuts the given one in place, so that the copy which keeps the full one is added.\n\n"
+        "most of its time; torch-pruning cuts the given one in place, so that the copy which keeps the full one is "
+        "added.\n\n"
         + table(
             [
                 "network",
