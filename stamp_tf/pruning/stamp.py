@@ -23,6 +23,7 @@ class Stamp(Pruner):
     Options: `epochs_prune` K, passes over the target before the cut, 0 for the instant answer; `rates`, the
     learning rates of W, pi and theta in those steps; `sparsity` and `kl_scale` as in meta-training.
 
+    Those steps take masks at the limits on parameters and FLOPs; activation memory and latency matter at the cut alone.
     Without a budget, channels of E[m] below the generator's threshold go.
 
     Reference:

@@ -99,6 +99,51 @@ def test_budget_options():
     assert received(budget_options(), "--max-flops", "0.25", "--keep-params", "1") == BudgetOptions(1.0, 0.25)
 
 
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [("0.5", 0.5), ("1", 1.0), ("8MB", 8e6), ("1.5 kb", 1500.0), ("2MiB", 2 * 2**20), ("1e3B", 1000.0)],
+)
+def test_memory_is_a_fraction_or_a_size(typed: str, expected: float):
+    assert received(budget_options(), "--max-memory", typed).max_memory == expected
+
+
+@pytest.mark.parametrize(
+    "value", ["0", "-1", "1.5", "8", "1B", "0MB", "8XB", "MB", "nan", "inf", "1e999MB", "1..2MB"]
+)
+def test_memory_that_is_neither_is_refused(value):
+    message = refused(budget_options(), "--max-memory", value).stderr
+    assert (
+        f"{value!r} must be a fraction above 0 and at most 1, or a size with a unit, such as 8MB" in message
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [("12ms", 0.012), ("0.5s", 0.5), ("800us", 800e-6), ("800µs", 800e-6), ("2 S", 2.0)],
+)
+def test_latency_has_a_unit(typed: str, expected: float):
+    assert received(budget_options(), "--max-latency", typed).max_latency == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("value", ["12", "0ms", "-1ms", "ms", "12 minutes", "nan", "infs"])
+def test_latency_that_is_no_time_is_refused(value):
+    message = refused(budget_options(), "--max-latency", value).stderr
+    assert f"{value!r} must be a time above 0 with a unit, such as 12ms (us, ms, s)" in message
+
+
+def test_rules_for_widths():
+    options = ("--round-to", "8", "--min-channels", "4", "--keep", "stem*", "--keep", "head")
+    budget = received(budget_options(), *options, "--latency-batch", "16")
+    assert (budget.round_to, budget.min_channels, budget.latency_batch) == (8, 4, 16)
+    assert budget.keep == ("stem*", "head")
+
+
+@pytest.mark.parametrize("option", ["--round-to", "--min-channels", "--latency-batch"])
+@pytest.mark.parametrize("value", ["0", "-8", "2.5"])
+def test_counts_below_one_are_refused(option, value):
+    assert f"Invalid value for '{option}'" in refused(budget_options(), option, value).stderr
+
+
 @pytest.mark.parametrize("value", ["0", "-0.1", "1.5", "nan", "inf", "half"])
 def test_budget_outside_its_range_is_refused(value):
     assert "Invalid value for '--max-flops'" in refused(budget_options(), "--max-flops", value).stderr

@@ -106,6 +106,47 @@ def test_parameters_may_be_the_limit(cli, toy, tmp_path, images, pretrained):
     assert read(tmp_path / "run/report.json")["params_fraction"] <= 0.3
 
 
+def test_activation_memory_may_be_the_limit(cli, toy, tmp_path, images, pretrained):
+    fractions = {}
+    for limit in ("0.6", "3kB"):
+        run_dir = tmp_path / limit
+        options = ("--max-memory", limit, "--finetune-epochs", 0, "--no-speed", "--run-dir", run_dir)
+        result = cli.done("prune", "--dataset", images, "--from", pretrained, *options)
+        assert "Activation memory" in result.stdout
+        report = read(run_dir / "report.json")
+        fractions[limit] = report["memory_fraction"]
+        assert report["memory_fraction"] == report["activation_bytes"] / report["full_activation_bytes"]
+        assert "Activation memory left" in (run_dir / "report.html").read_text()
+    assert fractions["0.6"] <= 0.6
+    assert fractions["3kB"] * report["full_activation_bytes"] <= 3000
+    assert report["details"]["max_memory"] == "3.00 kB"
+    assert read(run_dir / "config.json")["max_memory"] == 3000
+
+
+def test_latency_may_be_the_limit_beside_others(cli, toy, tmp_path, images, pretrained):
+    """Ten seconds are enough for the whole toy network, so that its FLOPs decide."""
+    options = ("--max-latency", "10s", "--max-flops", 0.5, "--latency-batch", 2, "--no-speed")
+    run_dir = tmp_path / "run"
+    arguments = ("--finetune-epochs", 0, "--run-dir", run_dir)
+    cli.done("prune", "--dataset", images, "--from", pretrained, *options, *arguments)
+    report = read(run_dir / "report.json")
+    assert 0.4 < report["flops_fraction"] <= 0.5
+    assert report["details"]["latency"].endswith("batch 2)")
+    assert report["details"]["max_latency"] == "10.0 s"
+
+
+def test_widths_follow_the_rules(cli, toy, tmp_path, images, pretrained):
+    options = ("--max-flops", 0.6, "--round-to", 2, "--min-channels", 3, "--keep", "*1", "--no-speed")
+    run_dir = tmp_path / "run"
+    arguments = ("--finetune-epochs", 0, "--run-dir", run_dir)
+    cli.done("prune", "--dataset", images, "--from", pretrained, *options, *arguments)
+    masks, config = read(run_dir / "masks.json"), read(run_dir / "config.json")
+    assert masks["widths"]["conv1"] == masks["sizes"]["conv1"]
+    others = [width for name, width in masks["widths"].items() if name != "conv1"]
+    assert all(width % 2 == 0 and width >= 4 for width in others)
+    assert (config["round_to"], config["min_channels"], config["keep"]) == (2, 3, ["*1"])
+
+
 def test_options_of_fine_tuning_arrive(cli, toy, tmp_path, images, pretrained):
     run_dir = tmp_path / "run"
     cli.done(
