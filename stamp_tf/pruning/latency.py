@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 Measure = Callable[[keras.Model], "Timing"]
 OnStep = Callable[[int, int, Mapping[str, float]], None]
 
+# Small networks take a millisecond, less than a busy machine takes away at a time: time them for longer than that.
+_NUM_STEPS = 500
+_MAX_SECONDS = 1.5
+
 
 def meet_latency(
     cut: ChannelCut,
@@ -89,7 +93,9 @@ def latency_clock(batch_size: int = 1) -> Measure:
     # Loaded here, so that pruning without a limit on latency runs on other backends.
     from stamp_tf.training.speed import measure_latency
 
-    return lambda model: measure_latency(model, batch_size=batch_size)
+    return lambda model: measure_latency(
+        model, batch_size=batch_size, repeats=_NUM_STEPS, max_seconds=_MAX_SECONDS
+    )
 
 
 class _Search:
