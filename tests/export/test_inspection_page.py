@@ -12,7 +12,7 @@ from stamp_tf.errors import StampError
 from stamp_tf.export.inspect_page import render_inspection, write_inspection
 from stamp_tf.export.inspection import Inspection, inspect
 
-VOID = {"meta", "br", "link", "img", "hr", "input"}
+VOID = {"meta", "br", "wbr", "link", "img", "hr", "input"}
 
 
 class Nesting(HTMLParser):
@@ -53,7 +53,7 @@ def odd_names() -> Inspection:
     image = keras.Input((8, 8, 3), name="image")
     x = layers.Conv2D(4, 3, padding="same", name="a<b>&c")(image)
     x = layers.Add(name="sum")([x, layers.Conv2D(4, 3, padding="same", name='"quoted"')(x)])
-    x = layers.LayerNormalization(name="norm[<i>]")(layers.Conv2D(5, 3, name="last")(x))
+    x = layers.LayerNormalization(name="norm[<i>]")(layers.Conv2D(5, 3, name="the_last")(x))
     x = layers.GlobalAveragePooling2D()(x)
     return inspect(keras.Model(image, layers.Dense(3, name="head")(x), name="odd<h1>"))
 
