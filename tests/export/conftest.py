@@ -1,6 +1,5 @@
 """Toy networks and runs for the export tests."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -26,11 +25,6 @@ def toy_network(width: int = 4, *, seed: int = 0) -> keras.Model:
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     x = keras.layers.Dropout(0.5, name="dropout")(x)
     return keras.Model(image, keras.layers.Dense(3, name="head")(x), name="toy")
-
-
-@pytest.fixture
-def make_network() -> Callable[..., keras.Model]:
-    return toy_network
 
 
 @pytest.fixture
