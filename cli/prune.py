@@ -87,6 +87,11 @@ _PHASES = {"prune": "Pruning", "latency": "Measuring", "finetune": "Fine-tuning"
 @click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True)
 @click.option("--learning-rate", type=Number(0, min_open=True), default=0.05, show_default=True)
 @click.option("--schedule", type=click.Choice(["cosine", "step"]), default="cosine", show_default=True)
+@click.option(
+    "--clip-norm",
+    type=Number(0, min_open=True),
+    help="Largest norm of the gradients.  [default: 1 with --model, else none]",
+)
 @click.option("--mixed-precision", is_flag=True, help="Fine-tune in bfloat16.")
 @click.option(
     "--speed/--no-speed", default=True, help="Measure the pruned network's speed against the full one's."
@@ -112,6 +117,7 @@ def command(
     batch_size: int,
     learning_rate: float,
     schedule: Literal["cosine", "step"],
+    clip_norm: float | None,
     mixed_precision: bool,
     speed: bool,
     dollars_per_hour: float | None,
@@ -158,6 +164,7 @@ def command(
             batch_size=batch_size,
             learning_rate=learning_rate,
             schedule=schedule,
+            clip_norm=1.0 if clip_norm is None and model_file is not None else clip_norm,
             flip=data.flip,
             mixed_precision=mixed_precision,
         ),

@@ -10,23 +10,28 @@ from stamp_cli.main import COMMANDS
 from stamp_registry import GROUPS
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "GLOSSARY.md", "CHANGELOG.md")
+DOCUMENTS = (
+    *("README.md", "CONTRIBUTING.md", "GLOSSARY.md", "CHANGELOG.md"),
+    *("docs/prune-your-own.md", "docs/tracing.md"),
+)
 
 # Names that begin with one of these mean the repository, wherever they stand. Others may be a user's files.
-FOLDERS = ("stamp_tf", "registry", "cli", "tests", "examples", "benchmarks")
+FOLDERS = ("stamp_tf", "registry", "cli", "tests", "examples", "benchmarks", "docs")
 PATH = re.compile(rf"(?<![\w./-])(?:{'|'.join(FOLDERS)})/[\w./*-]*")
 LINK = re.compile(r"\]\((?!https?:)([^)\s]+)\)")
 # `stamp-tf` where a shell would look for a command: first in the line, or behind variables or an operator.
 COMMAND = re.compile(r"(?:^|&&|;|\|)\s*(?:\$ )?(?:\w+=\S+ )*stamp-tf +([a-z][\w-]*)")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
-ENTRY_POINT = re.compile(r'^([\w-]+) = "([\w.]+):(\w+)"$', re.MULTILINE)
+ENTRY_POINT = re.compile(r'^"?([\w.-]+)"? = "([\w.]+):(\w+)"$', re.MULTILINE)
 
 
 @pytest.fixture(params=DOCUMENTS)
-def document(request: pytest.FixtureRequest) -> str:
-    path = ROOT / request.param
-    if not path.exists():
-        pytest.skip(f"{request.param} is not there")
+def path(request: pytest.FixtureRequest) -> Path:
+    return ROOT / request.param
+
+
+@pytest.fixture
+def document(path: Path) -> str:
     return path.read_text()
 
 
@@ -67,12 +72,12 @@ def test_paths_exist(document):
     assert not [path for path in sorted(paths) if not any(ROOT.glob(path))]
 
 
-def test_links_lead_somewhere(document):
+def test_links_lead_somewhere(path, document):
     missing = []
     for target in LINK.findall(document):
-        path, _, anchor = target.partition("#")
-        there = (ROOT / path).read_text() if path and anchor else document
-        if not (ROOT / path).exists() or (anchor and anchor not in anchors(there)):
+        file, _, anchor = target.partition("#")
+        there = (path.parent / file).read_text() if file and anchor else document
+        if not (path.parent / file).exists() or (anchor and anchor not in anchors(there)):
             missing.append(target)
     assert not missing
 

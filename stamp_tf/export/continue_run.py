@@ -46,6 +46,8 @@ def continue_run(
     """
     run = run if isinstance(run, PrunedRun) else load_run(run)
     config = config or FinetuneConfig()
+    if config.clip_norm is None:
+        config = dataclasses.replace(config, clip_norm=run.config.get("clip_norm"))
     report = report_from_json(read_json(run.run.report_json))
     if not isinstance(dataset, DataSet):
         dataset = run.load_dataset(dataset)

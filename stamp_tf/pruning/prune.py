@@ -32,6 +32,7 @@ from stamp_tf.training.statistics import recalibrate_statistics, statistics_imag
 if TYPE_CHECKING:
     from stamp_tf.training.speed import Timing
 
+_CLIP_NORM = 1.0
 Progress = Callable[[str, int, int, Mapping[str, float]], None]
 
 
@@ -148,6 +149,7 @@ def prune(
     reference: Reference | keras.Model | str | Path | None = None,
     *,
     backbone: str = "vgg19",
+    pixels: str | None = None,
     config: PruneConfig | None = None,
     checkpoints: Path | None = None,
     on_step: Progress | None = None,
@@ -160,6 +162,7 @@ def prune(
         reference: A reference, a run directory or file of one; your own model or its `.keras` file, for a method
             that needs no meta-training; None takes the bundled one.
         backbone: Which bundled reference.
+        pixels: What the images of your own model are scaled to, such as `0:1`; see `reference_of_model`.
         config: Options.
         checkpoints: Where fine-tuning keeps its state and goes on from; None keeps none.
         on_step: Called with (phase, steps done, all steps, figures).
@@ -191,7 +194,7 @@ def prune(
         )
     times: dict[str, float] = {}
     with _clock(times, "load"):
-        reference = find_reference(reference, backbone=backbone)
+        reference = find_reference(reference, backbone=backbone, pixels=pixels)
         dataset = as_dataset(dataset, image_shape=reference.backbone.input_shape, seed=config.seed)
     if tuple(dataset.image_shape) != tuple(reference.backbone.input_shape):
         raise StampError(
@@ -233,6 +236,10 @@ def prune(
         if _first_head(config, reference) == "ridge":
             fit_head(small, dataset.train, normalization=normalization)
     settings = dataclasses.replace(config.finetune, seed=config.seed)
+    if settings.clip_norm is None and reference.backbone.architecture is not None:
+        # What a stranger's network needs is not known; without batch normalisation the usual rate diverges.
+        settings = dataclasses.replace(settings, clip_norm=_CLIP_NORM)
+        config = dataclasses.replace(config, finetune=settings)
     records = finetune(
         small,
         dataset,
@@ -261,22 +268,29 @@ def prune(
     )
 
 
-def find_reference(reference: Reference | keras.Model | str | Path | None, *, backbone: str) -> Reference:
+def find_reference(
+    reference: Reference | keras.Model | str | Path | None, *, backbone: str, pixels: str | None = None
+) -> Reference:
     """Return a reference from what a user may give.
 
     Args:
         reference: A reference, a run directory or file of one, a model or its `.keras` file, or None for the
             bundled one.
         backbone: Name of the bundled one.
+        pixels: What the images of a model are scaled to.
 
     Raises:
-        StampError: If there is none.
+        StampError: If there is none, or pixels are said of something that knows its own.
     """
     if reference is None:
-        return load_bundled(backbone)
+        reference = load_bundled(backbone)
     if isinstance(reference, str | Path) and Path(reference).suffix == ".keras":
         reference = load_network(reference)
-    return reference_of_model(reference) if isinstance(reference, keras.Model) else as_reference(reference)
+    if isinstance(reference, keras.Model):
+        return reference_of_model(reference, pixels=pixels)
+    if pixels is not None:
+        raise StampError("--pixels needs --model, because a reference knows its pixels; leave it out.")
+    return as_reference(reference)
 
 
 def _first_head(config: PruneConfig, reference: Reference) -> str:

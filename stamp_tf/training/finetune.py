@@ -32,6 +32,8 @@ class FinetuneConfig:
         schedule: `cosine` to zero, or `step` to a tenth at 50% and again at 80%.
         momentum: Of SGD, after Nesterov.
         weight_decay: On kernels.
+        clip_norm: Largest global norm of the gradients; None does not clip. Networks without batch normalisation
+            behind every kernel diverge without it.
         augment: Crop and mirror.
         flip: Whether to mirror.
         mixed_precision: Compute in bfloat16.
@@ -45,6 +47,7 @@ class FinetuneConfig:
     schedule: Literal["cosine", "step"] = "cosine"
     momentum: float = 0.9
     weight_decay: float = 5e-4
+    clip_norm: float | None = None
     augment: bool = True
     flip: bool = True
     mixed_precision: bool = False
@@ -56,6 +59,8 @@ class FinetuneConfig:
             raise StampError(f"--finetune-epochs must be 0 or more, but got {self.epochs}; 0 trains nothing.")
         if not self.learning_rate > 0:
             raise StampError(f"--learning-rate must be above 0, but got {self.learning_rate}; 0.05 is usual.")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise StampError(f"--clip-norm must be above 0, but got {self.clip_norm}; 1 is usual.")
         if self.schedule not in ("cosine", "step"):
             raise StampError(
                 f"--schedule must be cosine or step, but got {self.schedule}; cosine is the default."
@@ -111,7 +116,9 @@ def finetune(
 
     config = config or FinetuneConfig()
     trained = _in_bfloat16(model) if config.mixed_precision else model
-    optimizer = make_weight_optimizer(momentum=config.momentum, weight_decay=config.weight_decay)
+    optimizer = make_weight_optimizer(
+        momentum=config.momentum, weight_decay=config.weight_decay, clip_norm=config.clip_norm
+    )
     optimizer.build(trained.trainable_variables)
     batches = Batches(
         dataset.train,

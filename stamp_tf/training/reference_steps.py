@@ -13,9 +13,13 @@ from stamp_tf.training.class_statistics import ClassStatistics
 from stamp_tf.training.task_loss import TaskInputs, TaskLoss
 
 
-def make_weight_optimizer(*, momentum: float = 0.9, weight_decay: float = 5e-4) -> keras.optimizers.Optimizer:
-    """Return SGD with Nesterov momentum that decays kernels only."""
-    optimizer = keras.optimizers.SGD(0.1, momentum=momentum, nesterov=True, weight_decay=weight_decay)
+def make_weight_optimizer(
+    *, momentum: float = 0.9, weight_decay: float = 5e-4, clip_norm: float | None = None
+) -> keras.optimizers.Optimizer:
+    """Return SGD with Nesterov momentum that decays kernels only, and clips gradients by their global norm."""
+    optimizer = keras.optimizers.SGD(
+        0.1, momentum=momentum, nesterov=True, weight_decay=weight_decay, global_clipnorm=clip_norm
+    )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
 
