@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -132,8 +133,13 @@ class Call:
         """Whether every output has its channels."""
         return all(id(tensor) in self._trace.ids for tensor in self._node.outputs)
 
-    def keep_whole(self, reason: str) -> None:
-        """Forbid the removal of everything that comes in or goes out, for a reason in words."""
+    def keep_whole(self, reason: str, *, weights: Sequence[keras.Variable] | None = None) -> None:
+        """Forbid the removal of everything that comes in or goes out, and of slices of the weights.
+
+        Args:
+            reason: In words.
+            weights: Those of the layer; None means all it has.
+        """
         for channels in self.inputs:
             self.lock(channels, reason)
         for tensor in self._node.outputs:
@@ -141,7 +147,10 @@ class Call:
             channels = self._trace.new_channels(size or 0)
             self.lock(channels, reason)
             self._trace.put(self._node, tensor, channels, layer=self.path)
-        if getattr(self.layer, "trainable_weights", ()):
+        weights = getattr(self.layer, "weights", ()) if weights is None else weights
+        for weight in weights:
+            self._trace.pin(weight.path, self.path, reason)
+        if any(weight.trainable for weight in weights):
             self._trace.note(self.path, reason)
 
     def ambiguous_path(self) -> str | None:

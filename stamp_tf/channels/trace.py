@@ -63,8 +63,11 @@ def _walk(trace: "Trace", graph: Any, *, prefix: str) -> None:
         inner = graph_of(node.operation)
         if inner is None:
             rules.apply_rule(Call(trace, node, path))
-        elif [tensor.shape for tensor in node.input_tensors] != [tensor.shape for tensor in inner.inputs]:
-            Call(trace, node, path).keep_whole("it is called on other shapes than it was built for")
+        elif not all(map(_fits, node.input_tensors, inner.inputs)):
+            call = Call(trace, node, path)
+            call.keep_whole(
+                "it is called on other shapes than it was built for", weights=node.operation.weights
+            )
         else:
             for outer, own in zip(node.input_tensors, inner.inputs, strict=True):
                 channels = trace.ids[id(own)] = trace.ids[id(outer)]
@@ -74,6 +77,13 @@ def _walk(trace: "Trace", graph: Any, *, prefix: str) -> None:
             for outer, own in zip(node.outputs, inner.outputs, strict=True):
                 # Back to the outer graph, where the inner one's last tensor has another identity.
                 trace.ids[id(outer)] = trace.ids[id(own)]
+
+
+def _fits(outer: Any, own: Any) -> bool:
+    """Return whether a tensor has the shape that an inner model was built for, open sizes being any."""
+    return len(outer.shape) == len(own.shape) and all(
+        open_size is None or size == open_size for size, open_size in zip(outer.shape, own.shape, strict=True)
+    )
 
 
 def _repeated(paths: Iterable[str]) -> frozenset[str]:
@@ -104,6 +114,7 @@ class Trace:
     parts: list[np.ndarray] = field(default_factory=list)
     locks: list[tuple[np.ndarray, str, str]] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
+    pins: list[tuple[str, str, str]] = field(default_factory=list)
     outputs: list[tuple[str, int, int, np.ndarray]] = field(default_factory=list)
     options: dict[tuple[str, str, int | None], np.ndarray] = field(default_factory=dict)
     # Rows (output, feature) for each channel: where it was seen last, and where a kernel read it first.
@@ -133,6 +144,10 @@ class Trace:
     def lock(self, channels: np.ndarray, layer: str, reason: str) -> None:
         """Forbid the removal of these channels, for what a layer does."""
         self.locks.append((channels, layer, reason))
+
+    def pin(self, path: str, layer: str, reason: str) -> None:
+        """Forbid that a weight loses slices, whatever another call of its layer has said of it."""
+        self.pins.append((path, layer, reason))
 
     def note(self, layer: str, reason: str) -> None:
         """Record that a layer with weights of its own is kept whole."""
@@ -174,6 +189,10 @@ class Trace:
         """Number the channels by group and translate what was recorded."""
         roots = _roots(self.size, self.ties)
         locked = np.zeros(self.size, bool)
+        for pinned, layer, reason in self.pins:
+            for (path, _), (channels, _, _) in self.axes.items():
+                if path == pinned:
+                    self.lock(channels, layer, reason)
         kept_whole = self._resolve_locks(roots, locked)
         makers: dict[int, list[str]] = {}
         for channels, role, layer in self.axes.values():

@@ -94,7 +94,11 @@ def test_operations_without_a_layer_and_calls_write_activations(classify, conv) 
     model = classify(lambda x: shared(conv(4, "first")(x)) + shared(conv(4, "second")(x)))
     cost = CostModel(model, trace_channels(model))
     ones = np.ones(cost.num_channels)
-    rows = {row.name: row.activation_bytes for row in cost.table(ones, weightless=True)}
+    # Keras numbers the sum by how many there were before.
+    rows = {
+        row.name.partition("add_")[0] or "add": row.activation_bytes
+        for row in cost.table(ones, weightless=True)
+    }
     one = 4 * 8 * 8 * 4
     assert rows == {"first": one, "second": one, "shared": 2 * one, "add": one, "pool": 16, "logits": 12}
     assert cost.activation_bytes(ones) == sum(rows.values())

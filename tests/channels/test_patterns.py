@@ -200,6 +200,43 @@ def test_a_model_called_twice(classify: Classify, roads_meet: RoadsMeet) -> None
     assert sizes(roads_meet(classify(body))) == {"stem": 5, "shared/shared_inner": 4}
 
 
+def test_a_model_of_open_sizes(classify: Classify, roads_meet: RoadsMeet) -> None:
+    def body(x: Tensor) -> Tensor:
+        inside = keras.Input((None, None, 5))
+        y = convolution(6, "deep2")(layers.MaxPooling2D()(convolution(4, "deep1")(inside)))
+        return keras.Model(inside, y, name="base")(convolution(5, "stem")(x))
+
+    channel_map = roads_meet(classify(body))
+    assert sizes(channel_map) == {"stem": 5, "base/deep1": 4, "base/deep2": 6}
+    assert not channel_map.kept_whole
+
+
+def test_a_layer_that_one_of_its_calls_cannot_lose_channels_in(
+    classify: Classify, roads_meet: RoadsMeet
+) -> None:
+    """The second call writes what no rule follows, so the weights have to stay for the first one, too."""
+
+    def body(x: Tensor) -> Tensor:
+        shared = layers.Dense(4, name="shared")
+        first = shared(convolution(5, "before")(x))
+        second = shared(layers.Lambda(doubled)(convolution(5, "other")(x)))
+        return convolution(3, "after")(layers.Concatenate()([first, layers.Lambda(doubled)(second)]))
+
+    assert sizes(roads_meet(classify(body))) == {"after": 3}
+
+
+def test_a_normalization_that_one_call_keeps_whole(classify: Classify, roads_meet: RoadsMeet) -> None:
+    """Called on features and, the second time, on a transposed tensor of the same size."""
+
+    def body(x: Tensor) -> Tensor:
+        norm = layers.BatchNormalization(name="norm")
+        first = norm(convolution(8, "first")(x))
+        second = norm(layers.Permute((3, 1, 2))(convolution(8, "second")(x)))
+        return layers.Concatenate()([convolution(3, "a")(first), convolution(2, "b")(second)])
+
+    assert sizes(roads_meet(classify(body))) == {"a": 3, "b": 2}
+
+
 def test_a_model_of_models_of_models(classify: Classify, roads_meet: RoadsMeet) -> None:
     def body(x: Tensor) -> Tensor:
         inside = keras.Input((8, 8, 5))
