@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from stamp_tf.benchmark.coverage_table import coverage_table
 from stamp_tf.benchmark.origin import made_with
 from stamp_tf.benchmark.peer_tables import peer_tables
 from stamp_tf.benchmark.pruning_tables import pruning_tables
@@ -31,6 +32,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Sequence[Record]], str]]] = {
     "pruning_cost": ("Accuracy and time on small sets", pruning_tables),
     "meta_step": ("The meta step against a plain training step", meta_step_table),
     "speed": ("Measured speed-up", speed_table),
+    "coverage": ("What of a network can lose channels", coverage_table),
     "removal_speed": ("What removing channels is worth", removal_table),
     "peers": ("Beside torch-pruning", peer_tables),
     "masks_iou": ("Do masks depend on the data set?", masks_iou_table),
