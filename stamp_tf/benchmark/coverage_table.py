@@ -29,8 +29,8 @@ def coverage_table(records: Sequence[Record]) -> str:
             ]
         )
     return (
-        "Architectures of `keras.applications`. *Share*: parameters of kernels that can lose slices / those of all kernels. "
-        "*Left*: parameters after half of every group's channels has gone.\n\n"
+        "Architectures of `keras.applications`. *Share*: parameters of kernels that can lose slices / those of all "
+        "kernels. *Left*: parameters after half of every group's channels has gone.\n\n"
         + table(
             [
                 "network",
