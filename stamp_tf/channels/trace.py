@@ -79,6 +79,29 @@ def _walk(trace: "Trace", graph: Any, *, prefix: str) -> None:
                 trace.ids[id(outer)] = trace.ids[id(own)]
 
 
+def _misfit(node: Any, inner: Any) -> str | None:
+    """Return why the tensors that a model is called on cannot be set beside those it was built for."""
+    # Of one input there is no order; tensors of several may be handed over by name.
+    if len(inner.inputs) > 1 and not _is_alike(node.arguments.args[0], inner._inputs_struct):
+        return "it is called on inputs in another structure than it was built for"
+    if not all(map(_fits, node.input_tensors, inner.inputs)):
+        return "it is called on other shapes than it was built for"
+    return None
+
+
+def _is_alike(outer: Any, own: Any) -> bool:
+    """Return whether two nests have the same containers and keys, so that they are flattened in one order."""
+    if isinstance(own, dict):
+        return (
+            isinstance(outer, dict)
+            and outer.keys() == own.keys()
+            and all(_is_alike(outer[key], own[key]) for key in own)
+        )
+    if isinstance(own, list | tuple):
+        return isinstance(outer, list | tuple) and len(outer) == len(own) and all(map(_is_alike, outer, own))
+    return isinstance(outer, keras.KerasTensor)
+
+
 def _fits(outer: Any, own: Any) -> bool:
     """Return whether a tensor has the shape that an inner model was built for, open sizes being any."""
     return len(outer.shape) == len(own.shape) and all(

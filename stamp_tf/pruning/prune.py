@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 import stamp_registry
+from stamp_tf.backbones.head import head_layer
 from stamp_tf.bundled import load_bundled
 from stamp_tf.channels import Budget, ChannelCut, CostModel, WidthRules, slice_model
 from stamp_tf.data import DataSet, Normalization, as_dataset
@@ -201,6 +202,11 @@ def prune(
             f"--dataset must have the reference's images {reference.backbone.input_shape}, but has "
             f"{dataset.image_shape}; load it with that image_shape."
         )
+    if config.head == "keep" and dataset.num_classes != reference.backbone.num_classes:
+        raise StampError(
+            f"--head keep needs the classes of the network ({reference.backbone.num_classes}), but --dataset has "
+            f"{dataset.num_classes}; use --head ridge."
+        )
     keras.utils.set_random_seed(config.seed)
     normalization = reference.normalization_for(dataset.train)
     model = reference.backbone.build(num_classes=dataset.num_classes)
@@ -233,8 +239,11 @@ def prune(
     with _clock(times, "statistics"):
         recalibrate_statistics(small, statistics_images(dataset.train, normalization, seed=config.seed))
     with _clock(times, "head"):
-        if _first_head(config, reference) == "ridge":
+        head = _first_head(config, reference)
+        if head == "ridge":
             fit_head(small, dataset.train, normalization=normalization)
+        elif head == "random":
+            _draw_head(small)
     settings = dataclasses.replace(config.finetune, seed=config.seed)
     if settings.clip_norm is None and reference.backbone.architecture is not None:
         # What a stranger's network needs is not known; without batch normalisation the usual rate diverges.
@@ -301,6 +310,14 @@ def _first_head(config: PruneConfig, reference: Reference) -> str:
         return "random"
     # Somebody's own model may end in something that no closed form fits.
     return "keep" if reference.backbone.architecture and not reference.backbone.head else "ridge"
+
+
+def _draw_head(model: keras.Model) -> None:
+    """Give the last layer fresh values; with as many classes it would have come along with the rest."""
+    layer = head_layer(model)
+    layer.kernel.assign(layer.kernel_initializer(layer.kernel.shape))
+    if layer.use_bias:
+        layer.bias.assign(layer.bias_initializer(layer.bias.shape))
 
 
 def _mask_of(

@@ -211,6 +211,21 @@ def test_a_model_of_open_sizes(classify: Classify, roads_meet: RoadsMeet) -> Non
     assert not channel_map.kept_whole
 
 
+def test_a_model_called_by_the_names_of_its_inputs_is_kept_whole(classify: Classify) -> None:
+    """Keras hands the tensors over by name, so their order in the call says nothing."""
+    inputs = [keras.Input((8, 8, 4), name=name) for name in ("z", "a")]
+    joined = layers.Concatenate()([convolution(3, "of_z")(inputs[0]), convolution(2, "of_a")(inputs[1])])
+    inside = keras.Model(inputs, joined, name="inside")
+    model = classify(lambda x: inside({"z": convolution(4, "one")(x), "a": convolution(4, "two")(x)}))
+    channel_map = trace_channels(model)
+    assert not channel_map.groups
+    (kept,) = channel_map.kept_whole
+    assert (kept.layer, kept.reason) == (
+        "inside",
+        "it is called on inputs in another structure than it was built for",
+    )
+
+
 def test_a_layer_that_one_of_its_calls_cannot_lose_channels_in(
     classify: Classify, roads_meet: RoadsMeet
 ) -> None:
