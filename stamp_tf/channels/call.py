@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 if TYPE_CHECKING:
-    from stamp_tf.channels.trace import Trace
+    from stamp_tf.channels.record import Trace
 
 
 class Call:

@@ -1,0 +1,225 @@
+"""What is known of the channels while a graph is walked, and what follows from it at the end."""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from stamp_tf.channels.groups import (
+    KEPT,
+    ChannelGroup,
+    ChannelMap,
+    ChannelProbe,
+    KeptWhole,
+    LayerOption,
+    OutputAxis,
+    Role,
+    WeightAxis,
+)
+
+OUTPUT = "it makes the model's output"
+
+
+@dataclass
+class Trace:
+    """What is known of the channels while the graph is walked.
+
+    Channels are numbers that may turn out to be the same one (an addition ties its inputs) or to be locked. What
+    was said is collected, and resolved at the end.
+
+    Args:
+        ambiguous: Paths that several weights share.
+    """
+
+    ambiguous: frozenset[str] = frozenset()
+    size: int = 0
+    ids: dict[int, np.ndarray] = field(default_factory=dict)
+    axes: dict[tuple[str, int], tuple[np.ndarray, Role, str]] = field(default_factory=dict)
+    ties: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+    parts: list[np.ndarray] = field(default_factory=list)
+    locks: list[tuple[np.ndarray, str, str]] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
+    pins: list[tuple[str, str, str]] = field(default_factory=list)
+    outputs: list[tuple[str, int, int, np.ndarray]] = field(default_factory=list)
+    options: dict[tuple[str, str, int | None], np.ndarray] = field(default_factory=dict)
+    # Rows (output, feature) for each channel: where it was seen last, and where a kernel read it first.
+    seen: np.ndarray = field(default_factory=lambda: np.full((1024, 2), -1))
+    probes: np.ndarray = field(default_factory=lambda: np.full((1024, 2), -1))
+
+    def new_channels(self, size: int) -> np.ndarray:
+        """Return fresh channel numbers, `[size]`."""
+        start, self.size = self.size, self.size + size
+        while self.size > len(self.seen):
+            unknown = np.full_like(self.seen, -1)
+            self.seen = np.concatenate([self.seen, unknown])
+            self.probes = np.concatenate([self.probes, unknown])
+        return np.arange(start, self.size)
+
+    def made_by(self, weight: keras.Variable, axis: int) -> np.ndarray:
+        """Return the channels along an axis of a weight: those it had before, or fresh ones."""
+        known = self.axes.get((weight.path, axis % len(weight.shape)))
+        return self.new_channels(weight.shape[axis]) if known is None else known[0]
+
+    def tie(self, first: np.ndarray, second: np.ndarray) -> None:
+        """Make two rows of channels one, element by element."""
+        if first.shape != second.shape:
+            raise ValueError(f"Channels to tie must be as many, but are {len(first)} and {len(second)}.")
+        self.ties.append((first, second))
+
+    def lock(self, channels: np.ndarray, layer: str, reason: str) -> None:
+        """Forbid the removal of these channels, for what a layer does."""
+        self.locks.append((channels, layer, reason))
+
+    def pin(self, path: str, layer: str, reason: str) -> None:
+        """Forbid that a weight loses slices, whatever another call of its layer has said of it."""
+        self.pins.append((path, layer, reason))
+
+    def note(self, layer: str, reason: str) -> None:
+        """Record that a layer with weights of its own is kept whole."""
+        self.notes.setdefault(layer, reason)
+
+    def carry(
+        self, weight: keras.Variable, axis: int, channels: np.ndarray, *, role: Role, layer: str
+    ) -> None:
+        """Record that slices of a weight belong to channels; a layer called twice ties its channels."""
+        key = (weight.path, axis % len(weight.shape))
+        if len(channels) != weight.shape[axis]:
+            raise ValueError(
+                f"{weight.path} has {weight.shape[axis]} slices along axis {axis}, but {len(channels)} channels."
+            )
+        if key in self.axes:
+            self.tie(self.axes[key][0], channels)
+        else:
+            self.axes[key] = (channels, role, layer)
+        if role == "consumer":
+            fresh = channels[self.probes[channels, 0] < 0]
+            self.probes[fresh] = self.seen[fresh]
+
+    def count(self, layer: str, option: str, channels: np.ndarray, *, index: int | None) -> None:
+        """Record that an option of a layer counts channels; every call of the layer says the same."""
+        self.options.setdefault((layer, option, index), channels)
+
+    def put(self, node: Any, tensor: Any, channels: np.ndarray, *, layer: str) -> None:
+        """Record the channels of one output of a call."""
+        self.ids[id(tensor)] = channels
+        call = node.operation._inbound_nodes.index(node)
+        positions = int(np.prod([size or 1 for size in tensor.shape[1:-1]]))
+        self.outputs.append((layer, call, positions, channels))
+        # Repeated channels, as behind Flatten, are looked at where each stands once.
+        if len(np.unique(channels)) == len(channels):
+            self.seen[channels, 0] = len(self.outputs) - 1
+            self.seen[channels, 1] = np.arange(len(channels))
+
+    def finish(self) -> ChannelMap:
+        """Number the channels by group and translate what was recorded."""
+        roots = _roots(self.size, self.ties)
+        locked = np.zeros(self.size, bool)
+        for pinned, layer, reason in self.pins:
+            for (path, _), (channels, _, _) in self.axes.items():
+                if path == pinned:
+                    self.lock(channels, layer, reason)
+        kept_whole = self._resolve_locks(roots, locked)
+        makers: dict[int, list[str]] = {}
+        for channels, role, layer in self.axes.values():
+            if role == "producer":
+                for root in dict.fromkeys(roots[channels].tolist()):
+                    if not locked[root] and layer not in makers.setdefault(root, []):
+                        makers[root].append(layer)
+        parts: dict[int, list[int]] = {}
+        for part, channels in enumerate(self.parts):
+            for root in roots[channels].tolist():
+                parts.setdefault(root, []).append(part)
+        # Channels of the same producers and parts form a group: the coarsest cut that lets every layer keep one.
+        by_producers: dict[tuple[tuple[str, ...], tuple[int, ...]], list[int]] = {}
+        for root, names_of_root in makers.items():
+            by_producers.setdefault((tuple(names_of_root), tuple(parts.get(root, ()))), []).append(root)
+        number = np.full(self.size, KEPT)
+        groups, start = [], 0
+        for (layers, _), members in by_producers.items():
+            number[members] = np.arange(start, start + len(members))
+            groups.append(ChannelGroup(layers[0], start, len(members), layers))
+            start += len(members)
+        groups = _with_own_names(groups)
+        numbers = number[roots]
+        probes: dict[int, ChannelProbe] = {}
+        for channel in np.flatnonzero((self.probes[: self.size, 0] >= 0) & (numbers != KEPT)).tolist():
+            output, feature = self.probes[channel].tolist()
+            probes.setdefault(int(numbers[channel]), ChannelProbe(*self.outputs[output][:2], feature))
+        axes = (
+            WeightAxis(path, axis, numbers[channels], role)
+            for (path, axis), (channels, role, _) in self.axes.items()
+        )
+        options = (
+            LayerOption(layer, option, numbers[channels], index)
+            for (layer, option, index), channels in self.options.items()
+        )
+        return ChannelMap(
+            tuple(groups),
+            tuple(axis for axis in axes if (axis.channels != KEPT).any()),
+            tuple(probes[channel] for channel in range(start)),
+            kept_whole,
+            tuple(
+                OutputAxis(layer, call, positions, numbers[channels])
+                for layer, call, positions, channels in self.outputs
+            ),
+            tuple(option for option in options if (option.channels != KEPT).any()),
+        )
+
+    def _resolve_locks(self, roots: np.ndarray, locked: np.ndarray) -> tuple[KeptWhole, ...]:
+        """Mark locked roots, and say which layer's channels are kept for the sake of which other."""
+        made = {
+            layer: roots[channels]
+            for (_, axis), (channels, role, layer) in self.axes.items()
+            if role == "producer" and axis > 0
+        }
+        found: dict[tuple[str, str], list[str]] = {}
+        # Outputs first: they hold their channels whatever else does.
+        for channels, layer, reason in sorted(self.locks, key=lambda lock: lock[2] != OUTPUT):
+            fresh = np.unique(roots[channels])
+            fresh = fresh[~locked[fresh]]
+            locked[fresh] = True
+            producers = [name for name, of_name in made.items() if np.isin(of_name, fresh).any()]
+            # That a head keeps its classes needs no words.
+            if producers and (reason != OUTPUT or len(producers) > 1):
+                known = found.setdefault((layer, reason), [])
+                known += [name for name in producers if name not in known]
+        for layer, reason in self.notes.items():
+            found.setdefault((layer, reason), [])
+        return tuple(
+            KeptWhole(layer, reason, tuple(producers)) for (layer, reason), producers in found.items()
+        )
+
+
+def _with_own_names(groups: list[ChannelGroup]) -> list[ChannelGroup]:
+    """Name groups after all their producers where the first is not enough, and number what is alike then."""
+    names = Counter(group.name for group in groups)
+    groups = [
+        group if names[group.name] == 1 else replace(group, name="+".join(group.producers))
+        for group in groups
+    ]
+    names, seen = Counter(group.name for group in groups), Counter[str]()
+    numbered = []
+    for group in groups:
+        seen[group.name] += 1
+        name = group.name if names[group.name] == 1 else f"{group.name} part {seen[group.name]}"
+        numbered.append(replace(group, name=name))
+    return numbered
+
+
+def _roots(size: int, ties: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Return for each channel the least number that it is tied to, over any number of steps."""
+    roots = np.arange(size)
+    if not ties:
+        return roots
+    first, second = (np.concatenate(side) for side in zip(*ties, strict=True))
+    while True:
+        lower = np.minimum(roots[first], roots[second])
+        before = roots.copy()
+        # Both the channels and what stood for them so far move down.
+        for higher in (first, second, roots[first], roots[second]):
+            np.minimum.at(roots, higher, lower)
+        roots = roots[roots]
+        if (roots == before).all():
+            return roots
