@@ -80,6 +80,8 @@ def command(
     console.print()
     console.print(before_after_table(found.layers))
     console.print(f"\nKernels that can be pruned: {percent(found.prunable_share)} of their parameters")
+    if found.uncounted:
+        console.print(Text(f"\nFLOPs are not counted of: {', '.join(found.uncounted)}"), soft_wrap=True)
     if found.kept_whole:
         console.print("\nKept whole:")
     for kept in found.kept_whole:

@@ -30,6 +30,7 @@ class Inspection:
         kept_whole: What the tracer left alone, and why.
         network: The network in the order of its graph, with the groups that each layer has to do with.
         prunable_share: Share of the kernels' parameters in kernels from which slices can be removed, in [0, 1].
+        uncounted: Layers with kernels whose FLOPs are not counted, such as attention.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Inspection:
     kept_whole: tuple[KeptWhole, ...]
     network: tuple[NetworkRow, ...]
     prunable_share: float
+    uncounted: tuple[str, ...] = ()
 
     @property
     def is_pruned(self) -> bool:
@@ -87,7 +89,8 @@ def inspect(network: keras.Model | Reference | str | Path) -> Inspection:
 
 
 def _inspection(name: str, model: keras.Model, channel_map: ChannelMap, mask: np.ndarray) -> Inspection:
-    layers = layer_rows(CostModel(model, channel_map), mask)
+    cost = CostModel(model, channel_map)
+    layers = layer_rows(cost, mask)
     return Inspection(
         name,
         group_rows(channel_map, mask),
@@ -95,4 +98,5 @@ def _inspection(name: str, model: keras.Model, channel_map: ChannelMap, mask: np
         channel_map.kept_whole,
         network_rows(model, channel_map, mask, layers=layers),
         prunable_share(model, channel_map),
+        cost.uncounted,
     )

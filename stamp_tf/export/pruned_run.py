@@ -16,6 +16,7 @@ import stamp_registry
 from stamp_tf.data import DataSet, Normalization, load_dataset
 from stamp_tf.errors import StampError
 from stamp_tf.export.keras_file import read_card
+from stamp_tf.meta.network_file import import_layers
 from stamp_tf.runs import RunDirectory
 
 
@@ -97,6 +98,7 @@ def load_run(run_dir: str | Path) -> PrunedRun:
     if isinstance(backbone, Mapping) and backbone.get("name") in stamp_registry.names("stamp_tf.backbones"):
         # A plug-in's layers are known to Keras once its package is imported.
         stamp_registry.load("stamp_tf.backbones", backbone["name"])
+    import_layers(run.model)
     try:
         model = keras.saving.load_model(run.model, compile=False)
     except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:

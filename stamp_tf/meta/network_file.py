@@ -64,6 +64,18 @@ def load_network(path: str | Path) -> keras.Model:
     return model
 
 
+def import_layers(path: Path) -> None:
+    """Import the modules of those layers in a `.keras` file for which an installed package brings a channel rule.
+
+    Args:
+        path: The file.
+
+    Raises:
+        StampError: If it is no such file.
+    """
+    _import_plugins(_read_config(path))
+
+
 def _read_config(path: Path) -> Any:
     """Return the configuration within the file."""
     if not path.is_file():

@@ -138,3 +138,13 @@ def test_a_network_with_a_lambda_is_refused(cli, tmp_path):
 )
 def test_options_that_do_not_fit_are_refused(cli, arguments, message):
     assert message in cli.refused("inspect", *arguments)
+
+
+def test_what_is_not_counted_is_named(cli, tmp_path):
+    sequence = keras.Input((6, 4))
+    mixed = keras.layers.MultiHeadAttention(2, 3, name="mix")(sequence, sequence)
+    pooled = keras.layers.GlobalAveragePooling1D()(keras.layers.Dense(5)(mixed))
+    keras.Model(sequence, keras.layers.Dense(2)(pooled)).save(tmp_path / "attentive.keras")
+    output = cli.done("inspect", tmp_path / "attentive.keras").stdout
+    assert "mix: no rule for MultiHeadAttention" in output
+    assert "FLOPs are not counted of: mix" in output
