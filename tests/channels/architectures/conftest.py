@@ -1,12 +1,13 @@
 """Published architectures with fresh weights, each at the smallest images it allows, and a mask for each."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 import pytest
 
-from stamp_tf.channels import ChannelMap, mask_kernels
+from stamp_tf.channels import ChannelMap, mask_kernels, slice_model, trace_channels
 
 NUM_CLASSES = 10
 SIDES = {
@@ -65,38 +66,50 @@ _HUB = {
 NAMES = (*SIDES, *_HUB)
 
 
-@pytest.fixture(params=NAMES)
-def name(request: pytest.FixtureRequest) -> str:
-    """One architecture after the other."""
-    return request.param
+@dataclass(frozen=True)
+class Architecture:
+    """A network, a mask that keeps a random half of every group, and the two ways to apply it.
+
+    Args:
+        name: One of `NAMES`.
+        model: The full network, with lively weights.
+        channel_map: Its channels.
+        mask: 0/1 per channel.
+        images: Two images of noise.
+        masked: Logits of the network with masked kernels.
+        smaller: The sliced network.
+    """
+
+    name: str
+    model: keras.Model
+    channel_map: ChannelMap
+    mask: np.ndarray
+    images: np.ndarray
+    masked: np.ndarray
+    smaller: keras.Model
 
 
-@pytest.fixture
-def build() -> Callable[[str], keras.Model]:
-    """What builds an architecture by name, with lively weights."""
-    return build_architecture
+@pytest.fixture(scope="module")
+def floatx() -> str:
+    """Precision of the networks; a file may have another."""
+    return "float32"
 
 
-@pytest.fixture
-def masked_logits() -> Callable[..., np.ndarray]:
-    """What runs a network with masked kernels on images."""
-    return run_masked
-
-
-@pytest.fixture
-def half() -> Callable[[ChannelMap], np.ndarray]:
-    """What draws a mask that keeps a random half of every group."""
-    return draw_half
-
-
-@pytest.fixture
-def images() -> Callable[[keras.Model], np.ndarray]:
-    """What draws two images of noise for a network."""
-    return draw_images
-
-
-def build_architecture(name: str) -> keras.Model:
+@pytest.fixture(scope="module", params=NAMES)
+def architecture(request: pytest.FixtureRequest, floatx: str) -> Iterator[Architecture]:
+    """One architecture after the other, built once for all tests of a file."""
     keras.backend.clear_session()
+    keras.config.set_floatx(floatx)
+    model = build(request.param)
+    channel_map = trace_channels(model)
+    mask, images = draw_half(channel_map), draw_images(model)
+    masked = run_masked(model, channel_map, mask, images)
+    smaller = slice_model(model, channel_map, mask)
+    yield Architecture(request.param, model, channel_map, mask, images, masked, smaller)
+    keras.config.set_floatx("float32")
+
+
+def build(name: str) -> keras.Model:
     if name in _HUB:
         import keras_hub
 

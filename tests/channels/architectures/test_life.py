@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from stamp_tf.channels import slice_model, trace_channels
+from stamp_tf.channels import CostModel
 from stamp_tf.channels.share import prunable_share
 
 LOAD = """
@@ -31,29 +31,35 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("networks")
 
 
-def test_the_smaller_network_agrees_trains_and_saves(
-    name: str, build, half, images, masked_logits, folder: Path
-) -> None:
-    model = build(name)
-    channel_map = trace_channels(model)
+def test_nearly_all_kernels_can_lose_channels(architecture) -> None:
     # ConvNeXt alone falls short: its layer normalisations run over all channels of a stage.
-    assert prunable_share(model, channel_map) >= (0.93 if name == "ConvNeXtTiny" else 0.95)
-    mask, batch = half(channel_map), images(model)
-    masked = masked_logits(model, channel_map, mask, batch)
-    smaller = slice_model(model, channel_map, mask)
-    np.testing.assert_allclose(smaller(batch, training=False), masked, atol=1e-4 * masked.std(), rtol=0)
+    least = 0.93 if architecture.name == "ConvNeXtTiny" else 0.95
+    assert prunable_share(architecture.model, architecture.channel_map) >= least
 
+
+def test_multiply_adds_are_those_of_the_profiler(architecture, profiled_flops) -> None:
+    cost = CostModel(architecture.model, architecture.channel_map)
+    assert cost.flops(np.ones(cost.num_channels)) == profiled_flops(architecture.model)
+
+
+def test_masked_and_sliced_networks_agree_in_float32(architecture) -> None:
+    sliced = architecture.smaller(architecture.images, training=False)
+    tolerance = 1e-4 * architecture.masked.std()
+    np.testing.assert_allclose(sliced, architecture.masked, atol=tolerance, rtol=0)
+
+
+def test_the_smaller_network_trains_and_saves(architecture, folder: Path) -> None:
+    smaller, images = architecture.smaller, architecture.images
     before = [np.asarray(variable) for variable in smaller.trainable_variables]
     smaller.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), run_eagerly=True)
-    smaller.train_on_batch(batch, np.array([1, 2]))
-    assert sum(
-        (np.asarray(v) != old).any() for v, old in zip(smaller.trainable_variables, before, strict=True)
-    )
+    smaller.train_on_batch(images, np.array([1, 2]))
+    after = [np.asarray(variable) for variable in smaller.trainable_variables]
+    assert any((new != old).any() for new, old in zip(after, before, strict=True))
 
-    place = folder / name
+    place = folder / architecture.name
     place.mkdir()
-    np.save(place / "images.npy", batch)
-    np.save(place / "expected.npy", smaller(batch, training=False))
+    np.save(place / "images.npy", images)
+    np.save(place / "expected.npy", smaller(images, training=False))
     smaller.save(place / "smaller.keras")
     smaller.export(place / "saved_model", verbose=False)
 
