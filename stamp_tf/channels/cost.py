@@ -292,9 +292,10 @@ def _written(
         kinds[call.path] = type(call.layer).__name__
         for shape in call.output_shapes:
             size = (shape[-1] or 1) if len(shape) > 1 else 1
-            channels = traced[call.path].popleft() if call.is_traced and traced[call.path] else ()
-            if len(channels) != size:
-                channels = np.full(size, KEPT)
+            channels = np.full(size, KEPT)
+            if call.is_traced and traced[call.path]:
+                seen = traced[call.path].popleft()
+                channels = seen if len(seen) == size else channels
             written[call.path].append((rows.number(channels), num_positions(shape)))
     return written, kinds
 

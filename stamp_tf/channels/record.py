@@ -146,7 +146,8 @@ class Trace:
         probes: dict[int, ChannelProbe] = {}
         for channel in np.flatnonzero((self.probes[: self.size, 0] >= 0) & (numbers != KEPT)).tolist():
             output, feature = self.probes[channel].tolist()
-            probes.setdefault(int(numbers[channel]), ChannelProbe(*self.outputs[output][:2], feature))
+            layer, call, _, _ = self.outputs[output]
+            probes.setdefault(int(numbers[channel]), ChannelProbe(layer, call, feature))
         axes = (
             WeightAxis(path, axis, numbers[channels], role)
             for (path, axis), (channels, role, _) in self.axes.items()

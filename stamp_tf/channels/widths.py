@@ -32,7 +32,7 @@ class WidthRules:
 
     min_channels: int = 1
     round_to: int = 1
-    keep: tuple[str, ...] = ()
+    keep: tuple[str, ...] | str = ()
 
     def __post_init__(self) -> None:
         patterns = (self.keep,) if isinstance(self.keep, str) else tuple(self.keep)

@@ -75,9 +75,10 @@ def summary_table(report: Report) -> Table:
     table.add_row(
         "FLOPs", f"{factor(report.flops_speed_up)} fewer  {_change(report.full_flops, report.flops)}"
     )
-    if report.memory_fraction is not None:
+    if report.full_activation_bytes is not None and report.activation_bytes is not None:
         change = f"{compact(report.full_activation_bytes)}B → {compact(report.activation_bytes)}B"
-        table.add_row("Activation memory", f"{percent(report.memory_fraction)}  {change}")
+        share = report.activation_bytes / report.full_activation_bytes
+        table.add_row("Activation memory", f"{percent(share)}  {change}")
     for row in report.speed:
         change = f"{duration(row.full_seconds)} → {duration(row.pruned_seconds)}"
         table.add_row(

@@ -14,7 +14,7 @@ from stamp_tf.errors import StampError
 from stamp_tf.meta.backbone_config import BackboneConfig
 from stamp_tf.meta.reference import Reference
 
-PIXELS = {
+PIXELS: dict[str, tuple[Any, Any]] = {
     "0:255": (0.0, 1 / 255),
     "0:1": (0.0, 1.0),
     "-1:1": (0.5, 0.5),

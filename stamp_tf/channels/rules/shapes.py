@@ -9,9 +9,10 @@ from stamp_tf.channels.call import Call
 from stamp_tf.channels.rules.kernels import mixing_activation, unknown_activation
 
 
-def keep(call: Call) -> None:
+def keep(call: Call) -> str | None:
     """Pass every channel on."""
     call.write(call.channels)
+    return None
 
 
 def activation(call: Call) -> str | None:
@@ -42,7 +43,7 @@ def reshape(call: Call) -> str | None:
         target = getattr(call.layer, option, None)
         if target is None or not len(target):
             return "its new shape is not known"
-        if target[-1] != -1:
+        if target[-1] != -1 and call.written is not None:
             call.count(option, call.written, index=len(target) - 1)
     return reason
 
@@ -61,8 +62,8 @@ def transpose(call: Call) -> str | None:
 
 def _move(call: Call, change: Callable[[np.ndarray], np.ndarray]) -> str | None:
     """Carry a channel number for each element through a change of shape, and see whether they still line up."""
-    positions = call.input_shape[1:-1]
-    if None in positions:
+    positions = [size for size in call.input_shape[1:-1] if size is not None]
+    if len(positions) < len(call.input_shape) - 2:
         return "its input has no fixed size"
     moved = change(np.broadcast_to(call.channels, (*positions, len(call.channels))))
     rows = moved.reshape(-1, moved.shape[-1]) if moved.ndim > 1 else moved[None]
