@@ -125,7 +125,7 @@ def classify() -> Callable[..., keras.Model]:
     return classifier
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def masked() -> Callable[..., np.ndarray]:
     return masked_outputs
 

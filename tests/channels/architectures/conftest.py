@@ -1,13 +1,14 @@
 """Published architectures with fresh weights, each at the smallest images it allows, and a mask for each."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
-from stamp_tf.channels import ChannelMap, mask_kernels, slice_model, trace_channels
+from stamp_tf.channels import ChannelMap, slice_model, trace_channels
 
 NUM_CLASSES = 10
 SIDES = {
@@ -20,6 +21,21 @@ SIDES = {
 }
 """Height and width in pixels of what `keras.applications` holds."""
 
+
+def _cross_stage_partial(models: Any, stage_type: str, **options: Any) -> keras.Model:
+    return models.CSPNetBackbone(
+        stem_filters=32,
+        stem_kernel_size=3,
+        stem_strides=1,
+        stackwise_depth=[1, 2, 4],
+        stackwise_strides=[2, 2, 2],
+        stackwise_num_filters=[32, 64, 128],
+        stage_type=stage_type,
+        image_shape=(32, 32, 3),
+        **options,
+    )
+
+
 _HUB = {
     "hub ResNet": lambda models: models.ResNetBackbone(
         input_conv_filters=[64],
@@ -31,33 +47,11 @@ _HUB = {
         use_pre_activation=True,
         image_shape=(32, 32, 3),
     ),
-    "hub CSPDarkNet": lambda models: models.CSPNetBackbone(
-        stem_filters=32,
-        stem_kernel_size=3,
-        stem_strides=1,
-        stackwise_depth=[1, 2, 4],
-        stackwise_strides=[2, 2, 2],
-        stackwise_num_filters=[32, 64, 128],
-        bottle_ratio=[0.5],
-        block_ratio=[1.0],
-        expand_ratio=[2.0],
-        block_type="dark_block",
-        stage_type="csp",
-        image_shape=(32, 32, 3),
+    "hub CSPDarkNet": lambda models: _cross_stage_partial(
+        models, "csp", block_type="dark_block", bottle_ratio=[0.5], block_ratio=[1.0], expand_ratio=[2.0]
     ),
-    "hub CS3": lambda models: models.CSPNetBackbone(
-        stem_filters=32,
-        stem_kernel_size=3,
-        stem_strides=1,
-        stackwise_depth=[1, 2, 4],
-        stackwise_strides=[2, 2, 2],
-        stackwise_num_filters=[32, 64, 128],
-        bottle_ratio=0.5,
-        block_ratio=0.5,
-        expand_ratio=1.0,
-        block_type="bottleneck_block",
-        stage_type="cs3",
-        image_shape=(32, 32, 3),
+    "hub CS3": lambda models: _cross_stage_partial(
+        models, "cs3", block_type="bottleneck_block", bottle_ratio=0.5, block_ratio=0.5, expand_ratio=1.0
     ),
     "hub DenseNet": lambda models: models.DenseNetBackbone(
         stackwise_num_repeats=[3, 3, 3], image_shape=(32, 32, 3)
@@ -96,16 +90,18 @@ def floatx() -> str:
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def architecture(request: pytest.FixtureRequest, floatx: str) -> Iterator[Architecture]:
+def architecture(
+    request: pytest.FixtureRequest, floatx: str, masked: Callable[..., np.ndarray]
+) -> Iterator[Architecture]:
     """One architecture after the other, built once for all tests of a file."""
     keras.backend.clear_session()
     keras.config.set_floatx(floatx)
     model = build(request.param)
     channel_map = trace_channels(model)
     mask, images = draw_half(channel_map), draw_images(model)
-    masked = run_masked(model, channel_map, mask, images)
+    logits = masked(model, channel_map, mask, images)
     smaller = slice_model(model, channel_map, mask)
-    yield Architecture(request.param, model, channel_map, mask, images, masked, smaller)
+    yield Architecture(request.param, model, channel_map, mask, images, logits, smaller)
     keras.config.set_floatx("float32")
 
 
@@ -150,16 +146,3 @@ def draw_half(channel_map: ChannelMap) -> np.ndarray:
     for group in channel_map.groups:
         mask[group.start + rng.permutation(group.size)[: max(1, group.size // 2)]] = 1
     return mask
-
-
-def run_masked(
-    model: keras.Model, channel_map: ChannelMap, mask: np.ndarray, images: np.ndarray
-) -> np.ndarray:
-    weights = mask_kernels(
-        channel_map,
-        [variable.path for variable in model.trainable_variables],
-        [variable.value for variable in model.trainable_variables],
-        keras.ops.convert_to_tensor(mask),
-    )
-    statistics = [variable.value for variable in model.non_trainable_variables]
-    return np.asarray(model.stateless_call(weights, statistics, images, training=False)[0])
