@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stamp_tf.benchmark.coverage_table import coverage_table
+from stamp_tf.benchmark.layer_tables import layer_table
 from stamp_tf.benchmark.origin import made_with
 from stamp_tf.benchmark.peer_tables import peer_tables
 from stamp_tf.benchmark.pruning_tables import pruning_tables
@@ -34,6 +35,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Sequence[Record]], str]]] = {
     "speed": ("Measured speed-up", speed_table),
     "coverage": ("What of a network can lose channels", coverage_table),
     "removal_speed": ("What removing channels is worth", removal_table),
+    "layer_times": ("Why the measured speed-up lags", layer_table),
     "peers": ("Beside torch-pruning", peer_tables),
     "masks_iou": ("Do masks depend on the data set?", masks_iou_table),
     "exactness": ("Masked is sliced; a budget is kept", exactness_table),
