@@ -15,7 +15,10 @@ from stamp_tf import __version__
 COMMANDS = {
     "pretrain": ("stamp_cli.pretrain:command", "Train a reference network that stays prunable."),
     "meta-train": ("stamp_cli.meta_train:command", "Meta-train a reference network and a mask generator."),
-    "prune": ("stamp_cli.prune:command", "Prune a reference network, or your own model, for a data set and fine-tune it."),
+    "prune": (
+        "stamp_cli.prune:command",
+        "Prune a reference network, or your own model, for a data set and fine-tune it.",
+    ),
     "finetune": ("stamp_cli.finetune:command", "Train a pruned network further."),
     "evaluate": ("stamp_cli.evaluate:command", "Measure a network's accuracy on a data set."),
     "export": ("stamp_cli.export:command", "Write a network in a format for serving or training."),
