@@ -242,7 +242,7 @@ def prune(
         head = _first_head(config, reference)
         if head == "ridge":
             fit_head(small, dataset.train, normalization=normalization)
-        elif head == "random":
+        elif head == "random" and not config.structure_only:
             _draw_head(small)
     settings = dataclasses.replace(config.finetune, seed=config.seed)
     if settings.clip_norm is None and reference.backbone.architecture is not None:
