@@ -30,7 +30,7 @@ def network(backbone: str, width: float, reference: str | None) -> Any:
     import numpy as np
 
     from stamp_tf.meta.reference import BackboneConfig
-    from stamp_tf.pruning.prune import find_reference
+    from stamp_tf.pruning.find_reference import find_reference
     from stamp_tf.training.statistics import recalibrate_statistics
 
     if reference is not None:

@@ -100,7 +100,7 @@ def main(arguments: Sequence[str]) -> None:
     from stamp_tf.benchmark.references import static_reference, statistic_reference
     from stamp_tf.data import load_dataset
     from stamp_tf.meta.fingerprint import fingerprint
-    from stamp_tf.pruning.prune import find_reference
+    from stamp_tf.pruning.find_reference import find_reference
 
     results = Results(options.results, program="pruning_cost", arguments=arguments)
     reference = find_reference(options.reference, backbone=options.backbone)

@@ -74,7 +74,7 @@ def main(arguments: Sequence[str]) -> None:
     from stamp_tf.data import load_dataset
     from stamp_tf.meta.fingerprint import fingerprint
     from stamp_tf.meta.reference import BackboneConfig
-    from stamp_tf.pruning.prune import find_reference
+    from stamp_tf.pruning.find_reference import find_reference
     from stamp_tf.training.speed import INFERENCE, TRAINING, measure_speed
 
     results = Results(options.results, program="speed", arguments=arguments)

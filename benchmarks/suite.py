@@ -78,7 +78,7 @@ def main(arguments: Sequence[str]) -> None:
     from stamp_tf.channels import Budget, ChannelCut, CostModel
     from stamp_tf.data import Normalization, load_dataset
     from stamp_tf.meta.fingerprint import fingerprint
-    from stamp_tf.pruning.prune import find_reference
+    from stamp_tf.pruning.find_reference import find_reference
 
     path = options.results or RESULTS / f"suite_{options.suite}.jsonl"
     results = Results(path, program="suite", arguments=arguments)

@@ -161,7 +161,8 @@ def prepared(case: Mapping[str, Any], reference: Any, dataset: Any) -> Curve:
 
     from stamp_tf.benchmark.pruning_run import full_network
     from stamp_tf.data import Normalization
-    from stamp_tf.pruning.prune import PruneConfig, prune
+    from stamp_tf.pruning.config import PruneConfig
+    from stamp_tf.pruning.prune import prune
     from stamp_tf.training.finetune import FinetuneConfig
 
     fractions = (1.0, 1.0)
@@ -247,7 +248,7 @@ def main(arguments: Sequence[str]) -> None:
     from stamp_tf.checkpoints import load_last_step, save_step
     from stamp_tf.data import load_dataset
     from stamp_tf.meta.fingerprint import fingerprint
-    from stamp_tf.pruning.prune import find_reference
+    from stamp_tf.pruning.find_reference import find_reference
     from stamp_tf.training.finetune import FinetuneConfig
 
     results = Results(options.results, program="time_curves", arguments=arguments)

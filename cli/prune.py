@@ -151,7 +151,8 @@ def command(
 
     load_tensorflow()
     from stamp_tf.export.export_run import export_run, flat_options
-    from stamp_tf.pruning.prune import PruneConfig, prune
+    from stamp_tf.pruning.config import PruneConfig
+    from stamp_tf.pruning.prune import prune
     from stamp_tf.training.finetune import FinetuneConfig
 
     config = PruneConfig(

@@ -19,6 +19,7 @@ README = Path(__file__).parents[1] / "README.md"
 # block by block.
 SHORTER = (
     {'"digits", max_flops=0.25': '"digits", max_flops=0.25, finetune=Short(epochs=1)'},
+    {},
     {
         'backbone_options={"width": 0.25}': 'backbone_options={"width": 0.05}, epochs=1, budget_epochs=1',
         "outer_steps=200": "outer_steps=1, tasks=1, ways=2, shots=10, inner_batches=2",
@@ -80,9 +81,16 @@ def test_readme_prunes_the_bundled_reference(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_readme_removes_channels_of_any_network():
+    names = {"stamp_tf": stamp_tf}
+    exec(shorter(1), names)
+    assert names["small"].get_layer("conv1_conv").filters == 32
+
+
+@pytest.mark.slow
 def test_readme_makes_a_reference(toy_sets):
     names = {"stamp_tf": stamp_tf, "Short": FinetuneConfig}
-    exec(shorter(1), names)
+    exec(shorter(2), names)
     assert names["result"].flops_fraction <= 0.25
     assert Path("runs/meta/reference.npz").exists()
 

@@ -23,7 +23,8 @@ from stamp_tf.export.run_masks import limits_in_words
 from stamp_tf.export.saved_model import export_saved_model
 from stamp_tf.meta.fingerprint import fingerprint
 from stamp_tf.meta.transfer import transfer_weights
-from stamp_tf.pruning.prune import PruneConfig, PruneResult
+from stamp_tf.pruning.config import PruneConfig
+from stamp_tf.pruning.prune import PruneResult
 from stamp_tf.runs import RunDirectory, write_bytes_atomic, write_json_atomic
 from stamp_tf.training.speed import describe_device, measure_speed
 

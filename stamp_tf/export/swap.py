@@ -17,7 +17,7 @@ from stamp_tf.export.pruned_run import load_run
 from stamp_tf.meta.fingerprint import fingerprint
 from stamp_tf.meta.reference import Reference, as_reference
 from stamp_tf.meta.transfer import transfer_weights
-from stamp_tf.pruning.prune import find_reference
+from stamp_tf.pruning.find_reference import find_reference
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.head import fit_head
 from stamp_tf.training.statistics import recalibrate_statistics, statistics_images

@@ -6,27 +6,26 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 import stamp_registry
 from stamp_tf.backbones.head import head_layer
-from stamp_tf.bundled import load_bundled
-from stamp_tf.channels import Budget, ChannelCut, CostModel, WidthRules, slice_model
+from stamp_tf.channels import ChannelCut, CostModel, slice_model
 from stamp_tf.data import DataSet, Normalization, as_dataset
 from stamp_tf.errors import StampError
-from stamp_tf.meta.model_reference import reference_of_model
-from stamp_tf.meta.network_file import load_network
-from stamp_tf.meta.reference import Reference, as_reference
+from stamp_tf.meta.reference import Reference
 from stamp_tf.meta.transfer import transfer_weights
+from stamp_tf.pruning.config import PruneConfig
+from stamp_tf.pruning.find_reference import find_reference
 from stamp_tf.pruning.latency import latency_clock, meet_latency
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
 from stamp_tf.training.evaluate import evaluate_accuracy
-from stamp_tf.training.finetune import EpochRecord, FinetuneConfig, finetune
+from stamp_tf.training.finetune import EpochRecord, finetune
 from stamp_tf.training.head import fit_head
 from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
 
@@ -35,68 +34,6 @@ if TYPE_CHECKING:
 
 _CLIP_NORM = 1.0
 Progress = Callable[[str, int, int, Mapping[str, float]], None]
-
-
-@dataclass(frozen=True)
-class PruneConfig:
-    """Options of pruning.
-
-    Args:
-        method: Registered pruner.
-        keep_params: Largest fraction of parameters, or None.
-        max_flops: Largest fraction of multiply-adds, or None.
-        max_memory: Most activation memory for one image, or None: up to 1 a fraction of the full network's, above
-            1 bytes.
-        max_latency: Most seconds of an inference step, measured on this device, or None. Without any limit, the
-            method's own rule holds.
-        latency_batch: Images per measured step.
-        round_to: Every layer's width is a multiple of this.
-        min_channels: Channels that every layer keeps.
-        keep: Patterns of the paths of layers that keep all their channels.
-        structure_only: Keep the widths and start from fresh weights (STAMP-Structure).
-        head: `ridge` in closed form, `random`, or `keep` for that of the network itself, which needs its classes;
-            None means ridge, and random with `structure_only`.
-        finetune: Options of fine-tuning.
-        seed: Of everything random.
-        options: Of the method, such as `epochs_prune` or `widths`; it lists them in `option_names`.
-    """
-
-    method: str = "stamp"
-    keep_params: float | None = None
-    max_flops: float | None = None
-    max_memory: float | None = None
-    max_latency: float | None = None
-    latency_batch: int = 1
-    round_to: int = 1
-    min_channels: int = 1
-    keep: tuple[str, ...] = ()
-    structure_only: bool = False
-    head: Literal["ridge", "random", "keep"] | None = None
-    finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
-    seed: int = 0
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        _ = self.budget
-        object.__setattr__(self, "keep", self.rules.keep)
-        if not self.latency_batch >= 1:
-            raise StampError(
-                f"--latency-batch must be at least 1, but got {self.latency_batch}; 1 is the default."
-            )
-        if self.head not in (None, "ridge", "random", "keep"):
-            raise StampError(
-                f"--head must be ridge, random or keep, but got {self.head}; ridge is the default."
-            )
-
-    @property
-    def budget(self) -> Budget:
-        """The limit on cost."""
-        return Budget(self.keep_params, self.max_flops, self.max_memory, self.max_latency)
-
-    @property
-    def rules(self) -> WidthRules:
-        """Which widths layers may have."""
-        return WidthRules(self.min_channels, self.round_to, self.keep)
 
 
 @dataclass(frozen=True)
@@ -275,31 +212,6 @@ def prune(
         times,
         timing,
     )
-
-
-def find_reference(
-    reference: Reference | keras.Model | str | Path | None, *, backbone: str, pixels: str | None = None
-) -> Reference:
-    """Return a reference from what a user may give.
-
-    Args:
-        reference: A reference, a run directory or file of one, a model or its `.keras` file, or None for the
-            bundled one.
-        backbone: Name of the bundled one.
-        pixels: What the images of a model are scaled to.
-
-    Raises:
-        StampError: If there is none, or pixels are said of something that knows its own.
-    """
-    if reference is None:
-        reference = load_bundled(backbone)
-    if isinstance(reference, str | Path) and Path(reference).suffix == ".keras":
-        reference = load_network(reference)
-    if isinstance(reference, keras.Model):
-        return reference_of_model(reference, pixels=pixels)
-    if pixels is not None:
-        raise StampError("--pixels needs --model, because a reference knows its pixels; leave it out.")
-    return as_reference(reference)
 
 
 def _first_head(config: PruneConfig, reference: Reference) -> str:

@@ -1,0 +1,38 @@
+"""From what a user names to a reference: the bundled one, a run, a file, or a model of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+
+from stamp_tf.bundled import load_bundled
+from stamp_tf.errors import StampError
+from stamp_tf.meta.model_reference import reference_of_model
+from stamp_tf.meta.network_file import load_network
+from stamp_tf.meta.reference import Reference, as_reference
+
+
+def find_reference(
+    reference: Reference | keras.Model | str | Path | None, *, backbone: str, pixels: str | None = None
+) -> Reference:
+    """Return a reference from what a user may give.
+
+    Args:
+        reference: A reference, a run directory or file of one, a model or its `.keras` file, or None for the
+            bundled one.
+        backbone: Name of the bundled one.
+        pixels: What the images of a model are scaled to.
+
+    Raises:
+        StampError: If there is none, or pixels are said of something that knows its own.
+    """
+    if reference is None:
+        reference = load_bundled(backbone)
+    if isinstance(reference, str | Path) and Path(reference).suffix == ".keras":
+        reference = load_network(reference)
+    if isinstance(reference, keras.Model):
+        return reference_of_model(reference, pixels=pixels)
+    if pixels is not None:
+        raise StampError("--pixels needs --model, because a reference knows its pixels; leave it out.")
+    return as_reference(reference)
