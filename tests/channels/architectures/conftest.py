@@ -95,14 +95,20 @@ def architecture(
 ) -> Iterator[Architecture]:
     """One architecture after the other, built once for all tests of a file."""
     keras.backend.clear_session()
-    keras.config.set_floatx(floatx)
+    set_precision(floatx)
     model = build(request.param)
     channel_map = trace_channels(model)
     mask, images = draw_half(channel_map), draw_images(model)
     logits = masked(model, channel_map, mask, images)
     smaller = slice_model(model, channel_map, mask)
     yield Architecture(request.param, model, channel_map, mask, images, logits, smaller)
-    keras.config.set_floatx("float32")
+    set_precision("float32")
+
+
+def set_precision(floatx: str) -> None:
+    """Set the type of numbers and, because Keras keeps it apart once it was asked for, the policy of layers."""
+    keras.config.set_floatx(floatx)
+    keras.config.set_dtype_policy(floatx)
 
 
 def build(name: str) -> keras.Model:
