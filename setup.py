@@ -19,6 +19,7 @@ PLUGINS = {
         "deep-sets = stamp_tf.set_encoders.deep_sets:DeepSets",
         "neural-statistician = stamp_tf.set_encoders.neural_statistician:NeuralStatistician",
         "images = stamp_tf.set_encoders.images:Images",
+        "constant = stamp_tf.set_encoders.constant:Constant",
     ],
     "stamp_tf.mask_generators": [
         "beta-bernoulli = stamp_tf.layers.beta_bernoulli:BetaBernoulli",

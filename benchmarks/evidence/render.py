@@ -14,6 +14,7 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
+from stamp_tf.benchmark.ablation_tables import ablation_table
 from stamp_tf.benchmark.origin import made_with
 from stamp_tf.benchmark.plots import plot_sources
 from stamp_tf.benchmark.results import Record, read_results
@@ -27,6 +28,7 @@ TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "suite": suite_tables,
     "pruning_cost": source_tables,
     "time_curves": time_curve_tables,
+    "ablations": ablation_table,
 }
 PLOTS: dict[str, Callable[[Sequence[Record], Path], None]] = {
     "pruning_cost": plot_sources,

@@ -19,7 +19,8 @@ from typing import Any
 
 FOLDER = Path(__file__).parent
 PROGRAMS = FOLDER.parent
-PLACEHOLDERS = ("cifar10", "gtsrb", "svhn", "cifar100", "plain", "separating")
+DATASETS = ("cifar10", "gtsrb", "svhn", "cifar100")
+PLACEHOLDERS = (*DATASETS, "plain", "separating", "folder")
 
 
 def missing(experiment: Mapping[str, Any], given: Mapping[str, str | None]) -> list[str]:
@@ -49,7 +50,7 @@ def command(experiment: Mapping[str, Any], given: Mapping[str, str | None], *, r
 def main(arguments: Sequence[str]) -> int:
     """Run the chosen experiments; return 1 if one of them failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    for name in PLACEHOLDERS[:-2]:
+    for name in DATASETS:
         parser.add_argument(f"--{name}", help="the data set, as after `stamp-tf prune --dataset`")
     parser.add_argument(
         "--plain",
@@ -61,6 +62,7 @@ def main(arguments: Sequence[str]) -> int:
         default=str(PROGRAMS / "references" / "vgg19-class-separation.npz"),
         help="reference whose masks follow the classes of a set",
     )
+    parser.add_argument("--folder", default="runs", help="where experiments that train keep their runs")
     parser.add_argument("--only", help="names of experiments, separated by commas; default: all")
     parser.add_argument("--cases", type=Path, default=FOLDER / "cases.toml")
     parser.add_argument("--results", type=Path, default=FOLDER / "results", help="folder of the records")

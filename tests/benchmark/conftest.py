@@ -75,3 +75,11 @@ def toy_images(tmp_path: Path) -> str:
     path = tmp_path / "images.npz"
     np.savez(path, x_train=images, y_train=labels, x_test=images[::5], y_test=labels[::5])
     return f"npz:{path}"
+
+
+@pytest.fixture
+def toy_network(toy_backbone):
+    """The toy backbone with random weights and three classes."""
+    from stamp_tf.meta.reference import BackboneConfig
+
+    return BackboneConfig(toy_backbone, (32, 32, 3), 3).build()

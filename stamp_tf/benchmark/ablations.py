@@ -1,0 +1,168 @@
+"""Short trainings that differ in one thing, and what their masks are worth."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from unittest.mock import patch
+
+import numpy as np
+from keras import ops
+
+from stamp_tf.channels import ChannelCut
+from stamp_tf.data import DataSet
+from stamp_tf.losses import classification_loss
+from stamp_tf.meta.meta_train import meta_train
+from stamp_tf.meta.reference import Reference, load_reference
+from stamp_tf.pruning.prune import prune
+from stamp_tf.runs import RunDirectory
+from stamp_tf.training import budget_loss
+from stamp_tf.training.finetune import FinetuneConfig
+from stamp_tf.training.pretrain import pretrain
+
+Tensor = Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """One ablation.
+
+    Args:
+        key: Its name, and that of the folder of what is trained for it.
+        ablation: What is varied.
+        title: The value that it has here.
+        train: Which training comes first.
+        settings: Options of that training.
+        variant: Key of `VARIANTS`, where a part of the training is replaced.
+        of: The row whose training it shares; None for one of its own.
+        epochs_prune: K, epochs of steps on the target before the cut.
+    """
+
+    key: str
+    ablation: str
+    title: str
+    train: Literal["nothing", "meta", "budgets"]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    variant: str | None = None
+    of: str | None = None
+    epochs_prune: float = 0.0
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder of the run that trains it."""
+        return self.of or self.key
+
+
+def read_rows(path: Path) -> dict[str, Row]:
+    """Return the rows of a file, each with the settings that all of its kind have.
+
+    Args:
+        path: A TOML file with `rows`, and tables `meta` and `budgets` of what their trainings share.
+    """
+    content = tomllib.loads(path.read_text())
+    rows = {key: Row(key, **row) for key, row in content["rows"].items()}
+    return {
+        key: Row(**{**vars(row), "settings": {**content.get(row.train, {}), **row.settings}})
+        for key, row in rows.items()
+    }
+
+
+def trained(
+    row: Row,
+    dataset: DataSet,
+    folder: Path,
+    *,
+    start: Reference,
+    plain: Reference,
+    on_step: Callable[..., None],
+) -> Reference:
+    """Return the reference of a row; what was trained before is loaded, what was begun goes on.
+
+    Args:
+        row: Which.
+        dataset: What is trained on.
+        folder: Of all runs.
+        start: Where meta-training and rows without training start.
+        plain: Where training at budgets starts.
+        on_step: As in `meta_train`.
+    """
+    if row.train == "nothing":
+        return start
+    run = RunDirectory(folder / row.folder)
+    if run.reference.exists():
+        return load_reference(run.reference)
+    options: dict[str, Any] = {"resume": run.config.exists(), "on_step": on_step}
+    if row.train == "meta":
+        return meta_train(dataset, start, run.path, **row.settings, **options)
+    settings = {**row.settings, "budgets": tuple(row.settings["budgets"])}
+    network = {"backbone": plain.backbone.name, "backbone_options": plain.backbone.options}
+    with VARIANTS[row.variant]() if row.variant else nullcontext():
+        return pretrain(dataset, run.path, start=plain, **network, **settings, **options)
+
+
+def accuracy_after_steps(
+    row: Row, reference: Reference, target: DataSet, *, max_flops: float, seed: int
+) -> float:
+    """Return the test accuracy of the network that K epochs on the target choose, before fine-tuning.
+
+    Args:
+        row: With K.
+        reference: What to prune.
+        target: The data set.
+        max_flops: The budget.
+        seed: Of everything random.
+    """
+    result = prune(
+        target,
+        reference,
+        max_flops=max_flops,
+        finetune=FinetuneConfig(epochs=0, evaluate=False),
+        seed=seed,
+        options={"epochs_prune": row.epochs_prune},
+    )
+    return result.test_accuracy
+
+
+def constant_cut() -> AbstractContextManager[Any]:
+    """Replace the gradient of masks by that of a soft mask with a cut that is a constant."""
+    moving = ChannelCut.straight_through
+
+    def straight_through(
+        self: ChannelCut, scores: Tensor, limits: Tensor, *, temperature: float = 0.5
+    ) -> Tensor:
+        hard = ops.stop_gradient(moving(self, scores, limits, temperature=temperature))
+        values = ops.stop_gradient(scores)
+        # Between the worst kept and the best removed channel; protected ones may be worse than either.
+        best_out = ops.max(ops.where(hard > 0, -np.inf, values))
+        last_in = ops.min(ops.where(ops.logical_and(hard > 0, values >= best_out), values, np.inf))
+        everything = ops.logical_not(ops.isfinite(best_out))
+        cut = ops.where(everything, ops.min(values) - temperature, (last_in + best_out) / 2)
+        soft = ops.sigmoid((scores - ops.where(ops.isfinite(cut), cut, best_out)) / temperature)
+        return hard + (soft - ops.stop_gradient(soft))
+
+    return patch.object(ChannelCut, "straight_through", straight_through)
+
+
+def labels_alone() -> AbstractContextManager[Any]:
+    """Replace the distilled half of the masked network's loss by its loss on labels."""
+    inner = budget_loss.budget_loss
+
+    def loss(*inputs: Any) -> Any:
+        labels = inputs[6]
+        with patch.object(
+            budget_loss, "distillation_loss", lambda masked, _: classification_loss(masked, labels)
+        ):
+            return inner(*inputs)
+
+    return patch("stamp_tf.training.reference_steps.budget_loss", loss)
+
+
+VARIANTS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
+    "constant_cut": constant_cut,
+    "labels_alone": labels_alone,
+}
+"""Parts of the training at budgets that are no options, by name."""

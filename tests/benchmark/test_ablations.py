@@ -1,0 +1,169 @@
+"""The program of ablations at toy scale, and the parts of training that it replaces."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from stamp_tf.benchmark.ablation_tables import ablation_table
+from stamp_tf.benchmark.ablations import constant_cut, labels_alone, read_rows
+from stamp_tf.benchmark.results import read_results
+from stamp_tf.channels import ChannelCut, CostModel, trace_channels
+
+ROWS = """
+[meta]
+set_encoder = "deep-sets"
+ways = 3
+shots = 4
+tasks = 1
+inner_batches = 2
+outer_steps = 1
+
+[budgets]
+epochs = 0
+budget_epochs = 1
+budgets = [0.3, 1.0]
+
+[rows.before]
+ablation = "before"
+title = "as it was"
+train = "nothing"
+
+[rows.deep-sets]
+ablation = "set encoder"
+title = "Deep Sets"
+train = "meta"
+
+[rows.constant-cut]
+ablation = "budgets"
+title = "constant cut"
+train = "budgets"
+variant = "constant_cut"
+
+[rows.labels-alone]
+ablation = "budgets"
+title = "labels alone"
+train = "budgets"
+variant = "labels_alone"
+
+[rows.k-1]
+ablation = "steps"
+title = "K = 1"
+train = "meta"
+of = "deep-sets"
+epochs_prune = 1
+"""
+
+
+@pytest.fixture
+def rows(tmp_path):
+    path = tmp_path / "rows.toml"
+    path.write_text(ROWS)
+    return path
+
+
+def test_rows_share_the_settings_of_their_kind(rows):
+    read = read_rows(rows)
+    assert read["deep-sets"].settings["outer_steps"] == 1
+    assert read["constant-cut"].settings["budget_epochs"] == 1
+    assert read["k-1"].folder == "deep-sets"
+    assert read["before"].settings == {}
+
+
+def test_every_row_of_the_page_can_be_read(program):
+    read = read_rows(program("ablations").EVIDENCE / "ablations.toml")
+    assert all(row.of is None or row.of in read for row in read.values())
+    assert {row.train for row in read.values()} == {"nothing", "meta", "budgets"}
+
+
+def test_program(program, rows, toy_reference, toy_images, tmp_path):
+    path = tmp_path / "ablations.jsonl"
+    arguments = [
+        "--cifar10",
+        toy_images,
+        "--gtsrb",
+        toy_images,
+        "--cifar100",
+        toy_images,
+        "--rows",
+        str(rows),
+    ]
+    arguments += ["--from", str(toy_reference), "--plain-reference", str(toy_reference), "--train-size", "30"]
+    arguments += [
+        "--test-size",
+        "9",
+        "--seeds",
+        "0",
+        "--budgets",
+        "0.5,0.3",
+        "--folder",
+        str(tmp_path / "runs"),
+        "--results",
+        str(path),
+    ]
+    program("ablations").main(arguments)
+    records = read_results(path)
+    assert len(records) == 5 * 2 * 2
+    assert {record["case"]["row"] for record in records} == set(read_rows(rows))
+    for record in records:
+        figures = record["figures"]
+        assert 0 <= figures["own"] <= 1
+        assert ("swapped" in figures) == (record["case"]["row"] != "k-1")
+        # The two targets are one here, and so are their masks.
+        assert figures["iou"] == 1
+    assert not (tmp_path / "runs" / "k-1").exists()
+    program("ablations").main(arguments)
+    assert read_results(path) == records
+    lines = ablation_table(records).splitlines()
+    assert lines[2].startswith("| what is varied | value | CIFAR-10, 0.5 | CIFAR-10, 0.3 | GTSRB, 0.5 |")
+    assert len(lines) == 4 + 5
+    assert lines[-1].endswith("| - | - | 100.0 |")
+
+
+def test_a_constant_cut_keeps_the_mask_and_gives_no_score_a_price(toy_network):
+    import tensorflow as tf
+
+    channel_map = trace_channels(toy_network)
+    cut = ChannelCut(channel_map, CostModel(toy_network, channel_map))
+    scores = tf.constant(np.random.default_rng(0).standard_normal(cut.num_channels), "float32")
+    limits = ops.convert_to_tensor(np.array([np.inf, 0.4], "float32"))
+
+    def mask_and_gradient():
+        with tf.GradientTape() as tape:
+            tape.watch(scores)
+            mask = cut.straight_through(scores, limits)
+            total = tf.reduce_sum(mask)
+        return mask.numpy(), tape.gradient(total, scores).numpy()
+
+    moving, moving_gradient = mask_and_gradient()
+    with constant_cut():
+        constant, constant_gradient = mask_and_gradient()
+    assert np.array_equal(moving, constant)
+    assert (constant_gradient > 0).all()
+    assert (moving_gradient < 0).any()
+    assert np.array_equal(mask_and_gradient()[1], moving_gradient)
+
+
+def test_without_distillation_the_teacher_has_no_say(toy_network):
+    from stamp_tf.training import reference_steps
+
+    channel_map = trace_channels(toy_network)
+    cut = ChannelCut(channel_map, CostModel(toy_network, channel_map))
+    rng = np.random.default_rng(0)
+    images = rng.standard_normal((6, *toy_network.input_shape[1:])).astype("float32")
+    labels = np.arange(6) % 3
+    inputs = [
+        toy_network,
+        cut,
+        [v.value for v in toy_network.trainable_variables],
+        np.zeros(cut.num_channels, "float32"),
+        [v.value for v in toy_network.non_trainable_variables],
+        ops.convert_to_tensor(images),
+        ops.convert_to_tensor(labels),
+        ops.convert_to_tensor(np.array([np.inf, 0.5], "float32")),
+        ops.convert_to_tensor(rng.uniform(size=cut.num_channels).astype("float32")),
+    ]
+    with labels_alone():
+        loss, (_, figures) = reference_steps.budget_loss(*inputs)
+    assert float(loss) == pytest.approx(float(figures["loss"] + figures["masked_loss"]), rel=1e-6)
+    with_teacher, _ = reference_steps.budget_loss(*inputs)
+    assert float(with_teacher) != pytest.approx(float(loss), rel=1e-4)
