@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> None:
     from stamp_tf.benchmark.masked_accuracy import MaskedAccuracy
     from stamp_tf.benchmark.references import scores_for
     from stamp_tf.channels import Budget
-    from stamp_tf.data import Normalization, load_dataset
+    from stamp_tf.data import Normalization, load_dataset, random_part
     from stamp_tf.meta.fingerprint import fingerprint
     from stamp_tf.pruning.find_reference import find_reference
 
@@ -69,7 +69,8 @@ def main(arguments: Sequence[str]) -> None:
     parts: dict[tuple[str, int], Any] = {}
     for target in TARGETS:
         dataset = load_dataset(getattr(options, target), image_shape=shape)
-        test = dataset.test.subset(options.test_size, seed=0)
+        # Some signs are rare in the test images: as many of each class would be few.
+        test = random_part(dataset.test, options.test_size, seed=0)
         for seed in options.seeds:
             train = dataset.train.subset(
                 options.train_size // dataset.num_classes * dataset.num_classes, seed=seed

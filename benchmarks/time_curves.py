@@ -7,7 +7,9 @@ Methods take turns in pieces of an epoch, so that a slow minute of the machine h
 training alone and include all before the first step (mask, slicing, statistics, head); compiling the step and testing
 are left out. A point's seconds also hold one recalibration of statistics, as if training had ended there.
 `static` is the reference's learnt order, which knows no target. `--plain-reference FILE` gives random and L1
-another start. A killed program goes on from the last round in `--state`.
+another start. `--pruned-epochs` gives pruned networks more epochs than the full one, so that all end at about the
+same time: a cosine that ends early cannot use the time that is left. A killed program goes on from the last round in
+`--state`.
 """
 
 import argparse
@@ -85,17 +87,17 @@ class Curve:
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
 
-    def train(self, turn: int) -> None:
+    def train(self, num_done: int) -> None:
         """Take the steps of one piece of an epoch and add a point.
 
         Args:
-            turn: Number of pieces done.
+            num_done: Number of pieces done.
         """
         from stamp_tf.schedules import cosine_rate
         from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
 
         num_steps = len(self.batches)
-        epoch, piece = divmod(turn, self.case["pieces"])
+        epoch, piece = divmod(num_done, self.case["pieces"])
         first, stop = (num_steps * part // self.case["pieces"] for part in (piece, piece + 1))
         if self._position != (epoch, first):
             self._epoch = self.batches.epoch(epoch)
@@ -233,6 +235,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--max-flops", type=float, default=0.25)
     parser.add_argument("--train-size", type=int, help="default: all images")
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument(
+        "--pruned-epochs", type=int, help="of pruned methods, a multiple of --epochs; default: as many"
+    )
     parser.add_argument("--pieces", type=int, default=4, help="of an epoch, with a test after each")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--test-size", type=int, help="test on fewer images, to try the program out")
@@ -243,6 +248,11 @@ def main(arguments: Sequence[str]) -> None:
         parser.error(f"--methods must be of {', '.join(METHODS)}, but got {', '.join(sorted(unknown))}.")
     if options.epochs < 1 or options.pieces < 1:
         parser.error(f"--epochs and --pieces must be 1 or more, but are {options.epochs}, {options.pieces}.")
+    pruned_epochs = options.epochs if options.pruned_epochs is None else options.pruned_epochs
+    if pruned_epochs < 1 or pruned_epochs % options.epochs:
+        parser.error(
+            f"--pruned-epochs must be a multiple of --epochs {options.epochs}, but is {pruned_epochs}."
+        )
 
     from stamp_tf.benchmark.pruning_run import warm_up
     from stamp_tf.checkpoints import load_last_step, save_step
@@ -277,7 +287,7 @@ def main(arguments: Sequence[str]) -> None:
             "train_size": len(dataset.train),
             "method": method,
             "max_flops": 1.0 if method == "full" else options.max_flops,
-            "epochs": options.epochs,
+            "epochs": options.epochs if method == "full" else pruned_epochs,
             "pieces": options.pieces,
             "backbone": options.backbone,
             "reference": fingerprint(start),
@@ -286,6 +296,9 @@ def main(arguments: Sequence[str]) -> None:
         }
         for method, start in starts.items()
     }
+    if pruned_epochs != options.epochs:
+        # Says which curves belong together where their own epochs do not.
+        cases = {method: case | {"full_epochs": options.epochs} for method, case in cases.items()}
     todo = [method for method, case in cases.items() if results.figures(case) is None]
     print(f"{len(todo)} curves to measure")
     if not todo:
@@ -323,7 +336,9 @@ def main(arguments: Sequence[str]) -> None:
     for turn in range(done, options.epochs * options.pieces):
         # There and back again, so that nobody always follows the same method.
         for curve in curves if turn % 2 == 0 else reversed(curves):
-            curve.train(turn)
+            per_turn = curve.case["epochs"] // options.epochs
+            for piece in range(turn * per_turn, (turn + 1) * per_turn):
+                curve.train(piece)
             point = curve.figures["points"][-1]
             print(
                 f"{curve.method}, epoch {point['epoch']:.2f}: {point['accuracy']:.4f} at {point['seconds']:.1f} s",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stamp_tf.benchmark.markdown import table
-from stamp_tf.benchmark.results import Record, grouped, unique
+from stamp_tf.benchmark.results import Record, unique
 
 Point = Mapping[str, float]
 
@@ -106,8 +106,10 @@ def time_curve_tables(records: Sequence[Record]) -> str:
     """
     parts = []
     for (backbone, size, epochs, seed, budget, reference), chosen in _runs(records).items():
+        pruned = unique(record["case"]["epochs"] for record in chosen if record["case"]["method"] != "full")
+        length = " and ".join(f"{number}" for number in unique([epochs, *pruned]))
         parts.append(
-            f"### {backbone}, CIFAR-10, {size:,} images, {epochs} epochs, FLOPs ≤ {budget:g}, seed {seed} "
+            f"### {backbone}, CIFAR-10, {size:,} images, {length} epochs, FLOPs ≤ {budget:g}, seed {seed} "
             f"(reference {reference})\n\n" + _method_table(chosen, reference) + _lead(chosen)
         )
     return (
@@ -120,7 +122,14 @@ def time_curve_tables(records: Sequence[Record]) -> str:
 def _runs(records: Sequence[Record]) -> dict[tuple[Any, ...], list[Record]]:
     """Return what is compared with each other, by backbone, images, epochs, seed, budget and reference."""
     runs: dict[tuple[Any, ...], list[Record]] = {}
-    for settings, alike in grouped(records, "backbone", "train_size", "epochs", "seed").items():
+    groups: dict[tuple[Any, ...], list[Record]] = {}
+    for record in records:
+        case = record["case"]
+        full_epochs = case.get("full_epochs", case["epochs"])
+        groups.setdefault((case["backbone"], case["train_size"], full_epochs, case["seed"]), []).append(
+            record
+        )
+    for settings, alike in groups.items():
         pruned = [record["case"] for record in alike if record["case"]["method"] != "full"]
         references = unique(
             record["case"]["reference"] for record in alike if record["case"]["method"] not in _FROM_PLAIN

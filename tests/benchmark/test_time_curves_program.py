@@ -61,6 +61,20 @@ def test_program(program, arguments, tmp_path):
     assert read_results(path) == records
 
 
+def test_pruned_networks_may_have_more_epochs(program, arguments, tmp_path):
+    path = tmp_path / "time_curves.jsonl"
+    arguments += ["--methods", "full,stamp", "--results", str(path)]
+    program("time_curves").main([*arguments, "--pruned-epochs", "4"])
+    full, stamp = read_results(path)
+    assert [point["epoch"] for point in full["figures"]["points"]] == [0, 0.5, 1, 1.5, 2]
+    assert stamp["figures"]["points"][-1]["epoch"] == 4
+    table = time_curve_tables([full, stamp])
+    assert "270 images, 2 and 4 epochs, FLOPs" in table
+    assert table.count("###") == 1
+    with pytest.raises(SystemExit):
+        program("time_curves").main([*arguments, "--pruned-epochs", "3"])
+
+
 def test_without_a_generator_stamp_is_the_static_order(program, arguments, tmp_path):
     path = tmp_path / "time_curves.jsonl"
     program("time_curves").main([*arguments, "--methods", "stamp,static", "--results", str(path)])
