@@ -13,6 +13,7 @@ STAMP and `full` run directly after each other: their times are compared. Method
     random, l1       random channels and largest L1 norms in uniform widths
     stamp-structure  fresh weights in the widths of `stamp`
     static           the reference's learnt order, which knows no target
+    static-uniform   that order, the same fraction of every layer
     statistic        that order with class statistics of the target, nothing of them learnt; reads --cifar100
     stamp-k1         STAMP after one epoch of steps on the target (K = 1)
 """
@@ -32,7 +33,7 @@ EPOCHS = {1_000: 20, 10_000: 5}
 BUDGETS = (0.25, 0.1)
 TARGETS = ("cifar10", "gtsrb")
 METHODS = ("stamp", "full", "random", "l1", "stamp-structure")
-ALL_METHODS = (*METHODS, "static", "statistic", "stamp-k1")
+ALL_METHODS = (*METHODS, "static", "static-uniform", "statistic", "stamp-k1")
 FROM_PLAIN = ("random", "l1")
 
 
@@ -97,7 +98,7 @@ def main(arguments: Sequence[str]) -> None:
         parser.error("--both-references needs a second one, but got none; add --plain-reference.")
 
     from stamp_tf.benchmark.pruning_run import measure, warm_up
-    from stamp_tf.benchmark.references import static_reference, statistic_reference
+    from stamp_tf.benchmark.references import static_reference, statistic_reference, uniform_reference
     from stamp_tf.data import load_dataset
     from stamp_tf.meta.fingerprint import fingerprint
     from stamp_tf.pruning.find_reference import find_reference
@@ -140,6 +141,8 @@ def main(arguments: Sequence[str]) -> None:
     changed: dict[str, Any] = {}
     if any(case["method"] == "static" for case in todo):
         changed["static"] = static_reference(reference)
+    if any(case["method"] == "static-uniform" for case in todo):
+        changed["static-uniform"] = uniform_reference(reference)
     if any(case["method"] == "statistic" for case in todo):
         learnt_on = load_dataset(options.cifar100, image_shape=image_shape)
         changed["statistic"] = statistic_reference(reference, learnt_on.train, seed=0)

@@ -15,6 +15,7 @@ _LOOKS = {
     "l1-plain": ("#009E73", "s", "none"),
     "l1": ("#009E73", "s", "full"),
     "static": ("#0072B2", "^", "full"),
+    "static-uniform": ("#0072B2", "2", "full"),
     "statistic": ("#56B4E9", "v", "full"),
     "stamp": ("#D55E00", "D", "full"),
     "stamp-k1": ("#E69F00", "P", "full"),

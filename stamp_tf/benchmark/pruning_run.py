@@ -24,11 +24,12 @@ PRUNERS = {
     "stamp-k1": "stamp",
     "stamp-structure": "stamp",
     "static": "stamp",
+    "static-uniform": "stamp",
     "statistic": "stamp",
     "random": "random",
     "l1": "l1",
 }
-"""The registered pruner behind each method; `static` and `statistic` differ from `stamp` by their reference."""
+"""The registered pruner behind each method; `static` and its like differ from `stamp` by their reference."""
 
 
 def measure(

@@ -13,6 +13,7 @@ METHODS = {
     "stamp-k1": "STAMP (K = 1)",
     "statistic": "class statistics, not learnt",
     "static": "learnt order",
+    "static-uniform": "learnt order, uniform widths",
     "l1": "L1, uniform widths",
     "random": "random, uniform widths",
     "stamp-structure": "STAMP-Structure",

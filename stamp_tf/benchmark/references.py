@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from stamp_tf.baselines.uniform import uniform_scores
 from stamp_tf.data import DataSet, ImageSet, Normalization, StreamedSet
 from stamp_tf.errors import StampError
 from stamp_tf.meta.class_reference import learn_reference
@@ -38,6 +39,16 @@ def static_reference(reference: Reference) -> Reference:
         reference: With learnt scores.
     """
     return dataclasses.replace(reference, set_encoder=None, mask_generator=None)
+
+
+def uniform_reference(reference: Reference) -> Reference:
+    """Return the reference with its learnt order for every target, in uniform widths.
+
+    Args:
+        reference: With learnt scores; the same fraction of every layer stays, best first.
+    """
+    scores = uniform_scores(reference.channel_map, reference.scores).astype("float32")
+    return dataclasses.replace(static_reference(reference), scores=scores)
 
 
 def statistic_reference(reference: Reference, images: ImageSet | StreamedSet, *, seed: int) -> Reference:

@@ -13,6 +13,7 @@ SOURCES = {
     "l1-plain": "L1 (plain)",
     "l1": "L1",
     "static": "static",
+    "static-uniform": "static, uniform widths",
     "statistic": "statistic",
     "stamp": "STAMP K=0",
     "stamp-k1": "STAMP K=1",

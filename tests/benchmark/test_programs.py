@@ -69,11 +69,11 @@ def test_pruning_cost_by_other_orders(program, toy_reference, toy_images, tmp_pa
     path = tmp_path / "generator.npz"
     statistic_reference(load_reference(toy_reference), load_dataset(toy_images).train, seed=0).save(path)
     arguments = ["--cifar10", toy_images, "--cifar100", toy_images, "--backbone", "toy", "--seeds", "0"]
-    arguments += ["--from", str(path), "--methods", "stamp,static,statistic,stamp-k1"]
+    arguments += ["--from", str(path), "--methods", "stamp,static,static-uniform,statistic,stamp-k1"]
     arguments += ["--sizes", "60", "--budgets", "0.5", "--epochs", "1"]
     records = run_twice(program("pruning_cost"), arguments, tmp_path / "pruning_cost.jsonl")
     figures = {record["case"]["method"]: record["figures"] for record in records}
-    assert list(figures) == ["stamp", "static", "statistic", "stamp-k1"]
+    assert list(figures) == ["stamp", "static", "static-uniform", "statistic", "stamp-k1"]
     assert figures["statistic"]["accuracy"] == figures["stamp"]["accuracy"]
     assert len({record["case"]["reference"] for record in records}) == 1
 
@@ -101,6 +101,20 @@ def test_class_statistics_change_the_learnt_order(toy_reference, toy_images):
     scores = scores_for(changed, dataset, seed=0)
     assert 0 < np.abs(scores - reference.scores).max() < 1
     np.testing.assert_array_equal(scores_for(static_reference(changed), dataset, seed=0), reference.scores)
+
+
+def test_uniform_widths_keep_the_order_within_a_layer(toy_reference):
+    from stamp_tf.benchmark.references import uniform_reference
+    from stamp_tf.channels import Budget
+    from stamp_tf.meta.reference import load_reference
+
+    reference = load_reference(toy_reference)
+    mask = reference.cut.meet(uniform_reference(reference).scores, Budget(max_flops=0.4))
+    kept = [mask[group.slice] for group in reference.channel_map.groups]
+    assert max(part.sum() for part in kept) - min(part.sum() for part in kept) <= 1
+    for group, part in zip(reference.channel_map.groups, kept, strict=True):
+        scores = reference.scores[group.slice]
+        assert scores[part > 0].min() > scores[part == 0].max()
 
 
 def test_stamp_and_the_full_network_run_next_to_each_other(program):
