@@ -20,7 +20,7 @@ from typing import Any
 FOLDER = Path(__file__).parent
 PROGRAMS = FOLDER.parent
 DATASETS = ("cifar10", "gtsrb", "svhn", "cifar100")
-PLACEHOLDERS = (*DATASETS, "plain", "separating", "folder")
+PLACEHOLDERS = (*DATASETS, "plain", "separating", "wide", "folder")
 
 
 def missing(experiment: Mapping[str, Any], given: Mapping[str, str | None]) -> list[str]:
@@ -61,6 +61,9 @@ def main(arguments: Sequence[str]) -> int:
         "--separating",
         default=str(PROGRAMS / "references" / "vgg19-class-separation.npz"),
         help="reference whose masks follow the classes of a set",
+    )
+    parser.add_argument(
+        "--wide", default=str(PROGRAMS / "references" / "vgg19-half.npz"), help="reference of width 0.5"
     )
     parser.add_argument("--folder", default="runs", help="where experiments that train keep their runs")
     parser.add_argument("--only", help="names of experiments, separated by commas; default: all")

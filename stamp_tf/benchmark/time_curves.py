@@ -112,11 +112,7 @@ def time_curve_tables(records: Sequence[Record]) -> str:
             f"### {backbone}, CIFAR-10, {size:,} images, {length} epochs, FLOPs ≤ {budget:g}, seed {seed} "
             f"(reference {reference})\n\n" + _method_table(chosen, reference) + _lead(chosen)
         )
-    return (
-        "Test accuracy in per cent over seconds of training; methods take turns in pieces of an epoch. Seconds "
-        "begin with the reference and the data in memory and include all before the first step; compiling the step "
-        "and testing are left out. *Before* is the time before the first step.\n\n" + "\n\n".join(parts)
-    )
+    return "\n\n".join(parts)
 
 
 def _runs(records: Sequence[Record]) -> dict[tuple[Any, ...], list[Record]]:

@@ -71,4 +71,4 @@ def test_the_page_shows_what_was_recorded(program, tmp_path):
     assert "    python benchmarks/pruning_cost.py --curve\n" in text
     assert "(plots/sources_1000.png)" in text
     assert (tmp_path / "plots" / "sources_1000.png").stat().st_size > 0
-    assert "- Accuracy over time (`time_curves`)" in text
+    assert "- Accuracy over time: as many epochs (`time_curves`)" in text
