@@ -159,9 +159,18 @@ class Reference:
             "mask_generator": _layer_config(self.mask_generator),
         }
 
-    def save(self, path: Path) -> None:
-        """Write it into one file."""
-        save_state(path, self.arrays(), self.metadata())
+    def save(self, path: Path, *, half_precision: bool = False) -> None:
+        """Write it into one file.
+
+        Args:
+            path: The file, `.npz`.
+            half_precision: Keep the network's kernels in float16, half of the size; all else stays as it is.
+        """
+        arrays = self.arrays()
+        if half_precision:
+            kernels = [name for name, value in arrays.items() if name.startswith("model/") and value.ndim > 1]
+            arrays |= {name: arrays[name].astype("float16") for name in kernels}
+        save_state(path, arrays, self.metadata())
 
 
 def _check_trainable(model: keras.Model, channel_map: ChannelMap) -> None:

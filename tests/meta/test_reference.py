@@ -70,6 +70,19 @@ def test_what_was_saved_is_what_is_loaded(reference: Reference, saved: Path) -> 
     assert loaded.metadata() == reference.metadata()
 
 
+def test_half_of_the_size_rounds_kernels_alone(tmp_path: Path) -> None:
+    reference = make_reference(meta_trained=False)
+    reference.save(tmp_path / "half.npz", half_precision=True)
+    with np.load(tmp_path / "half.npz") as file:
+        assert {file[name].dtype.name for name in file if name.endswith("/kernel")} == {"float16"}
+        assert {file[name].dtype.name for name in file if file[name].ndim == 1} == {"float32", "uint8"}
+    loaded = load_reference(tmp_path / "half.npz")
+    assert {variable.dtype for variable in loaded.model.variables} == {"float32"}
+    images = NORMALIZATION(PIXELS)
+    np.testing.assert_allclose(loaded.model(images), reference.model(images), atol=5e-3)
+    np.testing.assert_array_equal(loaded.scores, reference.scores)
+
+
 def test_a_plain_one_has_neither_scores_nor_layers(tmp_path: Path) -> None:
     reference = make_reference(meta_trained=False)
     reference.scores = None
