@@ -5,8 +5,8 @@
     python benchmarks/pruning_cost.py --cifar10 ... --cifar100 ... --methods static,statistic,stamp --test-after 1,3,5
 
 All start from the same reference; `--plain-reference FILE` gives random and L1 another one, and with
-`--both-references` they start from either. Fine-tuning is SGD 0.05 with a cosine, batch 128, augmentation on.
-STAMP and `full` run directly after each other: their times are compared. Methods:
+`--both-references` they start from either. Fine-tuning is SGD 0.05 (or `--learning-rate`) with a cosine, batch 128,
+augmentation on. STAMP and `full` run directly after each other: their times are compared. Methods:
 
     stamp            STAMP, which decides at once (K = 0)
     full             the reference at full width with the same head and fine-tuning
@@ -78,6 +78,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--budgets", type=_numbers, default=BUDGETS)
     parser.add_argument("--methods", type=lambda text: tuple(text.split(",")), default=METHODS)
     parser.add_argument("--epochs", type=int, help="of fine-tuning; default: 20 for 1,000 images, else 5")
+    parser.add_argument("--learning-rate", type=float, help="of fine-tuning; default: 0.05")
     parser.add_argument(
         "--test-after",
         type=_integers,
@@ -119,6 +120,8 @@ def main(arguments: Sequence[str]) -> None:
     for case in cases_of(options.seeds, options.sizes, options.budgets, options.methods, datasets=targets):
         epochs = EPOCHS.get(case["train_size"], 5) if options.epochs is None else options.epochs
         case |= {"backbone": options.backbone, "epochs": epochs, "test_size": options.test_size}
+        if options.learning_rate is not None:
+            case["learning_rate"] = options.learning_rate
         case["train_size"] = size_used(case["train_size"], datasets[case["dataset"]].train)
         starts = [own]
         if case["method"] in FROM_PLAIN:

@@ -43,7 +43,8 @@ def measure(
     """Run one case.
 
     Args:
-        case: `method`, which is one of `PRUNERS` or `full`, `max_flops` and `seed`.
+        case: `method`, which is one of `PRUNERS` or `full`, `max_flops`, `seed`, and `learning_rate` of fine-tuning
+            where it is not the usual one.
         reference: The network to start from.
         dataset: The target, cut to its training size.
         epochs: Of fine-tuning.
@@ -55,7 +56,12 @@ def measure(
     Raises:
         StampError: If the reference or the budget does not fit the method.
     """
-    settings = FinetuneConfig(epochs=epochs, evaluate=(*tested_epochs, epochs), seed=case["seed"])
+    settings = FinetuneConfig(
+        epochs=epochs,
+        evaluate=(*tested_epochs, epochs),
+        seed=case["seed"],
+        learning_rate=case.get("learning_rate", FinetuneConfig.learning_rate),
+    )
     normalization = Normalization.of(dataset.train)
     if case["method"] == "full":
         model, times = full_network(reference, dataset, normalization, seed=case["seed"])

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from stamp_tf.benchmark.markdown import mean_and_deviation, table
 from stamp_tf.benchmark.pruning_tables import DATASETS, seconds_without_steps, signed
-from stamp_tf.benchmark.results import Record, grouped, unique
+from stamp_tf.benchmark.results import Record, unique
 
 SOURCES = {
     "random-plain": "random (plain)",
@@ -37,6 +38,7 @@ class Section:
         dataset: Name of the target, such as `cifar10`.
         train_size: Training images.
         epochs: Of fine-tuning.
+        learning_rate: Of fine-tuning; None is the usual one.
         reference: Digest of the reference that STAMP prunes.
         rows: Records by FLOPs limit and key of `SOURCES`; limits from large to small, `full` last.
     """
@@ -45,13 +47,15 @@ class Section:
     dataset: str
     train_size: int
     epochs: int
+    learning_rate: float | None
     reference: str
     rows: Mapping[tuple[float, str], Sequence[Record]]
 
     @property
     def title(self) -> str:
         """Heading of its table or panel."""
-        return f"{self.backbone}, {DATASETS[self.dataset]}, {self.train_size:,} images"
+        rate = "" if self.learning_rate is None else f", rate {self.learning_rate:g}"
+        return f"{self.backbone}, {DATASETS[self.dataset]}, {self.train_size:,} images{rate}"
 
     @property
     def plain_references(self) -> list[str]:
@@ -67,8 +71,12 @@ def sections(records: Sequence[Record]) -> list[Section]:
         records: Of any networks, data sets and sizes.
     """
     found = []
-    groups = grouped(records, "backbone", "dataset", "train_size", "epochs", "test_size")
-    for (backbone, dataset, size, epochs, _), chosen in groups.items():
+    groups: dict[tuple[Any, ...], list[Record]] = {}
+    for record in records:
+        case = record["case"]
+        settings = [case[name] for name in ("backbone", "dataset", "train_size", "epochs")]
+        groups.setdefault((*settings, case.get("learning_rate"), case["test_size"]), []).append(record)
+    for (backbone, dataset, size, epochs, rate, _), chosen in groups.items():
         own = unique(r["case"]["reference"] for r in chosen if r["case"]["method"] not in _FROM_PLAIN)
         # Without any other method nothing says which reference is the plain one.
         for reference in own or unique(r["case"]["reference"] for r in chosen):
@@ -82,7 +90,7 @@ def sections(records: Sequence[Record]) -> list[Section]:
             order = list(SOURCES)
             keys = sorted(rows, key=lambda key: (key[1] == "full", -key[0], order.index(key[1])))
             found.append(
-                Section(backbone, dataset, size, epochs, reference, {key: rows[key] for key in keys})
+                Section(backbone, dataset, size, epochs, rate, reference, {key: rows[key] for key in keys})
             )
     return found
 

@@ -78,6 +78,12 @@ def test_other_lengths_of_fine_tuning_are_not_mixed(records):
     assert [(s.train_size, s.epochs) for s in found] == [(989, 3), (989, 1), (500, 1)]
 
 
+def test_rates_of_fine_tuning_are_not_mixed(records):
+    found = sections([*records, record("stamp", [0.5, 0.6], learning_rate=0.2)])
+    assert [s.learning_rate for s in found] == [None, 0.2]
+    assert found[1].title.endswith("images, rate 0.2")
+
+
 def test_without_stamp_nothing_is_paired(records):
     assert "minus" not in source_tables([r for r in records if r["case"]["method"] != "stamp"])
 
