@@ -5,7 +5,7 @@
     python benchmarks/pruning_cost.py --cifar10 ... --cifar100 ... --methods static,statistic,stamp --test-after 1,3,5
 
 All start from the same reference; `--plain-reference FILE` gives random and L1 another one, and with
-`--both-references` they start from either. Fine-tuning is SGD 0.05 (or `--learning-rate`) with a cosine, batch 128,
+`--both-references` they start from either. Fine-tuning is SGD 0.2 (or `--learning-rate`) with a cosine, batch 128,
 augmentation on. STAMP and `full` run directly after each other: their times are compared. Methods:
 
     stamp            STAMP, which decides at once (K = 0)
@@ -26,7 +26,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from stamp_tf.benchmark.results import Results, without_folders
+from stamp_tf.benchmark.results import UNNAMED_RATE, Results, without_folders
 
 RESULTS = Path(__file__).parent / "results"
 EPOCHS = {1_000: 20, 10_000: 5}
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--budgets", type=_numbers, default=BUDGETS)
     parser.add_argument("--methods", type=lambda text: tuple(text.split(",")), default=METHODS)
     parser.add_argument("--epochs", type=int, help="of fine-tuning; default: 20 for 1,000 images, else 5")
-    parser.add_argument("--learning-rate", type=float, help="of fine-tuning; default: 0.05")
+    parser.add_argument("--learning-rate", type=float, default=0.2, help="of fine-tuning")
     parser.add_argument(
         "--test-after",
         type=_integers,
@@ -120,7 +120,7 @@ def main(arguments: Sequence[str]) -> None:
     for case in cases_of(options.seeds, options.sizes, options.budgets, options.methods, datasets=targets):
         epochs = EPOCHS.get(case["train_size"], 5) if options.epochs is None else options.epochs
         case |= {"backbone": options.backbone, "epochs": epochs, "test_size": options.test_size}
-        if options.learning_rate is not None:
+        if options.learning_rate != UNNAMED_RATE:
             case["learning_rate"] = options.learning_rate
         case["train_size"] = size_used(case["train_size"], datasets[case["dataset"]].train)
         starts = [own]

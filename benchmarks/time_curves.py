@@ -22,7 +22,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from stamp_tf.benchmark.results import Results, without_folders
+from stamp_tf.benchmark.results import UNNAMED_RATE, Results, without_folders
 
 RESULTS = Path(__file__).parent / "evidence" / "results"
 METHODS = ("full", "stamp", "static", "l1", "random")
@@ -49,7 +49,9 @@ class Curve:
 
         self.case, self.model, self.mask, self.figures, self.dataset = case, model, mask, figures, dataset
         self.normalization = Normalization.of(dataset.train)
-        self.settings = FinetuneConfig(epochs=case["epochs"], seed=case["seed"])
+        self.settings = FinetuneConfig(
+            epochs=case["epochs"], seed=case["seed"], learning_rate=case.get("learning_rate", UNNAMED_RATE)
+        )
         self.batches = Batches(
             dataset.train,
             self.settings.batch_size,
@@ -108,7 +110,7 @@ class Curve:
             self.optimizer.learning_rate = cosine_rate(
                 epoch * num_steps + index,
                 self.settings.epochs * num_steps,
-                peak=self.settings.learning_rate,
+                peak=self.settings.peak_rate,
             )
             self.step(images, labels)
         self._wait()
@@ -238,6 +240,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--pruned-epochs", type=int, help="of pruned methods, a multiple of --epochs; default: as many"
     )
+    parser.add_argument("--learning-rate", type=float, default=0.2)
     parser.add_argument("--pieces", type=int, default=4, help="of an epoch, with a test after each")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--test-size", type=int, help="test on fewer images, to try the program out")
@@ -296,6 +299,8 @@ def main(arguments: Sequence[str]) -> None:
         }
         for method, start in starts.items()
     }
+    if options.learning_rate != UNNAMED_RATE:
+        cases = {method: case | {"learning_rate": options.learning_rate} for method, case in cases.items()}
     if pruned_epochs != options.epochs:
         # Says which curves belong together where their own epochs do not.
         cases = {method: case | {"full_epochs": options.epochs} for method, case in cases.items()}

@@ -85,7 +85,11 @@ _PHASES = {"prune": "Pruning", "latency": "Measuring", "finetune": "Fine-tuning"
 )
 @click.option("--finetune-epochs", type=click.IntRange(min=0), default=20, show_default=True)
 @click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True)
-@click.option("--learning-rate", type=Number(0, min_open=True), default=0.05, show_default=True)
+@click.option(
+    "--learning-rate",
+    type=Number(0, min_open=True),
+    help="Peak of the rate.  [default: 0.2; 0.05 with --model]",
+)
 @click.option("--schedule", type=click.Choice(["cosine", "step"]), default="cosine", show_default=True)
 @click.option(
     "--clip-norm",
@@ -115,7 +119,7 @@ def command(
     head: Literal["ridge", "random", "keep"] | None,
     finetune_epochs: int,
     batch_size: int,
-    learning_rate: float,
+    learning_rate: float | None,
     schedule: Literal["cosine", "step"],
     clip_norm: float | None,
     mixed_precision: bool,
@@ -165,10 +169,10 @@ def command(
             batch_size=batch_size,
             learning_rate=learning_rate,
             schedule=schedule,
-            clip_norm=1.0 if clip_norm is None and model_file is not None else clip_norm,
+            clip_norm=clip_norm,
             flip=data.flip,
             mixed_precision=mixed_precision,
-        ),
+        ).resolved(own_model=model_file is not None),
         seed=data.seed,
         options=options,
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from stamp_tf.benchmark.results import UNNAMED_RATE
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.meta.reference import Reference
 from stamp_tf.meta.transfer import transfer_weights
@@ -43,8 +44,8 @@ def measure(
     """Run one case.
 
     Args:
-        case: `method`, which is one of `PRUNERS` or `full`, `max_flops`, `seed`, and `learning_rate` of fine-tuning
-            where it is not the usual one.
+        case: `method`, which is one of `PRUNERS` or `full`, `max_flops`, `seed`, and the `learning_rate` of fine-tuning
+            where it is not `UNNAMED_RATE`.
         reference: The network to start from.
         dataset: The target, cut to its training size.
         epochs: Of fine-tuning.
@@ -60,7 +61,7 @@ def measure(
         epochs=epochs,
         evaluate=(*tested_epochs, epochs),
         seed=case["seed"],
-        learning_rate=case.get("learning_rate", FinetuneConfig.learning_rate),
+        learning_rate=case.get("learning_rate", UNNAMED_RATE),
     )
     normalization = Normalization.of(dataset.train)
     if case["method"] == "full":

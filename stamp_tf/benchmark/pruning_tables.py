@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from stamp_tf.benchmark.markdown import mean_and_deviation, table
-from stamp_tf.benchmark.results import Record, grouped, unique
+from stamp_tf.benchmark.results import Record, grouped, grouped_by, rate_of, unique
 
 DATASETS = {"cifar10": "CIFAR-10", "gtsrb": "GTSRB", "svhn": "SVHN"}
 METHODS = {
@@ -26,24 +26,21 @@ _PHASES_WITHOUT_STEPS = ("propose", "slice", "statistics", "head")
 def pruning_tables(records: Sequence[Record]) -> str:
     """Set the methods side by side: after fine-tuning, without a step, and their times."""
     parts = []
-    # One reference of STAMP per section; methods may start from another one, which is named.
-    for backbone in unique(record["case"]["backbone"] for record in records):
-        own = [record for record in records if record["case"]["backbone"] == backbone]
-        for (dataset, size, epochs), chosen in grouped(own, "dataset", "train_size", "epochs").items():
-            references = unique(
-                r["case"]["reference"] for r in chosen if r["case"]["method"].startswith("stamp")
+    names = ("backbone", "dataset", "train_size", "epochs")
+    groups = grouped_by(records, lambda record: (*(record["case"][name] for name in names), rate_of(record)))
+    for (backbone, dataset, size, epochs, rate), chosen in groups.items():
+        # One reference of STAMP per section; methods may start from another one, which is named.
+        references = unique(r["case"]["reference"] for r in chosen if r["case"]["method"].startswith("stamp"))
+        for reference in references:
+            start = [
+                r
+                for r in chosen
+                if r["case"]["reference"] == reference or r["case"]["method"] in ("random", "l1")
+            ]
+            parts.append(
+                f"### {backbone}, {DATASETS[dataset]}, {size:,} images, {epochs} epochs, rate {rate:g} "
+                f"(reference {reference})\n\n" + _method_table(start, reference) + _gains(start, reference)
             )
-            for reference in references:
-                start = [
-                    r
-                    for r in chosen
-                    if r["case"]["reference"] == reference or r["case"]["method"] in ("random", "l1")
-                ]
-                parts.append(
-                    f"### {backbone}, {DATASETS[dataset]}, {size:,} images, {epochs} epochs (reference {reference})\n\n"
-                    + _method_table(start, reference)
-                    + _gains(start, reference)
-                )
     return (
         "Test accuracy in per cent, mean ± sample deviation over seeds (a seed draws the images, the random "
         "channels, the order and the augmentation). *No step* is the head in closed form alone. Seconds do not "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,9 @@ from stamp_tf.benchmark.machine import describe_code, describe_machine, describe
 from stamp_tf.runs import append_jsonl, write_bytes_atomic
 
 Record = Mapping[str, Any]
+
+UNNAMED_RATE = 0.05
+"""The rate of fine-tuning in cases that name none: what was usual when their records were made."""
 
 
 class Results:
@@ -93,10 +96,22 @@ def without_folders(argument: str) -> str:
 
 def grouped(records: Iterable[Record], *names: str) -> dict[tuple[Any, ...], list[Record]]:
     """Return records by some entries of their case, in order of first occurrence."""
+    return grouped_by(records, lambda record: tuple(record["case"][name] for name in names))
+
+
+def grouped_by(
+    records: Iterable[Record], key: Callable[[Record], tuple[Any, ...]]
+) -> dict[tuple[Any, ...], list[Record]]:
+    """Return records by what a function says of them, in order of first occurrence."""
     groups: dict[tuple[Any, ...], list[Record]] = {}
     for record in records:
-        groups.setdefault(tuple(record["case"][name] for name in names), []).append(record)
+        groups.setdefault(key(record), []).append(record)
     return groups
+
+
+def rate_of(record: Record) -> float:
+    """Return the rate that a record's network was fine-tuned at."""
+    return float(record["case"].get("learning_rate", UNNAMED_RATE))
 
 
 def unique(values: Iterable[Any]) -> list[Any]:

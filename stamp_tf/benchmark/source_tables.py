@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from stamp_tf.benchmark.markdown import mean_and_deviation, table
 from stamp_tf.benchmark.pruning_tables import DATASETS, seconds_without_steps, signed
-from stamp_tf.benchmark.results import Record, unique
+from stamp_tf.benchmark.results import Record, grouped_by, rate_of, unique
 
 SOURCES = {
     "random-plain": "random (plain)",
@@ -38,7 +37,7 @@ class Section:
         dataset: Name of the target, such as `cifar10`.
         train_size: Training images.
         epochs: Of fine-tuning.
-        learning_rate: Of fine-tuning; None is the usual one.
+        learning_rate: Of fine-tuning.
         reference: Digest of the reference that STAMP prunes.
         rows: Records by FLOPs limit and key of `SOURCES`; limits from large to small, `full` last.
     """
@@ -47,15 +46,14 @@ class Section:
     dataset: str
     train_size: int
     epochs: int
-    learning_rate: float | None
+    learning_rate: float
     reference: str
     rows: Mapping[tuple[float, str], Sequence[Record]]
 
     @property
     def title(self) -> str:
         """Heading of its table or panel."""
-        rate = "" if self.learning_rate is None else f", rate {self.learning_rate:g}"
-        return f"{self.backbone}, {DATASETS[self.dataset]}, {self.train_size:,} images{rate}"
+        return f"{self.backbone}, {DATASETS[self.dataset]}, {self.train_size:,} images"
 
     @property
     def plain_references(self) -> list[str]:
@@ -71,12 +69,9 @@ def sections(records: Sequence[Record]) -> list[Section]:
         records: Of any networks, data sets and sizes.
     """
     found = []
-    groups: dict[tuple[Any, ...], list[Record]] = {}
-    for record in records:
-        case = record["case"]
-        settings = [case[name] for name in ("backbone", "dataset", "train_size", "epochs")]
-        groups.setdefault((*settings, case.get("learning_rate"), case["test_size"]), []).append(record)
-    for (backbone, dataset, size, epochs, rate, _), chosen in groups.items():
+    names = ("backbone", "dataset", "train_size", "epochs", "test_size")
+    groups = grouped_by(records, lambda record: (*(record["case"][name] for name in names), rate_of(record)))
+    for (backbone, dataset, size, epochs, _, rate), chosen in groups.items():
         own = unique(r["case"]["reference"] for r in chosen if r["case"]["method"] not in _FROM_PLAIN)
         # Without any other method nothing says which reference is the plain one.
         for reference in own or unique(r["case"]["reference"] for r in chosen):
@@ -125,7 +120,7 @@ def source_tables(records: Sequence[Record]) -> str:
     for section in sections(records):
         plain = section.plain_references
         parts.append(
-            f"### {section.title}, {section.epochs} epochs\n\n"
+            f"### {section.title}, {section.epochs} epochs, rate {section.learning_rate:g}\n\n"
             f"Reference {section.reference}{', plain reference ' + ', '.join(plain) if plain else ''}.\n\n"
             + _accuracy_table(section)
         )

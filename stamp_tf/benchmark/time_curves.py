@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stamp_tf.benchmark.markdown import table
-from stamp_tf.benchmark.results import Record, unique
+from stamp_tf.benchmark.results import Record, grouped_by, rate_of, unique
 
 Point = Mapping[str, float]
 
@@ -105,27 +105,26 @@ def time_curve_tables(records: Sequence[Record]) -> str:
         records: Of the program `time_curves`.
     """
     parts = []
-    for (backbone, size, epochs, seed, budget, reference), chosen in _runs(records).items():
+    for (backbone, size, epochs, seed, rate, budget, reference), chosen in _runs(records).items():
         pruned = unique(record["case"]["epochs"] for record in chosen if record["case"]["method"] != "full")
         length = " and ".join(f"{number}" for number in unique([epochs, *pruned]))
         parts.append(
-            f"### {backbone}, CIFAR-10, {size:,} images, {length} epochs, FLOPs ≤ {budget:g}, seed {seed} "
-            f"(reference {reference})\n\n" + _method_table(chosen, reference) + _lead(chosen)
+            f"### {backbone}, CIFAR-10, {size:,} images, {length} epochs, rate {rate:g}, FLOPs ≤ {budget:g}, "
+            f"seed {seed} (reference {reference})\n\n" + _method_table(chosen, reference) + _lead(chosen)
         )
     return "\n\n".join(parts)
 
 
 def _runs(records: Sequence[Record]) -> dict[tuple[Any, ...], list[Record]]:
-    """Return what is compared with each other, by backbone, images, epochs, seed, budget and reference."""
+    """Return what is compared with each other, by backbone, images, epochs, seed, rate, budget and reference."""
     runs: dict[tuple[Any, ...], list[Record]] = {}
-    groups: dict[tuple[Any, ...], list[Record]] = {}
-    for record in records:
+
+    def key(record: Record) -> tuple[Any, ...]:
         case = record["case"]
         full_epochs = case.get("full_epochs", case["epochs"])
-        groups.setdefault((case["backbone"], case["train_size"], full_epochs, case["seed"]), []).append(
-            record
-        )
-    for settings, alike in groups.items():
+        return case["backbone"], case["train_size"], full_epochs, case["seed"], rate_of(record)
+
+    for settings, alike in grouped_by(records, key).items():
         pruned = [record["case"] for record in alike if record["case"]["method"] != "full"]
         references = unique(
             record["case"]["reference"] for record in alike if record["case"]["method"] not in _FROM_PLAIN

@@ -17,6 +17,8 @@ from stamp_tf.runs import RunDirectory, read_json
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.finetune import EpochRecord, FinetuneConfig, finetune
 
+_RATE = 0.01
+
 
 def continue_run(
     run: PrunedRun | str | Path,
@@ -34,7 +36,8 @@ def continue_run(
     Args:
         run: A run directory of `prune`, or what `load_run` returned.
         dataset: Its data set or another one of the same classes; None loads the run's own.
-        config: Options.
+        config: Options; without a rate 0.01, for a network that is trained already, and without `clip_norm` the
+            run's.
         resume: Go on from the last state on the way.
         on_step: Called with (steps done, all steps, figures) after each step.
 
@@ -46,8 +49,11 @@ def continue_run(
     """
     run = run if isinstance(run, PrunedRun) else load_run(run)
     config = config or FinetuneConfig()
-    if config.clip_norm is None:
-        config = dataclasses.replace(config, clip_norm=run.config.get("clip_norm"))
+    config = dataclasses.replace(
+        config,
+        learning_rate=_RATE if config.learning_rate is None else config.learning_rate,
+        clip_norm=run.config.get("clip_norm") if config.clip_norm is None else config.clip_norm,
+    )
     report = report_from_json(read_json(run.run.report_json))
     if not isinstance(dataset, DataSet):
         dataset = run.load_dataset(dataset)

@@ -32,7 +32,6 @@ from stamp_tf.training.statistics import recalibrate_statistics, statistics_imag
 if TYPE_CHECKING:
     from stamp_tf.training.speed import Timing
 
-_CLIP_NORM = 1.0
 Progress = Callable[[str, int, int, Mapping[str, float]], None]
 
 
@@ -181,11 +180,10 @@ def prune(
             fit_head(small, dataset.train, normalization=normalization)
         elif head == "random" and not config.structure_only:
             _draw_head(small)
-    settings = dataclasses.replace(config.finetune, seed=config.seed)
-    if settings.clip_norm is None and reference.backbone.architecture is not None:
-        # What a stranger's network needs is not known; without batch normalisation the usual rate diverges.
-        settings = dataclasses.replace(settings, clip_norm=_CLIP_NORM)
-        config = dataclasses.replace(config, finetune=settings)
+    settings = dataclasses.replace(config.finetune, seed=config.seed).resolved(
+        own_model=reference.backbone.architecture is not None
+    )
+    config = dataclasses.replace(config, finetune=settings)
     records = finetune(
         small,
         dataset,

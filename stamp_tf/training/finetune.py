@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +20,10 @@ from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.figures import StepFigures
 from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
 
+_RATE = 0.2
+_OWN_RATE = 0.05
+_OWN_CLIP_NORM = 1.0
+
 
 @dataclass(frozen=True)
 class FinetuneConfig:
@@ -28,12 +32,12 @@ class FinetuneConfig:
     Args:
         epochs: Number of passes over the training images; 0 trains nothing.
         batch_size: Images per step.
-        learning_rate: Peak of SGD's rate.
+        learning_rate: Peak of SGD's rate; None is 0.2 for what a reference gave, 0.05 for your own model.
         schedule: `cosine` to zero, or `step` to a tenth at 50% and again at 80%.
         momentum: Of SGD, after Nesterov.
         weight_decay: On kernels.
-        clip_norm: Largest global norm of the gradients; None does not clip. Networks without batch normalisation
-            behind every kernel diverge without it.
+        clip_norm: Largest global norm of the gradients; None does not clip what a reference gave, and your own model
+            at 1: networks without batch normalisation behind every kernel diverge without it.
         augment: Crop and mirror.
         flip: Whether to mirror.
         mixed_precision: Compute in bfloat16.
@@ -43,7 +47,7 @@ class FinetuneConfig:
 
     epochs: int = 20
     batch_size: int = 128
-    learning_rate: float = 0.05
+    learning_rate: float | None = None
     schedule: Literal["cosine", "step"] = "cosine"
     momentum: float = 0.9
     weight_decay: float = 5e-4
@@ -57,14 +61,34 @@ class FinetuneConfig:
     def __post_init__(self) -> None:
         if self.epochs < 0:
             raise StampError(f"--finetune-epochs must be 0 or more, but got {self.epochs}; 0 trains nothing.")
-        if not self.learning_rate > 0:
-            raise StampError(f"--learning-rate must be above 0, but got {self.learning_rate}; 0.05 is usual.")
+        if self.learning_rate is not None and not self.learning_rate > 0:
+            raise StampError(f"--learning-rate must be above 0, but got {self.learning_rate}; 0.2 is usual.")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise StampError(f"--clip-norm must be above 0, but got {self.clip_norm}; 1 is usual.")
         if self.schedule not in ("cosine", "step"):
             raise StampError(
                 f"--schedule must be cosine or step, but got {self.schedule}; cosine is the default."
             )
+
+    @property
+    def peak_rate(self) -> float:
+        """The rate that training starts with."""
+        return _RATE if self.learning_rate is None else self.learning_rate
+
+    def resolved(self, *, own_model: bool) -> FinetuneConfig:
+        """Return the options with what was left open filled in.
+
+        Args:
+            own_model: Whether a user's own network is trained. What it needs is not known, and pretrained weights
+                bear less than those of a reference.
+        """
+        if not own_model:
+            return replace(self, learning_rate=self.peak_rate)
+        return replace(
+            self,
+            learning_rate=_OWN_RATE if self.learning_rate is None else self.learning_rate,
+            clip_norm=_OWN_CLIP_NORM if self.clip_norm is None else self.clip_norm,
+        )
 
 
 @dataclass(frozen=True)
@@ -174,8 +198,8 @@ def finetune(
 
 def _rate(config: FinetuneConfig, step: int, num_steps: int) -> float:
     if config.schedule == "step":
-        return step_rate(step, num_steps, peak=config.learning_rate)
-    return cosine_rate(step, num_steps, peak=config.learning_rate)
+        return step_rate(step, num_steps, peak=config.peak_rate)
+    return cosine_rate(step, num_steps, peak=config.peak_rate)
 
 
 def _is_tested(config: FinetuneConfig, epoch: int) -> bool:

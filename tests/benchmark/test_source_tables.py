@@ -80,8 +80,10 @@ def test_other_lengths_of_fine_tuning_are_not_mixed(records):
 
 def test_rates_of_fine_tuning_are_not_mixed(records):
     found = sections([*records, record("stamp", [0.5, 0.6], learning_rate=0.2)])
-    assert [s.learning_rate for s in found] == [None, 0.2]
-    assert found[1].title.endswith("images, rate 0.2")
+    assert [s.learning_rate for s in found] == [0.05, 0.2]
+    assert "989 images, 1 epochs, rate 0.2\n" in source_tables(
+        [record("stamp", [0.5, 0.6], learning_rate=0.2)]
+    )
 
 
 def test_without_stamp_nothing_is_paired(records):

@@ -69,7 +69,7 @@ def test_pruned_networks_may_have_more_epochs(program, arguments, tmp_path):
     assert [point["epoch"] for point in full["figures"]["points"]] == [0, 0.5, 1, 1.5, 2]
     assert stamp["figures"]["points"][-1]["epoch"] == 4
     table = time_curve_tables([full, stamp])
-    assert "270 images, 2 and 4 epochs, FLOPs" in table
+    assert "270 images, 2 and 4 epochs, rate 0.2, FLOPs" in table
     assert table.count("###") == 1
     with pytest.raises(SystemExit):
         program("time_curves").main([*arguments, "--pruned-epochs", "3"])

@@ -28,6 +28,11 @@ def test_run_holds_everything(pruned_once):
     assert report["command"].startswith("stamp-tf")
 
 
+def test_the_rate_that_was_taken_is_recorded(pruned_once):
+    config = json.loads((pruned_once / "config.json").read_text())
+    assert (config["learning_rate"], config["clip_norm"]) == (0.2, None)
+
+
 def test_network_has_the_widths_of_the_masks_and_nothing_of_ours(pruned_once):
     model = keras.saving.load_model(pruned_once / "model.keras")
     masks = read(pruned_once / "masks.json")

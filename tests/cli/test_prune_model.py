@@ -41,7 +41,7 @@ def test_the_run_says_what_it_was_cut_from(folder: Path) -> None:
     config = json.loads((folder / "run/config.json").read_text())
     assert config["from"].endswith("own.keras")
     assert config["backbone"]["options"] == {"pixels": "0:255"}
-    assert config["clip_norm"] == 1.0
+    assert (config["learning_rate"], config["clip_norm"]) == (0.05, 1.0)
 
 
 def test_the_pruned_network_sees_pixels_as_the_old_one_did(folder: Path) -> None:

@@ -118,6 +118,16 @@ def test_mixed_precision_trains_and_leaves_float32(dataset: DataSet) -> None:
     assert any((old != new).any() for old, new in zip(before, model.get_weights(), strict=True))
 
 
+@pytest.mark.parametrize(("own_model", "rate", "clip_norm"), [(False, 0.2, None), (True, 0.05, 1.0)])
+def test_what_is_left_open_depends_on_whose_network_it_is(
+    own_model: bool, rate: float, clip_norm: float | None
+) -> None:
+    open_options = FinetuneConfig().resolved(own_model=own_model)
+    assert (open_options.learning_rate, open_options.clip_norm) == (rate, clip_norm)
+    given = FinetuneConfig(learning_rate=0.01, clip_norm=3.0)
+    assert given.resolved(own_model=own_model) == given
+
+
 def test_an_unknown_schedule_is_refused() -> None:
     with pytest.raises(StampError, match="--schedule must be cosine or step, but got linear"):
         FinetuneConfig(schedule="linear")
