@@ -99,7 +99,7 @@ def trained(
     if row.train == "meta":
         return meta_train(dataset, start, run.path, **row.settings, **options)
     settings = {**row.settings, "budgets": tuple(row.settings["budgets"])}
-    network = {"backbone": plain.backbone.name, "backbone_options": plain.backbone.options}
+    network: dict[str, Any] = {"backbone": plain.backbone.name, "backbone_options": plain.backbone.options}
     with VARIANTS[row.variant]() if row.variant else nullcontext():
         return pretrain(dataset, run.path, start=plain, **network, **settings, **options)
 

@@ -46,7 +46,14 @@ def uniform_reference(reference: Reference) -> Reference:
 
     Args:
         reference: With learnt scores; the same fraction of every layer stays, best first.
+
+    Raises:
+        StampError: If the reference has no scores.
     """
+    if reference.scores is None:
+        raise StampError(
+            "Uniform widths need a reference with a learnt order, but this one has none; train it at budgets."
+        )
     scores = uniform_scores(reference.channel_map, reference.scores).astype("float32")
     return dataclasses.replace(static_reference(reference), scores=scores)
 
