@@ -110,13 +110,7 @@ def source_tables(records: Sequence[Record]) -> str:
     Args:
         records: Of `pruning_cost`, best with `--test-after 1,3,5`.
     """
-    parts = [
-        "Test accuracy in per cent, mean ± sample deviation over seeds. *No step* is the head in closed form alone. "
-        "*Plain*: pruned from a reference that was trained without budgets. *Static*: the reference's learnt order, "
-        "which knows no target. *Statistic*: that order with class statistics of the target, at a gain that nothing "
-        "learnt. *STAMP-Structure*: fresh weights in the widths of STAMP K=0, trained from scratch. Seconds to prune "
-        "end before fine-tuning; neither includes loading and testing."
-    ]
+    parts = []
     for section in sections(records):
         plain = section.plain_references
         parts.append(
