@@ -113,12 +113,10 @@ def main(arguments: Sequence[str]) -> None:
                 accuracies = {
                     "own": accuracy_after_steps(row, reference, part, max_flops=budget.max_flops, seed=seed)
                 }
-            own, swapped = masks["own"] > 0, masks["swapped"] > 0
-            figures = accuracies | {
-                "iou": float((own & swapped).sum() / (own | swapped).sum()),
-                "ablation": row.ablation,
-                "title": row.title,
-            }
+            figures: dict[str, Any] = {**accuracies, "ablation": row.ablation, "title": row.title}
+            if not row.epochs_prune:
+                own, swapped = masks["own"] > 0, masks["swapped"] > 0
+                figures["iou"] = float((own & swapped).sum() / (own | swapped).sum())
             results.add(case, figures, seed=seed)
             print(f"{row.key}, {target}, {seed}, {case['max_flops']:g}: {accuracies}", flush=True)
 

@@ -32,18 +32,22 @@ def ablation_table(records: Sequence[Record]) -> str:
                 figures["title"],
                 *("-" if value is None else f"{value:.1f}" for value in accuracy),
                 *(mean_and_error(_differences(own, other)) for other in ("static", "swapped")),
-                f"{100 * fmean(r['figures']['iou'] for r in own):.1f}",
+                # Masks after steps on the target were not compared.
+                f"{100 * fmean(r['figures']['iou'] for r in own):.1f}" if "swapped" in figures else "-",
+                str(len(unique(record["seed"] for record in own))),
             ]
         )
     heads = [f"{DATASETS[target]}, {budget:g}" for target in targets for budget in budgets]
-    seeds = len(unique(record["seed"] for record in records))
     return (
         "Test accuracy in per cent at FLOPs limits, no gradient step but those that *K* names; means over "
-        f"{seeds} draws of the training images, one training each. *Own minus static* and *own minus swapped* are in "
+        "draws of the training images, one training each. *Own minus static* and *own minus swapped* are in "
         "points, over all columns, mean ± standard error over draws and columns; swapped masks were made for the "
         "other target. *IoU*: channels that the masks of both targets share, in per cent of those that either keeps."
         "\n\n"
-        + table(["what is varied", "value", *heads, "own minus static", "own minus swapped", "IoU"], lines)
+        + table(
+            ["what is varied", "value", *heads, "own minus static", "own minus swapped", "IoU", "draws"],
+            lines,
+        )
     )
 
 
