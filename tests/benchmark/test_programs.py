@@ -132,7 +132,7 @@ def test_pruning_as_a_whole_gives_the_same_network(toy_reference, toy_images):
     from stamp_tf.training.finetune import FinetuneConfig
 
     reference, dataset = load_reference(toy_reference), load_dataset(toy_images)
-    case = {"method": "stamp", "max_flops": 0.5, "seed": 3}
+    case = {"method": "stamp", "max_flops": 0.5, "seed": 3, "learning_rate": FinetuneConfig().peak_rate}
     figures = measure(case, reference, dataset, epochs=2)
     result = prune(dataset, reference, max_flops=0.5, seed=3, finetune=FinetuneConfig(epochs=2))
     assert figures["accuracy"] == result.test_accuracy
