@@ -136,7 +136,8 @@ def constant_cut() -> AbstractContextManager[Any]:
     ) -> Tensor:
         hard = ops.stop_gradient(moving(self, scores, limits, temperature=temperature))
         values = ops.stop_gradient(scores)
-        # Between the worst kept and the best removed channel; protected ones may be worse than either.
+        # Between the worst kept and the best removed channel. Protected ones may be worse than that one: then it is the
+        # cut, and where nothing is removed, a point below all.
         best_out = ops.max(ops.where(hard > 0, -np.inf, values))
         last_in = ops.min(ops.where(ops.logical_and(hard > 0, values >= best_out), values, np.inf))
         everything = ops.logical_not(ops.isfinite(best_out))
@@ -152,7 +153,7 @@ def labels_alone() -> AbstractContextManager[Any]:
     inner = budget_loss.budget_loss
 
     def loss(*inputs: Any) -> Any:
-        labels = inputs[6]
+        labels = inputs[6]  # of `budget_loss`
         with patch.object(
             budget_loss, "distillation_loss", lambda masked, _: classification_loss(masked, labels)
         ):

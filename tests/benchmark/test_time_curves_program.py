@@ -114,13 +114,14 @@ def test_a_killed_program_goes_on_to_the_same_network(program, arguments, tmp_pa
     assert not (tmp_path / "killed.state").exists()
 
 
-def test_compiling_leaves_the_network_as_pruning_left_it(program, arguments, tmp_path):
+def test_compiling_leaves_the_network_as_pruning_left_it(arguments, tmp_path):
+    from stamp_tf.benchmark.curve_run import prepared
     from stamp_tf.data import load_dataset
     from stamp_tf.meta.reference import load_reference
 
     reference, dataset = load_reference(tmp_path / "toy" / "reference.npz"), load_dataset(arguments[1])
     case = {"method": "stamp", "max_flops": 0.5, "epochs": 1, "pieces": 1, "seed": 0}
-    curve = program("time_curves").prepared(case, reference, dataset)
+    curve = prepared(case, reference, dataset)
     before = {name: np.array(value) for name, value in curve.arrays().items()}
     curve.compile_step()
     assert curve.figures["compile_seconds"] > 0
