@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from stamp_cli.progress import Progress
+from stamp_cli.terminal import make_console, say
 from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
 
@@ -61,14 +62,10 @@ def command(
         typed = shlex.join(["stamp-tf", *sys.argv[1:]])
         write_comparison(comparison, output, overwrite=overwrite, command=typed)
 
-    from rich.console import Console
-
     from stamp_tf.export.compare_tables import layers_table, matrix_table, runs_table, swaps_table
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        # A pipe has no width; wide enough that few rows are folded.
-        console = Console(highlight=False, width=_PIPE_WIDTH)
+    # Wide enough that few rows are folded.
+    console = make_console(pipe_width=_PIPE_WIDTH)
     tables = [runs_table(comparison)]
     tables.append((layers_table if len(runs) <= _MOST_RUNS_BY_LAYER else matrix_table)(comparison))
     if comparison.swaps:
@@ -78,4 +75,5 @@ def command(
             console.print()
         console.print(table)
     if output is not None:
-        console.print(f"\nPage  {output / 'compare.html'}", soft_wrap=True, markup=False)
+        say("")
+        say(f"Page  {output / 'compare.html'}")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from stamp_cli.terminal import say
 from stamp_registry import RegistryError
 from stamp_tf.errors import StampError
 
@@ -97,13 +98,13 @@ def interruptible(run_dir: Path) -> Iterator[None]:
 
 
 def _fail(message: str) -> None:
-    click.echo("Error: " + " ".join(message.split()), err=True)
+    say("Error: " + " ".join(message.split()), to_stderr=True)
     sys.exit(WRONG_INPUT)
 
 
 def _interrupted(interrupt: BaseException | None) -> None:
     words = " ".join(str(interrupt or "").split()).rstrip(".")
-    click.echo(f"Interrupted; {words}." if words else "Interrupted.", err=True)
+    say(f"Interrupted; {words}." if words else "Interrupted.", to_stderr=True)
     sys.exit(INTERRUPTED)
 
 

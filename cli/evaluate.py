@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from stamp_cli.options import DatasetOptions, dataset_options
+from stamp_cli.terminal import say
 from stamp_cli.verbosity import load_tensorflow
 
 
@@ -29,4 +30,4 @@ def command(run: Path, data: DatasetOptions) -> None:
         data.dataset, data_dir=data.data_dir, download=data.download, skip_corrupt=data.skip_corrupt
     )
     accuracy = evaluate(pruned, dataset)
-    click.echo(f"Test accuracy  {100 * accuracy:.2f} % of {len(dataset.test):,} images ({dataset.name})")
+    say(f"Test accuracy  {100 * accuracy:.2f} % of {len(dataset.test):,} images ({dataset.name})")

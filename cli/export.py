@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from stamp_cli.options import RegisteredName
+from stamp_cli.terminal import say
 from stamp_cli.verbosity import load_tensorflow
 
 
@@ -46,4 +47,4 @@ def command(run: Path, exporter: str, target: Path | None) -> None:
         class_names=pruned.class_names,
         normalization=pruned.normalization,
     )
-    click.echo(f"Wrote {written}")
+    say(f"Wrote {written}")

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from stamp_cli.options import BackboneOptions, backbone_options
+from stamp_cli.terminal import make_console, say
 from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
 
 _IMAGE_SHAPE = (32, 32, 3)
-_PIPE_WIDTH = 120
 _MOST_NAMED = 4
 
 
@@ -65,30 +65,27 @@ def command(
 
         write_inspection(found, html, overwrite=overwrite, command=shlex.join(["stamp-tf", *sys.argv[1:]]))
 
-    from rich.console import Console
-    from rich.text import Text
-
     from stamp_tf.export.numbers import percent
     from stamp_tf.export.tables import before_after_table, groups_table
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        # A pipe has no width; wide enough that no row is folded.
-        console = Console(highlight=False, width=_PIPE_WIDTH)
+    console = make_console()
     title = f"{found.name}: {len(found.groups)} channel groups"
     console.print(groups_table(found.groups, title=title))
     console.print()
     console.print(before_after_table(found.layers))
-    console.print(f"\nKernels that can be pruned: {percent(found.prunable_share)} of their parameters")
+    say("")
+    say(f"Kernels that can be pruned: {percent(found.prunable_share)} of their parameters")
     if found.uncounted:
-        console.print(Text(f"\nFLOPs are not counted of: {', '.join(found.uncounted)}"), soft_wrap=True)
+        say("")
+        say(f"FLOPs are not counted of: {', '.join(found.uncounted)}")
     if found.kept_whole:
-        console.print("\nKept whole:")
+        say("")
+        say("Kept whole:")
     for kept in found.kept_whole:
         others = [name for name in kept.producers if name != kept.layer]
         more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
         also = f", so the channels of {', '.join(others[:_MOST_NAMED])}{more} stay" if others else ""
-        # Text, because rich would read square brackets in a name as markup.
-        console.print(Text(f"  {kept.layer}: {kept.reason}{also}"), soft_wrap=True)
+        say(f"  {kept.layer}: {kept.reason}{also}")
     if html is not None:
-        console.print(f"\nPage  {html}", soft_wrap=True, markup=False)
+        say("")
+        say(f"Page  {html}")

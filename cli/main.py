@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from stamp_cli.errors import edge
+from stamp_cli.terminal import bear_any_name
 from stamp_cli.verbosity import verbose_option
 from stamp_registry import did_you_mean
 from stamp_tf import __version__
@@ -85,4 +86,5 @@ def stamp_tf() -> None:
 
 def main() -> None:
     """Run the command line; never returns."""
+    bear_any_name()
     stamp_tf.main(prog_name="stamp-tf")

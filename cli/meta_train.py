@@ -19,6 +19,7 @@ from stamp_cli.options import (
 from stamp_cli.progress import Progress
 from stamp_cli.references import find_source, from_option
 from stamp_cli.tensorboard import TensorBoard, tensorboard_option
+from stamp_cli.terminal import say
 from stamp_cli.values import BudgetRange, KeyValue, Number
 from stamp_cli.verbosity import load_tensorflow
 
@@ -187,4 +188,4 @@ def command(
             overwrite=run.overwrite,
             on_step=progress.of("Meta-training"),
         )
-    click.echo(f"Reference  {directory.reference}")
+    say(f"Reference  {directory.reference}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stamp_cli.terminal import make_console, say
 from stamp_cli.verbosity import load_tensorflow
 
 if TYPE_CHECKING:
@@ -36,19 +37,19 @@ def command(as_json: bool) -> None:
 
 
 def _print_table(found: list["Plugin"]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
+    from stamp_tf.export.cells import name_cell
+
     table = Table(box=None, pad_edge=False)
     for heading in ("name", "group", "package", "version", "status"):
         table.add_column(heading, overflow="fold")
     for plugin in found:
         status = Text(plugin.status, style="green" if plugin.status == "ok" else "bold red")
-        # Text, because rich would read square brackets in a third party's names as markup.
-        table.add_row(*map(Text, (plugin.name, plugin.group, plugin.package, plugin.version)), status)
-    console.print(table)
+        table.add_row(*map(name_cell, (plugin.name, plugin.group, plugin.package, plugin.version)), status)
+    make_console().print(table)
     for plugin in found:
         if plugin.detail:
-            console.print(Text(f"\n{plugin.detail}"), soft_wrap=True)
+            say("")
+            say(plugin.detail)

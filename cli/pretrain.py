@@ -17,6 +17,7 @@ from stamp_cli.options import (
 from stamp_cli.progress import Progress
 from stamp_cli.references import find_source
 from stamp_cli.tensorboard import TensorBoard, tensorboard_option
+from stamp_cli.terminal import say
 from stamp_cli.values import BudgetRange, KeyValue, Number
 from stamp_cli.verbosity import load_tensorflow
 
@@ -144,9 +145,9 @@ def command(
             on_step=progress.of("Training"),
         )
     figures = reference.description["figures"]
-    click.echo(f"Test accuracy  {100 * figures['test_accuracy']:.1f} % full")
+    say(f"Test accuracy  {100 * figures['test_accuracy']:.1f} % full")
     for name, value in figures.items():
         if name.startswith("test_accuracy_at_"):
             share = float(name.removeprefix("test_accuracy_at_"))
-            click.echo(f"               {100 * value:.1f} % at {100 * share:g} % of the FLOPs")
-    click.echo(f"Reference      {directory.reference}")
+            say(f"               {100 * value:.1f} % at {100 * share:g} % of the FLOPs")
+    say(f"Reference      {directory.reference}")

@@ -8,7 +8,8 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-import click
+from stamp_cli.terminal import make_console, say
+from stamp_tf.printable import printable
 
 if TYPE_CHECKING:
     from stamp_cli.tensorboard import TensorBoard
@@ -36,17 +37,17 @@ class Progress:
         self, tensorboard: "TensorBoard | None" = None, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         from rich import progress
-        from rich.console import Console
 
         self._tensorboard = tensorboard
         self._clock = clock
-        self._is_terminal = Console(stderr=True).is_terminal
+        console = make_console(to_stderr=True)
+        self._is_terminal = console.is_terminal
         self._bar = progress.Progress(
-            progress.TextColumn("[bold]{task.description}"),
+            progress.TextColumn("{task.description}", style="bold", markup=False),
             progress.BarColumn(bar_width=24),
             progress.MofNCompleteColumn(),
-            progress.TextColumn("{task.fields[words]}"),
-            console=Console(stderr=True),
+            progress.TextColumn("{task.fields[words]}", markup=False),
+            console=console,
             transient=True,
         )
         self._phase: str | None = None
@@ -101,7 +102,7 @@ class Progress:
         elif done == total or now - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = now
             parts = [f"{done} of {total}", self._words(done, total, figures)]
-            click.echo(f"{phase}: {', '.join(filter(None, parts))}", err=True)
+            say(f"{phase}: {', '.join(filter(None, parts))}", to_stderr=True)
 
     def _start(self, phase: str, total: int) -> None:
         self._phase = phase
@@ -111,7 +112,7 @@ class Progress:
         if self._is_terminal:
             if self._task is not None:
                 self._bar.remove_task(self._task)
-            self._task = self._bar.add_task(phase, total=total, words="")
+            self._task = self._bar.add_task(printable(phase), total=total, words="")
 
     def _words(self, done: int, total: int, figures: Mapping[str, float]) -> str:
         words = [_figure(name, value) for name, value in figures.items() if name not in _HIDDEN]
@@ -126,7 +127,7 @@ class Progress:
 
 def _figure(name: str, value: float) -> str:
     number = f"{100 * value:.0f} %" if name in _FRACTIONS else f"{value:.3g}"
-    return f"{_SHORT.get(name, name).replace('_', ' ')} {number}"
+    return f"{printable(_SHORT.get(name, name)).replace('_', ' ')} {number}"
 
 
 def _duration(seconds: float) -> str:

@@ -25,6 +25,7 @@ from stamp_cli.options import (
 from stamp_cli.progress import Progress
 from stamp_cli.references import find_source, from_option, read_model
 from stamp_cli.tensorboard import TensorBoard, tensorboard_option
+from stamp_cli.terminal import make_console, say
 from stamp_cli.values import KeyValue, Number
 from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
@@ -255,12 +256,10 @@ def print_summary(report: "Report", directory: "RunDirectory") -> None:
         report: The figures.
         directory: Where they were written.
     """
-    from rich.console import Console
-
     from stamp_tf.export.tables import summary_table
 
-    console = Console(highlight=False)
-    console.print(summary_table(report))
-    console.print(f"\nReport       {directory.report_html}", soft_wrap=True, markup=False)
-    console.print(f"SavedModel   {directory.saved_model}", soft_wrap=True, markup=False)
-    console.print(f"Keras model  {directory.model}", soft_wrap=True, markup=False)
+    make_console().print(summary_table(report))
+    say("")
+    say(f"Report       {directory.report_html}")
+    say(f"SavedModel   {directory.saved_model}")
+    say(f"Keras model  {directory.model}")

@@ -8,6 +8,8 @@ from typing import TextIO
 
 import click
 
+from stamp_tf.printable import printable
+
 STANDARD_ERROR = 2
 
 
@@ -16,11 +18,19 @@ class StandardError(logging.StreamHandler):
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
+        self.setFormatter(_OneLine())
 
     @property
     def stream(self) -> TextIO:
         """Where records go now."""
         return sys.stderr
+
+
+class _OneLine(logging.Formatter):
+    """Writes the names in a record so that they stay on their line; a traceback below it keeps its own."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return printable(super().formatMessage(record))
 
 
 def set_verbosity(verbose: bool) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 # From the bottom to the top. A part may import parts of its own tier and of those below it.
 TIERS = (
-    {"errors", "runs", "checkpoints", "schedules", "losses"},
+    {"errors", "printable", "runs", "checkpoints", "schedules", "losses"},
     {"data"},
     {"layers", "channels"},
     {"backbones", "set_encoders"},

@@ -3,6 +3,7 @@
 from rich.table import Table
 from rich.text import Text
 
+from stamp_tf.export.cells import name_cell
 from stamp_tf.export.comparison import Comparison
 from stamp_tf.export.numbers import percent, points, share
 
@@ -16,7 +17,7 @@ def runs_table(comparison: Comparison) -> Table:
     table.add_column("Reference", style="dim")
     for run in comparison.runs:
         kept = f"{run.num_kept} of {run.size}"
-        table.add_row(_plain(run.label), _plain(run.dataset), run.method, run.budget, kept, run.reference)
+        table.add_row(*map(name_cell, (run.label, run.dataset, run.method, run.budget, kept, run.reference)))
     return table
 
 
@@ -26,17 +27,17 @@ def layers_table(comparison: Comparison) -> Table:
     table.add_column("Layer", footer="All", no_wrap=True)
     table.add_column("Channels", footer=str(comparison.runs[0].size), justify="right")
     for run in comparison.runs:
-        table.add_column(_plain(f"Kept in\n{run.label}"), footer=str(run.num_kept), justify="right")
+        table.add_column(name_cell(run.label, above="Kept in"), footer=str(run.num_kept), justify="right")
     for pair in comparison.pairs:
-        shared = f"IoU of\n{pair.first}, {pair.second}"
-        table.add_column(_plain(shared), footer=share(pair.overall.iou), justify="right", style="cyan")
+        shared = name_cell(f"{pair.first}, {pair.second}", above="IoU of")
+        table.add_column(shared, footer=share(pair.overall.iou), justify="right", style="cyan")
         by_chance = share(pair.overall.iou_by_chance)
         table.add_column("by\nchance", footer=by_chance, justify="right", style="dim")
     for index, group in enumerate(comparison.runs[0].groups):
         kept = [str(len(run.groups[index].kept)) for run in comparison.runs]
         overlaps = [pair.layers[index] for pair in comparison.pairs]
         shares = [share(part) for one in overlaps for part in (one.iou, one.iou_by_chance)]
-        table.add_row(_plain(group.name), str(group.size), *kept, *shares)
+        table.add_row(name_cell(group.name), str(group.size), *kept, *shares)
     return table
 
 
@@ -46,11 +47,11 @@ def matrix_table(comparison: Comparison) -> Table:
     labels = [run.label for run in comparison.runs]
     table.add_column("")
     for label in labels:
-        table.add_column(_plain(label), justify="right")
+        table.add_column(name_cell(label), justify="right")
     for row in labels:
         overlaps = [None if row == other else comparison.pair(row, other).overall for other in labels]
         cells = ["" if one is None else f"{share(one.iou)} ({share(one.iou_by_chance)})" for one in overlaps]
-        table.add_row(_plain(row), *cells)
+        table.add_row(name_cell(row), *cells)
     return table
 
 
@@ -64,7 +65,8 @@ def swaps_table(comparison: Comparison) -> Table:
     table.add_column("Test images", justify="right")
     for run in comparison.runs:
         flops = comparison.swap(run.label, run.label).flops_fraction
-        table.add_column(_plain(f"Masks of {run.label}\n{percent(flops)} of FLOPs"), justify="right")
+        heading = name_cell(f"Masks of {run.label}", below=f"{percent(flops)} of FLOPs")
+        table.add_column(heading, justify="right")
     for target in comparison.runs:
         own = comparison.swap(target.label, target.label)
         cells = []
@@ -73,7 +75,7 @@ def swaps_table(comparison: Comparison) -> Table:
             change = points(-comparison.swap_cost(run.label, target.label))
             behind = f"± {100 * own.standard_error:.1f}" if swap is own else f"{change:>5}"
             cells.append(Text(f"{percent(swap.test_accuracy)} {behind}", "bold" if swap is own else ""))
-        table.add_row(_plain(target.label), f"{own.test_images:,}", *cells)
+        table.add_row(name_cell(target.label), f"{own.test_images:,}", *cells)
     return table
 
 
@@ -86,8 +88,3 @@ def _table(*, title: str | None = None, show_footer: bool = False) -> Table:
         box=None,
         pad_edge=False,
     )
-
-
-def _plain(name: str) -> Text:
-    """Return a name as it is; rich would read square brackets in it as markup."""
-    return Text(name)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from stamp_tf.export.cells import name_cell
 from stamp_tf.export.numbers import compact, duration, factor, percent
 from stamp_tf.export.report import GroupRow, LayerRow, Report
 from stamp_tf.export.rows import fold_layers
@@ -19,7 +20,12 @@ def before_after_table(rows: Sequence[LayerRow], *, title: str | None = None) ->
         title: Printed above.
     """
     table = Table(
-        title=title, title_justify="left", show_footer=True, header_style="bold", box=None, pad_edge=False
+        title=title and name_cell(title),
+        title_justify="left",
+        show_footer=True,
+        header_style="bold",
+        box=None,
+        pad_edge=False,
     )
     params = sum(row.params_before for row in rows), sum(row.params_after for row in rows)
     flops = sum(row.flops_before for row in rows), sum(row.flops_after for row in rows)
@@ -32,8 +38,8 @@ def before_after_table(rows: Sequence[LayerRow], *, title: str | None = None) ->
     table.add_column("", justify="right", footer=percent(_ratio(*flops)), style="cyan")
     for row in fold_layers(rows):
         table.add_row(
-            row.name,
-            row.kind,
+            name_cell(row.name),
+            name_cell(row.kind),
             _change(row.channels_before, row.channels_after) if row.channels_before else "",
             _change(row.params_before, row.params_after),
             percent(_ratio(row.params_before, row.params_after)),
@@ -51,7 +57,9 @@ def groups_table(groups: Sequence[GroupRow], *, title: str | None = None, strip_
         title: Printed above.
         strip_width: Characters of the picture; each shades the share kept among its channels.
     """
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table = Table(
+        title=title and name_cell(title), title_justify="left", header_style="bold", box=None, pad_edge=False
+    )
     table.add_column("Group", no_wrap=True)
     table.add_column("Channels", justify="right")
     table.add_column("Kept", justify="right")
@@ -59,7 +67,9 @@ def groups_table(groups: Sequence[GroupRow], *, title: str | None = None, strip_
     table.add_column("Where", no_wrap=True, style="cyan")
     for group in groups:
         strip = _strip(group, min(strip_width, group.size))
-        table.add_row(group.name, str(group.size), str(len(group.kept)), percent(group.keep_ratio), strip)
+        table.add_row(
+            name_cell(group.name), str(group.size), str(len(group.kept)), percent(group.keep_ratio), strip
+        )
     return table
 
 

@@ -6,10 +6,11 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from stamp_tf.export.numbers import compact, duration, factor, percent, points, share
+from stamp_tf.printable import printable
 
 
 def render(template: str, **values: Any) -> str:
-    """Return a page; names and texts among the values are escaped.
+    """Return a page; names and texts among the values are escaped, characters that cannot be seen among them.
 
     Args:
         template: File name of the template.
@@ -24,7 +25,7 @@ def render(template: str, **values: Any) -> str:
     )
     for number in (compact, duration, factor, percent, points, share):
         environment.filters[number.__name__] = number
-    return environment.get_template(template).render(values)
+    return printable(environment.get_template(template).render(values), allowed="\n")
 
 
 def _source(name: str) -> str:

@@ -55,6 +55,14 @@ def test_fractions_and_expense_follow_from_the_counts(report: Report) -> None:
     assert replace(report, dollars_per_hour=None).expense is None
 
 
+def test_names_with_control_characters_are_shown_and_do_nothing(report: Report) -> None:
+    evil = "a\x1b[2J\x07b\u202ec\r\udcff"
+    page = render_page(replace(report, dataset=evil, command=evil, groups=(GroupRow(evil, 4, (0, 3)),)))
+    assert not set(page) & set("\x1b\x07\r\u202e\udcff")
+    assert page.count(r"a\x1b[2J\x07b\u202ec\r\xff") >= 3
+    page.encode()
+
+
 def test_json_has_the_headline_at_its_top_level(report: Report, tmp_path: Path) -> None:
     write_report(report, RunDirectory(tmp_path))
     content = json.loads((tmp_path / "report.json").read_text())
