@@ -13,6 +13,7 @@ import click
 from stamp_cli.terminal import say
 from stamp_registry import RegistryError
 from stamp_tf.errors import StampError
+from stamp_tf.notation import as_typed
 
 WRONG_INPUT = 2
 INTERRUPTED = 130
@@ -25,6 +26,8 @@ _REMEDIES = {
     errno.EROFS: "choose another folder",
     errno.EACCES: "change its permissions or choose another folder",
     errno.EPERM: "change its permissions or choose another folder",
+    errno.ELOOP: "mend the link or choose another path",
+    errno.ENAMETOOLONG: "choose a shorter name",
 }
 _TENSORFLOW_REFUSALS = {
     "PermissionDeniedError": "change its permissions or choose another folder",
@@ -43,6 +46,12 @@ def edge() -> Iterator[None]:
     Raises:
         SystemExit: With the code, after the line has been printed.
     """
+    with as_typed(), _ending():
+        yield
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
     try:
         yield
     except (StampError, RegistryError) as error:
@@ -60,6 +69,8 @@ def edge() -> Iterator[None]:
         _fail(f"{error.format_message()}{where}")
     except click.ClickException as error:
         _fail(error.format_message())
+    except MemoryError:
+        _fail("Memory must suffice, but ran out; choose smaller images or a smaller batch.")
     except OSError as error:
         number = _number(error)
         if number not in _REMEDIES:

@@ -3,13 +3,45 @@
 import json
 import math
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from stamp_tf.errors import StampError
+from stamp_tf.seeds import LARGEST_SEED
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 _BYTES = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
+
+
+# More than anybody waits for, and less than what overflows.
+_MOST = 10**6
+# One image of this size takes 200 MB in float32.
+_LONGEST_SIDE = 4096
+
+
+class Count(click.IntRange):
+    """A whole number in a range that has an end in any case.
+
+    Args:
+        min: Smallest.
+        max: Largest.
+    """
+
+    def __init__(self, min: int = 1, max: int = _MOST) -> None:
+        super().__init__(min=min, max=max)
+
+
+class Seed(Count):
+    """A seed as NumPy, Keras and TensorFlow all take it."""
+
+    def __init__(self) -> None:
+        super().__init__(0, LARGEST_SEED)
 
 
 class Number(click.FloatRange):
@@ -20,6 +52,46 @@ class Number(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
         return number
+
+
+class FilePath(click.ParamType):
+    """A path with a name that is there and that UTF-8 can write, as reports and TensorFlow do."""
+
+    name = "PATH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        if not str(value).strip():
+            self.fail("A path must have a name, but is empty; write '.' for this folder.", param, ctx)
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            self.fail(f"{str(value)!r} must be a name in UTF-8, but is not; rename it.", param, ctx)
+        return Path(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list["CompletionItem"]:
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type="file")]
+
+
+class Name(click.ParamType):
+    """A word that is not empty.
+
+    Args:
+        such_as: An example.
+    """
+
+    name = "text"
+
+    def __init__(self, such_as: str) -> None:
+        self._such_as = such_as
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not str(value).strip():
+            self.fail(f"It must not be empty; write for example {self._such_as}.", param, ctx)
+        return str(value)
 
 
 class KeyValue(click.ParamType):
@@ -36,9 +108,42 @@ class KeyValue(click.ParamType):
         if not equals or not key.isidentifier():
             self.fail(f"{value!r} must be KEY=VALUE, such as num_heads=4.", param, ctx)
         try:
-            return key, json.loads(text)
-        except json.JSONDecodeError:
-            return key, text
+            found = json.loads(text)
+        except (json.JSONDecodeError, RecursionError):
+            found = text
+        except ValueError:  # a whole number of more digits than Python reads
+            found = math.inf
+        if not _is_finite(found):
+            self.fail(f"{value!r} must hold finite numbers, such as width=0.5.", param, ctx)
+        return key, found
+
+
+def as_options(pairs: Iterable[tuple[str, Any]], option: str) -> dict[str, Any]:
+    """Return options that came one by one as a mapping.
+
+    Args:
+        pairs: Each a key and its value.
+        option: What they were typed after.
+
+    Raises:
+        StampError: If a key comes twice.
+    """
+    options: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in options:
+            raise StampError(f"{option} {key} must be given once, but came twice; leave one of them out.")
+        options[key] = value
+    return options
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return True
+    return all(map(_is_finite, value))
 
 
 class BudgetRange(click.ParamType):
@@ -108,10 +213,16 @@ class ImageSize(click.ParamType):
     ) -> tuple[int, int, int]:
         if isinstance(value, tuple):
             return value
-        match = re.fullmatch(r"([1-9]\d{0,4})(?:x([1-9]\d{0,4}))?", str(value))
+        match = re.fullmatch(r"([1-9][0-9]{0,9})(?:x([1-9][0-9]{0,9}))?", str(value))
         if match is None:
             self.fail(f"{value!r} must be a size in pixels, such as 32 or 48x64.", param, ctx)
         height, width = int(match[1]), int(match[2] or match[1])
+        if max(height, width) > _LONGEST_SIDE:
+            self.fail(
+                f"{value!r} must be at most {_LONGEST_SIDE} pixels high and wide, such as 32 or 224.",
+                param,
+                ctx,
+            )
         return height, width, 3
 
 

@@ -21,9 +21,21 @@ _LAZY = {
     "export_run": "stamp_tf.export.export_run",
     "trace_channels": "stamp_tf.channels.trace",
     "remove_channels": "stamp_tf.channels.remove",
+    "DataSet": "stamp_tf.data.dataset",
+    "PretrainConfig": "stamp_tf.training.pretrain",
+    "MetaTrainConfig": "stamp_tf.meta.meta_train",
+    "PruneConfig": "stamp_tf.pruning.config",
+    "FinetuneConfig": "stamp_tf.training.finetune",
+    "StampError": "stamp_tf.errors",
 }
 
 __all__ = [
+    "DataSet",
+    "FinetuneConfig",
+    "MetaTrainConfig",
+    "PretrainConfig",
+    "PruneConfig",
+    "StampError",
     "__version__",
     "compare",
     "evaluate",
@@ -42,11 +54,13 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import a public function when it is first used (PEP 562)."""
     if name not in _LAZY:
-        raise AttributeError(f"module 'stamp_tf' has no attribute {name!r}")
+        from stamp_registry import did_you_mean
+
+        raise AttributeError(f"module 'stamp_tf' has no attribute {name!r}.{did_you_mean(name, __all__)}")
     value = getattr(import_module(_LAZY[name]), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

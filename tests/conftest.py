@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from stamp_tf.notation import as_typed
+
 PluginMaker = Callable[..., Path]
 
 
@@ -69,6 +71,19 @@ def no_autograph_fall_back() -> Iterator[None]:
     yield
     logger.removeHandler(recorder)
     assert not messages, messages[0]
+
+
+@pytest.fixture(autouse=True)
+def messages_as_typed() -> Iterator[None]:
+    """Let messages name options, as the command line does."""
+    with as_typed():
+        yield
+
+
+@pytest.fixture
+def messages_in_python(messages_as_typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let messages name arguments, as they do when the library is called from Python."""
+    monkeypatch.setattr("stamp_tf.notation._speaks_options", False)
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ class ChannelCut:
     ) -> None:
         if not channel_map.groups:
             raise StampError(
-                "A network must have channels that can be removed, but has none; use another --backbone."
+                "A network must have channels that can be removed, but has none; choose another, inspect says why."
             )
         self.channel_map = channel_map
         self.cost_model = cost_model

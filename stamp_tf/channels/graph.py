@@ -18,7 +18,10 @@ def graph_of(operation: Any) -> Any | None:
         own, graph = type(operation).call is keras.Sequential.call, operation._functional
     else:
         # Functional itself is not exported: it is what the functional constructor of Model makes.
-        own, graph = getattr(type(operation).call, "__module__", "").startswith("keras."), operation
+        own, graph = (
+            getattr(getattr(type(operation), "call", None), "__module__", "").startswith("keras."),
+            operation,
+        )
     return graph if own and hasattr(graph, "_nodes_by_depth") else None
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from stamp_tf.data.augmentation import crop_and_flip
 from stamp_tf.data.normalization import Normalization
 from stamp_tf.errors import StampError
+from stamp_tf.seeds import check_seed
 
 if TYPE_CHECKING:
     from stamp_tf.data.dataset import ImageSet
@@ -48,8 +49,7 @@ class Batches:
     ) -> None:
         if batch_size < 1:
             raise StampError(f"--batch-size must be at least 1, but is {batch_size}; give a positive number.")
-        if seed < 0:
-            raise StampError(f"--seed must be 0 or more, but is {seed}; give another.")
+        check_seed(seed)
         self.image_set = image_set
         self.batch_size = min(batch_size, len(image_set)) if shuffle else batch_size
         self.normalization = normalization

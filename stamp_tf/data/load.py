@@ -15,6 +15,7 @@ from stamp_tf.data.streaming import StreamedSet
 from stamp_tf.data.tfds import tfds
 from stamp_tf.data.unknown import GROUP
 from stamp_tf.errors import StampError
+from stamp_tf.seeds import check_seed
 
 
 def load_dataset(
@@ -47,8 +48,7 @@ def load_dataset(
     Raises:
         StampError: If there is no such set, or it cannot be used as asked.
     """
-    if seed < 0:
-        raise StampError(f"--seed must be 0 or more, but is {seed}; give another.")
+    check_seed(seed)
     if image_shape is not None:
         check_image_shape(image_shape)
     options = LoadOptions(
@@ -85,7 +85,20 @@ def as_dataset(
     Raises:
         StampError: If there is no such set, or it cannot be used.
     """
-    return load_dataset(dataset, image_shape=image_shape, seed=seed) if isinstance(dataset, str) else dataset
+    if isinstance(dataset, str):
+        return load_dataset(dataset, image_shape=image_shape, seed=seed)
+    if isinstance(dataset, DataSet):
+        return dataset
+    kind = "npz" if str(dataset).endswith(".npz") else "folder"
+    remedy = (
+        f"write {f'{kind}:{dataset}'!r}"
+        if isinstance(dataset, os.PathLike)
+        else "write 'npz:FILE' for arrays"
+    )
+    raise StampError(
+        "dataset must be a name such as 'cifar10' or 'folder:photos', or a stamp_tf.data.DataSet, but is of type "
+        f"{type(dataset).__name__}; {remedy}."
+    )
 
 
 def _fitted(part: ImageSet | StreamedSet, image_shape: tuple[int, int, int] | None) -> ImageSet | StreamedSet:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from stamp_tf.errors import StampError
 from stamp_tf.export.overlap import Overlap, layer_overlaps, total_overlap
 from stamp_tf.export.run_masks import RunMasks, read_masks
+from stamp_tf.fields import as_path
 
 if TYPE_CHECKING:  # masks are compared without loading Keras
     from stamp_tf.export.swap import Swap
@@ -119,11 +120,13 @@ def compare(
         >>> overall = comparison.pairs[0].overall
         >>> overall.iou, overall.iou_by_chance
     """
-    folders = [Path(run) for run in ([runs] if isinstance(runs, str | Path) else runs)]
+    is_one = isinstance(runs, str | Path) or not hasattr(runs, "__iter__")
+    folders = [as_path(run, "runs") for run in ([runs] if is_one else runs)]
     if len(folders) < 2:
         raise StampError(
             f"RUN must be given at least twice, but came {('not at all', 'once')[len(folders)]}; "
-            "name the folders of two pruned runs."
+            "name the folders of two pruned runs.",
+            arguments={"RUN": "runs"},
         )
     for first, second in combinations(folders, 2):
         if first.resolve() == second.resolve():

@@ -7,6 +7,7 @@ from pathlib import Path
 from stamp_tf.data import DataSet
 from stamp_tf.errors import StampError
 from stamp_tf.export.pruned_run import PrunedRun, load_run
+from stamp_tf.fields import as_path
 from stamp_tf.training.evaluate import evaluate_accuracy
 
 
@@ -24,7 +25,7 @@ def evaluate(run: PrunedRun | str | Path, dataset: DataSet | str | None = None) 
     Example:
         >>> stamp_tf.evaluate("runs/digits")
     """
-    run = run if isinstance(run, PrunedRun) else load_run(run)
+    run = run if isinstance(run, PrunedRun) else load_run(as_path(run, "run"))
     if not isinstance(dataset, DataSet):
         dataset = run.load_dataset(dataset)
     if dataset.image_shape != run.image_shape or dataset.num_classes != len(run.class_names):

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from stamp_tf.errors import StampError
 from stamp_tf.export.contract import PixelNormalization
 from stamp_tf.export.keras_file import export_keras
 from stamp_tf.export.numbers import duration
@@ -21,6 +22,7 @@ from stamp_tf.export.report import CurvePoint, Report, SpeedRow
 from stamp_tf.export.rows import group_rows, layer_rows, speed_rows
 from stamp_tf.export.run_masks import limits_in_words
 from stamp_tf.export.saved_model import export_saved_model
+from stamp_tf.fields import as_path
 from stamp_tf.meta.fingerprint import fingerprint
 from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.pruning.config import PruneConfig
@@ -64,7 +66,11 @@ def export_run(
     Raises:
         StampError: If the folder holds something else or cannot be written, or the network cannot be exported.
     """
-    run = RunDirectory(Path(run_dir))
+    if not isinstance(result, PruneResult):
+        raise StampError(
+            f"result must be what stamp_tf.prune returned, but is of type {type(result).__name__}; prune first."
+        )
+    run = RunDirectory(as_path(run_dir, "run_dir"))
     run.create(resume=True)
     if not run.config.exists():
         write_json_atomic(run.config, _config_of(result))

@@ -14,6 +14,7 @@ from stamp_tf.errors import StampError
 from stamp_tf.export.network_rows import NetworkRow, network_rows
 from stamp_tf.export.report import GroupRow, LayerRow
 from stamp_tf.export.rows import group_rows, layer_rows
+from stamp_tf.fields import as_path
 from stamp_tf.meta.network_file import load_network
 from stamp_tf.meta.reference import BackboneConfig, Reference, load_reference
 from stamp_tf.runs import RunDirectory, read_json
@@ -66,7 +67,7 @@ def inspect(network: keras.Model | Reference | str | Path) -> Inspection:
         return _inspection(network.name, network, channel_map, np.ones(channel_map.num_channels))
     if isinstance(network, Reference):
         return inspect(network.model)
-    path = Path(network)
+    path = as_path(network, "network")
     if path.is_file() or (path.suffix == ".keras" and not path.exists()):
         model = load_network(path)
         channel_map = trace_channels(model)

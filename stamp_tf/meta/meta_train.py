@@ -19,6 +19,7 @@ from stamp_tf.channels.budget_range import check_budget_range, draw_limits, medi
 from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
 from stamp_tf.data import DataSet, EpisodeSampler, as_dataset
 from stamp_tf.errors import StampError
+from stamp_tf.fields import as_path, check_fields, check_least, overridden
 from stamp_tf.layers.mask_generator import MaskGenerator
 from stamp_tf.meta.class_reference import learn_reference
 from stamp_tf.meta.closed_form import closed_form_gradient
@@ -28,6 +29,7 @@ from stamp_tf.meta.reference import Reference, as_reference, assign_arrays, make
 from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.runs import RunDirectory, append_jsonl, trim_jsonl
 from stamp_tf.schedules import step_rate
+from stamp_tf.seeds import check_seed
 
 logger = logging.getLogger(__name__)
 
@@ -85,24 +87,24 @@ class MetaTrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for option, value in (
-            ("--outer-steps", self.outer_steps),
-            ("--inner-batches", self.inner_batches),
-            ("--replicas", self.replicas),
-        ):
-            if value < 1:
-                raise StampError(f"{option} must be at least 1, but got {value}; give a positive number.")
+        check_fields(self)
+        check_seed(self.seed)
+        counts = {
+            name: getattr(self, name)
+            for name in ("outer_steps", "tasks", "shots", "inner_batches", "replicas")
+        }
+        check_least(**{name: (count, 1) for name, count in counts.items()})
+        check_least(ways=(self.ways, 2), kl_scale=(self.kl_scale, 0))
+        for name in ("inner_rates", "outer_rates"):
+            if min(getattr(self, name)) < 0:
+                raise StampError(
+                    f"{name} must be 0 or more, but are {getattr(self, name)}; 0 holds a part still."
+                )
         if self.ways * self.shots % self.inner_batches:
             raise StampError(
                 f"--inner-batches must divide ways x shots = {self.ways * self.shots}, but got {self.inner_batches}; "
                 "5 fits the default of 640."
             )
-        if self.sparsity not in ("budgets", "kl"):
-            raise StampError(
-                f"--sparsity must be budgets or kl, but got {self.sparsity}; budgets is the default."
-            )
-        if self.inner not in ("adam", "ridge"):
-            raise StampError(f"--inner must be adam or ridge, but got {self.inner}; adam is the default.")
         if self.inner == "ridge" and (self.sparsity, self.inner_batches > 1) != ("budgets", True):
             raise StampError(
                 f"--inner ridge needs --sparsity budgets and 2 or more --inner-batches, but got {self.sparsity} and "
@@ -147,10 +149,10 @@ def meta_train(
     """
     from stamp_tf.meta.meta_step import compile_meta_step, make_strategy
 
-    config = replace(config or MetaTrainConfig(), **overrides)
+    config = overridden(config, overrides, kind=MetaTrainConfig)
     reference = as_reference(reference)
     dataset = as_dataset(dataset, image_shape=reference.backbone.input_shape, seed=config.seed)
-    run = RunDirectory(Path(run_dir))
+    run = RunDirectory(as_path(run_dir, "run_dir"))
     if tuple(dataset.image_shape) != tuple(reference.backbone.input_shape):
         raise StampError(
             f"--dataset must have the reference's images {reference.backbone.input_shape}, but has "

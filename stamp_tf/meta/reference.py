@@ -208,6 +208,11 @@ def as_reference(reference: Reference | str | Path) -> Reference:
     """
     if isinstance(reference, Reference):
         return reference
+    if not isinstance(reference, str | Path):
+        raise StampError(
+            "--from must be a reference, a run directory or a file, but is of type "
+            f"{type(reference).__name__}; give what pretrain or meta_train returned."
+        )
     path = Path(reference)
     return load_reference(RunDirectory(path).reference if path.is_dir() else path)
 

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from stamp_tf.channels import Budget, WidthRules
 from stamp_tf.errors import StampError
+from stamp_tf.fields import check_fields
+from stamp_tf.seeds import check_seed
 from stamp_tf.training.finetune import FinetuneConfig
 
 
@@ -43,7 +45,7 @@ class PruneConfig:
     latency_batch: int = 1
     round_to: int = 1
     min_channels: int = 1
-    keep: tuple[str, ...] = ()
+    keep: tuple[str, ...] | str = ()
     structure_only: bool = False
     head: Literal["ridge", "random", "keep"] | None = None
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
@@ -51,16 +53,14 @@ class PruneConfig:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_fields(self)
         _ = self.budget
         object.__setattr__(self, "keep", self.rules.keep)
         if not self.latency_batch >= 1:
             raise StampError(
                 f"--latency-batch must be at least 1, but got {self.latency_batch}; 1 is the default."
             )
-        if self.head not in (None, "ridge", "random", "keep"):
-            raise StampError(
-                f"--head must be ridge, random or keep, but got {self.head}; ridge is the default."
-            )
+        check_seed(self.seed)
 
     @property
     def budget(self) -> Budget:

@@ -34,5 +34,8 @@ def find_reference(
     if isinstance(reference, keras.Model):
         return reference_of_model(reference, pixels=pixels)
     if pixels is not None:
-        raise StampError("--pixels needs --model, because a reference knows its pixels; leave it out.")
+        raise StampError(
+            "--pixels needs --model, because a reference knows its pixels; leave it out.",
+            arguments={"model": "a keras.Model as reference"},
+        )
     return as_reference(reference)

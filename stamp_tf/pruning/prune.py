@@ -18,6 +18,7 @@ from stamp_tf.backbones.head import head_layer
 from stamp_tf.channels import ChannelCut, CostModel, slice_model
 from stamp_tf.data import DataSet, Normalization, as_dataset
 from stamp_tf.errors import StampError
+from stamp_tf.fields import overridden
 from stamp_tf.meta.reference import Reference
 from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.pruning.config import PruneConfig
@@ -115,7 +116,7 @@ def prune(
         >>> result = stamp_tf.prune("digits", max_flops=0.25)
         >>> result.test_accuracy, result.flops_fraction
     """
-    config = dataclasses.replace(config or PruneConfig(), **overrides)
+    config = overridden(config, overrides, kind=PruneConfig)
     pruner_class = stamp_registry.load("stamp_tf.pruners", config.method)
     pruner: Pruner = pruner_class()
     unknown = sorted(set(config.options) - set(pruner.option_names))

@@ -13,9 +13,11 @@ import keras
 from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
 from stamp_tf.data import Batches, DataSet, Normalization
 from stamp_tf.errors import StampError
+from stamp_tf.fields import check_fields, check_least
 from stamp_tf.meta.reference import assign_arrays, layer_arrays
 from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.schedules import cosine_rate, step_rate
+from stamp_tf.seeds import check_seed
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.figures import StepFigures
 from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
@@ -59,16 +61,17 @@ class FinetuneConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_fields(self)
+        check_seed(self.seed)
+        check_least(batch_size=(self.batch_size, 1), weight_decay=(self.weight_decay, 0))
+        if not 0 <= self.momentum < 1:
+            raise StampError(f"momentum must be in [0, 1), but is {self.momentum}; 0.9 is usual.")
         if self.epochs < 0:
             raise StampError(f"--finetune-epochs must be 0 or more, but got {self.epochs}; 0 trains nothing.")
         if self.learning_rate is not None and not self.learning_rate > 0:
             raise StampError(f"--learning-rate must be above 0, but got {self.learning_rate}; 0.2 is usual.")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise StampError(f"--clip-norm must be above 0, but got {self.clip_norm}; 1 is usual.")
-        if self.schedule not in ("cosine", "step"):
-            raise StampError(
-                f"--schedule must be cosine or step, but got {self.schedule}; cosine is the default."
-            )
 
     @property
     def peak_rate(self) -> float:

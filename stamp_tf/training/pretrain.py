@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arr
 from stamp_tf.data import Batches, DataSet, Normalization, as_dataset
 from stamp_tf.data.task_batches import TaskBatches
 from stamp_tf.errors import StampError
+from stamp_tf.fields import as_path, check_fields, check_least, overridden
 from stamp_tf.meta.reference import BackboneConfig, Reference, as_reference, assign_arrays
 from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.runs import RunDirectory, append_jsonl, trim_jsonl
 from stamp_tf.schedules import cosine_rate
+from stamp_tf.seeds import check_seed
 from stamp_tf.training.budget_stage import BudgetStage
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.figures import StepFigures
@@ -65,6 +67,9 @@ class PretrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_fields(self)
+        check_seed(self.seed)
+        check_least(batch_size=(self.batch_size, 1), weight_decay=(self.weight_decay, 0))
         if self.epochs < 0 or self.budget_epochs < 0 or self.epochs + self.budget_epochs < 1:
             raise StampError(
                 f"--epochs and --budget-epochs must be 0 or more and at least 1 together, but got {self.epochs} "
@@ -118,9 +123,9 @@ def pretrain(
     """
     from stamp_tf.training.reference_steps import compile_plain_step, make_weight_optimizer
 
-    config = replace(config or PretrainConfig(), **overrides)
+    config = overridden(config, overrides, kind=PretrainConfig)
     dataset = as_dataset(dataset, image_shape=_IMAGE_SHAPE, seed=config.seed)
-    run = RunDirectory(Path(run_dir))
+    run = RunDirectory(as_path(run_dir, "run_dir"))
     backbone = BackboneConfig(
         config.backbone, dataset.image_shape, dataset.num_classes, dict(config.backbone_options)
     )
@@ -251,5 +256,6 @@ def _check_same_backbone(before: BackboneConfig, after: BackboneConfig) -> None:
     if before.with_num_classes(after.num_classes) != after:
         raise StampError(
             f"--from must be a reference of the same backbone, options and input, but is {before.to_config()} and "
-            f"the run is {after.to_config()}; repeat --backbone and --width, or start afresh."
+            f"the run is {after.to_config()}; repeat --backbone and --width, or start afresh.",
+            arguments={"from": "start"},
         )

@@ -88,6 +88,6 @@ def test_progress_shows_names_as_they_are(monkeypatch, is_terminal):
 def test_streams_that_lack_a_character_write_an_escape(monkeypatch):
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), "ascii"))
     bear_any_name()
-    print("→ é")
+    sys.stdout.write("→ é\n")
     sys.stdout.flush()
     assert sys.stdout.buffer.getvalue() == b"\\u2192 \\xe9\n"

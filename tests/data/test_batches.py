@@ -94,7 +94,7 @@ def test_augmentation_at_the_smallest_size_changes_nothing(make_image_set: Calla
     ("change", "message"),
     [
         ({"batch_size": 0}, "--batch-size must be at least 1, but is 0"),
-        ({"seed": -1}, "--seed must be 0 or more, but is -1"),
+        ({"seed": -1}, "--seed must be between 0 and 4294967295, but is -1"),
     ],
 )
 def test_refuses_numbers_out_of_range(image_set: ImageSet, change: dict[str, int], message: str) -> None:

@@ -76,7 +76,7 @@ def test_impossible_shape(image_shape: tuple[int, ...]) -> None:
 
 
 def test_negative_seed() -> None:
-    with pytest.raises(StampError, match="--seed must be 0 or more, but is -1"):
+    with pytest.raises(StampError, match="--seed must be between 0 and 4294967295, but is -1"):
         load_dataset("digits", seed=-1)
 
 

@@ -226,10 +226,10 @@ def test_scores_are_centred_at_the_median_budget(finished: Finished, dataset: Da
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"outer_steps": 0}, "--outer-steps must be at least 1, but got 0"),
-        ({"replicas": 0}, "--replicas must be at least 1, but got 0"),
+        ({"outer_steps": 0}, "--outer-steps must be at least 1, but is 0"),
+        ({"replicas": 0}, "--replicas must be at least 1, but is 0"),
         ({"inner_batches": 5}, "--inner-batches must divide ways x shots = 12, but got 5"),
-        ({"sparsity": "l1"}, "--sparsity must be budgets or kl, but got l1"),
+        ({"sparsity": "l1"}, "sparsity must be 'budgets' or 'kl', but is 'l1'"),
         ({"budgets": (0.5, 0.2)}, "--budgets must be LOW:HIGH with 0 < LOW <= HIGH <= 1, but got 0.5:0.2"),
         (
             {"ways": 9, "shots": 2, "inner_batches": 1},

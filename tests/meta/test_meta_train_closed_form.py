@@ -105,7 +105,7 @@ def test_masks_adapt_to_a_target_by_steps(dataset, reference, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"inner": "sgd"}, "--inner must be adam or ridge, but got sgd"),
+        ({"inner": "sgd"}, "inner must be 'adam' or 'ridge', but is 'sgd'"),
         ({"inner_batches": 1}, "--inner ridge needs --sparsity budgets and 2 or more --inner-batches"),
         ({"sparsity": "kl"}, "--inner ridge needs --sparsity budgets and 2 or more --inner-batches"),
         ({"inner": "adam", "fixed_weights": True}, "--fixed-weights is for --inner ridge, but got adam"),

@@ -129,5 +129,5 @@ def test_what_is_left_open_depends_on_whose_network_it_is(
 
 
 def test_an_unknown_schedule_is_refused() -> None:
-    with pytest.raises(StampError, match="--schedule must be cosine or step, but got linear"):
+    with pytest.raises(StampError, match="schedule must be 'cosine' or 'step', but is 'linear'"):
         FinetuneConfig(schedule="linear")

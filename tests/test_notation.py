@@ -1,0 +1,45 @@
+"""The command line names options, Python names arguments, out of one message."""
+
+import pytest
+
+from stamp_tf.errors import StampError
+from stamp_tf.notation import as_typed, in_python
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("--max-flops must be a fraction", "max_flops must be a fraction"),
+        ("such as --max-flops 0.5, whose cut", "such as max_flops=0.5, whose cut"),
+        ("lower, such as --max-flops 0.5.", "lower, such as max_flops=0.5."),
+        (
+            "--head keep needs the classes; use --head ridge.",
+            'head="keep" needs the classes; use head="ridge".',
+        ),
+        ("less than --round-to 8 --keep 'stem*'", "less than round_to=8 keep='stem*'"),
+        ("such as --budgets 0.06:1.", "such as budgets=(0.06, 1)."),
+        ("--dataset npz:/my photos/a.npz must be", "dataset npz:/my photos/a.npz must be"),
+        ("--image-size must be 32", "image_shape must be 32"),
+        ("add --resume or --overwrite.", "add resume=True or overwrite=True."),
+        ("--resume must repeat", "resume=True must repeat"),
+        ("--method-option head=ridge needs", 'options={"head": "ridge"} needs'),
+        ("--method-option batches must be", 'options["batches"] must be'),
+        ("add --download to fetch it", "load it with stamp_tf.load_dataset(..., download=True) to fetch it"),
+        ("be fetched with --download, but", "be fetched with stamp_tf.load_dataset(..., download=True), but"),
+        ("--train-size must leave", "train_size must leave"),
+        ("--from must be a reference", "reference must be a reference"),
+        ("RUN must hold a pruned network", "run must hold a pruned network"),
+        ("a RUNNING man -- and --no_option, '--quoted'", "a RUNNING man -- and --no_option, '--quoted'"),
+        ("/tmp/x--max-flops/y", "/tmp/x--max-flops/y"),
+    ],
+)
+def test_options_become_arguments(message, expected):
+    assert in_python(message) == expected
+
+
+def test_error_names_options_on_the_command_line_and_arguments_elsewhere(messages_in_python):
+    error = StampError("--max-flops must be above 0; --from knows.", arguments={"from": "start"})
+    assert str(error) == "max_flops must be above 0; start knows."
+    with as_typed():
+        assert str(error) == "--max-flops must be above 0; --from knows."
+    assert str(error).startswith("max_flops")
