@@ -9,6 +9,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _LAZY = {
+    "load_dataset": "stamp_tf.data.load",
     "pretrain": "stamp_tf.training.pretrain",
     "meta_train": "stamp_tf.meta.meta_train",
     "prune": "stamp_tf.pruning.prune",
@@ -42,6 +43,7 @@ __all__ = [
     "export_run",
     "finetune",
     "inspect",
+    "load_dataset",
     "measure_latency",
     "meta_train",
     "pretrain",

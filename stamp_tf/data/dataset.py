@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stamp_tf.data.class_names import check_class_names
 from stamp_tf.data.subset import balanced_indices
 from stamp_tf.errors import StampError
 
@@ -121,7 +122,7 @@ class DataSet:
         flips: Whether a mirrored image still shows its class. False for digits and letters.
 
     Raises:
-        StampError: If the two parts disagree about classes or image shape.
+        StampError: If the two parts disagree about classes or image shape, or a class name cannot be shown.
     """
 
     name: str
@@ -130,6 +131,7 @@ class DataSet:
     flips: bool = True
 
     def __post_init__(self) -> None:
+        check_class_names(self.train.class_names, f"--dataset {self.name}")
         for what in ("class_names", "image_shape"):
             of_train, of_test = getattr(self.train, what), getattr(self.test, what)
             if of_train != of_test:

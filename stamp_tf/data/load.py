@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
+from stamp_tf.data.class_counts import describe_classes
 from stamp_tf.data.dataset import DataSet, ImageSet
 from stamp_tf.data.options import LoadOptions
 from stamp_tf.data.resize import check_image_shape, fit_images
@@ -16,6 +18,8 @@ from stamp_tf.data.tfds import tfds
 from stamp_tf.data.unknown import GROUP
 from stamp_tf.errors import StampError
 from stamp_tf.seeds import check_seed
+
+logger = logging.getLogger(__name__)
 
 
 def load_dataset(
@@ -39,11 +43,13 @@ def load_dataset(
         download: Whether a set may be fetched over the network.
         train_size: Train on a balanced part of so many images; None takes all.
         skip_corrupt: Leave out images that cannot be read instead of refusing the set.
-        seed: Decides the balanced part, and a test split that the set does not bring.
+        seed: Decides the balanced part. A test split that the set does not bring goes by content, so that an
+            image is on the same side whatever the seed.
         stream_above: Stream a part of the set that is larger than this many bytes in memory.
 
     Returns:
-        The data set; its parts are in memory, or streamed when larger than `stream_above`.
+        The data set. Its `train` and `test` are in memory, with arrays `images` and `labels`, or streamed when larger
+        than `stream_above`.
 
     Raises:
         StampError: If there is no such set, or it cannot be used as asked.
@@ -67,9 +73,11 @@ def load_dataset(
             f"{type(dataset).__name__}; report this to its author."
         )
     train = dataset.train if train_size is None else dataset.train.subset(train_size, seed=seed)
-    return dataclasses.replace(
+    dataset = dataclasses.replace(
         dataset, train=_fitted(train, image_shape), test=_fitted(dataset.test, image_shape)
     )
+    logger.info("%s", describe_classes(dataset))
+    return dataset
 
 
 def as_dataset(

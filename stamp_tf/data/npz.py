@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from stamp_tf.data.class_names import check_class_names
 from stamp_tf.data.dataset import DataSet, ImageSet
+from stamp_tf.data.duplicates import warn_of_shared_arrays
+from stamp_tf.data.npz_file import read_arrays
 from stamp_tf.data.options import LoadOptions
 from stamp_tf.data.split import with_test_split
 from stamp_tf.errors import StampError
+
+WANTED = ("x_train", "y_train", "x_test", "y_test", "class_names")
 
 
 def npz(path: str, options: LoadOptions) -> DataSet:
@@ -19,11 +22,12 @@ def npz(path: str, options: LoadOptions) -> DataSet:
 
     Images are uint8 `[n, H, W, D]` with D = 1 or 3, or `[n, H, W]`; labels are integers `[n]` or `[n, 1]`
     from 0. Without `class_names` the labels' numbers are the names, and every one from 0 to the largest must
-    occur. Other arrays are not read. The file is never unpickled.
+    occur. Without test arrays, about a fifth is split off by content. Other arrays are not read. The file is never
+    unpickled.
 
     Args:
         path: The file.
-        options: How to load; the seed decides a missing test split.
+        options: Nothing in them matters here; the caller resizes.
 
     Returns:
         The data set in the file's own image shape.
@@ -34,7 +38,7 @@ def npz(path: str, options: LoadOptions) -> DataSet:
     if not path:
         raise StampError("--dataset npz must name a file, but names none; write npz:PATH.")
     where = f"--dataset npz:{path}"
-    arrays = _read(Path(path).expanduser(), where)
+    arrays = read_arrays(_expanded(path, where), WANTED, where)
     missing = [key for key in ("x_train", "y_train") if key not in arrays]
     if ("x_test" in arrays) != ("y_test" in arrays):
         missing.append("y_test" if "x_test" in arrays else "x_test")
@@ -60,43 +64,23 @@ def npz(path: str, options: LoadOptions) -> DataSet:
         for part in images
     }
     if "test" not in sets:
-        return with_test_split(f"npz:{path}", sets["train"], seed=options.seed)
-    return DataSet(f"npz:{path}", sets["train"], sets["test"])
+        return with_test_split(f"npz:{path}", sets["train"])
+    dataset = DataSet(f"npz:{path}", sets["train"], sets["test"])
+    warn_of_shared_arrays(dataset)
+    return dataset
+
+
+def _expanded(path: str, where: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise StampError(
+            f"{where} must be a file, but {str(error).rstrip('.')}; write the whole path."
+        ) from None
 
 
 def _parts(arrays: dict[str, np.ndarray]) -> tuple[str, ...]:
     return ("train", "test") if "x_test" in arrays else ("train",)
-
-
-def _read(path: Path, where: str) -> dict[str, np.ndarray]:
-    """Read the arrays that matter."""
-    try:
-        # numpy falls back to pickle for what is neither .npz nor .npy; the check of the zip header comes
-        # first.
-        if not zipfile.is_zipfile(path):
-            if not path.exists():
-                raise StampError(f"{where} must be a file, but there is none; check the path.")
-            raise StampError(
-                f"{where} must be an .npz file, but is something else; write it with numpy.savez."
-            )
-        with np.load(path, allow_pickle=False) as file:
-            wanted = ("x_train", "y_train", "x_test", "y_test", "class_names")
-            return {key: file[key] for key in wanted if key in file.files}
-    except StampError:
-        raise
-    except ValueError as error:
-        if "pickle" in str(error).lower():
-            raise StampError(
-                f"{where} must hold plain arrays, but one holds Python objects, which are never unpickled; "
-                "save images as uint8, labels as int64 and class_names as strings."
-            ) from None
-        raise StampError(
-            f"{where} must be a whole .npz file, but is damaged ({error}); write it again."
-        ) from None
-    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise StampError(
-            f"{where} must be a readable .npz file, but gave '{error}'; check or rewrite it."
-        ) from None
 
 
 def _images(images: np.ndarray, where: str) -> np.ndarray:
@@ -141,9 +125,11 @@ def _class_names(names: np.ndarray | None, labels: np.ndarray, where: str) -> tu
                 f"{where}: class_names must be an array of 2 or more strings, but is {names.dtype} of shape "
                 f"{list(names.shape)}; save it with numpy.array([...]) of str, or leave it out."
             )
-        return tuple(
+        texts = tuple(
             name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in names
         )
+        check_class_names(texts, f"{where}: class_names")
+        return texts
     present = np.unique(labels)
     if len(present) < 2 or present[0] != 0 or present[-1] != len(present) - 1:
         raise StampError(

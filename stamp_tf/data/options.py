@@ -19,7 +19,7 @@ class LoadOptions:
         data_dir: Where prepared sets lie; None leaves it to the source.
         download: Whether the network may be used.
         skip_corrupt: Whether to leave out images that cannot be read.
-        seed: Decides a test split that the set does not bring.
+        seed: For a source that draws its images by lot. A test split goes by content, not by a seed.
         stream_above: A part larger than this many bytes as uint8 is streamed instead of held in memory.
     """
 

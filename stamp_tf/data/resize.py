@@ -42,7 +42,7 @@ def fit_picture(picture: Image.Image, image_shape: tuple[int, int, int]) -> np.n
     Bilinear when it grows; when it shrinks, Pillow widens the filter to the area that a new pixel covers.
 
     Args:
-        picture: Of any size and mode.
+        picture: Of any size, in a mode of 8 bits without transparency.
         image_shape: Wanted height, width and depth (1 or 3).
 
     Returns:
@@ -51,9 +51,6 @@ def fit_picture(picture: Image.Image, image_shape: tuple[int, int, int]) -> np.n
     from PIL import Image
 
     height, width, depth = image_shape
-    if picture.mode.startswith("I"):
-        # 16-bit gray: Pillow's own conversion would clip everything above 255 to white.
-        picture = Image.fromarray((np.asarray(picture).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8))
     picture = picture.convert("L" if depth == 1 else "RGB")
     if picture.size != (width, height):
         picture = picture.resize((width, height), Image.Resampling.BILINEAR)

@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from stamp_tf.data.dataset import ImageSet
-from stamp_tf.data.decode import UnreadableImage, decode
+from stamp_tf.data.decode import decode
+from stamp_tf.data.samples import FULL_RANGE, Ranges
 from stamp_tf.data.subset import balanced_indices
+from stamp_tf.data.unreadable import UnreadableImage
 from stamp_tf.errors import StampError
 
 logger = logging.getLogger(__name__)
@@ -53,6 +55,8 @@ class StreamedSet:
         class_names: One name per class.
         skip_corrupt: Leave out pictures that cannot be decoded, with a warning, instead of raising. A pass
             is then shorter than `num_images`.
+        ranges: What white is in pictures of more than 8 bits.
+        class_counts: Images of every class, int64 `[K]`; None where the set would have to be read for it.
     """
 
     origin: str
@@ -61,6 +65,8 @@ class StreamedSet:
     image_shape: tuple[int, int, int]
     class_names: tuple[str, ...]
     skip_corrupt: bool = False
+    ranges: Ranges = FULL_RANGE
+    class_counts: np.ndarray | None = None
 
     def __len__(self) -> int:
         return self.num_images
@@ -183,7 +189,7 @@ class StreamedSet:
 
     def _decode(self, example: Example) -> np.ndarray | UnreadableImage:
         try:
-            return decode(example.content, self.image_shape)
+            return decode(example.content, self.image_shape, ranges=self.ranges)
         except UnreadableImage as error:
             return error
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from stamp_tf.data.dataset import DataSet, ImageSet
+from stamp_tf.data.duplicates import warn_of_shared_arrays
 from stamp_tf.data.options import LoadOptions
-from stamp_tf.data.split import with_test_split
-from stamp_tf.data.streaming import Example, StreamedSet
+from stamp_tf.data.streaming import StreamedSet
+from stamp_tf.data.tfds_records import Records, quiet
 from stamp_tf.data.unknown import unknown_dataset
 from stamp_tf.errors import StampError
 
@@ -39,14 +39,11 @@ GLYPHS = frozenset(
     }
 )
 
-# Pictures are shuffled while still encoded; so many of them are held for it, besides shuffling the files.
-SHUFFLE_BUFFER = 5_000
-
 
 def tfds(spec: str, options: LoadOptions) -> DataSet:
     """Load a set of TensorFlow Datasets that has one image and one class label per example.
 
-    `test` is the test part, else `validation`, else a fifth is split off `train`.
+    `test` is the test part, else `validation`, else about a fifth is split off `train` by the content of its records.
 
     Args:
         spec: `name`, `name/config` or `name:version`.
@@ -75,25 +72,26 @@ def tfds(spec: str, options: LoadOptions) -> DataSet:
     class_names = tuple(builder.info.features[label_key].names)
     flips = not shows_glyphs(spec)
 
-    def stream(split: str) -> StreamedSet:
-        examples = _examples(builder, split, image_key=image_key, label_key=label_key)
-        num_images = builder.info.splits[split].num_examples
-        return StreamedSet(
-            where, examples, num_images, image_shape, class_names, skip_corrupt=options.skip_corrupt
-        )
+    records = Records(builder, image_key, label_key)
 
-    def loaded(part: StreamedSet) -> ImageSet | StreamedSet:
+    def loaded(split: str, only: Mapping[str, int] | None = None) -> ImageSet | StreamedSet:
+        part = StreamedSet(
+            where,
+            records.examples(split, only),
+            builder.info.splits[split].num_examples if only is None else len(only),
+            image_shape,
+            class_names,
+            skip_corrupt=options.skip_corrupt,
+            class_counts=None if only is None else np.bincount([*only.values()], minlength=len(class_names)),
+        )
         return part if part.num_bytes > options.stream_above else part.in_memory()
 
-    if test_split is not None:
-        return DataSet(spec, loaded(stream(train_split)), loaded(stream(test_split)), flips=flips)
-    every = stream(train_split)
-    if every.num_bytes <= options.stream_above:
-        return with_test_split(spec, every.in_memory(), seed=options.seed, flips=flips)
-    # Without reading it all, classes cannot be counted; such a set is large and was shuffled when prepared.
-    logger.info("%s has no test split: the last 20 %% of its %d images are held out.", spec, len(every))
-    train, test = stream(f"{train_split}[:80%]"), stream(f"{train_split}[80%:]")
-    return DataSet(spec, loaded(train), loaded(test), flips=flips)
+    if test_split is None:
+        train, test = records.split_by_content(spec, train_split, class_names)
+        return DataSet(spec, loaded(train_split, train), loaded(train_split, test), flips=flips)
+    dataset = DataSet(spec, loaded(train_split), loaded(test_split), flips=flips)
+    warn_of_shared_arrays(dataset)
+    return dataset
 
 
 def tfds_names() -> tuple[str, ...]:
@@ -120,7 +118,7 @@ def _builder(spec: str, where: str, options: LoadOptions) -> Any:
     if not SPEC.fullmatch(spec):
         raise unknown_dataset(spec, downloadable=tfds_names())
     try:
-        with _quiet():
+        with quiet():
             return tensorflow_datasets.builder(spec, data_dir=options.data_dir)
     except tensorflow_datasets.core.DatasetNotFoundError:
         raise unknown_dataset(spec, downloadable=tfds_names()) from None
@@ -135,7 +133,7 @@ def _builder(spec: str, where: str, options: LoadOptions) -> Any:
 
 def _prepare(builder: Any, where: str, options: LoadOptions) -> None:
     """Make sure that the set lies on this machine."""
-    with _quiet():
+    with quiet():
         if builder.is_prepared():
             return
     data_dir = builder.data_dir_root
@@ -159,7 +157,7 @@ def _keys(builder: Any, where: str) -> tuple[str, str]:
     """Return the names of the image and of the label among the features."""
     import tensorflow_datasets
 
-    with _quiet():
+    with quiet():
         features = builder.info.features
     keys = builder.info.supervised_keys or ("image", "label")
     if (
@@ -185,51 +183,6 @@ def _splits(builder: Any, where: str) -> tuple[str, str | None]:
     if "train" not in splits:
         raise StampError(f"{where} must have a train split, but has {', '.join(splits)}; choose another set.")
     return "train", next((name for name in ("test", "validation") if name in splits), None)
-
-
-def _examples(builder: Any, split: str, *, image_key: str, label_key: str) -> Any:
-    """Return a function that opens a pass over a split, pictures still encoded."""
-    import tensorflow_datasets
-
-    def examples(order_seed: Sequence[int] | None) -> Iterator[Example]:
-        shuffled = order_seed is not None
-        seed = int(np.random.SeedSequence(order_seed).generate_state(1)[0]) if shuffled else None
-        with _quiet():
-            dataset = builder.as_dataset(
-                split=split,
-                shuffle_files=shuffled,
-                # With a seed TFDS keeps the order of its files deterministic; caching would hold the set in
-                # memory.
-                read_config=tensorflow_datasets.ReadConfig(shuffle_seed=seed, try_autocache=False),
-                decoders=tensorflow_datasets.decode.PartialDecoding(
-                    {image_key: True, label_key: True},
-                    decoders={image_key: tensorflow_datasets.decode.SkipDecoding()},
-                ),
-            )
-        if shuffled:
-            dataset = dataset.shuffle(SHUFFLE_BUFFER, seed=seed)
-        for index, example in enumerate(tensorflow_datasets.as_numpy(dataset)):
-            label = int(example[label_key])
-            if label < 0:
-                raise StampError(
-                    f"--dataset {builder.name} must have a label for every image, but its split {split} has "
-                    "some without; choose another set."
-                )
-            yield Example(example[image_key], label, f"image {index} of {split}")
-
-    return examples
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the library's warnings about sets that are not prepared off the terminal: our message says it."""
-    absl_logger = logging.getLogger("absl")
-    level = absl_logger.level
-    absl_logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        absl_logger.setLevel(level)
 
 
 def _one_line(error: Exception) -> str:

@@ -21,23 +21,16 @@ def test_loads_both_parts_and_the_names(write_npz: WriteNpz) -> None:
     assert dataset.flips
 
 
-def test_without_test_arrays_a_balanced_fifth_is_held_out_and_said_so(
+def test_without_test_arrays_about_a_fifth_is_held_out_and_said_so(
     write_npz: WriteNpz, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO"):
         dataset = load_dataset(write_npz(x_test=None, y_test=None))
-    np.testing.assert_array_equal(np.bincount(dataset.train.labels), [8, 8, 8, 8])
-    np.testing.assert_array_equal(np.bincount(dataset.test.labels), [2, 2, 2, 2])
-    assert "has no test split: 8 of its 40 images" in caplog.text
+    assert 4 <= len(dataset.test) <= 14
+    assert (np.bincount(dataset.test.labels, minlength=4) >= 1).all()
+    assert f"has no test split: {len(dataset.test)} of its 40 images, chosen by their content" in caplog.text
     train = {image.tobytes() for image in dataset.train.images}
     assert not any(image.tobytes() in train for image in dataset.test.images)
-
-
-def test_held_out_fifth_depends_on_the_seed(write_npz: WriteNpz) -> None:
-    spec = write_npz(x_test=None, y_test=None)
-    first, again, other = (load_dataset(spec, seed=seed).test.images for seed in (0, 0, 1))
-    np.testing.assert_array_equal(first, again)
-    assert (first != other).any()
 
 
 def test_without_names_the_numbers_are_the_names(write_npz: WriteNpz) -> None:

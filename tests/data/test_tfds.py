@@ -78,12 +78,15 @@ def test_version_and_explicit_prefix(prepared: Path) -> None:
 def test_missing_test_split_is_split_off(prepared: Path) -> None:
     dataset = load_dataset("stamp_toy_whole", data_dir=prepared)
     assert dataset.image_shape == (8, 8, 3)
-    np.testing.assert_array_equal(np.bincount(dataset.test.labels), [2, 2, 2])
+    assert (np.bincount(dataset.test.labels, minlength=3) >= 1).all()
+    assert len(dataset.train) + len(dataset.test) == 30
 
 
 def test_missing_test_split_of_a_stream(prepared: Path) -> None:
     dataset = load_dataset("stamp_toy_whole", data_dir=prepared, stream_above=0)
-    assert (len(dataset.train), len(dataset.test)) == (24, 6)
+    in_memory = load_dataset("stamp_toy_whole", data_dir=prepared)
+    assert (len(dataset.train), len(dataset.test)) == (len(in_memory.train), len(in_memory.test))
+    np.testing.assert_array_equal(dataset.test.in_memory().images, in_memory.test.images)
     images = np.concatenate(
         [
             images[:, 0, 0, 0]
@@ -116,7 +119,8 @@ def test_streamed_epochs_are_shuffled_complete_and_repeatable(prepared: Path) ->
 
     np.testing.assert_array_equal(epoch(3), epoch(3))
     assert (epoch(3) != epoch(4)).any()
-    assert len(np.unique(epoch(3))) == 24
+    # Full batches alone: what is left over waits for another epoch.
+    assert len(np.unique(epoch(3))) == len(train) // 8 * 8
 
 
 def test_train_size_of_a_stream_is_balanced(prepared: Path) -> None:

@@ -1,0 +1,100 @@
+"""The image files of a folder, part by part and class by class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from stamp_tf.data.class_names import check_class_names, some_names
+from stamp_tf.data.files import SUFFIXES, image_files, sub_folders
+from stamp_tf.data.layout import Layout
+from stamp_tf.errors import StampError
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Image files and their classes.
+
+    Args:
+        paths: n files.
+        labels: int32 `[n]`.
+        class_names: One name per class, in label order.
+        keys: The number of each picture's content, uint64 `[n]`, or `[0]` where nobody asked.
+    """
+
+    paths: tuple[Path, ...]
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    keys: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
+
+    def take(self, indices: np.ndarray) -> Part:
+        """Return the files at these positions.
+
+        Args:
+            indices: int `[k]`.
+        """
+        keys = self.keys[indices] if len(self.keys) else self.keys
+        return Part(
+            tuple(self.paths[index] for index in indices), self.labels[indices], self.class_names, keys
+        )
+
+
+def scan(layout: Layout, root: Path, where: str) -> dict[str, Part]:
+    """List the files of the parts, class by class.
+
+    Args:
+        layout: Where the parts lie.
+        root: The folder that the user named.
+        where: What to call it in a message.
+
+    Returns:
+        The part `train`, and `test` if there is one.
+
+    Raises:
+        StampError: If there are no two classes, a class has no images, or the parts have different classes.
+        OSError: If a folder may not be read.
+    """
+    names = sub_folders(layout.train)
+    at = where if layout.train == root else f"{where}/{layout.train.name}"
+    check_class_names(names, at)
+    if not names:
+        raise StampError(f"{at} must hold a sub-folder of images per class, but holds none; add them.")
+    if len(names) == 1:
+        raise StampError(
+            f"{at} must hold a sub-folder for each of 2 or more classes, but holds only '{names[0]}'; "
+            "add classes, or name the folder above or below."
+        )
+    if layout.test is None:
+        return {"train": _listed(layout.train, names, at)}
+    tested = sub_folders(layout.test)
+    if tested != names:
+        differences = [
+            f"only {part.name} has {some_names(set(own) - set(other))}"
+            for part, own, other in ((layout.train, names, tested), (layout.test, tested, names))
+            if set(own) - set(other)
+        ]
+        raise StampError(
+            f"{where} must have the same classes in '{layout.train.name}' and '{layout.test.name}', but "
+            f"{' and '.join(differences)}; add, rename or remove folders."
+        )
+    return {
+        "train": _listed(layout.train, names, at),
+        "test": _listed(layout.test, names, f"{where}/{layout.test.name}"),
+    }
+
+
+def _listed(part: Path, class_names: tuple[str, ...], where: str) -> Part:
+    paths: list[Path] = []
+    labels: list[int] = []
+    for label, class_name in enumerate(class_names):
+        files = image_files(part / class_name)
+        if not files:
+            raise StampError(
+                f"{where} must hold images of every class, but '{class_name}' has none; add some "
+                f"({', '.join(sorted(SUFFIXES))}) or remove the class."
+            )
+        paths.extend(files)
+        labels.extend([label] * len(files))
+    return Part(tuple(paths), np.array(labels, np.int32), class_names)

@@ -1,0 +1,138 @@
+"""How a folder of pictures is laid out: which of its folders are parts, and which are classes.
+
+One table of names, in any case, alone or followed by `set`, `data`, `images` or `split` (`training_set`):
+
+    train, training           images to learn from
+    test, testing             images to be judged on
+    val, valid, validation    images to be judged on if there is no test folder; else left out
+
+A folder of such a name is a part if folders lie in it, and a class if images do. Without a part for testing, the
+part for training is split by content. What fits neither reading is refused, so that no part is taken for a class.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stamp_tf.data.files import holds_images, image_files, sub_folders
+from stamp_tf.errors import StampError
+
+KINDS = {
+    "train": "train",
+    "training": "train",
+    "test": "test",
+    "testing": "test",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+}
+PART = re.compile(rf"({'|'.join(sorted(KINDS, key=len, reverse=True))})(?:[ ._-]?(?:set|data|images|split))?")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the images of a data set lie.
+
+    Args:
+        train: Folder whose sub-folders are the classes to learn.
+        test: Likewise those to be judged on; None where a test part has to be split off.
+        left_out: Folder of a third part, which nobody reads.
+    """
+
+    train: Path
+    test: Path | None = None
+    left_out: Path | None = None
+
+
+def find_layout(root: Path, where: str) -> Layout:
+    """Tell parts from classes.
+
+    Args:
+        root: The folder that the user named.
+        where: What to call it in a message.
+
+    Raises:
+        StampError: If it can be read in two ways, or in none.
+        OSError: If a folder may not be read.
+    """
+    names = sub_folders(root)
+    kinds = {name: kind for name in names if (kind := part_kind(name))}
+    parts = {name: kind for name, kind in kinds.items() if not holds_images(root / name)}
+    flat = [name for name in kinds if name not in parts]
+    if not parts:
+        _check_classes(root, names, kinds, where)
+        return Layout(root)
+    for name in flat:
+        raise StampError(
+            f"{where} must hold class folders in every part, but '{name}' holds images itself beside the part "
+            f"'{next(iter(parts))}'; sort them into a folder per class, or move '{name}' away."
+        )
+    others = [name for name in names if name not in parts and image_files(root / name)]
+    if others:
+        raise StampError(
+            f"{where} must hold either parts or classes, but '{next(iter(parts))}' reads like a part and "
+            f"'{others[0]}' holds images beside it; move '{others[0]}' away, or rename '{next(iter(parts))}' if it is "
+            "a class."
+        )
+    found: dict[str, str] = {}
+    for name, kind in parts.items():
+        if kind in found:
+            raise StampError(
+                f"{where} must hold one folder for each part, but '{found[kind]}' and '{name}' mean the same; rename "
+                "or remove one."
+            )
+        found[kind] = name
+    if "train" not in found:
+        raise StampError(
+            f"{where} must hold a part to learn from, but holds only {_quoted(parts)}; add a folder 'train', name the "
+            "folder below, or rename those that are classes."
+        )
+    tested = found.get("test", found.get("val"))
+    left_out = found["val"] if {"test", "val"} <= set(found) else None
+    return Layout(
+        root / found["train"],
+        None if tested is None else root / tested,
+        None if left_out is None else root / left_out,
+    )
+
+
+def part_kind(name: str) -> str | None:
+    """Return which part a folder of this name would be: train, test or val; None for a class.
+
+    Args:
+        name: Of the folder.
+    """
+    match = PART.fullmatch(name.lower())
+    return None if match is None else KINDS[match[1]]
+
+
+def _check_classes(root: Path, names: tuple[str, ...], kinds: dict[str, str], where: str) -> None:
+    """Refuse classes that are parts in disguise."""
+    hinted = {name: kinds.get(name) or _hint(name) for name in names}
+    seen = {kind: name for name, kind in hinted.items() if kind}
+    if "train" in seen and len(seen) > 1:
+        raise StampError(
+            f"{where} must hold a folder per class, but {_quoted(seen.values())} read like parts of a data set; name "
+            "them train and test, with a folder per class and no other images in each, or rename them if they are "
+            "classes."
+        )
+    for name in names:
+        inner = {kind: inside for inside in sub_folders(root / name) if (kind := part_kind(inside))}
+        if "train" in inner and len(inner) > 1:
+            raise StampError(
+                f"{where} must hold parts above classes, but '{name}' holds {_quoted(inner.values())}; move them to "
+                f"{inner['train']}/{name} and so on, or name the folder '{name}' if it is the data set."
+            )
+
+
+def _hint(name: str) -> str | None:
+    """Return the part that a word in a name hints at, such as `seg_train`."""
+    words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+    return next((KINDS[word] for word in words if word in KINDS), None)
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return " and ".join(f"'{name}'" for name in names)
