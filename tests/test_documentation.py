@@ -12,7 +12,7 @@ from stamp_registry import GROUPS
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (
     *("README.md", "CONTRIBUTING.md", "GLOSSARY.md", "CHANGELOG.md"),
-    *("docs/prune-your-own.md", "docs/tracing.md"),
+    *("docs/data.md", "docs/prune-your-own.md", "docs/tracing.md"),
 )
 
 # Names that begin with one of these mean the repository, wherever they stand. Others may be a user's files.

@@ -1,14 +1,9 @@
 """What a class may be called: names reach terminals, reports and exported files."""
 
-import unicodedata
 from collections.abc import Iterable
 
 from stamp_tf.errors import StampError
-
-UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Unicode categories: control characters, halves of undecodable ones, line and paragraph separators."""
-REVERSING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Marks that turn the direction of the text around them."""
+from stamp_tf.printable import printable
 
 
 def check_class_names(names: tuple[str, ...], where: str) -> None:
@@ -23,11 +18,9 @@ def check_class_names(names: tuple[str, ...], where: str) -> None:
     """
     seen: set[str] = set()
     for name in names:
-        if not name.strip() or any(
-            unicodedata.category(letter) in UNPRINTABLE or letter in REVERSING for letter in name
-        ):
+        if not name.strip() or printable(name) != name:
             raise StampError(
-                f"{where} must have class names of printable characters, but one is {name!a}; rename the class."
+                f"{where} must have class names of printable characters, but one is '{printable(name)}'; rename it."
             )
         if name in seen:
             raise StampError(

@@ -54,7 +54,7 @@ def deep_key(samples: np.ndarray) -> int:
     Args:
         samples: `[H, W, C]`.
     """
-    return _key(repr((samples.shape, samples.dtype.str)).encode(), np.ascontiguousarray(samples))
+    return _key(repr((samples.shape, samples.dtype.str)).encode(), samples.tobytes())
 
 
 def encoded_key(content: Path | bytes) -> int:
@@ -77,10 +77,10 @@ def _bytes_of(path: Path) -> bytes:
 
 def _key_of_pixels(image: np.ndarray) -> int:
     coloured = image if image.shape[2] == 3 else np.repeat(image, 3, axis=2)
-    return _key(repr(coloured.shape).encode(), np.ascontiguousarray(coloured))
+    return _key(repr(coloured.shape).encode(), coloured.tobytes())
 
 
-def _key(*parts: bytes | np.ndarray) -> int:
+def _key(*parts: bytes) -> int:
     digest = hashlib.blake2b(digest_size=8)
     for part in parts:
         digest.update(part)

@@ -9,6 +9,7 @@ import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -106,7 +107,7 @@ def _check_members(file: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], w
         )
 
 
-def _header(stream: object) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Return an array's shape, whether it lies column by column, and its type."""
     version = np.lib.format.read_magic(stream)
     if version == (1, 0):

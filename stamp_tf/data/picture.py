@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -150,7 +150,8 @@ def _sample_formats(picture: Image.Image) -> tuple[int, ...]:
 
 def _raw_mode(picture: Image.Image) -> str:
     """Return how samples lie in the file, in Pillow's words."""
-    arguments = picture.tile[0].args if getattr(picture, "tile", None) else ""
+    tiles = getattr(picture, "tile", None)
+    arguments = tiles[0].args if tiles else ""
     first = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
     return first if isinstance(first, str) else ""
 
@@ -159,11 +160,11 @@ def _read_as(picture: Image.Image, raw_mode: str) -> Image.Image:
     """Read the samples anew as if they lay in the file in another way, upright."""
     from PIL import Image, ImageOps
 
-    file = picture.fp
+    file = getattr(picture, "fp", None)
     assert file is not None
     position = file.tell()
     file.seek(0)
-    again = Image.open(io.BytesIO(file.read()), formats=FORMATS)
+    again: Any = Image.open(io.BytesIO(file.read()), formats=FORMATS)
     file.seek(position)
     again.tile = [
         tile._replace(args=(raw_mode, *tile.args[1:]) if isinstance(tile.args, tuple) else raw_mode)
