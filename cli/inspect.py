@@ -75,6 +75,9 @@ def command(
     console.print(before_after_table(found.layers))
     say("")
     say(f"Kernels that can be pruned: {percent(found.prunable_share)} of their parameters")
+    if found.pixels:
+        say("")
+        say(found.pixels)
     if found.uncounted:
         say("")
         say(f"FLOPs are not counted of: {', '.join(found.uncounted)}")

@@ -23,7 +23,7 @@ from stamp_cli.options import (
     run_options,
 )
 from stamp_cli.progress import Progress
-from stamp_cli.references import find_source, from_option, read_model
+from stamp_cli.references import find_source, from_option, read_model, settle_model
 from stamp_cli.tensorboard import TensorBoard, tensorboard_option
 from stamp_cli.terminal import make_console, say
 from stamp_cli.values import KeyValue, Number
@@ -153,6 +153,8 @@ def command(
     if widths_of is not None:
         options["widths"] = _widths(widths_of)
     dataset = data.load(found.image_shape)
+    if model_file is not None:
+        found, start_from = settle_model(found, start_from, dataset, seed=data.seed)
 
     load_tensorflow()
     from stamp_tf.export.export_run import export_run, flat_options

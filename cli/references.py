@@ -1,7 +1,7 @@
 """What `--from` names, read and checked before anything heavy is loaded."""
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
 
 if TYPE_CHECKING:
+    from stamp_tf.data import DataSet
     from stamp_tf.meta.reference import Reference
 
 _DEFAULT_BACKBONE = "vgg19"
@@ -114,6 +115,23 @@ def read_model(
     return Source(
         path, backbone.name, backbone.input_shape, {"pixels": reference.description["pixels"]}
     ), reference
+
+
+def settle_model(
+    found: Source, reference: "Reference", dataset: "DataSet", *, seed: int = 0
+) -> "tuple[Source, Reference]":
+    """Try the scale of pixels of somebody's own model on the data set, where it is not certain.
+
+    Args:
+        found: What `read_model` returned.
+        reference: The same.
+        dataset: The target.
+        seed: Decides which images are tried.
+    """
+    from stamp_tf.pruning.pixel_trial import settle_pixels
+
+    reference = settle_pixels(reference, dataset, seed=seed)
+    return replace(found, options={**found.options, "pixels": reference.description["pixels"]}), reference
 
 
 def _compare(found: Source, network: BackboneOptions) -> None:

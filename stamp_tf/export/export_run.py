@@ -173,6 +173,7 @@ def _report(
     full_params, full_flops = (int(value) for value in result.cost.full)
     details = {
         **backbone.options,
+        **_pixel_details(result),
         "image_shape": list(backbone.input_shape),
         "train_images": len(result.dataset.train),
         "test_images": len(result.dataset.test),
@@ -206,6 +207,14 @@ def _report(
         versions=_versions(),
         hardware=describe_device(),
     )
+
+
+def _pixel_details(result: PruneResult) -> dict[str, Any]:
+    """Return the scale of the images and where it comes from; a reference of ours goes by each data set's own."""
+    description = result.reference.description
+    if "pixels_reason" not in description:
+        return {}
+    return {"pixels": f"{description['pixels']}, {description['pixels_reason']}"}
 
 
 def _budget_details(result: PruneResult) -> dict[str, Any]:

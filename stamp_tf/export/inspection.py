@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -16,6 +16,8 @@ from stamp_tf.export.report import GroupRow, LayerRow
 from stamp_tf.export.rows import group_rows, layer_rows
 from stamp_tf.fields import as_path
 from stamp_tf.meta.network_file import load_network
+from stamp_tf.meta.pixel_choice import choose_pixels
+from stamp_tf.meta.pixel_scale import find_scale
 from stamp_tf.meta.reference import BackboneConfig, Reference, load_reference
 from stamp_tf.runs import RunDirectory, read_json
 
@@ -31,6 +33,8 @@ class Inspection:
         kept_whole: What the tracer left alone, and why.
         network: The network in the order of its graph, with the groups that each layer has to do with.
         prunable_share: Share of the kernels' parameters in kernels from which slices can be removed, in [0, 1].
+        pixels: Which scale of pixels its images have, and how that is known; empty for a reference, a run or a
+            network of something else.
         uncounted: Layers with kernels whose FLOPs are not counted, such as attention.
     """
 
@@ -40,6 +44,7 @@ class Inspection:
     kept_whole: tuple[KeptWhole, ...]
     network: tuple[NetworkRow, ...]
     prunable_share: float
+    pixels: str = ""
     uncounted: tuple[str, ...] = ()
 
     @property
@@ -64,14 +69,16 @@ def inspect(network: keras.Model | Reference | str | Path) -> Inspection:
     """
     if isinstance(network, keras.Model):
         channel_map = trace_channels(network)
-        return _inspection(network.name, network, channel_map, np.ones(channel_map.num_channels))
+        found = _inspection(network.name, network, channel_map, np.ones(channel_map.num_channels))
+        return replace(found, pixels=_pixels_of(network))
     if isinstance(network, Reference):
-        return inspect(network.model)
+        return replace(inspect(network.model), pixels="")
     path = as_path(network, "network")
     if path.is_file() or (path.suffix == ".keras" and not path.exists()):
         model = load_network(path)
         channel_map = trace_channels(model)
-        return _inspection(path.name, model, channel_map, np.ones(channel_map.num_channels))
+        found = _inspection(path.name, model, channel_map, np.ones(channel_map.num_channels))
+        return replace(found, pixels=_pixels_of(model))
     run = RunDirectory(path)
     if run.reference.exists():
         reference = load_reference(run.reference)
@@ -89,6 +96,13 @@ def inspect(network: keras.Model | Reference | str | Path) -> Inspection:
     return _inspection(str(run.path), model, channel_map, mask)
 
 
+def _pixels_of(model: keras.Model) -> str:
+    """Return the scale of a network's pixels in words, if it looks at images."""
+    if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
+        return ""
+    return str(choose_pixels(None, find_scale(model)))
+
+
 def _inspection(name: str, model: keras.Model, channel_map: ChannelMap, mask: np.ndarray) -> Inspection:
     cost = CostModel(model, channel_map)
     layers = layer_rows(cost, mask)
@@ -99,5 +113,5 @@ def _inspection(name: str, model: keras.Model, channel_map: ChannelMap, mask: np
         channel_map.kept_whole,
         network_rows(model, channel_map, mask, layers=layers),
         prunable_share(model, channel_map),
-        cost.uncounted,
+        uncounted=cost.uncounted,
     )

@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from stamp_tf.channels.derived_state import derive_state
+
 
 def plain_copy(model: keras.Model) -> keras.Model:
     """Return a model of the same weights that computes in float32 and carries no optimizer.
@@ -22,6 +24,7 @@ def plain_copy(model: keras.Model) -> keras.Model:
     _set_float32(config)
     twin = model.__class__.from_config(config)
     twin.set_weights(model.get_weights())
+    derive_state(twin)
     return twin
 
 

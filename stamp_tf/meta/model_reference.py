@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import keras
 import numpy as np
 
 from stamp_tf.channels import inlined, slice_model, trace_channels
+from stamp_tf.channels.derived_state import derive_state
 from stamp_tf.channels.graph import leaf_layers
-from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.meta.backbone_config import BackboneConfig
+from stamp_tf.meta.pixel_choice import choose_pixels, pixel_normalization
+from stamp_tf.meta.pixel_scale import find_scale
 from stamp_tf.meta.reference import Reference
 
-PIXELS: dict[str, tuple[Any, Any]] = {
-    "0:255": (0.0, 1 / 255),
-    "0:1": (0.0, 1.0),
-    "-1:1": (0.5, 0.5),
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-}
-"""Mean and deviation, of pixels in [0, 1], that bring pixels to what a model was trained on."""
-
-_OWN_PREPROCESSING = (keras.layers.Rescaling, keras.layers.Normalization)
+logger = logging.getLogger(__name__)
 
 
 def reference_of_model(model: keras.Model, *, pixels: str | None = None) -> Reference:
@@ -33,13 +28,15 @@ def reference_of_model(model: keras.Model, *, pixels: str | None = None) -> Refe
     Args:
         model: A functional or sequential model from images `[B, H, W, D]` to `[B, classes]`; it is not changed.
         pixels: What its images were scaled to: a name of `PIXELS`, or `standardized` for the mean and deviation of
-            each data set. None means `0:255` for a model that scales them itself, else `standardized`.
+            each data set. None means what `find_scale` reads off the network, and `standardized` where that is
+            nothing. The log says which it is.
 
     Returns:
         A reference with the model's weights, without scores.
 
     Raises:
-        StampError: If the model has other inputs or outputs, or is not functional.
+        StampError: If the model has other inputs or outputs, takes depth first, is not functional, or is built for
+            other pixels than those that are named.
     """
     channel_map = trace_channels(model)
     if (
@@ -54,6 +51,7 @@ def reference_of_model(model: keras.Model, *, pixels: str | None = None) -> Refe
             f"{[tuple(tensor.shape) for tensor in model.inputs]} to "
             f"{[tuple(tensor.shape) for tensor in model.outputs]}; prune it with stamp_tf.remove_channels."
         )
+    _check_depth_last(model)
     # Slicing nothing off is a copy, so that the caller's layers get no further calls.
     logits, head = _with_logits(inlined(slice_model(model, channel_map, np.ones(channel_map.num_channels))))
     backbone = BackboneConfig(
@@ -66,11 +64,22 @@ def reference_of_model(model: keras.Model, *, pixels: str | None = None) -> Refe
     built = backbone.build()
     for _, layer in leaf_layers(logits):
         built.get_layer(layer.name).set_weights(layer.get_weights())
-    scales = any(isinstance(layer, _OWN_PREPROCESSING) for layer in built.layers)
-    pixels = pixels or ("0:255" if scales else "standardized")
-    return Reference(
-        backbone, built, None, _normalization(pixels, depth=backbone.input_shape[2]), {"pixels": pixels}
-    )
+    derive_state(built)
+    chosen = choose_pixels(pixels, find_scale(built))
+    normalization = pixel_normalization(chosen.pixels, backbone.input_shape[2])
+    logger.info("%s", chosen)
+    return Reference(backbone, built, None, normalization, chosen.to_config())
+
+
+def _check_depth_last(model: keras.Model) -> None:
+    """Refuse a network whose images have their depth first: all of ours have it last."""
+    first, _, last = model.inputs[0].shape[1:]
+    layouts = {getattr(layer, "data_format", None) for _, layer in leaf_layers(model)}
+    if "channels_first" in layouts and first < last:
+        raise StampError(
+            f"--model must take images of depth last [B, H, W, D], but {model.name} takes depth first, "
+            f"{tuple(model.inputs[0].shape)}; build it with data_format='channels_last'."
+        )
 
 
 def _with_logits(model: keras.Model) -> tuple[keras.Model, str | None]:
@@ -93,13 +102,3 @@ def _is_softmax(layer: Any) -> bool:
     if isinstance(layer, keras.layers.Activation):
         return getattr(layer.activation, "__name__", "") in ("softmax", "linear")
     return isinstance(layer, keras.layers.Softmax)
-
-
-def _normalization(pixels: str, *, depth: int) -> Normalization:
-    mean, std = PIXELS.get(pixels, (0.0, 1.0))
-    try:
-        return Normalization(tuple(np.broadcast_to(mean, depth)), tuple(np.broadcast_to(std, depth)))
-    except ValueError:
-        raise StampError(
-            f"--pixels imagenet needs images of depth 3, but the model's have {depth}; use another."
-        ) from None

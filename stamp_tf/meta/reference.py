@@ -13,6 +13,7 @@ import numpy as np
 import stamp_registry
 from stamp_tf.backbones.naming import layers_numbered_anew
 from stamp_tf.channels import ChannelCut, ChannelMap, CostModel, trace_channels
+from stamp_tf.channels.derived_state import derive_state
 from stamp_tf.checkpoints import load_state, save_state
 from stamp_tf.data import ImageSet, Normalization, StreamedSet, balanced_part, random_part
 from stamp_tf.errors import StampError
@@ -233,6 +234,7 @@ def reference_from(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]
         ) from None
     model = backbone.build()
     assign_arrays("model", model, arrays, path=path)
+    derive_state(model)
     built = {name: _layer_from(name, config, arrays, path=path) for name, config in layers.items()}
     scores = arrays.get("scores")
     reference = Reference(

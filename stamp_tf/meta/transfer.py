@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from stamp_tf.channels.derived_state import derive_state
 from stamp_tf.errors import StampError
 
 
@@ -27,3 +28,4 @@ def transfer_weights(source: keras.Model, target: keras.Model) -> None:
     for weight in fitting:
         # A copy, because JAX assigns the array itself, and Keras' predict there gives away what it was called with.
         weight.assign(ops.copy(values[weight.path]))
+    derive_state(target)

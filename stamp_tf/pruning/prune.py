@@ -16,6 +16,7 @@ import numpy as np
 import stamp_registry
 from stamp_tf.backbones.head import head_layer
 from stamp_tf.channels import ChannelCut, CostModel, slice_model
+from stamp_tf.channels.derived_state import derive_state
 from stamp_tf.data import DataSet, Normalization, as_dataset
 from stamp_tf.errors import StampError
 from stamp_tf.fields import overridden
@@ -24,6 +25,7 @@ from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.pruning.config import PruneConfig
 from stamp_tf.pruning.find_reference import find_reference
 from stamp_tf.pruning.latency import latency_clock, meet_latency
+from stamp_tf.pruning.pixel_trial import settle_pixels
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.finetune import EpochRecord, finetune
@@ -144,6 +146,7 @@ def prune(
             f"--head keep needs the classes of the network ({reference.backbone.num_classes}), but --dataset has "
             f"{dataset.num_classes}; use --head ridge."
         )
+    reference = settle_pixels(reference, dataset, seed=config.seed)
     keras.utils.set_random_seed(config.seed)
     normalization = reference.normalization_for(dataset.train)
     model = reference.backbone.build(num_classes=dataset.num_classes)
@@ -172,7 +175,7 @@ def prune(
         small = slice_model(model, reference.channel_map, values)
         if config.structure_only:
             # Slicing rebuilt the layers, so a clone of them draws fresh weights.
-            small = keras.models.clone_model(small)
+            small = _drawn_anew(small)
     with _clock(times, "statistics"):
         recalibrate_statistics(small, statistics_images(dataset.train, normalization, seed=config.seed))
     with _clock(times, "head"):
@@ -221,6 +224,16 @@ def _first_head(config: PruneConfig, reference: Reference) -> str:
         return "random"
     # Somebody's own model may end in something that no closed form fits.
     return "keep" if reference.backbone.architecture and not reference.backbone.head else "ridge"
+
+
+def _drawn_anew(model: keras.Model) -> keras.Model:
+    """Return the same network with fresh weights; how it scales its pixels is no weight that training finds again."""
+    clone = keras.models.clone_model(model)
+    for old, new in zip(model.layers, clone.layers, strict=True):
+        if isinstance(old, keras.layers.Normalization):
+            new.set_weights(old.get_weights())
+    derive_state(clone)
+    return clone
 
 
 def _draw_head(model: keras.Model) -> None:

@@ -148,3 +148,11 @@ def test_what_is_not_counted_is_named(cli, tmp_path):
     output = cli.done("inspect", tmp_path / "attentive.keras").stdout
     assert "mix: no rule for MultiHeadAttention" in output
     assert "FLOPs are not counted of: mix" in output
+
+
+def test_the_scale_of_pixels_is_printed(cli, tmp_path):
+    image = keras.Input((16, 16, 3))
+    x = layers.Conv2D(6, 3)(image / 127.5 - 1)
+    keras.Model(image, layers.Dense(3)(layers.GlobalAveragePooling2D()(x))).save(tmp_path / "mine.keras")
+    text = cli.done("inspect", tmp_path / "mine.keras").stdout
+    assert "Pixels: 0:255, found in the network (x / 127.5 - 1)." in text

@@ -41,6 +41,8 @@ def test_the_run_says_what_it_was_cut_from(folder: Path) -> None:
     config = json.loads((folder / "run/config.json").read_text())
     assert config["from"].endswith("own.keras")
     assert config["backbone"]["options"] == {"pixels": "0:255"}
+    report = json.loads((folder / "run/report.json").read_text())
+    assert report["details"]["pixels"] == "0:255, found in the network (x / 255)"
     assert (config["learning_rate"], config["clip_norm"]) == (0.05, 1.0)
 
 
@@ -107,6 +109,10 @@ def test_it_leaves_with_other_classes(cli, folder: Path, three: Path) -> None:
         ("--model {own} --from other", "--model and --from must not be given together; leave --from out."),
         ("--model {own} --backbone vgg19", "--model and --backbone must not be given together"),
         ("--pixels 0:1", "--pixels needs --model"),
+        (
+            "--model {own} --pixels 0:1 --max-flops 0.5",
+            "--pixels must be the scale that the network is built for, but is 0:1 where it takes 0:255 (x / 255); leave",
+        ),
         ("--model {own} --method stamp", "--method stamp needs a reference trained at budgets"),
         ("--model nowhere.keras --max-flops 0.5", "must be a .keras file, but nowhere.keras is not there"),
         ("--model {own}", "--method l1 needs a budget, but got none"),

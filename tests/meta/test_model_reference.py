@@ -1,5 +1,6 @@
 """Somebody's own model as a reference: the same function, whatever it is wrapped in."""
 
+import json
 from collections.abc import Callable
 
 import keras
@@ -10,6 +11,8 @@ from keras import layers
 from stamp_tf.errors import StampError
 from stamp_tf.meta.backbone_config import BackboneConfig
 from stamp_tf.meta.model_reference import reference_of_model
+from stamp_tf.meta.reference import load_reference
+from stamp_tf.meta.transfer import transfer_weights
 
 SHAPE = (12, 12, 3)
 
@@ -97,18 +100,102 @@ def test_another_number_of_classes_needs_a_dense_end() -> None:
         reference.backbone.build(num_classes=3)
 
 
+def scaled(*scale: keras.Layer) -> keras.Model:
+    return keras.Sequential([keras.Input(SHAPE), *scale, body(), layers.Dense(4)])
+
+
 @pytest.mark.parametrize(
-    ("pixels", "own", "expected"),
+    ("pixels", "scale", "expected", "line"),
     [
-        (None, False, "standardized"),
-        (None, True, "0:255"),
-        ("-1:1", True, "-1:1"),
+        (None, 1.0, "standardized", "assumed, because the network does not scale its input; name --pixels"),
+        (None, 1 / 255, "0:255", "Pixels: 0:255, found in the network (x / 255)."),
+        ("0:255", 1 / 255, "0:255", "Pixels: 0:255, as --pixels says."),
+        ("-1:1", 1.0, "-1:1", "Pixels: -1:1, as --pixels says."),
+        ("-1:1", 0.3, "-1:1", "Pixels: -1:1, as --pixels says."),
     ],
 )
-def test_pixels_are_what_the_model_was_trained_on(pixels: str | None, own: bool, expected: str) -> None:
-    scale = [layers.Rescaling(1 / 255)] if own else []
-    model = keras.Sequential([keras.Input(SHAPE), *scale, body(), layers.Dense(4)])
-    assert reference_of_model(model, pixels=pixels).description["pixels"] == expected
+def test_pixels_are_what_the_model_was_trained_on_and_the_log_says_so(
+    caplog: pytest.LogCaptureFixture, pixels: str | None, scale: float, expected: str, line: str
+) -> None:
+    with caplog.at_level("INFO", "stamp_tf"):
+        reference = reference_of_model(scaled(layers.Rescaling(scale)), pixels=pixels)
+    assert reference.description["pixels"] == expected
+    assert line in caplog.text
+
+
+@pytest.mark.parametrize("pixels", ["0:1", "-1:1", "imagenet", "standardized"])
+def test_pixels_that_contradict_the_network_are_refused(pixels: str) -> None:
+    message = (
+        rf"--pixels must be .* but is {pixels} where it takes 0:255 \(x / 127.5 - 1\); leave --pixels out"
+    )
+    with pytest.raises(StampError, match=message):
+        reference_of_model(scaled(layers.Rescaling(1 / 127.5, -1)), pixels=pixels)
+
+
+def test_another_name_of_pixels_is_refused() -> None:
+    with pytest.raises(
+        StampError, match="--pixels must be 0:255, 0:1, -1:1, imagenet or standardized, but is '0-1'"
+    ):
+        reference_of_model(functional(), pixels="0-1")
+
+
+def test_what_a_normalization_was_adapted_to_comes_along() -> None:
+    images = np.random.default_rng(0).uniform(0, 255, (40, *SHAPE)).astype("float32")
+    scale = layers.Normalization()
+    scale.adapt(images)
+    model = lively_but(scaled(scale), scale)
+    reference = reference_of_model(model)
+    assert reference.description["pixels"] == "0:255"
+    np.testing.assert_allclose(reference.model(images), model(images), rtol=1e-4, atol=1e-4)
+    for classes in (4, 5):
+        built = reference.backbone.build(num_classes=classes)
+        transfer_weights(reference.model, built)
+        np.testing.assert_allclose(features(built, images), features(reference.model, images), rtol=1e-4)
+
+
+def features(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    return np.asarray(keras.Model(model.input, model.get_layer("pool").output)(images))
+
+
+def lively_but(model: keras.Model, kept: keras.Layer) -> keras.Model:
+    values = kept.get_weights()
+    lively(model)
+    kept.set_weights(values)
+    kept.finalize_state()
+    return model
+
+
+def test_a_reference_read_from_a_file_scales_as_before(tmp_path) -> None:
+    images = np.random.default_rng(0).uniform(0, 255, (40, *SHAPE)).astype("float32")
+    scale = layers.Normalization()
+    scale.adapt(images)
+    reference = reference_of_model(lively_but(scaled(scale), scale))
+    reference.save(tmp_path / "reference.npz")
+    again = load_reference(tmp_path / "reference.npz")
+    np.testing.assert_allclose(again.model(images), reference.model(images), rtol=1e-5)
+
+
+def test_depth_first_is_refused() -> None:
+    image = keras.Input((3, 12, 12))
+    x = layers.Conv2D(4, 3, data_format="channels_first")(image)
+    x = layers.Dense(4)(layers.GlobalAveragePooling2D(data_format="channels_first")(x))
+    with pytest.raises(
+        StampError, match=r"--model must take images of depth last .* takes depth first, \(None, 3"
+    ):
+        reference_of_model(keras.Model(image, x, name="torchlike"))
+
+
+def test_scaling_written_as_expressions_survives_as_json() -> None:
+    image = keras.Input(SHAPE)
+    x = keras.applications.resnet50.preprocess_input(image)
+    x = layers.Conv2D(6, 3, activation="relu", name="conv1")(x)
+    model = keras.Model(image, layers.Dense(4)(layers.GlobalAveragePooling2D()(x)))
+    reference = reference_of_model(model)
+    config = json.loads(json.dumps(reference.backbone.to_config()))
+    again = BackboneConfig.from_config(config).build()
+    transfer_weights(reference.model, again)
+    images = np.random.default_rng(0).uniform(0, 255, (4, *SHAPE)).astype("float32")
+    np.testing.assert_allclose(again(images), model(images), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,144 @@
+"""Try on the target's images which scale of pixels a network was trained on."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from stamp_tf.data import DataSet, ImageSet, Normalization, random_part
+from stamp_tf.errors import StampError
+from stamp_tf.meta.pixel_choice import PIXELS, STANDARDIZED, PixelChoice, pixel_normalization, with_pixels
+from stamp_tf.meta.reference import Reference
+
+logger = logging.getLogger(__name__)
+
+MOST_IMAGES = 500
+FEWEST_IMAGES = 100
+MOST_MULTIPLY_ADDS = 5e11
+"""Of all trials together, with which they take seconds."""
+_BATCH = 50
+_FAR = 0.1
+_DEVIATIONS = 4.0
+
+
+@dataclass(frozen=True)
+class PixelTrial:
+    """How well a network tells images apart at each scale of pixels.
+
+    Args:
+        shares: Share of the images that it is right on, by scale.
+        images: How many were tried.
+        is_matched: Whether its classes had to be matched to those of the images first.
+    """
+
+    shares: dict[str, float]
+    images: int
+    is_matched: bool
+
+    @property
+    def best(self) -> str:
+        """The scale with the highest share."""
+        return max(self.shares, key=lambda pixels: self.shares[pixels])
+
+    def beyond_doubt(self, pixels: str) -> bool:
+        """Return whether the best scale is far above another one, and above what chance makes of so few images."""
+        high, low = self.shares[self.best], self.shares[pixels]
+        # With one image more on either side, so that a few that all agree do not count as certainty.
+        shares = [(share * self.images + 1) / (self.images + 2) for share in (high, low)]
+        spread = math.sqrt(sum(share * (1 - share) for share in shares) / self.images)
+        return high - low > max(_FAR, _DEVIATIONS * spread)
+
+    def in_words(self, pixels: str) -> str:
+        """Return the figures of a scale and of the best one."""
+        matched = " once its classes are matched to those of the images" if self.is_matched else ""
+        return (
+            f"at {self.best} the network is right on {self.shares[self.best]:.0%} of {self.images} training images"
+            f"{matched}, at {pixels} on {self.shares[pixels]:.0%}"
+        )
+
+
+def settle_pixels(reference: Reference, dataset: DataSet, *, seed: int = 0) -> Reference:
+    """Look whether another scale of pixels suits a model of somebody's own far better than the one it goes by.
+
+    A scale that was assumed gives way to one that is better beyond doubt; of one that a user named, the log says so.
+    Nothing is tried where the network itself scales its pixels, or for a reference of ours.
+
+    Args:
+        reference: Of any kind.
+        dataset: The target; only its training images are used.
+        seed: Decides which of them.
+
+    Returns:
+        The reference, with another scale if that was decided; once is enough, and the description says so.
+    """
+    origin = reference.description.get("pixels_origin")
+    if origin not in ("assumed", "option") or "pixels_tried" in reference.description:
+        return reference
+    pixels = reference.description["pixels"]
+    trial = try_pixels(reference, dataset, seed=seed)
+    tried = copy.copy(reference)
+    tried.description = {**reference.description, "pixels_tried": trial.shares}
+    if not trial.beyond_doubt(pixels):
+        return tried
+    words, best = trial.in_words(pixels), trial.best
+    if origin == "option":
+        logger.warning("Pixels: %s; add --pixels %s if the network was trained on it.", words, best)
+        return tried
+    logger.warning("Pixels: %s, because %s; name --pixels to decide.", best, words)
+    return with_pixels(tried, PixelChoice(best, "measured", words))
+
+
+def try_pixels(reference: Reference, dataset: DataSet, *, seed: int = 0) -> PixelTrial:
+    """Return how well a network tells training images apart at each scale of pixels.
+
+    Its classes may be others than those of the images, or in another order: where matching each to the class that it
+    goes with best makes much of a difference, that is what counts.
+
+    Args:
+        reference: Of a model of somebody's own.
+        dataset: The target.
+        seed: Decides which images are tried.
+    """
+    scales = {}
+    for pixels in (*PIXELS, STANDARDIZED):
+        try:
+            scales[pixels] = _normalization(pixels, reference, dataset)
+        except StampError:  # of another depth
+            continue
+    affordable = MOST_MULTIPLY_ADDS / len(scales) / max(1.0, float(reference.cost_model.full[1]))
+    number = int(min(MOST_IMAGES, max(FEWEST_IMAGES, affordable)))
+    images = random_part(dataset.train, number, seed=seed)
+    answers = {pixels: _answers(reference, images, scale) for pixels, scale in scales.items()}
+    plain = {pixels: float(np.mean(answer == images.labels)) for pixels, answer in answers.items()}
+    matched = {pixels: _matched(answer, images.labels) for pixels, answer in answers.items()}
+    has_own_order = max(plain.values()) >= 0.8 * max(matched.values())
+    return PixelTrial(plain if has_own_order else matched, len(images), not has_own_order)
+
+
+def _normalization(pixels: str, reference: Reference, dataset: DataSet) -> Normalization:
+    if pixels == STANDARDIZED:
+        return Normalization.of(dataset.train)
+    return pixel_normalization(pixels, reference.backbone.input_shape[2])
+
+
+def _answers(reference: Reference, images: ImageSet, normalization: Normalization) -> np.ndarray:
+    """Return the class that the network finds likeliest, `[N]`."""
+    rows = [
+        np.asarray(reference.model.predict_on_batch(normalization(images.images[start : start + _BATCH])))
+        for start in range(0, len(images), _BATCH)
+    ]
+    logits = np.nan_to_num(np.concatenate(rows))
+    return (logits[:, 0] > 0).astype(int) if logits.shape[1] == 1 else logits.argmax(axis=1)
+
+
+def _matched(answers: np.ndarray, labels: np.ndarray) -> float:
+    """Return the share of right answers if each class of the network stands for the class that suits it best."""
+    counts = np.zeros((answers.max() + 1, labels.max() + 1), int)
+    np.add.at(counts, (answers, labels), 1)
+    rows, columns = linear_sum_assignment(counts, maximize=True)
+    return float(counts[rows, columns].sum() / len(labels))

@@ -1,0 +1,117 @@
+"""Which scale suits a network is tried on the target's images."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from stamp_tf.data import DataSet, ImageSet
+from stamp_tf.meta.model_reference import reference_of_model
+from stamp_tf.pruning.pixel_trial import settle_pixels, try_pixels
+from stamp_tf.pruning.prune import PruneResult, prune
+from stamp_tf.training.finetune import FinetuneConfig
+
+SHAPE = (8, 8, 3)
+LEVELS = (30, 90, 150, 210)
+
+
+@pytest.fixture(scope="module")
+def dataset() -> DataSet:
+    rng = np.random.default_rng(0)
+
+    def images(count: int) -> ImageSet:
+        labels = np.arange(count, dtype="int32") % 4
+        pixels = rng.integers(-20, 20, (count, *SHAPE)) + np.array(LEVELS)[labels][:, None, None, None]
+        return ImageSet(pixels.astype("uint8"), labels, 4, ("a", "b", "c", "d"))
+
+    return DataSet("shades", images(300), images(40))
+
+
+def network(*, unit: float = 1.0, order: tuple[int, ...] = (0, 1, 2, 3)) -> keras.Model:
+    """Tell four shades of pixels in `[0, unit]` by the distance of their mean from each."""
+    image = keras.Input(SHAPE)
+    x = layers.Conv2D(4, 1, name="conv")(image)
+    x = layers.Dense(4, name="classes")(layers.GlobalAveragePooling2D(name="pool")(x))
+    model = keras.Model(image, x)
+    kernel, bias = np.zeros((1, 1, 3, 4)), np.zeros(4)
+    kernel[..., :] = 1 / 3 / unit
+    model.get_layer("conv").set_weights([kernel, bias])
+    centres = np.array(LEVELS)[list(order)] / 255
+    # -(m - c)^2 without m^2, which is the same for all.
+    model.get_layer("classes").set_weights([np.tile(2 * centres / 4, (4, 1)), -(centres**2)])
+    return model
+
+
+def test_an_assumed_scale_gives_way_to_one_that_is_better_beyond_doubt(
+    dataset: DataSet, caplog: pytest.LogCaptureFixture
+) -> None:
+    reference = settle_pixels(reference_of_model(network(unit=255)), dataset)
+    assert reference.description["pixels"] == "0:255"
+    assert reference.normalization(dataset.train.images)[0].max() > 10
+    assert "at 0:255 the network is right on 100% of 300 training images, at standardized on " in caplog.text
+
+
+def test_a_named_scale_stays_and_the_log_warns(dataset: DataSet, caplog: pytest.LogCaptureFixture) -> None:
+    reference = settle_pixels(reference_of_model(network(unit=255), pixels="0:1"), dataset)
+    assert reference.description["pixels"] == "0:1"
+    assert "add --pixels 0:255 if the network was trained on it" in caplog.text
+    caplog.clear()
+    settle_pixels(reference, dataset)
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(("unit", "pixels"), [(1.0, "0:1"), (255.0, "0:255")])
+def test_a_scale_that_suits_is_left_alone(
+    dataset: DataSet, caplog: pytest.LogCaptureFixture, unit: float, pixels: str
+) -> None:
+    reference = settle_pixels(reference_of_model(network(unit=unit), pixels=pixels), dataset)
+    assert reference.description["pixels"] == pixels
+    assert "right on" not in caplog.text
+
+
+def test_classes_in_another_order_do_not_mislead(dataset: DataSet) -> None:
+    trial = try_pixels(reference_of_model(network(order=(2, 0, 3, 1))), dataset)
+    assert trial.best == "0:1"
+    assert trial.shares["0:1"] == 1
+    assert "once its classes are matched to those of the images" in trial.in_words("0:255")
+
+
+def test_a_few_images_are_a_doubt(dataset: DataSet) -> None:
+    few = DataSet("few", dataset.train.take(np.arange(8)), dataset.test)
+    assert not try_pixels(reference_of_model(network()), few).beyond_doubt("0:255")
+
+
+def test_what_the_network_scales_itself_is_not_tried(dataset: DataSet) -> None:
+    inner = network()
+    model = keras.Sequential([keras.Input(SHAPE), layers.Rescaling(1 / 255), inner])
+    reference = reference_of_model(model)
+    assert settle_pixels(reference, dataset) is reference
+
+
+def test_a_grey_image_has_no_scale_of_imagenet(dataset: DataSet) -> None:
+    image = keras.Input((8, 8, 1))
+    x = layers.Dense(4)(layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(image)))
+    parts = (
+        ImageSet(each.images[..., :1], each.labels, 4, each.class_names)
+        for each in (dataset.train, dataset.test)
+    )
+    trial = try_pixels(reference_of_model(keras.Model(image, x)), DataSet("grey", *parts))
+    assert set(trial.shares) == {"0:255", "0:1", "-1:1", "standardized"}
+
+
+def at_once(model: keras.Model, dataset: DataSet, **options: bool) -> PruneResult:
+    return prune(dataset, model, method="l1", max_flops=0.6, finetune=FinetuneConfig(epochs=0), **options)
+
+
+def test_pruning_goes_by_the_scale_that_was_settled(dataset: DataSet) -> None:
+    result = at_once(network(unit=255), dataset)
+    assert result.reference.description["pixels_origin"] == "measured"
+    assert result.normalization(dataset.train.images)[0].max() > 10
+
+
+def test_structure_alone_keeps_what_a_normalization_was_adapted_to(dataset: DataSet) -> None:
+    scale = layers.Normalization(name="scale")
+    scale.adapt(dataset.train.images.astype("float32"))
+    model = keras.Sequential([keras.Input(SHAPE), scale, network()])
+    small = at_once(model, dataset, structure_only=True).model
+    np.testing.assert_allclose(np.ravel(small.get_layer("scale").mean), np.ravel(scale.mean), rtol=1e-5)
