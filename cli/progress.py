@@ -20,7 +20,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 _SECONDS_BETWEEN_WORDS = 0.1
 # The speed is that of the last half minute, so that it forgets how long the first step took to compile.
 _WINDOW = 30.0
-_HIDDEN = frozenset({"images", "step", "seconds"})
+_HIDDEN = frozenset({"images", "step", "seconds", "gradient_norm"})
 _FRACTIONS = frozenset({"accuracy", "masked_accuracy", "keep_ratio"})
 _SHORT = {"keep_ratio": "kept"}
 

@@ -23,3 +23,11 @@ class StampError(ValueError):
 
     def __str__(self) -> str:
         return in_words_of_the_caller(super().__str__(), self.arguments)
+
+
+class DivergenceError(StampError):
+    """Training whose values are no longer finite. The message names the step, the rate and where the state is."""
+
+
+class PluginError(StampError):
+    """A plug-in that breaks the contract of its kind. The message names it and the package that brings it."""

@@ -14,7 +14,18 @@ import pytest
 
 # From the bottom to the top. A part may import parts of its own tier and of those below it.
 TIERS = (
-    {"errors", "notation", "printable", "fields", "seeds", "runs", "checkpoints", "schedules", "losses"},
+    {
+        "errors",
+        "finite",
+        "notation",
+        "printable",
+        "fields",
+        "seeds",
+        "runs",
+        "checkpoints",
+        "schedules",
+        "losses",
+    },
     {"data"},
     {"layers", "channels"},
     {"backbones", "set_encoders"},

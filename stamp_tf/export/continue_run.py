@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from stamp_tf.data import DataSet
+from stamp_tf.errors import DivergenceError
 from stamp_tf.export.export_run import export_networks
 from stamp_tf.export.page import write_report
 from stamp_tf.export.pruned_run import PrunedRun, load_run
@@ -59,14 +60,17 @@ def continue_run(
         dataset = run.load_dataset(dataset)
     way = further_training(run.run)
     way.start({**dataset.describe(), **asdict(config)}, resume=resume, overwrite=not resume)
-    records = finetune(
-        run.model,
-        dataset,
-        normalization=run.normalization,
-        config=config,
-        checkpoints=way.checkpoints,
-        on_step=on_step,
-    )
+    try:
+        records = finetune(
+            run.model,
+            dataset,
+            normalization=run.normalization,
+            config=config,
+            checkpoints=way.checkpoints,
+            on_step=on_step,
+        )
+    except DivergenceError as error:
+        raise DivergenceError(f"{error} The files of {run.run.path} are as they were.") from None
     accuracy = evaluate_accuracy(run.model, dataset.test, normalization=run.normalization)
     report = _continued(report, records, accuracy)
     export_networks(

@@ -41,6 +41,20 @@ def value_and_gradient(
     return (loss, extra), tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
 
+def global_norm(tensors: Sequence[Tensor]) -> Tensor:
+    """Return the root of the sum of all squares, a scalar: not finite where one of the values is not.
+
+    Args:
+        tensors: Of any shapes, such as gradients; one at least.
+    """
+    if _backend() == "jax":
+        return ops.sqrt(sum(ops.vdot(tensor, tensor) for tensor in tensors))
+    import tensorflow as tf
+
+    # One kernel a tensor; squares and sums apart would be two, and a copy.
+    return tf.linalg.global_norm(list(tensors))
+
+
 def one_by_one(
     body: Callable[[Tensor, Any], Any], state: Any, *, first: Tensor, stop: Tensor, stride: Tensor
 ) -> Any:

@@ -1,5 +1,6 @@
 """The inner loop in closed form: a ridge head on masked features takes the place of steps on fast weights."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -109,7 +110,11 @@ def ridge_regression(features: Tensor, targets: Tensor, *, ridge: float = _RIDGE
     center = ops.mean(targets, axis=0)
     num_examples, num_features = features.shape
     gram = ops.matmul(ops.transpose(x), x) / num_examples
-    gram = gram + ridge * ops.eye(num_features, dtype=x.dtype)
+    identity = ops.eye(num_features, dtype=x.dtype)
+    # A matrix that is not finite would end the program within TensorFlow; NaN says the same and can be told.
+    is_finite = ops.isfinite(ops.sum(gram))
+    gram = ops.where(is_finite, gram + ridge * identity, identity)
     solution = ops.linalg.solve(gram, ops.matmul(ops.transpose(x), targets - center) / num_examples)
+    solution = ops.where(is_finite, solution, ops.full_like(solution, math.nan))
     kernel = solution / deviation[:, None]
     return kernel, center - ops.matmul(mean, kernel)

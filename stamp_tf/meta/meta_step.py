@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from stamp_tf.errors import StampError
-from stamp_tf.meta.backend import Step, Tensor, compile_step, one_by_one
+from stamp_tf.meta.backend import Step, Tensor, compile_step, global_norm, one_by_one
 from stamp_tf.meta.inner_loop import task_gradient
 from stamp_tf.meta.objective import StampObjective
 
@@ -128,7 +128,8 @@ def compile_meta_step(
             optimizer.apply(part, part_variables)
         for variable, value in zip(statistics, new_statistics, strict=True):
             variable.assign(value / ops.cast(count, value.dtype))
-        return {name: value / count for name, value in zip(_FIGURES, figures, strict=True)}
+        means = {name: value / count for name, value in zip(_FIGURES, figures, strict=True)}
+        return means | {"gradient_norm": global_norm(gradients)}
 
     states = [variable for optimizer in optimizers for variable in optimizer.variables]
     return compile_step(step, [*variables, *statistics, *states], xla=xla)

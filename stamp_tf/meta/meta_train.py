@@ -20,9 +20,11 @@ from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arr
 from stamp_tf.data import DataSet, EpisodeSampler, as_dataset
 from stamp_tf.errors import StampError
 from stamp_tf.fields import as_path, check_fields, check_least, overridden
+from stamp_tf.finite import require_finite
 from stamp_tf.layers.mask_generator import MaskGenerator
 from stamp_tf.meta.class_reference import learn_reference
 from stamp_tf.meta.closed_form import closed_form_gradient
+from stamp_tf.meta.divergence import DivergenceWatch, StepPlace, last_state_in_words
 from stamp_tf.meta.inner_loop import task_gradient
 from stamp_tf.meta.objective import Sparsity, StampObjective
 from stamp_tf.meta.reference import Reference, as_reference, assign_arrays, make_layer
@@ -143,6 +145,7 @@ def meta_train(
 
     Raises:
         StampError: If the data set does not fit, or the run directory is in use or has other options.
+        DivergenceError: If the loss, the gradients or a weight is no longer finite.
 
     Reference:
         Song et al. 2020, Algorithm 1.
@@ -161,6 +164,7 @@ def meta_train(
     sampler = EpisodeSampler(
         dataset.train, ways=config.ways, shots=config.shots, num_tasks=config.tasks, seed=config.seed
     )
+    require_finite(reference.arrays(), subject="Weights of --from", remedy="choose another")
     strategy = make_strategy(config.replicas)
     scope = nullcontext if strategy is None else strategy.scope
     with scope():
@@ -208,11 +212,22 @@ def meta_train(
         first = metadata["step"]
         trim_jsonl(run.metrics, "step", first)
 
+    # How many steps the newest state on disk has.
+    num_saved = first
+    watch = DivergenceWatch(
+        "Meta-training",
+        remedy="take smaller inner_rates or outer_rates, or a smaller --kl-scale",
+        state=lambda: last_state_in_words(run.path, num_saved, unit="step"),
+    )
+
     def save(num_done: int) -> None:
+        nonlocal num_saved
         arrays = result.arrays()
         for index, optimizer in enumerate(optimizers):
             arrays |= optimizer_arrays(f"optimizer_{index}", optimizer)
+        watch.check(arrays)
         save_step(run.checkpoints, num_done, arrays, {})
+        num_saved = num_done
 
     num_done = first
     try:
@@ -220,9 +235,15 @@ def meta_train(
             started = time.perf_counter()
             for optimizer, rate in zip(optimizers, config.outer_rates, strict=True):
                 optimizer.learning_rate = step_rate(index, config.outer_steps, peak=rate)
+            rates = {
+                f"outer rate of {part}": float(optimizer.learning_rate)
+                for part, optimizer in zip(("W", "pi", "theta"), optimizers, strict=True)
+            }
             figures = step(*_episode(sampler, reference, config, index, objective.cut.num_channels))
             record = {name: float(value) for name, value in figures.items()}
             num_done = index + 1
+            watch.see(StepPlace(num_done, config.outer_steps, rates), record)
+            watch.check()
             record |= {"step": num_done, "seconds": time.perf_counter() - started}
             append_jsonl(run.metrics, record)
             if on_step is not None:

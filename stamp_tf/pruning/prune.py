@@ -18,7 +18,7 @@ from stamp_tf.backbones.head import head_layer
 from stamp_tf.channels import ChannelCut, CostModel, slice_model
 from stamp_tf.channels.derived_state import derive_state
 from stamp_tf.data import DataSet, Normalization, as_dataset
-from stamp_tf.errors import StampError
+from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.fields import overridden
 from stamp_tf.meta.reference import Reference
 from stamp_tf.meta.transfer import transfer_weights
@@ -188,16 +188,22 @@ def prune(
         own_model=reference.backbone.architecture is not None
     )
     config = dataclasses.replace(config, finetune=settings)
-    records = finetune(
-        small,
-        dataset,
-        normalization=normalization,
-        config=settings,
-        checkpoints=checkpoints,
-        on_step=None
-        if on_step is None
-        else lambda done, total, figures: on_step("finetune", done, total, figures),
-    )
+    try:
+        records = finetune(
+            small,
+            dataset,
+            normalization=normalization,
+            config=settings,
+            checkpoints=checkpoints,
+            on_step=None
+            if on_step is None
+            else lambda done, total, figures: on_step("finetune", done, total, figures),
+        )
+    except DivergenceError as error:
+        if checkpoints is None:
+            raise
+        words = "--resume would come to the same step again, so start anew with --overwrite."
+        raise DivergenceError(f"{error} {words}") from None
     times["finetune"] = records[-1].seconds
     with _clock(times, "evaluate"):
         accuracy = evaluate_accuracy(small, dataset.test, normalization=normalization)

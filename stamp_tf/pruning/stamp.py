@@ -10,11 +10,13 @@ import numpy as np
 
 from stamp_tf.data import Batches, ImageSet
 from stamp_tf.errors import StampError
+from stamp_tf.meta.divergence import DivergenceWatch, StepPlace
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
 from stamp_tf.training.figures import StepFigures
 
 SET_SIZE = 640
 _BATCH_SIZE = 128
+_RATES = (1e-3, 1e-2, 1e-3)
 
 
 class Stamp(Pruner):
@@ -68,12 +70,14 @@ class Stamp(Pruner):
         from stamp_tf.pruning.target_step import compile_target_step
 
         options = task.options
+        rates = options.get("rates", _RATES)
+        named_rates = dict(zip(("rate of W", "of pi", "of theta"), rates, strict=True))
         step, objective = compile_target_step(
             task.reference,
             task.model,
             sparsity=options.get("sparsity", "budgets"),
             kl_scale=options.get("kl_scale", 1.0),
-            rates=options.get("rates", (1e-3, 1e-2, 1e-3)),
+            rates=rates,
         )
         batches = Batches(
             task.dataset.train,
@@ -86,15 +90,21 @@ class Stamp(Pruner):
         limits = np.array(task.budget.limits, "float32")
         num_steps = math.ceil(epochs * len(batches))
         encoded = keras.ops.convert_to_tensor(task.normalization(part.images))
+        watch = DivergenceWatch(
+            "Pruning epochs",
+            remedy="take a smaller --epochs-prune, or smaller rates (--method-option rates=[1e-4,1e-3,1e-4])",
+        )
         done = 0
         for epoch in range(math.ceil(epochs)):
             for images, labels in batches.epoch(epoch):
                 if done == num_steps:
-                    return
+                    break
                 uniform = rng.uniform(size=(2, objective.cut.num_channels)).astype("float32")
                 figures = step(
                     images, labels, encoded, part.labels, uniform, limits, float(len(task.dataset.train))
                 )
                 done += 1
+                watch.see(StepPlace(done, num_steps, named_rates, epoch + 1), figures)
                 if task.on_step is not None:
                     task.on_step(done, num_steps, StepFigures(figures, images=len(images)))
+        watch.check({variable.path: np.asarray(variable) for variable in objective.variables})

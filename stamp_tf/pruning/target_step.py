@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from stamp_tf.errors import StampError
-from stamp_tf.meta.backend import Step, Tensor, compile_step, value_and_gradient
+from stamp_tf.meta.backend import Step, Tensor, compile_step, global_norm, value_and_gradient
 from stamp_tf.meta.objective import Sparsity, StampObjective
 from stamp_tf.meta.reference import Reference
 
@@ -84,7 +84,7 @@ def compile_target_step(
             optimizer.apply(part, variables)
         for variable, value in zip(objective.statistics, statistics, strict=True):
             variable.assign(value)
-        return figures
+        return figures | {"gradient_norm": global_norm(gradients)}
 
     states = [variable for optimizer in optimizers for variable in optimizer.variables]
     return compile_step(step, [*objective.variables, *objective.statistics, *states]), objective

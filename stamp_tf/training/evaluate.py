@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from stamp_tf.data import Batches, ImageSet, Normalization, StreamedSet
+from stamp_tf.errors import StampError
 
 _BATCH_SIZE = 500
 
@@ -19,9 +20,19 @@ def evaluate_accuracy(
         model: From images `[B, H, W, D]` to logits.
         images: The test images.
         normalization: That of the images the network was trained on.
+
+    Raises:
+        StampError: If logits are not finite: the largest of them says nothing, and must not count as right.
     """
     batches = Batches(images, _BATCH_SIZE, normalization=normalization, seed=0, augment=False, shuffle=False)
-    hits = 0
+    hits = num_bad = 0
     for x, y in batches.epoch(0):
-        hits += int((np.argmax(model.predict_on_batch(x), axis=-1) == y).sum())
+        logits = np.asarray(model.predict_on_batch(x))
+        hits += int((np.argmax(logits, axis=-1) == y).sum())
+        num_bad += int((~np.isfinite(logits).all(axis=-1)).sum())
+    if num_bad:
+        raise StampError(
+            f"A network must give finite logits, but {model.name} gives NaN or infinity for {num_bad} of "
+            f"{len(images)} test images; use weights from before its training diverged, or another network."
+        )
     return hits / len(images)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -14,12 +15,15 @@ from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arr
 from stamp_tf.data import Batches, DataSet, Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.fields import check_fields, check_least
+from stamp_tf.finite import weight_values
+from stamp_tf.meta.divergence import DivergenceWatch, StepPlace
 from stamp_tf.meta.reference import assign_arrays, layer_arrays
 from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.schedules import cosine_rate, step_rate
 from stamp_tf.seeds import check_seed
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.figures import StepFigures
+from stamp_tf.training.lost import warn_if_lost
 from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
 
 _RATE = 0.2
@@ -138,6 +142,8 @@ def finetune(
 
     Raises:
         StampError: If a state found in `checkpoints` does not fit.
+        DivergenceError: If the loss, the gradients or the weights are no longer finite; the network then has the
+            weights of its last whole epoch.
     """
     from stamp_tf.training.reference_steps import compile_plain_step, make_weight_optimizer
 
@@ -169,23 +175,33 @@ def finetune(
         records = [EpochRecord(**record) for record in metadata["records"]]
     else:
         records.append(EpochRecord(0, 0.0, None, _accuracy(trained, dataset, normalization, config, 0)))
+    watch = DivergenceWatch(
+        "Fine-tuning",
+        remedy=f"take a smaller --learning-rate than {config.peak_rate:g}"
+        + (", or --clip-norm 1" if config.clip_norm is None else ""),
+        state=lambda: f"The network has the weights of epoch {records[-1].epoch} again.",
+    )
     for epoch in range(len(records) - 1, config.epochs):
         started, losses = time.perf_counter(), []
-        for index, (images, labels) in enumerate(batches.epoch(epoch)):
-            step = epoch * len(batches) + index
-            optimizer.learning_rate = _rate(config, step, num_steps)
-            figures = step_function(images, labels)
-            losses.append(figures["loss"])
-            if on_step is not None:
-                on_step(step + 1, num_steps, StepFigures(figures, images=len(images)))
-        mean_loss = float(sum(float(loss) for loss in losses) / len(losses))
-        is_last = epoch + 1 == config.epochs
-        if is_last:
-            recalibrate()
-        seconds = records[-1].seconds + time.perf_counter() - started
-        if _is_tested(config, epoch + 1) and not is_last:
-            recalibrate()
-        measured = _accuracy(trained, dataset, normalization, config, epoch + 1)
+        with _taken_back_on_refusal(trained):
+            for index, (images, labels) in enumerate(batches.epoch(epoch)):
+                step = epoch * len(batches) + index
+                rate = _rate(config, step, num_steps)
+                optimizer.learning_rate = rate
+                figures = step_function(images, labels)
+                losses.append(figures["loss"])
+                watch.see(StepPlace(step + 1, num_steps, {"learning rate": rate}, epoch + 1), figures)
+                if on_step is not None:
+                    on_step(step + 1, num_steps, StepFigures(figures, images=len(images)))
+            mean_loss = float(sum(float(loss) for loss in losses) / len(losses))
+            is_last = epoch + 1 == config.epochs
+            if is_last:
+                recalibrate()
+            seconds = records[-1].seconds + time.perf_counter() - started
+            if _is_tested(config, epoch + 1) and not is_last:
+                recalibrate()
+            watch.check(weight_values(trained))
+            measured = _accuracy(trained, dataset, normalization, config, epoch + 1)
         records.append(EpochRecord(epoch + 1, seconds, mean_loss, measured))
         if checkpoints is not None:
             save_step(
@@ -196,7 +212,34 @@ def finetune(
             )
     if trained is not model:
         transfer_weights(trained, model)
+    _warn_if_lost(records, dataset, config)
     return records
+
+
+@contextmanager
+def _taken_back_on_refusal(model: keras.Model) -> Iterator[None]:
+    """Give a network its values from before the block where that refuses to go on."""
+    before = [keras.ops.copy(variable.value) for variable in model.variables]
+    try:
+        yield
+    except StampError:
+        for variable, value in zip(model.variables, before, strict=True):
+            variable.assign(value)
+        raise
+
+
+def _warn_if_lost(records: Sequence[EpochRecord], dataset: DataSet, config: FinetuneConfig) -> None:
+    """Say so where fine-tuning ended with a useless network: a loss may stay finite and yet be lost."""
+    before, after = records[0].test_accuracy, records[-1].test_accuracy
+    if len(records) > 1 and after is not None:
+        warn_if_lost(
+            "Fine-tuning",
+            after,
+            before=before,
+            num_classes=dataset.num_classes,
+            num_images=len(dataset.test),
+            remedy=f"the learning rate was {config.peak_rate:g}, try a smaller --learning-rate",
+        )
 
 
 def _rate(config: FinetuneConfig, step: int, num_steps: int) -> float:

@@ -17,6 +17,8 @@ from stamp_tf.data import Batches, DataSet, Normalization, as_dataset
 from stamp_tf.data.task_batches import TaskBatches
 from stamp_tf.errors import StampError
 from stamp_tf.fields import as_path, check_fields, check_least, overridden
+from stamp_tf.finite import require_finite
+from stamp_tf.meta.divergence import DivergenceWatch, StepPlace, last_state_in_words
 from stamp_tf.meta.reference import BackboneConfig, Reference, as_reference, assign_arrays
 from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.runs import RunDirectory, append_jsonl, trim_jsonl
@@ -25,6 +27,7 @@ from stamp_tf.seeds import check_seed
 from stamp_tf.training.budget_stage import BudgetStage
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.figures import StepFigures
+from stamp_tf.training.lost import warn_if_lost
 from stamp_tf.training.reference_figures import reference_figures
 from stamp_tf.training.task_stage import TaskStage
 
@@ -120,6 +123,7 @@ def pretrain(
 
     Raises:
         StampError: If the run directory is in use or was made with other options.
+        DivergenceError: If the loss, the gradients or a weight is no longer finite.
     """
     from stamp_tf.training.reference_steps import compile_plain_step, make_weight_optimizer
 
@@ -140,6 +144,11 @@ def pretrain(
         transfer_weights(before.model, model)
         description["start"] = before.description
     reference = Reference(backbone, model, None, normalization, description)
+    require_finite(
+        reference.arrays(),
+        subject=f"Weights of --backbone {backbone.name}" if before is None else "Weights of --from",
+        remedy="choose another",
+    )
     batches = Batches(
         dataset.train,
         config.batch_size,
@@ -159,14 +168,22 @@ def pretrain(
     num_steps = num_epochs * len(batches)
 
     first_epoch = 0
-    if resume and (state := load_last_step(run.checkpoints)) is not None:
-        arrays, metadata = state
+    if resume and (saved := load_last_step(run.checkpoints)) is not None:
+        arrays, metadata = saved
         assign_arrays("model", model, arrays, path=run.checkpoints)
         assign_optimizer("optimizer", optimizer, arrays)
         stage.assign(arrays, path=run.checkpoints)
         first_epoch = metadata["step"]
         trim_jsonl(run.metrics, "epoch", first_epoch)
 
+    # How many epochs are whole and saved.
+    num_saved = first_epoch
+    watch = DivergenceWatch(
+        "Pretraining",
+        remedy=f"take a smaller --learning-rate than {config.learning_rate:g} or --budget-learning-rate than "
+        f"{config.budget_learning_rate:g}",
+        state=lambda: last_state_in_words(run.path, num_saved),
+    )
     for epoch in range(first_epoch, num_epochs):
         with_budgets = epoch >= config.epochs
         if epoch == config.epochs:
@@ -182,9 +199,12 @@ def pretrain(
             else:
                 figures = plain_step(images, labels)
             history.append(figures)
+            watch.see(StepPlace(step + 1, num_steps, {"learning rate": rate}, epoch + 1), figures)
             if on_step is not None:
                 on_step(step + 1, num_steps, StepFigures(figures, images=len(images)))
         # Fetched only now: a float in the loop would make every step wait for the one before.
+        state = reference.arrays() | optimizer_arrays("optimizer", optimizer) | stage.arrays()
+        watch.check(state)
         means = {name: sum(float(values[name]) for values in history) / len(history) for name in history[0]}
         record: dict[str, Any] = {
             "epoch": epoch + 1,
@@ -197,15 +217,18 @@ def pretrain(
             f"{name.replace('_', ' ')} {value:.4g}" for name, value in record.items() if name != "epoch"
         )
         logger.info("Epoch %d of %d: %s.", epoch + 1, num_epochs, words)
-        save_step(
-            run.checkpoints,
-            epoch + 1,
-            reference.arrays() | optimizer_arrays("optimizer", optimizer) | stage.arrays(),
-            {},
-        )
+        save_step(run.checkpoints, epoch + 1, state, {})
+        num_saved = epoch + 1
     if config.budget_epochs:
         stage.finish()
     reference.description["figures"] = reference_figures(reference, dataset, batches)
+    warn_if_lost(
+        "Pretraining",
+        reference.description["figures"]["test_accuracy"],
+        num_classes=dataset.num_classes,
+        num_images=len(dataset.test),
+        remedy=f"the learning rate was {config.learning_rate:g}, try a smaller --learning-rate",
+    )
     reference.save(run.reference)
     append_jsonl(run.metrics, {"final": reference.description["figures"]})
     return reference

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from stamp_tf.channels import ChannelCut
-from stamp_tf.meta.backend import Step, Tensor, compile_step, value_and_gradient
+from stamp_tf.meta.backend import Step, Tensor, compile_step, global_norm, value_and_gradient
 from stamp_tf.training.budget_loss import budget_loss, plain_loss
 from stamp_tf.training.class_statistics import ClassStatistics
 from stamp_tf.training.task_loss import TaskInputs, TaskLoss
@@ -36,7 +36,7 @@ def compile_plain_step(model: keras.Model, optimizer: keras.optimizers.Optimizer
         optimizer.apply(gradients, weights)
         for variable, value in zip(statistics, new_statistics, strict=True):
             variable.assign(value)
-        return figures
+        return figures | {"gradient_norm": global_norm(gradients)}
 
     return compile_step(step, [*weights, *statistics, *optimizer.variables])
 
@@ -71,7 +71,7 @@ def compile_budget_step(
         score_optimizer.apply(gradients[-1:], [scores])
         for variable, value in zip(statistics, new_statistics, strict=True):
             variable.assign(value)
-        return figures
+        return figures | {"gradient_norm": global_norm(gradients)}
 
     return compile_step(
         step, [*weights, scores, *statistics, *optimizer.variables, *score_optimizer.variables]
@@ -129,7 +129,7 @@ def compile_task_step(
         for variable, value in zip(statistics, new_statistics, strict=True):
             variable.assign(value)
         class_statistics.update(pooled, labels)
-        return figures
+        return figures | {"gradient_norm": global_norm(gradients)}
 
     changing = [scores, *generator.variables, *class_statistics.variables]
     optimizers = (optimizer, score_optimizer, generator_optimizer)

@@ -129,3 +129,11 @@ def test_fixed_weights_change_nothing_for_the_others(kind, request, task):
     for ours, theirs in zip(fixed[1], statistics, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert any(not np.allclose(ours, theirs) for ours, theirs in zip(free[1], statistics, strict=True))
+
+
+def test_features_that_are_not_finite_give_nan_and_no_error_of_the_backend() -> None:
+    features = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
+    features[2, 1] = np.nan
+    kernel, bias = ridge_regression(ops.convert_to_tensor(features), ops.ones((8, 2), "float32"))
+    assert np.isnan(kernel).all()
+    assert np.isnan(bias).all()

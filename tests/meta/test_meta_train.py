@@ -12,7 +12,7 @@ import pytest
 
 from stamp_tf.channels import Budget
 from stamp_tf.data import DataSet, ImageSet, Normalization, random_part
-from stamp_tf.errors import StampError
+from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.meta import meta_train as module
 from stamp_tf.meta.meta_train import MetaTrainConfig, meta_train
 from stamp_tf.meta.reference import BackboneConfig, Reference, load_reference
@@ -204,6 +204,30 @@ def test_a_run_directory_is_overwritten_on_request(run_again, tmp_path: Path) ->
     assert [path.name for path in (tmp_path / "copy" / "checkpoints").iterdir()] == ["step-00000001.npz"]
 
 
+@pytest.mark.parametrize("inner", ["adam", pytest.param("ridge", marks=pytest.mark.slow)])
+def test_a_run_that_is_no_longer_finite_stops_and_keeps_what_was_good(
+    run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inner: str
+) -> None:
+    monkeypatch.setattr(module, "_SAVE_EVERY", 1)
+    with pytest.raises(DivergenceError) as caught:
+        run(outer_rates=(1e30, 1e30, 1e30), inner=inner)
+    folder, message = RunDirectory(tmp_path / "run"), str(caught.value)
+    assert message.startswith("Meta-training must stay finite, but ")
+    assert "step 2 of 3 (outer rate of W 1e+" in message
+    assert f"The state of step 1 is in {folder.path}" in message
+    assert [path.name for path in folder.checkpoints.iterdir()] == ["step-00000001.npz"]
+    assert "NaN" not in folder.metrics.read_text()
+    assert not folder.reference.exists()
+
+
+def test_a_reference_that_is_not_finite_is_refused(dataset: DataSet, tmp_path: Path) -> None:
+    reference = make_reference(dataset)
+    reference.scores[3] = np.nan
+    with pytest.raises(StampError, match=r"--from must be finite, but scores holds 1 of 14 values"):
+        meta_train(dataset, reference, tmp_path / "run", config=MetaTrainConfig(**OPTIONS))
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_prior_closes_channels_as_published(run) -> None:
     result = run(mask_generator="beta-bernoulli", sparsity="kl", kl_scale=10.0, outer_steps=1)
     assert result.mask_generator.has_prior
@@ -237,6 +261,10 @@ def test_scores_are_centred_at_the_median_budget(finished: Finished, dataset: Da
         ),
         ({"shots": 12}, "--shots must be at most the number of images of every class, but is 12"),
         ({"set_encoder_options": {"depth": 2}}, "deep-sets must accept its options"),
+        (
+            {"inner_rates": (1e-3, float("inf"), 1e-3)},
+            "inner_rates must be at least 0 and finite, but got inf",
+        ),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_written(

@@ -41,13 +41,14 @@ def test_it_learns(train: Train, tmp_path: Path) -> None:
 
 def test_it_tells_of_every_step_and_epoch(finished: Any) -> None:
     assert [step[:2] for step in finished.seen] == [(done, NUM_STEPS) for done in range(1, NUM_STEPS + 1)]
-    assert set(finished.seen[0][2]) == {"loss", "accuracy", "images"}
+    assert set(finished.seen[0][2]) == {"loss", "accuracy", "gradient_norm", "images"}
     assert set(finished.seen[-1][2]) == {
         "loss",
         "accuracy",
         "masked_loss",
         "masked_accuracy",
         "keep_ratio",
+        "gradient_norm",
         "images",
     }
     run = RunDirectory(finished.folder)

@@ -1,0 +1,46 @@
+"""Say so where training ended with a network that knows nothing, though every number stayed finite."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+logger = logging.getLogger(__name__)
+
+_SMALLEST_LOSS = 0.1
+
+
+def warn_if_lost(
+    training: str,
+    after: float,
+    *,
+    num_classes: int,
+    num_images: int,
+    remedy: str,
+    before: float | None = None,
+) -> None:
+    """Log one warning where the test accuracy ended at chance, or far below what it was.
+
+    Args:
+        training: What ended, as the message begins.
+        after: Test accuracy at the end, in [0, 1].
+        num_classes: Of the data set; chance is one in so many.
+        num_images: Test images, which say how much an accuracy scatters.
+        remedy: What to try, as the message ends.
+        before: Test accuracy before, or None where it was not measured.
+    """
+    chance = 1 / num_classes
+    known = chance if before is None else before
+    # Three standard errors of a difference; on a few test images little can be said.
+    scatter = 3 * math.sqrt(2 * known * (1 - known) / num_images)
+    is_worse = before is not None and after < before - max(_SMALLEST_LOSS, scatter)
+    if after <= chance or is_worse:
+        earlier = "" if before is None else f" and {100 * before:.1f} % were right before"
+        logger.warning(
+            "%s ended with %.1f %% of the test images right, where chance is %.1f %%%s; %s.",
+            training,
+            100 * after,
+            100 * chance,
+            earlier,
+            remedy,
+        )
