@@ -107,10 +107,9 @@ def read_model(
         if value is not None:
             raise StampError(f"--model and {option} must not be given together; leave {option} out.")
     load_tensorflow()
-    from stamp_tf.meta.model_reference import reference_of_model
-    from stamp_tf.meta.network_file import load_network
+    from stamp_tf.meta.own_file import reference_of_file
 
-    reference = reference_of_model(load_network(path), pixels=pixels)
+    reference = reference_of_file(path, pixels=pixels)
     backbone = reference.backbone
     return Source(
         path, backbone.name, backbone.input_shape, {"pixels": reference.description["pixels"]}

@@ -11,16 +11,19 @@ import numpy as np
 from stamp_tf.channels import inlined, slice_model, trace_channels
 from stamp_tf.channels.derived_state import derive_state
 from stamp_tf.channels.graph import leaf_layers
+from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.meta.backbone_config import BackboneConfig
-from stamp_tf.meta.pixel_choice import choose_pixels, pixel_normalization
+from stamp_tf.meta.pixel_choice import choose_pixels, pixel_normalization, pixels_of_file
 from stamp_tf.meta.pixel_scale import find_scale
 from stamp_tf.meta.reference import Reference
 
 logger = logging.getLogger(__name__)
 
 
-def reference_of_model(model: keras.Model, *, pixels: str | None = None) -> Reference:
+def reference_of_model(
+    model: keras.Model, *, pixels: str | None = None, known: Normalization | None = None
+) -> Reference:
     """Make a reference of a trained model, for pruners that need no meta-training.
 
     A softmax at its end becomes logits, as everywhere in this library; every layer is trained when fine-tuned.
@@ -30,6 +33,7 @@ def reference_of_model(model: keras.Model, *, pixels: str | None = None) -> Refe
         pixels: What its images were scaled to: a name of `PIXELS`, or `standardized` for the mean and deviation of
             each data set. None means what `find_scale` reads off the network, and `standardized` where that is
             nothing. The log says which it is.
+        known: What brings its images to what it was trained on, where that is known better than by a name.
 
     Returns:
         A reference with the model's weights, without scores.
@@ -65,10 +69,13 @@ def reference_of_model(model: keras.Model, *, pixels: str | None = None) -> Refe
     for _, layer in leaf_layers(logits):
         built.get_layer(layer.name).set_weights(layer.get_weights())
     derive_state(built)
-    chosen = choose_pixels(pixels, find_scale(built))
-    normalization = pixel_normalization(chosen.pixels, backbone.input_shape[2])
+    if known is None:
+        chosen = choose_pixels(pixels, find_scale(built))
+        known = pixel_normalization(chosen.pixels, backbone.input_shape[2])
+    else:
+        chosen = pixels_of_file(known)
     logger.info("%s", chosen)
-    return Reference(backbone, built, None, normalization, chosen.to_config())
+    return Reference(backbone, built, None, known, chosen.to_config())
 
 
 def _check_depth_last(model: keras.Model) -> None:

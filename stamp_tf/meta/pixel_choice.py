@@ -13,6 +13,7 @@ from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.meta.pixel_scale import FoundScale
 from stamp_tf.meta.reference import Reference
+from stamp_tf.notation import in_words_of_the_caller
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +35,8 @@ class PixelChoice:
 
     Args:
         pixels: A name of `PIXELS`, or `standardized`.
-        origin: `network` if it was found there, `option` if a user named it, `assumed`, or `measured` if it was tried
-            on images.
+        origin: `network` if it was found there, `file` if the network's file says it, `option` if a user named it,
+            `assumed`, or `measured` if it was tried on images.
         reason: In words.
     """
 
@@ -46,7 +47,8 @@ class PixelChoice:
     def __str__(self) -> str:
         """Return one line for a user."""
         name = f"{self.pixels} by each data set" if self.pixels == "standardized" else self.pixels
-        return f"Pixels: {name}, {self.reason}."
+        remedy = "; name --pixels if it was trained on another scale" if self.origin == "assumed" else ""
+        return in_words_of_the_caller(f"Pixels: {name}, {self.reason}{remedy}.", {})
 
     def to_config(self) -> dict[str, str]:
         """Return what a reference's description holds of it."""
@@ -64,15 +66,12 @@ def choose_pixels(pixels: str | None, found: FoundScale) -> PixelChoice:
         StampError: If the two contradict each other for certain, or there is no such scale.
     """
     if pixels is None:
-        other = "name --pixels if it was trained on another scale"
         if found.pixels is None:
             says = f"does not tell ({found.formula})" if found.formula else "does not scale its input"
-            return PixelChoice("standardized", "assumed", f"assumed, because the network {says}; {other}")
+            return PixelChoice(STANDARDIZED, "assumed", f"assumed, because the network {says}")
         if found.is_certain:
             return PixelChoice(found.pixels, "network", f"found in the network ({found.formula})")
-        return PixelChoice(
-            found.pixels, "assumed", f"assumed, because the network computes {found.formula}; {other}"
-        )
+        return PixelChoice(found.pixels, "assumed", f"assumed, because the network computes {found.formula}")
     if pixels not in (*PIXELS, STANDARDIZED):
         raise StampError(
             f"--pixels must be {', '.join(PIXELS)} or {STANDARDIZED}, but is {pixels!r}; name one of them, or leave it "
@@ -85,9 +84,22 @@ def choose_pixels(pixels: str | None, found: FoundScale) -> PixelChoice:
                 f"{found.pixels} ({found.formula}); leave --pixels out, or take the scaling out of the network."
             )
         logger.warning(
-            "--pixels is %s, but the network computes %s, as for %s.", pixels, found.formula, found.pixels
+            "Pixels: %s, as was asked, but the network computes %s, as for %s.",
+            pixels,
+            found.formula,
+            found.pixels,
         )
-    return PixelChoice(pixels, "option", "as --pixels says")
+    return PixelChoice(pixels, "option", "as was asked")
+
+
+def pixels_of_file(known: Normalization) -> PixelChoice:
+    """Return the scale that a file says its network was trained on.
+
+    Args:
+        known: Mean and deviation in the file.
+    """
+    mean, std = (" ".join(f"{value:.4g}" for value in values) for values in (known.mean, known.std))
+    return PixelChoice("as in its file", "file", f"mean {mean} and deviation {std} of pixels in [0, 1]")
 
 
 def with_pixels(reference: Reference, chosen: PixelChoice) -> Reference:

@@ -9,7 +9,7 @@ import keras
 from stamp_tf.bundled import load_bundled
 from stamp_tf.errors import StampError
 from stamp_tf.meta.model_reference import reference_of_model
-from stamp_tf.meta.network_file import load_network
+from stamp_tf.meta.own_file import reference_of_file
 from stamp_tf.meta.reference import Reference, as_reference
 
 
@@ -30,7 +30,7 @@ def find_reference(
     if reference is None:
         reference = load_bundled(backbone)
     if isinstance(reference, str | Path) and Path(reference).suffix == ".keras":
-        reference = load_network(reference)
+        return reference_of_file(Path(reference), pixels=pixels)
     if isinstance(reference, keras.Model):
         return reference_of_model(reference, pixels=pixels)
     if pixels is not None:

@@ -14,6 +14,7 @@ from stamp_tf.data import DataSet, ImageSet, Normalization, random_part
 from stamp_tf.errors import StampError
 from stamp_tf.meta.pixel_choice import PIXELS, STANDARDIZED, PixelChoice, pixel_normalization, with_pixels
 from stamp_tf.meta.reference import Reference
+from stamp_tf.notation import in_words_of_the_caller
 
 logger = logging.getLogger(__name__)
 
@@ -87,9 +88,11 @@ def settle_pixels(reference: Reference, dataset: DataSet, *, seed: int = 0) -> R
         return tried
     words, best = trial.in_words(pixels), trial.best
     if origin == "option":
-        logger.warning("Pixels: %s; add --pixels %s if the network was trained on it.", words, best)
+        remedy = f"add --pixels '{best}' if the network was trained on it"
+        logger.warning("%s", in_words_of_the_caller(f"Pixels: {words}; {remedy}.", {}))
         return tried
-    logger.warning("Pixels: %s, because %s; name --pixels to decide.", best, words)
+    remedy = "name --pixels to decide"
+    logger.warning("%s", in_words_of_the_caller(f"Pixels: {best}, because {words}; {remedy}.", {}))
     return with_pixels(tried, PixelChoice(best, "measured", words))
 
 

@@ -109,9 +109,9 @@ def scaled(*scale: keras.Layer) -> keras.Model:
     [
         (None, 1.0, "standardized", "assumed, because the network does not scale its input; name --pixels"),
         (None, 1 / 255, "0:255", "Pixels: 0:255, found in the network (x / 255)."),
-        ("0:255", 1 / 255, "0:255", "Pixels: 0:255, as --pixels says."),
-        ("-1:1", 1.0, "-1:1", "Pixels: -1:1, as --pixels says."),
-        ("-1:1", 0.3, "-1:1", "Pixels: -1:1, as --pixels says."),
+        ("0:255", 1 / 255, "0:255", "Pixels: 0:255, as was asked."),
+        ("-1:1", 1.0, "-1:1", "Pixels: -1:1, as was asked."),
+        ("-1:1", 0.3, "-1:1", "Pixels: -1:1, as was asked."),
     ],
 )
 def test_pixels_are_what_the_model_was_trained_on_and_the_log_says_so(

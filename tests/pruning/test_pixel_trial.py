@@ -1,12 +1,16 @@
 """Which scale suits a network is tried on the target's images."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
 from stamp_tf.data import DataSet, ImageSet
+from stamp_tf.export.keras_file import export_keras
 from stamp_tf.meta.model_reference import reference_of_model
+from stamp_tf.pruning.find_reference import find_reference
 from stamp_tf.pruning.pixel_trial import settle_pixels, try_pixels
 from stamp_tf.pruning.prune import PruneResult, prune
 from stamp_tf.training.finetune import FinetuneConfig
@@ -54,7 +58,7 @@ def test_an_assumed_scale_gives_way_to_one_that_is_better_beyond_doubt(
 def test_a_named_scale_stays_and_the_log_warns(dataset: DataSet, caplog: pytest.LogCaptureFixture) -> None:
     reference = settle_pixels(reference_of_model(network(unit=255), pixels="0:1"), dataset)
     assert reference.description["pixels"] == "0:1"
-    assert "add --pixels 0:255 if the network was trained on it" in caplog.text
+    assert "add --pixels '0:255' if the network was trained on it" in caplog.text
     caplog.clear()
     settle_pixels(reference, dataset)
     assert not caplog.text
@@ -115,3 +119,18 @@ def test_structure_alone_keeps_what_a_normalization_was_adapted_to(dataset: Data
     model = keras.Sequential([keras.Input(SHAPE), scale, network()])
     small = at_once(model, dataset, structure_only=True).model
     np.testing.assert_allclose(np.ravel(small.get_layer("scale").mean), np.ravel(scale.mean), rtol=1e-5)
+
+
+def test_a_pruned_network_is_pruned_again_at_the_scale_in_its_file(dataset: DataSet, tmp_path: Path) -> None:
+    first = at_once(network(), dataset)
+    path = export_keras(
+        first.model,
+        tmp_path / "small.keras",
+        class_names=dataset.class_names,
+        normalization=first.normalization,
+    )
+    again = find_reference(path, backbone="")
+    assert again.normalization == first.normalization
+    assert again.normalization_for(dataset.test) == first.normalization
+    assert settle_pixels(again, dataset) is again
+    assert find_reference(path, backbone="", pixels="-1:1").description["pixels"] == "-1:1"
