@@ -42,7 +42,7 @@ def command(run: Path, exporter: str, target: Path | None) -> None:
     pruned = load_run(run)
     places = {"saved-model": directory.saved_model, "keras": directory.model}
     written = export(
-        pruned.model,
+        pruned.network,
         target or places.get(exporter, directory.path / exporter),
         class_names=pruned.class_names,
         normalization=pruned.normalization,

@@ -1,19 +1,31 @@
-"""Losses and figures of logits."""
+"""Losses, probabilities and figures of logits, by how their network ends."""
 
 from typing import Any
 
 import keras
 from keras import ops
 
+from stamp_tf.ends import LOGITS, End
+
 Tensor = Any
 
 
-def classification_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean cross-entropy of logits `[B, classes]` and labels int `[B]`."""
+def classification_loss(logits: Tensor, labels: Tensor, end: End = LOGITS) -> Tensor:
+    """Return the mean loss of logits `[B, classes]`, or `[B, 1]` of a binary end, and labels int `[B]`.
+
+    Args:
+        logits: What the network gives below its end.
+        labels: The true classes.
+        end: Cross-entropy where one softmax spans the classes; the mean over classes of the binary cross-entropy
+            where each has its own sigmoid; the binary cross-entropy for one logit of two classes.
+    """
     logits = _precise(logits)
-    log_probabilities = ops.log_softmax(logits, axis=-1)
+    if end.is_binary:
+        return _binary_cross_entropy(logits, ops.cast(labels, logits.dtype)[:, None])
     targets = ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
-    return -ops.mean(ops.sum(targets * log_probabilities, axis=-1))
+    if end.is_per_class:
+        return _binary_cross_entropy(logits, targets)
+    return -ops.mean(ops.sum(targets * ops.log_softmax(logits, axis=-1), axis=-1))
 
 
 def distillation_loss(logits: Tensor, teacher_logits: Tensor) -> Tensor:
@@ -26,10 +38,35 @@ def distillation_loss(logits: Tensor, teacher_logits: Tensor) -> Tensor:
     return -ops.mean(ops.sum(probabilities * ops.log_softmax(_precise(logits), axis=-1), axis=-1))
 
 
+def class_probabilities(logits: Tensor, end: End = LOGITS) -> Tensor:
+    """Return the probability of every class, `[B, classes]`: two of them for the one logit of a binary end.
+
+    Args:
+        logits: What the network gives below its end.
+        end: A softmax spans the classes, or each has its own sigmoid.
+    """
+    logits = _precise(logits)
+    if end.is_binary:
+        return ops.sigmoid(ops.concatenate([-logits, logits], axis=-1))
+    return ops.sigmoid(logits) if end.is_per_class else ops.softmax(logits, axis=-1)
+
+
+def predicted_classes(logits: Tensor) -> Tensor:
+    """Return the likeliest class int32 `[B]` of logits `[B, classes]`, or of one logit `[B, 1]` for two classes."""
+    if logits.shape[-1] == 1:
+        return ops.cast(logits[:, 0] > 0, "int32")
+    return ops.cast(ops.argmax(logits, axis=-1), "int32")
+
+
 def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the fraction of logits `[B, classes]` whose largest is the label's."""
-    hits = ops.argmax(logits, axis=-1) == ops.cast(labels, "int32")
+    """Return the fraction of logits `[B, classes]`, or `[B, 1]` for two, whose likeliest class is the label's."""
+    hits = predicted_classes(logits) == ops.cast(labels, "int32")
     return ops.mean(ops.cast(hits, "float32"))
+
+
+def _binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean over all logits, computed so that large ones stay finite."""
+    return ops.mean(ops.softplus(logits) - targets * logits)
 
 
 def _precise(logits: Tensor) -> Tensor:

@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stamp_tf.losses import accuracy, classification_loss, distillation_loss
+from stamp_tf.ends import LOGITS as LOGITS_END
+from stamp_tf.ends import End
+from stamp_tf.losses import (
+    accuracy,
+    class_probabilities,
+    classification_loss,
+    distillation_loss,
+    predicted_classes,
+)
 
 RNG = np.random.default_rng(0)
 LOGITS, TEACHER = RNG.normal(size=(7, 4)), 3 * RNG.normal(size=(7, 4))
@@ -62,3 +70,37 @@ def test_accuracy() -> None:
     hits = LOGITS.argmax(axis=1) == LABELS
     assert float(accuracy(tf.constant(LOGITS), LABELS)) == pytest.approx(hits.mean())
     assert float(accuracy(tf.constant(LOGITS), LABELS.astype("int64"))) == pytest.approx(hits.mean())
+
+
+PER_CLASS, BINARY = End("sigmoid"), End("sigmoid", is_binary=True)
+
+
+def test_every_class_of_its_own_has_a_binary_loss() -> None:
+    theirs = keras.losses.BinaryCrossentropy(from_logits=True)(np.eye(4)[LABELS], tf.constant(LOGITS))
+    assert float(classification_loss(tf.constant(LOGITS), LABELS, PER_CLASS)) == pytest.approx(
+        float(theirs), rel=1e-6
+    )
+
+
+def test_one_logit_tells_two_classes_apart() -> None:
+    logits, labels = tf.constant(LOGITS[:, :1]), LABELS % 2
+    theirs = keras.losses.BinaryCrossentropy(from_logits=True)(labels[:, None], logits)
+    assert float(classification_loss(logits, labels, BINARY)) == pytest.approx(float(theirs), rel=1e-6)
+    assert float(accuracy(logits, labels)) == pytest.approx(((LOGITS[:, 0] > 0) == labels).mean())
+
+
+def test_binary_losses_of_large_logits_stay_finite() -> None:
+    assert float(classification_loss(tf.constant([[1e4], [-1e4]]), np.array([0, 0]), BINARY)) == 5e3
+
+
+@pytest.mark.parametrize("end", [LOGITS_END, End("softmax"), BINARY])
+def test_probabilities_of_classes_that_exclude_each_other_add_up(end: End) -> None:
+    logits = LOGITS[:, :1] if end.is_binary else LOGITS
+    shares = np.asarray(class_probabilities(tf.constant(logits), end))
+    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-12)
+    np.testing.assert_array_equal(shares.argmax(axis=1), predicted_classes(tf.constant(logits)))
+
+
+def test_probabilities_of_a_sigmoid_per_class() -> None:
+    shares = class_probabilities(tf.constant(LOGITS), PER_CLASS)
+    np.testing.assert_allclose(shares, 1 / (1 + np.exp(-LOGITS)), rtol=1e-12)

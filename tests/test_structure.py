@@ -24,6 +24,7 @@ TIERS = (
         "runs",
         "checkpoints",
         "schedules",
+        "ends",
         "losses",
     },
     {"data"},

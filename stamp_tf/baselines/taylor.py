@@ -13,7 +13,8 @@ from keras import ops
 from stamp_tf.backbones.head import head_layer
 from stamp_tf.baselines.allocation import OPTION, allocate
 from stamp_tf.baselines.filters import sum_over_filters
-from stamp_tf.data import Batches, ImageSet, Normalization, random_part
+from stamp_tf.data import Batches, ImageSet, random_part
+from stamp_tf.ends import End
 from stamp_tf.errors import StampError
 from stamp_tf.losses import classification_loss
 from stamp_tf.meta.backend import Tensor, compile_step, value_and_gradient
@@ -28,8 +29,9 @@ class Taylor(Pruner):
     """Keep the channels whose filters W have the largest sum of (W * dL/dW)^2 on the target's training images.
 
     The mean over mini-batches of 64 images, with moving statistics; no weight is updated. Where an addition ties
-    several layers, their filters' sums add up; biases do not count. The gradient is that of the cross-entropy
-    behind a head fitted to the same images in closed form, because a fresh head would pass on noise.
+    several layers, their filters' sums add up; biases do not count. The gradient is that of the loss
+    that fits the network's end, behind a head fitted to the same images in closed form, because a fresh head would
+    pass on noise.
 
     Options: `allocation`, `uniform` (default), the same fraction of every layer, or `global`, one cut over all;
     `batches`, number of mini-batches, 10; `head`, `ridge` (default) or `own`, the network's own outputs as logits.
@@ -52,7 +54,7 @@ class Taylor(Pruner):
                 f"--method-option head must be ridge or own, but got {head}; ridge is the default."
             )
         part = random_part(task.dataset.train, num_batches * _BATCH_SIZE, seed=task.seed)
-        with _ridge_head(task.model, part, task.normalization) if head == "ridge" else nullcontext():
+        with _ridge_head(task, part) if head == "ridge" else nullcontext():
             changes = self._squared_changes(task, part)
         values = sum_over_filters(
             task.reference.channel_map, changes, lambda filters: filters.sum(axis=1, dtype="float64")
@@ -69,7 +71,7 @@ class Taylor(Pruner):
             for place, weight in enumerate(variables)
             if weight.path in made_by and len(weight.shape) > 1
         ]
-        step = _compile(task.model, places)
+        step = _compile(task.model, places, task.reference.backbone.end)
         batches = Batches(part, _BATCH_SIZE, normalization=task.normalization, seed=task.seed, augment=False)
         totals = [np.zeros(tuple(variables[place].shape)) for place in places]
         for done, (images, labels) in enumerate(batches.epoch(0), start=1):
@@ -87,7 +89,7 @@ def _variables(model: keras.Model) -> list[keras.Variable]:
     return [*model.trainable_variables, *model.non_trainable_variables]
 
 
-def _compile(model: keras.Model, places: list[int]) -> Any:
+def _compile(model: keras.Model, places: list[int], end: End) -> Any:
     """Return `step(images, labels)` to (W * dL/dW)^2 of the weights at these places among all."""
     num_trainable = len(model.trainable_variables)
 
@@ -101,7 +103,7 @@ def _compile(model: keras.Model, places: list[int]) -> Any:
             logits, _ = model.stateless_call(
                 weights[:num_trainable], weights[num_trainable:], images, training=False
             )
-            return classification_loss(logits, labels), None
+            return classification_loss(logits, labels, end), None
 
         kernels = [values[place] for place in places]
         _, gradients = value_and_gradient(loss, kernels)
@@ -112,8 +114,9 @@ def _compile(model: keras.Model, places: list[int]) -> Any:
 
 
 @contextmanager
-def _ridge_head(model: keras.Model, part: ImageSet, normalization: Normalization) -> Iterator[None]:
+def _ridge_head(task: PruningTask, part: ImageSet) -> Iterator[None]:
     """Give the network a head for these images, and put the old one back."""
+    model = task.model
     try:
         weights = head_layer(model).weights
     except StampError:
@@ -122,7 +125,7 @@ def _ridge_head(model: keras.Model, part: ImageSet, normalization: Normalization
             f"{model.name} does not; add --method-option head=own."
         ) from None
     before = [np.array(ops.convert_to_numpy(weight)) for weight in weights]
-    fit_head(model, part, normalization=normalization)
+    fit_head(model, part, normalization=task.normalization, end=task.reference.backbone.end)
     try:
         yield
     finally:

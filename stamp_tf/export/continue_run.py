@@ -66,6 +66,7 @@ def continue_run(
             dataset,
             normalization=run.normalization,
             config=config,
+            end=run.end,
             checkpoints=way.checkpoints,
             on_step=on_step,
         )
@@ -74,7 +75,7 @@ def continue_run(
     accuracy = evaluate_accuracy(run.model, dataset.test, normalization=run.normalization)
     report = _continued(report, records, accuracy)
     export_networks(
-        run.model,
+        run.network,
         run.run,
         class_names=run.class_names,
         normalization=run.normalization,

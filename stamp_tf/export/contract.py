@@ -42,8 +42,8 @@ def check_exportable(
     """Check that model, class names and normalisation belong together.
 
     Args:
-        model: Maps images [B, H, W, D] to logits [B, classes].
-        class_names: One name per logit.
+        model: Maps images [B, H, W, D] to [B, classes], or to [B, 1] for two classes.
+        class_names: One name per class.
         normalization: Mean and standard deviation per image channel, [D] each.
 
     Returns:
@@ -59,10 +59,11 @@ def check_exportable(
             f"{[tuple(tensor.shape) for tensor in model.outputs]}; export one network at a time."
         )
     image_shape = tuple(model.inputs[0].shape[1:])
-    num_classes = model.outputs[0].shape[-1]
+    num_outputs = model.outputs[0].shape[-1]
+    num_classes = 2 if num_outputs == 1 else num_outputs
     if len(class_names) != num_classes:
         raise StampError(
-            f"class_names must hold one name per logit ({num_classes}), but has {len(class_names)}; "
+            f"class_names must hold one name per class ({num_classes}), but has {len(class_names)}; "
             "give the names of the data set that the model was fine-tuned on."
         )
     if not len(normalization.mean) == len(normalization.std) == image_shape[-1]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from stamp_tf.backbones.end import put_back
 from stamp_tf.errors import StampError
 from stamp_tf.export.contract import PixelNormalization
 from stamp_tf.export.keras_file import export_keras
@@ -90,7 +91,7 @@ def export_run(
         full = result.reference.backbone.build(num_classes=result.dataset.num_classes)
         transfer_weights(result.reference.model, full)
         measured = measure_speed(
-            {"full": full, "pruned": result.model},
+            {"full": put_back(full, result.reference.backbone.end), "pruned": result.model},
             batch_sizes=batch_sizes,
             training_batch_sizes=training_batch_sizes,
             repeats=repeats,
@@ -114,9 +115,9 @@ def export_networks(
     """Write the re-trainable network, the SavedModel and the metrics of a run.
 
     Args:
-        model: From normalised images `[B, H, W, D]` to logits `[B, classes]`.
+        model: From normalised images `[B, H, W, D]` to logits `[B, classes]`, or to what it ends in.
         run: Where they go; the folder exists.
-        class_names: One name per logit.
+        class_names: One name per class.
         normalization: Of the images.
         curve: Fine-tuning, epoch by epoch.
     """

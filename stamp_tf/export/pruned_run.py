@@ -13,7 +13,9 @@ from typing import Any
 import keras
 
 import stamp_registry
+from stamp_tf.backbones.end import put_back, split_end
 from stamp_tf.data import DataSet, Normalization, load_dataset
+from stamp_tf.ends import LOGITS, End
 from stamp_tf.errors import StampError
 from stamp_tf.export.keras_file import read_card
 from stamp_tf.meta.network_file import import_layers
@@ -27,9 +29,10 @@ class PrunedRun:
     Args:
         run: Where it lies.
         model: From normalised images to logits.
-        class_names: One name per logit.
+        class_names: One name per class.
         normalization: Of the images.
         config: The run's options.
+        end: What stands behind the logits in its files.
     """
 
     run: RunDirectory
@@ -37,6 +40,12 @@ class PrunedRun:
     class_names: tuple[str, ...]
     normalization: Normalization
     config: Mapping[str, Any]
+    end: End = LOGITS
+
+    @property
+    def network(self) -> keras.Model:
+        """The network as it left: with what stands behind its logits."""
+        return put_back(self.model, self.end)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -107,4 +116,5 @@ def load_run(run_dir: str | Path) -> PrunedRun:
             f"{run.model} must be a whole network that stamp-tf wrote, but Keras answers '{reason}'; prune again."
         ) from error
     normalization = Normalization(tuple(card["mean"]), tuple(card["std"]))
-    return PrunedRun(run, model, tuple(card["class_names"]), normalization, config)
+    logits, end = split_end(model)
+    return PrunedRun(run, logits, tuple(card["class_names"]), normalization, config, end)

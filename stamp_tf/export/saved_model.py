@@ -7,10 +7,12 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from stamp_tf.backbones.end import split_end
 from stamp_tf.errors import StampError
 from stamp_tf.export.contract import PixelNormalization, check_exportable
 from stamp_tf.export.plain import plain_copy
 from stamp_tf.export.staging import staged
+from stamp_tf.losses import class_probabilities
 
 _MAX_PIXEL = 255.0
 
@@ -56,7 +58,7 @@ def export_saved_model(
     path = Path(path)
     image_shape = check_exportable(model, class_names=class_names, normalization=normalization)
     _check_replaceable(path)
-    model = plain_copy(model)
+    model, end = split_end(plain_copy(model))
     mean = tf.constant(tuple(normalization.mean), tf.float32)
     std = tf.constant(tuple(normalization.std), tf.float32)
     names = tf.constant(tuple(class_names), tf.string)
@@ -64,7 +66,7 @@ def export_saved_model(
     @tf.function(input_signature=[tf.TensorSpec((None, *image_shape), tf.float32, name=input_name)])
     def classify(image: tf.Tensor) -> dict[str, tf.Tensor]:
         logits = model((image / _MAX_PIXEL - mean) / std, training=False)
-        return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
+        return {"logits": logits, "probabilities": class_probabilities(logits, end)}
 
     @tf.function(input_signature=[])
     def list_class_names() -> dict[str, tf.Tensor]:

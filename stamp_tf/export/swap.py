@@ -106,7 +106,7 @@ def _measure(
         mask = channel_map.mask_of({group.name: list(group.kept) for group in run.groups})
         small = slice_model(model, channel_map, mask)
         recalibrate_statistics(small, statistics_images(dataset.train, normalization, seed=seed))
-        fit_head(small, dataset.train, normalization=normalization)
+        fit_head(small, dataset.train, normalization=normalization, end=reference.backbone.end)
         params, flops = (float(fraction) for fraction in cost.exact_fractions(mask))
         accuracy = evaluate_accuracy(small, dataset.test, normalization=normalization)
         yield Swap(run.label, target.label, accuracy, len(dataset.test), params, flops)

@@ -10,8 +10,10 @@ from typing import Any
 import keras
 
 import stamp_registry
+from stamp_tf.backbones.end import split_end
 from stamp_tf.backbones.naming import layers_numbered_anew
 from stamp_tf.channels import inlined
+from stamp_tf.ends import LOGITS, End
 from stamp_tf.errors import StampError
 
 
@@ -22,10 +24,11 @@ class BackboneConfig:
     Args:
         name: Its name in the registry; with an architecture, that of the model.
         input_shape: Height, width and depth of an image.
-        num_classes: Number of logits.
+        num_classes: Number of classes: of logits, but for a binary end, where one stands for two.
         options: Further arguments of the backbone, such as `width`.
         architecture: A model as Keras serialises it, for one that no backbone builds.
         head: With an architecture, the dense layer that makes the logits; None where something else does.
+        end: What stood behind the logits of a user's model, and is put back in what leaves.
     """
 
     name: str
@@ -34,12 +37,13 @@ class BackboneConfig:
     options: Mapping[str, Any] = field(default_factory=dict)
     architecture: Mapping[str, Any] | None = field(default=None, repr=False)
     head: str | None = None
+    end: End = LOGITS
 
     def build(self, *, num_classes: int | None = None) -> keras.Model:
         """Build the network with fresh weights.
 
         Args:
-            num_classes: Overrides the number of logits.
+            num_classes: Overrides the number of classes.
 
         Raises:
             StampError: If the backbone refuses its options, or its head cannot have as many logits.
@@ -56,17 +60,27 @@ class BackboneConfig:
                     "leave the option out or choose another backbone."
                 ) from None
             # A channel within a nested model could not be looked at.
-            return inlined(model)
+            model = inlined(model)
+            if (end := split_end(model)[1]) != LOGITS:
+                raise StampError(
+                    f"--backbone {self.name} must end in logits, but ends in {end.in_words}; leave the activation out."
+                )
+            return model
 
     def _from_architecture(self, num_classes: int) -> keras.Model:
         self._check_head(num_classes)
         architecture: Any = copy.deepcopy(self.architecture)
         for layer in architecture["config"]["layers"]:
             if layer["config"]["name"] == self.head:
-                layer["config"]["units"] = num_classes
+                layer["config"]["units"] = self.end.num_logits(num_classes)
         return keras.saving.deserialize_keras_object(architecture, safe_mode=True)
 
     def _check_head(self, num_classes: int) -> None:
+        if self.end.is_binary and num_classes != 2:
+            raise StampError(
+                f"--dataset must have 2 classes for a network that ends in one logit, as {self.name} does, but has "
+                f"{num_classes}; give the network an output per class."
+            )
         if self.architecture is not None and self.head is None and num_classes != self.num_classes:
             raise StampError(
                 f"--model must end in a dense layer to get another number of classes, but {self.name} ends in "
@@ -74,7 +88,7 @@ class BackboneConfig:
             )
 
     def with_num_classes(self, num_classes: int) -> BackboneConfig:
-        """Return the same backbone with another number of logits.
+        """Return the same backbone for another number of classes.
 
         Raises:
             StampError: If its head cannot have as many.
@@ -92,6 +106,8 @@ class BackboneConfig:
         }
         if self.architecture is not None:
             config |= {"architecture": self.architecture, "head": self.head}
+        if self.end != LOGITS:
+            config["end"] = self.end.to_config()
         return config
 
     @classmethod
@@ -104,4 +120,5 @@ class BackboneConfig:
             config["options"],
             config.get("architecture"),
             config.get("head"),
+            End.from_config(config.get("end")),
         )

@@ -56,7 +56,8 @@ def closed_form_gradient(
     """
     num_batches, batch_size = images.shape[0], images.shape[1]
     num_support = (num_batches - 1) * batch_size
-    num_classes = objective.model.output_shape[-1]
+    end = objective.end
+    num_classes = end.num_classes(objective.model.output_shape[-1])
     images = ops.reshape(images, (num_batches * batch_size, *images.shape[2:]))
     labels = ops.reshape(labels, (num_batches * batch_size,))
     # Masks must not follow from the labels that the loss asks for. Only an encoder that sums up each class needs
@@ -76,12 +77,13 @@ def closed_form_gradient(
         )
         features, new_statistics = objective.features(weights, statistics, images, training=True)
         features = features * ops.cast(objective.features.keep(mask), features.dtype)
-        kernel, bias = ridge_regression(
-            features[:num_support], ops.one_hot(labels[:num_support], num_classes, dtype=features.dtype)
-        )
-        logits = _LOGIT_SCALE * (ops.matmul(features[num_support:], kernel) + bias)
+        targets = ops.one_hot(labels[:num_support], num_classes, dtype=features.dtype)
+        kernel, bias = ridge_regression(features[:num_support], targets[:, 1:] if end.is_binary else targets)
+        predictions = ops.matmul(features[num_support:], kernel) + bias
+        # A softmax does not see what all logits have in common; even odds of a sigmoid lie at 0.
+        logits = _LOGIT_SCALE * (predictions - 0.5 if end.is_binary or end.is_per_class else predictions)
         query = labels[num_support:]
-        value = classification_loss(logits, query)
+        value = classification_loss(logits, query, end)
         figures = {
             "loss": value,
             "prior": ops.zeros((), value.dtype),

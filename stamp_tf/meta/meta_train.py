@@ -302,6 +302,7 @@ def _objective(reference: Reference, dataset: DataSet, config: MetaTrainConfig) 
         reference.cut.with_min_channels(_MIN_CHANNELS),
         sparsity=config.sparsity,
         kl_scale=config.kl_scale,
+        end=reference.backbone.end,
     )
 
 

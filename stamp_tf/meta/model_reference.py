@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import keras
 import numpy as np
 
+from stamp_tf.backbones.end import split_end
 from stamp_tf.channels import inlined, slice_model, trace_channels
 from stamp_tf.channels.derived_state import derive_state
 from stamp_tf.channels.graph import leaf_layers
@@ -26,10 +26,12 @@ def reference_of_model(
 ) -> Reference:
     """Make a reference of a trained model, for pruners that need no meta-training.
 
-    A softmax at its end becomes logits, as everywhere in this library; every layer is trained when fine-tuned.
+    A softmax or sigmoids at its end are taken off, and put back in what leaves; every layer is trained when
+    fine-tuned.
 
     Args:
-        model: A functional or sequential model from images `[B, H, W, D]` to `[B, classes]`; it is not changed.
+        model: A functional or sequential model from images `[B, H, W, D]` to `[B, classes]`, or to `[B, 1]` for two
+            classes; it is not changed.
         pixels: What its images were scaled to: a name of `PIXELS`, or `standardized` for the mean and deviation of
             each data set. None means what `find_scale` reads off the network, and `standardized` where that is
             nothing. The log says which it is.
@@ -39,8 +41,8 @@ def reference_of_model(
         A reference with the model's weights, without scores.
 
     Raises:
-        StampError: If the model has other inputs or outputs, takes depth first, is not functional, or is built for
-            other pixels than those that are named.
+        StampError: If the model has other inputs or outputs, takes depth first, ends in neither logits, a softmax nor
+            sigmoids, is not functional, or is built for other pixels than those that are named.
     """
     channel_map = trace_channels(model)
     if (
@@ -57,13 +59,17 @@ def reference_of_model(
         )
     _check_depth_last(model)
     # Slicing nothing off is a copy, so that the caller's layers get no further calls.
-    logits, head = _with_logits(inlined(slice_model(model, channel_map, np.ones(channel_map.num_channels))))
+    copy = inlined(slice_model(model, channel_map, np.ones(channel_map.num_channels)))
+    logits, end = split_end(copy)
+    logits = _trainable(logits)
+    head = logits.outputs[0]._keras_history.operation
     backbone = BackboneConfig(
         model.name,
         tuple(model.inputs[0].shape[1:]),
-        model.outputs[0].shape[1],
+        end.num_classes(model.outputs[0].shape[1]),
         architecture=keras.saving.serialize_keras_object(logits),
-        head=head,
+        head=head.name if type(head) is keras.layers.Dense else None,
+        end=end,
     )
     built = backbone.build()
     for _, layer in leaf_layers(logits):
@@ -89,23 +95,7 @@ def _check_depth_last(model: keras.Model) -> None:
         )
 
 
-def _with_logits(model: keras.Model) -> tuple[keras.Model, str | None]:
-    """Take a softmax off the end, and return the name of the dense layer that is the end then."""
-    output: Any = model.outputs[0]
-    while _is_softmax(output._keras_history.operation):
-        output = output._keras_history.operation.input
-    model = keras.Model(model.inputs[0], output, name=model.name)
+def _trainable(model: keras.Model) -> keras.Model:
     for each in model.layers:
         each.trainable = True
-    layer = output._keras_history.operation
-    activation = getattr(getattr(layer, "activation", None), "__name__", None)
-    if activation == "softmax":
-        layer.activation = keras.activations.linear
-    is_head = type(layer) is keras.layers.Dense and activation in ("linear", "softmax")
-    return model, layer.name if is_head else None
-
-
-def _is_softmax(layer: Any) -> bool:
-    if isinstance(layer, keras.layers.Activation):
-        return getattr(layer.activation, "__name__", "") in ("softmax", "linear")
-    return isinstance(layer, keras.layers.Softmax)
+    return model

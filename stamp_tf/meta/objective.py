@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from stamp_tf.channels import ChannelCut, add_logistic_noise, mask_kernels
+from stamp_tf.ends import LOGITS, End
 from stamp_tf.errors import StampError
 from stamp_tf.layers.mask_generator import MaskGenerator
 from stamp_tf.losses import accuracy, classification_loss
@@ -55,6 +56,7 @@ class StampObjective:
         sparsity: `budgets` cuts noisy scores at a given budget, straight-through; `kl` samples the generator's
             mask and adds its prior, as published.
         kl_scale: Factor on KL / number of training examples.
+        end: What was taken off the backbone; says which loss fits.
 
     Raises:
         StampError: If `kl` is asked of a generator without a prior.
@@ -69,6 +71,7 @@ class StampObjective:
         *,
         sparsity: Sparsity = "budgets",
         kl_scale: float = 1.0,
+        end: End = LOGITS,
     ) -> None:
         if sparsity == "kl" and not mask_generator.has_prior:
             raise StampError(
@@ -81,6 +84,7 @@ class StampObjective:
         self.cut = cut
         self.sparsity = sparsity
         self.kl_scale = kl_scale
+        self.end = end
         self.probe = Probe(model, cut.channel_map)
         self.parts = Parts(
             len(model.trainable_variables),
@@ -143,7 +147,7 @@ class StampObjective:
                 encode,
                 images,
                 labels,
-                num_classes=self.model.output_shape[-1],
+                num_classes=self.end.num_classes(self.model.output_shape[-1]),
                 keeps_images=keeps_images(self.set_encoder),
             )
         else:
@@ -196,7 +200,7 @@ class StampObjective:
         weights = self.parts.split(phi)[0]
         masked = mask_kernels(self.cut.channel_map, self.paths, weights, mask)
         logits, new_statistics = self.model.stateless_call(masked, statistics, images, training=True)
-        loss = classification_loss(logits, labels)
+        loss = classification_loss(logits, labels, self.end)
         figures = {
             "loss": loss,
             "prior": prior,

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 import stamp_registry
+from stamp_tf.backbones.end import put_back
 from stamp_tf.backbones.head import head_layer
 from stamp_tf.channels import ChannelCut, CostModel, slice_model
 from stamp_tf.channels.derived_state import derive_state
@@ -43,7 +44,7 @@ class PruneResult:
     """A pruned network and how it came about.
 
     Args:
-        model: The smaller network, from normalised images to logits.
+        model: The smaller network, from normalised images to logits, or to what your own model ended in.
         mask: 0/1 per channel of the full network, `[C]`.
         reference: What it was cut from; its channel map numbers the channels.
         cost: Cost of the full network with the target's head.
@@ -181,7 +182,7 @@ def prune(
     with _clock(times, "head"):
         head = _first_head(config, reference)
         if head == "ridge":
-            fit_head(small, dataset.train, normalization=normalization)
+            fit_head(small, dataset.train, normalization=normalization, end=reference.backbone.end)
         elif head == "random" and not config.structure_only:
             _draw_head(small)
     settings = dataclasses.replace(config.finetune, seed=config.seed).resolved(
@@ -194,6 +195,7 @@ def prune(
             dataset,
             normalization=normalization,
             config=settings,
+            end=reference.backbone.end,
             checkpoints=checkpoints,
             on_step=None
             if on_step is None
@@ -208,7 +210,7 @@ def prune(
     with _clock(times, "evaluate"):
         accuracy = evaluate_accuracy(small, dataset.test, normalization=normalization)
     return PruneResult(
-        small,
+        put_back(small, reference.backbone.end),
         (mask > 0).astype("float32"),
         reference,
         cost,

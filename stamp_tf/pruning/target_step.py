@@ -45,6 +45,7 @@ def compile_target_step(
         reference.cut,
         sparsity=sparsity,
         kl_scale=kl_scale,
+        end=reference.backbone.end,
     )
     optimizers = [keras.optimizers.Adam(rate) for rate in rates]
     for optimizer, part in zip(optimizers, objective.parts.split(objective.variables), strict=True):

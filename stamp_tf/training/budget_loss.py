@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from stamp_tf.channels import ChannelCut, add_logistic_noise, mask_kernels
+from stamp_tf.ends import LOGITS, End
 from stamp_tf.losses import accuracy, classification_loss, distillation_loss
 
 Tensor = Any
@@ -20,10 +21,11 @@ def plain_loss(
     statistics: Sequence[Tensor],
     images: Tensor,
     labels: Tensor,
+    end: End = LOGITS,
 ) -> tuple[Tensor, tuple[list[Tensor], dict[str, Tensor]]]:
-    """Return the loss of the full network, its new statistics and its figures."""
+    """Return the loss of the full network, its new statistics and its figures; `end` says which loss fits."""
     logits, new_statistics = model.stateless_call(weights, statistics, images, training=True)
-    loss = classification_loss(logits, labels)
+    loss = classification_loss(logits, labels, end)
     return loss, (new_statistics, {"loss": loss, "accuracy": accuracy(logits, labels)})
 
 

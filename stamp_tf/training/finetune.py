@@ -11,8 +11,10 @@ from typing import Literal
 
 import keras
 
+from stamp_tf.backbones.end import split_end
 from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
 from stamp_tf.data import Batches, DataSet, Normalization
+from stamp_tf.ends import End
 from stamp_tf.errors import StampError
 from stamp_tf.fields import check_fields, check_least
 from stamp_tf.finite import weight_values
@@ -121,6 +123,7 @@ def finetune(
     *,
     normalization: Normalization,
     config: FinetuneConfig | None = None,
+    end: End | None = None,
     checkpoints: Path | None = None,
     on_step: Callable[[int, int, Mapping[str, float]], None] | None = None,
 ) -> list[EpochRecord]:
@@ -130,10 +133,12 @@ def finetune(
     measured afresh at the end, and before an epoch's accuracy; steps do not use them.
 
     Args:
-        model: From normalised images to logits.
+        model: From normalised images to logits, a softmax over the classes or sigmoids. Logits are trained, and the
+            loss is the one that fits what stands behind them.
         dataset: Its data set.
         normalization: Of the images.
         config: Options.
+        end: What was taken off a network that gives logits; None looks how the model ends.
         checkpoints: Where to keep a state per epoch and go on from the last one; None keeps none.
         on_step: Called with (steps done, all steps, figures) after each step; figures wait to be read.
 
@@ -141,14 +146,15 @@ def finetune(
         One record per epoch, and one for the start.
 
     Raises:
-        StampError: If a state found in `checkpoints` does not fit.
+        StampError: If a state found in `checkpoints` does not fit, or the model ends in something else.
         DivergenceError: If the loss, the gradients or the weights are no longer finite; the network then has the
             weights of its last whole epoch.
     """
     from stamp_tf.training.reference_steps import compile_plain_step, make_weight_optimizer
 
     config = config or FinetuneConfig()
-    trained = _in_bfloat16(model) if config.mixed_precision else model
+    logits, end = split_end(model) if end is None else (model, end)
+    trained = _in_bfloat16(logits) if config.mixed_precision else logits
     optimizer = make_weight_optimizer(
         momentum=config.momentum, weight_decay=config.weight_decay, clip_norm=config.clip_norm
     )
@@ -166,7 +172,7 @@ def finetune(
         recalibrate_statistics(trained, statistics_images(dataset.train, normalization, seed=config.seed))
 
     num_steps = config.epochs * len(batches)
-    step_function = compile_plain_step(trained, optimizer)
+    step_function = compile_plain_step(trained, optimizer, end=end)
     records: list[EpochRecord] = []
     if checkpoints is not None and (state := load_last_step(checkpoints)) is not None:
         arrays, metadata = state
@@ -183,7 +189,7 @@ def finetune(
     )
     for epoch in range(len(records) - 1, config.epochs):
         started, losses = time.perf_counter(), []
-        with _taken_back_on_refusal(trained):
+        with _taken_back_on_refusal(trained, model):
             for index, (images, labels) in enumerate(batches.epoch(epoch)):
                 step = epoch * len(batches) + index
                 rate = _rate(config, step, num_steps)
@@ -217,14 +223,16 @@ def finetune(
 
 
 @contextmanager
-def _taken_back_on_refusal(model: keras.Model) -> Iterator[None]:
-    """Give a network its values from before the block where that refuses to go on."""
-    before = [keras.ops.copy(variable.value) for variable in model.variables]
+def _taken_back_on_refusal(trained: keras.Model, model: keras.Model) -> Iterator[None]:
+    """Give a network, and the one it stands for, its values from before the block where that refuses to go on."""
+    before = [keras.ops.copy(variable.value) for variable in trained.variables]
     try:
         yield
     except StampError:
-        for variable, value in zip(model.variables, before, strict=True):
+        for variable, value in zip(trained.variables, before, strict=True):
             variable.assign(value)
+        if trained is not model:
+            transfer_weights(trained, model)
         raise
 
 

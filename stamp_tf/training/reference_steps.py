@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from stamp_tf.channels import ChannelCut
+from stamp_tf.ends import LOGITS, End
 from stamp_tf.meta.backend import Step, Tensor, compile_step, global_norm, value_and_gradient
 from stamp_tf.training.budget_loss import budget_loss, plain_loss
 from stamp_tf.training.class_statistics import ClassStatistics
@@ -24,13 +25,21 @@ def make_weight_optimizer(
     return optimizer
 
 
-def compile_plain_step(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Step:
-    """Return `step(images, labels)`, which trains the full network."""
+def compile_plain_step(
+    model: keras.Model, optimizer: keras.optimizers.Optimizer, *, end: End = LOGITS
+) -> Step:
+    """Return `step(images, labels)`, which trains the full network.
+
+    Args:
+        model: A network of logits.
+        optimizer: Built for its trainable variables.
+        end: What was taken off it; says which loss fits.
+    """
     weights, statistics = model.trainable_variables, model.non_trainable_variables
 
     def step(images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         def loss(values: list[Tensor]) -> Any:
-            return plain_loss(model, values, [v.value for v in statistics], images, labels)
+            return plain_loss(model, values, [v.value for v in statistics], images, labels, end)
 
         (_, (new_statistics, figures)), gradients = value_and_gradient(loss, [v.value for v in weights])
         optimizer.apply(gradients, weights)

@@ -111,7 +111,7 @@ def test_it_leaves_with_other_classes(cli, folder: Path, three: Path) -> None:
         ("--pixels 0:1", "--pixels needs --model"),
         (
             "--model {own} --pixels 0:1 --max-flops 0.5",
-            "--pixels must be the scale that the network is built for, but is 0:1 where it takes 0:255 (x / 255); leave",
+            "--pixels must be the scale that the network is built for, but is 0:1 where it takes 0:255 (x / 255)",
         ),
         ("--model {own} --method stamp", "--method stamp needs a reference trained at budgets"),
         ("--model nowhere.keras --max-flops 0.5", "must be a .keras file, but nowhere.keras is not there"),

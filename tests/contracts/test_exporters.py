@@ -147,7 +147,7 @@ def test_the_model_stays_as_it_is(export: Exporter, target: Path) -> None:
 @pytest.mark.parametrize(
     ("class_names", "normalization", "message"),
     [
-        (("a", "b"), NORMALIZATION, r"class_names must hold one name per logit \(3\), but has 2"),
+        (("a", "b"), NORMALIZATION, r"class_names must hold one name per class \(3\), but has 2"),
         (CLASS_NAMES, Normalization((0.5,), (0.2,)), r"one mean and std per image channel \(3\)"),
     ],
     ids=["names", "normalisation"],

@@ -102,6 +102,6 @@ def test_a_folder_of_something_else_is_never_removed(network, pixels, class_name
 
 
 def test_class_names_must_match_the_logits(network, pixels, tmp_path: Path) -> None:
-    with pytest.raises(StampError, match=r"one name per logit \(3\), but has 2"):
+    with pytest.raises(StampError, match=r"one name per class \(3\), but has 2"):
         export_saved_model(network, tmp_path / "out", class_names=("a", "b"), normalization=pixels)
     assert not list(tmp_path.iterdir())
