@@ -73,6 +73,7 @@ setup(
         "jinja2>=3.1",
         "scikit-learn>=1.5",
         "pillow>=11",
+        "msgspec>=0.19",  # one parser with a schema for every JSON file of a run
     ],
     extras_require={
         # Compression of an already pruned network. An extra, because the toolkit brings a second Keras

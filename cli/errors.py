@@ -101,7 +101,7 @@ def interruptible(run_dir: Path) -> Iterator[None]:
             raise
         if any(run_dir.glob("checkpoints/step-*.npz")):
             words = f"the state of the last whole epoch is saved in {run_dir}; continue with --resume"
-        elif run_dir.exists():
+        elif (run_dir / "config.json").exists():
             words = f"no epoch was complete; {run_dir} starts again with --resume"
         else:
             words = "nothing was written"

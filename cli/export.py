@@ -30,21 +30,27 @@ def command(run: Path, exporter: str, target: Path | None) -> None:
 
     RUN is a folder that prune wrote. An earlier export in the same place is replaced, whole or not at all.
     """
+    from stamp_tf.claims import held
+    from stamp_tf.export.record_export import record_export
     from stamp_tf.runs import RunDirectory
 
     directory = RunDirectory(run)
     directory.read_pruned_config()
+    places = {"saved-model": directory.saved_model, "keras": directory.model}
+    target = target or places.get(exporter, directory.path / exporter)
+    if target.resolve().is_relative_to(directory.path.resolve()):
+        click.get_current_context().with_resource(held(directory))
     load_tensorflow()
     from stamp_registry import load
     from stamp_tf.export.pruned_run import load_run
 
     export = load("stamp_tf.exporters", exporter)
     pruned = load_run(run)
-    places = {"saved-model": directory.saved_model, "keras": directory.model}
     written = export(
         pruned.network,
-        target or places.get(exporter, directory.path / exporter),
+        target,
         class_names=pruned.class_names,
         normalization=pruned.normalization,
     )
+    record_export(directory, written)
     say(f"Wrote {written}")

@@ -43,15 +43,20 @@ def command(
 
     RUN is a folder that prune wrote. Its networks and report are replaced at the end.
     """
+    from stamp_tf.claims import held
     from stamp_tf.runs import RunDirectory
 
     directory = RunDirectory(run)
     directory.read_pruned_config()
+    click.get_current_context().with_resource(held(directory))
     load_tensorflow()
-    from stamp_tf.export.continue_run import continue_run, further_training
+    from stamp_tf.export.continue_run import continue_run, finished_report
     from stamp_tf.export.pruned_run import load_run
     from stamp_tf.training.finetune import FinetuneConfig
 
+    if resume and not directory.further_training.config.exists():
+        print_summary(finished_report(directory), directory)
+        return
     pruned = load_run(run)
     dataset = pruned.load_dataset(
         data.dataset, data_dir=data.data_dir, download=data.download, skip_corrupt=data.skip_corrupt
@@ -64,7 +69,7 @@ def command(
         mixed_precision=mixed_precision,
         seed=pruned.config.get("seed", 0) if order_seed is None else order_seed,
     )
-    with Progress() as progress, interruptible(further_training(directory).path):
+    with Progress() as progress, interruptible(directory.further_training.path):
         report = continue_run(
             pruned, dataset, config=config, resume=resume, on_step=progress.of("Fine-tuning")
         )

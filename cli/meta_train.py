@@ -136,11 +136,13 @@ def command(
     Every outer step draws tasks of a few classes from the data set, takes inner steps on each under the masks
     of its own images, and moves network, mask generator and set encoder along the gradient at the end.
     """
+    from stamp_tf.claims import claimed
     from stamp_tf.runs import RunDirectory
 
     assert run.run_dir is not None
     directory = RunDirectory(run.run_dir)
-    directory.check(resume=run.resume, overwrite=run.overwrite)
+    # Held to the end of the command, and given back if it is refused before it has written anything.
+    click.get_current_context().with_resource(claimed(directory, resume=run.resume, overwrite=run.overwrite))
     board = TensorBoard(directory.path) if tensorboard else None
     found = find_source(source, network)
     if data.dataset is None:

@@ -103,12 +103,14 @@ def command(
     score per channel learns which channels a budget keeps. With --mask-generator the masked networks serve
     small tasks drawn from the data set, each with a mask made for its classes.
     """
+    from stamp_tf.claims import claimed
     from stamp_tf.runs import RunDirectory
 
     assert run.run_dir is not None
     assert network.backbone is not None
     directory = RunDirectory(run.run_dir)
-    directory.check(resume=run.resume, overwrite=run.overwrite)
+    # Held to the end of the command, and given back if it is refused before it has written anything.
+    click.get_current_context().with_resource(claimed(directory, resume=run.resume, overwrite=run.overwrite))
     board = TensorBoard(directory.path) if tensorboard else None
     if source is not None:
         find_source(source, network)

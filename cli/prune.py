@@ -4,7 +4,8 @@ import dataclasses
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -134,11 +135,9 @@ def command(
     mask generator expects to be closed go.
     Without --run-dir, the run is written to a new folder in runs/.
     """
-    from stamp_tf.runs import RunDirectory
-
     method = method or ("stamp" if model_file is None else "l1")
-    directory = RunDirectory(_run_dir(run, data, method))
-    directory.check(resume=run.resume, overwrite=run.overwrite)
+    # Held to the end of the command, and given back if it is refused before it has written anything.
+    directory = click.get_current_context().with_resource(_claimed(run, data, method))
     board = TensorBoard(directory.path) if tensorboard else None
     start_from: Any = source
     if model_file is None:
@@ -158,8 +157,10 @@ def command(
 
     load_tensorflow()
     from stamp_tf.export.export_run import export_run, flat_options
+    from stamp_tf.export.report import Report
     from stamp_tf.pruning.config import PruneConfig
     from stamp_tf.pruning.prune import prune
+    from stamp_tf.records import read_record
     from stamp_tf.training.finetune import FinetuneConfig
 
     config = PruneConfig(
@@ -183,6 +184,11 @@ def command(
     start = _Start(directory, record, run)
     if run.resume:
         start()
+        if directory.is_finished:
+            say(f"{directory.path} is finished; nothing was changed.")
+            say("")
+            print_summary(read_record(directory.report_json, Report, remedy="prune again"), directory)
+            return
     with Progress(board) as progress, interruptible(directory.path):
 
         def on_step(phase: str, done: int, total: int, figures: Mapping[str, float]) -> None:
@@ -218,14 +224,28 @@ class _Start:
 
     def __call__(self) -> None:
         if not self._is_done:
-            self._directory.start(self._config, resume=self._run.resume, overwrite=self._run.overwrite)
+            from stamp_tf.claims import start
+
+            start(
+                self._directory,
+                self._config,
+                resume=self._run.resume,
+                overwrite=self._run.overwrite,
+            )
             self._is_done = True
 
 
-def _run_dir(run: RunOptions, data: DatasetOptions, method: str) -> Path:
-    """Return the folder that was asked for, or the next free one in runs/."""
+@contextmanager
+def _claimed(run: RunOptions, data: DatasetOptions, method: str) -> "Iterator[RunDirectory]":
+    """Claim the folder that was asked for, or the next free one in runs/."""
+    from stamp_tf.claims import claimed, claimed_next
+    from stamp_tf.runs import RunDirectory
+
     if run.run_dir is not None:
-        return run.run_dir
+        directory = RunDirectory(run.run_dir)
+        with claimed(directory, resume=run.resume, overwrite=run.overwrite):
+            yield directory
+        return
     if run.resume or run.overwrite:
         raise StampError(
             f"{'--resume' if run.resume else '--overwrite'} needs to know which run, but --run-dir is missing; "
@@ -233,18 +253,18 @@ def _run_dir(run: RunOptions, data: DatasetOptions, method: str) -> Path:
         )
     name = Path((data.dataset or "").rpartition(":")[2]).stem
     stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "data"
-    number = 1
-    while (path := Path("runs") / f"{stem}-{method}-{number}").exists():
-        number += 1
-    return path
+    with claimed_next(Path("runs"), f"{stem}-{method}") as directory:
+        yield directory
 
 
 def _widths(path: Path) -> dict[str, int]:
     """Read the widths of another pruned run."""
-    from stamp_tf.runs import RunDirectory, read_json
+    from stamp_tf.records import read_record
+    from stamp_tf.runs import RunDirectory
+    from stamp_tf.schemas import Masks
 
-    widths = read_json(RunDirectory(path).masks).get("widths")
-    if not isinstance(widths, dict):
+    widths = read_record(RunDirectory(path).masks, Masks, remedy="name another with --widths").widths
+    if not widths:
         raise StampError(
             f"--widths must name a pruned run, but the masks of {path} hold no widths; name another."
         )

@@ -40,7 +40,7 @@ class TensorBoard:
     def write(self, phase: str, step: int, figures: Mapping[str, float]) -> None:
         """Write the figures of a step."""
         self._waiting += [(f"{phase}/{name}".lower(), step, value) for name, value in figures.items()]
-        if not self._run_dir.is_dir():
+        if not (self._run_dir / "config.json").exists():
             return
         import tensorflow as tf
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
-import json
+import logging
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import numpy as np
 
+from stamp_tf.archives import UNREADABLE, array_names, read_array
 from stamp_tf.errors import StampError
-from stamp_tf.runs import write_bytes_atomic
+from stamp_tf.files import write_bytes_atomic
+from stamp_tf.records import check, decode, encode
 
 if TYPE_CHECKING:
     import keras
@@ -20,17 +23,13 @@ if TYPE_CHECKING:
 _METADATA = "metadata"
 _FORMAT = "stamp-tf-1"
 _NUM_KEPT = 2
-# What numpy and zipfile raise for bytes that are no archive of arrays.
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    RuntimeError,
-    zipfile.BadZipFile,
-)
+logger = logging.getLogger(__name__)
+
+
+class _Step(msgspec.Struct):
+    """What the description of a run's state says at least."""
+
+    step: Annotated[int, msgspec.Meta(ge=0)]
 
 
 def save_state(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> None:
@@ -41,7 +40,7 @@ def save_state(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[s
         arrays: Values by name.
         metadata: JSON content that says what the arrays are.
     """
-    description = json.dumps({"format": _FORMAT, **metadata}).encode()
+    description = encode({"format": _FORMAT, **metadata})
     buffer = io.BytesIO()
     content: dict[str, Any] = {_METADATA: np.frombuffer(description, np.uint8), **arrays}
     np.savez(buffer, **content)
@@ -78,21 +77,27 @@ def load_metadata(path: Path) -> dict[str, Any]:
 
 def _read(path: Path, wanted: Iterable[str] | None) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Return the wanted arrays, all for None, and the description."""
+    damaged = StampError(
+        f"A checkpoint must be a complete file that stamp-tf wrote, but {path} is truncated or something else; "
+        "use another one."
+    )
     try:
-        # An open file, because numpy does not close what it fails to read.
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            names = [name for name in file.files if name != _METADATA] if wanted is None else wanted
-            arrays = {name: file[name] for name in names}
-            metadata = json.loads(file[_METADATA].tobytes())
+        if path.exists() and not path.is_file():
+            raise damaged
+        with zipfile.ZipFile(path) as file:
+            names = [name for name in array_names(file) if name != _METADATA] if wanted is None else wanted
+            arrays = {name: read_array(file, name) for name in names}
+            description = read_array(file, _METADATA).tobytes()
     except FileNotFoundError:
         raise StampError(
             f"A checkpoint must exist, but there is no {path}; check --from or the run."
         ) from None
-    except _UNREADABLE:
-        raise StampError(
-            f"A checkpoint must be a complete file that stamp-tf wrote, but {path} is truncated or something else; "
-            "use another one."
-        ) from None
+    except UNREADABLE:
+        raise damaged from None
+    try:
+        metadata = decode(description, object, source=path, remedy="make it anew")
+    except StampError:
+        raise damaged from None
     if not isinstance(metadata, dict) or metadata.pop("format", None) != _FORMAT:
         raise StampError(f"A checkpoint must be of the format {_FORMAT}, but {path} is not; make it anew.")
     return arrays, metadata
@@ -115,11 +120,26 @@ def save_step(folder: Path, step: int, arrays: Mapping[str, np.ndarray], metadat
 def load_last_step(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
     """Return the last saved state, or None if there is none yet.
 
+    Files are written whole, so that a damaged one was changed afterwards. The one before it then takes its place,
+    with a warning: what was learnt since is learnt again.
+
     Raises:
-        StampError: If the newest file is damaged; files are written whole, so it was changed afterwards.
+        StampError: If no state can be read.
     """
-    files = sorted(folder.glob("step-*.npz"))
-    return load_state(files[-1]) if files else None
+    files = sorted(folder.glob("step-*.npz"), reverse=True)
+    for index, path in enumerate(files):
+        try:
+            arrays, metadata = load_state(path)
+            check(metadata, _Step, source=path, remedy="start anew with --overwrite")
+        except StampError:
+            if index + 1 == len(files):
+                raise
+            logger.warning(
+                "Warning: %s is damaged; going on from the state before it, %s.", path, files[index + 1].name
+            )
+            continue
+        return arrays, metadata
+    return None
 
 
 def optimizer_arrays(prefix: str, optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:

@@ -1,14 +1,18 @@
-"""Every file name of a run directory, and the writes that survive a kill at any instant."""
+"""Every file name of a run directory, and what its options say."""
 
-import json
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from stamp_tf.errors import StampError
+from stamp_tf.files import remove
+from stamp_tf.locks import locked
+from stamp_tf.records import encode, read_json
+from stamp_tf.schemas import RunConfig
 
 
 @dataclass(frozen=True)
@@ -69,63 +73,56 @@ class RunDirectory:
         """The same figures as a self-contained page with pictures."""
         return self.path / "report.html"
 
-    def check(self, *, overwrite: bool = False, resume: bool = False) -> None:
-        """Refuse a folder that `create` would refuse, and leave everything as it is.
+    @property
+    def exports(self) -> Path:
+        """Which files `export` put into the folder."""
+        return self.path / "exports.json"
 
-        Args:
-            overwrite: As in `create`.
-            resume: As in `create`.
+    @property
+    def tensorboard(self) -> Path:
+        """Figures of every step for TensorBoard."""
+        return self.path / "tensorboard"
 
-        Raises:
-            StampError: If the folder is not empty and may not be used, or it cannot be written.
+    @property
+    def further_training(self) -> "RunDirectory":
+        """Where `finetune` keeps its states, and at the end builds what will replace the files of the run."""
+        return RunDirectory(self.path / "further_training")
+
+    @property
+    def finished_training(self) -> "RunDirectory":
+        """What `further_training` is called once it is complete; see `settle`."""
+        return RunDirectory(self.path / "finished_training")
+
+    def settle(self) -> bool:
+        """Put the files of a complete `finetune` in the place of the run's own; return whether there was one.
+
+        The folder that they were built in got its name in one step. From then on nothing is computed: whatever was
+        not moved yet is moved now, so that a kill at any instant leaves something that this method completes.
         """
-        made = []
-        try:
-            occupied = self.path.exists() and any(self.path.iterdir())
-            if occupied and not (resume or overwrite):
-                raise StampError(
-                    f"--run-dir must be new or empty, but {self.path} is not; "
-                    "choose another, or add --resume or --overwrite."
-                )
-            if occupied and not self.config.exists():
-                raise StampError(
-                    f"--{'resume' if resume else 'overwrite'} only takes a folder that a run wrote, but {self.path} "
-                    "has no config.json; empty it yourself or choose another --run-dir."
-                )
-            # Only trying tells whether a folder can be written: an administrator passes every question.
-            for folder in reversed((self.path, *self.path.parents)):
-                if not folder.exists():
-                    folder.mkdir()
-                    made.append(folder)
-            probe = self.path / ".writable"
-            probe.write_bytes(b"")
-            probe.unlink()
-        except (NotADirectoryError, FileExistsError):
-            raise StampError(
-                f"--run-dir must be a folder, but {self.path} is a file or below one; choose another."
-            ) from None
-        except OSError as error:
-            raise StampError(
-                f"--run-dir must be writable, but {self.path} gave '{error.strerror}'; choose another folder."
-            ) from None
-        finally:
-            for folder in reversed(made):
-                folder.rmdir()
+        done = self.finished_training
+        if not done.path.is_dir():
+            return False
+        for built, place in zip(done._results, self._results, strict=True):
+            if built.is_dir() and place.is_dir():
+                # Two steps, as an exchange that is done twice would undo itself.
+                old = done.path / "replaced"
+                remove(old)
+                os.replace(place, old)
+            if built.exists():
+                os.replace(built, place)
+        remove(done.path)
+        return True
 
-    def create(self, *, overwrite: bool = False, resume: bool = False) -> None:
-        """Make the folder, refusing one that already holds something.
+    @property
+    def _results(self) -> tuple[Path, ...]:
+        """What training further replaces; the report last, as everywhere."""
+        return self.model, self.saved_model, self.metrics, self.report_html, self.report_json
 
-        Args:
-            overwrite: Empty a folder that exists (only one that a run wrote).
-            resume: Accept a folder that a run wrote as it is.
-
-        Raises:
-            StampError: If the folder is not empty and neither flag is set, or it cannot be written.
-        """
-        self.check(overwrite=overwrite, resume=resume)
-        if overwrite and not resume and self.path.exists():
-            shutil.rmtree(self.path)
-        self.path.mkdir(parents=True, exist_ok=True)
+    @property
+    def is_finished(self) -> bool:
+        """Whether everything that the run was started for is there."""
+        is_prune = self.read_config()["command"] == "prune"
+        return (self.report_json if is_prune else self.reference).exists()
 
     def check_options(self, config: Mapping[str, Any]) -> None:
         """Compare the options of a run that is to go on with those it was started with.
@@ -136,7 +133,7 @@ class RunDirectory:
         Raises:
             StampError: If they differ; it names them.
         """
-        before, now = self.read_config(), json.loads(json.dumps(config))
+        before, now = self.read_config(), msgspec.json.decode(encode(config))
         changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
         if changed:
             raise StampError(
@@ -145,30 +142,13 @@ class RunDirectory:
                 + "; repeat them, or start anew with --overwrite."
             )
 
-    def start(self, config: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
-        """Make the folder and record the options, or check that a resumed run has the same ones.
-
-        Args:
-            config: The resolved options, JSON content.
-            resume: Go on with a run that is there.
-            overwrite: Empty a folder that a run wrote.
-
-        Raises:
-            StampError: If the folder is in use, cannot be written, or its run had other options.
-        """
-        self.create(overwrite=overwrite, resume=resume)
-        if resume and self.config.exists():
-            self.check_options(config)
-        else:
-            write_json_atomic(self.config, config)
-
     def read_config(self) -> dict[str, Any]:
         """Return the resolved options of a run.
 
         Raises:
             StampError: If the folder is no run of ours.
         """
-        return read_json(self.config)
+        return read_json(self.config, RunConfig)
 
     def read_pruned_config(self) -> dict[str, Any]:
         """Return the resolved options of a run that holds a pruned network.
@@ -176,6 +156,10 @@ class RunDirectory:
         Raises:
             StampError: If the folder is no run of ours, or holds no pruned network.
         """
+        if self.finished_training.path.is_dir():
+            # What a killed `finetune` had decided comes first, or else network and report do not fit.
+            with locked(self.path):
+                self.settle()
         config = self.read_config()
         if not self.model.exists():
             remedy = (
@@ -187,71 +171,3 @@ class RunDirectory:
                 f"RUN must hold a pruned network, but {self.path} has no {self.model.name}; {remedy}."
             )
         return config
-
-
-def write_bytes_atomic(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all.
-
-    Args:
-        path: The file; its folder must exist.
-        data: The content.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_json_atomic(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file whole or not at all."""
-    write_bytes_atomic(path, (json.dumps(content, indent=2) + "\n").encode())
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file of a run.
-
-    Raises:
-        StampError: If the file is missing or is no JSON.
-    """
-    try:
-        return json.loads(path.read_text())
-    except (FileNotFoundError, NotADirectoryError):
-        raise StampError(
-            f"{path.parent} must be a run directory, but it has no {path.name}; check the path."
-        ) from None
-    except (UnicodeDecodeError, json.JSONDecodeError):
-        raise StampError(
-            f"{path} must be JSON written by stamp-tf, but it cannot be read; check the path."
-        ) from None
-
-
-def append_jsonl(path: Path, record: Mapping[str, Any]) -> None:
-    """Append one record to a file of JSON lines."""
-    with open(path, "a") as file:
-        file.write(json.dumps(record) + "\n")
-
-
-def trim_jsonl(path: Path, counter: str, last: int) -> None:
-    """Drop what a killed run recorded behind the state that it goes on from.
-
-    Args:
-        path: A file of JSON lines; it need not exist.
-        counter: Field that counts steps or epochs; records without it go too.
-        last: The count of that state.
-    """
-    if not path.exists():
-        return
-    kept = []
-    for line in path.read_text().splitlines():
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:  # a kill in the middle of the last line
-            continue
-        if record.get(counter, last + 1) <= last:
-            kept.append(line + "\n")
-    write_bytes_atomic(path, "".join(kept).encode())

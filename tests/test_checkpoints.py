@@ -155,11 +155,29 @@ def test_the_last_two_steps_are_kept(tmp_path: Path) -> None:
     assert metadata == {"note": "n", "step": 100}
 
 
-def test_a_damaged_last_step_is_refused(tmp_path: Path) -> None:
+def test_a_damaged_last_step_falls_back_to_the_one_before(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     for step in (1, 2):
         save_step(tmp_path, step, {}, {})
     (tmp_path / "step-00000002.npz").write_bytes(b"")
-    with pytest.raises(StampError, match=r"step-00000002\.npz is truncated"):
+    assert load_last_step(tmp_path) == ({}, {"step": 1})
+    (line,) = caplog.messages
+    assert line.startswith("Warning: ")
+    assert "step-00000002.npz is damaged; going on from the state before it, step-00000001.npz" in line
+
+
+def test_a_state_that_does_not_count_its_steps_is_damaged(tmp_path: Path) -> None:
+    save_step(tmp_path, 1, {}, {})
+    save_state(tmp_path / "step-00000002.npz", {}, {"step": "two"})
+    assert load_last_step(tmp_path) == ({}, {"step": 1})
+
+
+def test_states_that_are_all_damaged_are_refused(tmp_path: Path) -> None:
+    for step in (1, 2):
+        save_step(tmp_path, step, {}, {})
+        (tmp_path / f"step-{step:08d}.npz").write_bytes(b"")
+    with pytest.raises(StampError, match=r"step-00000001\.npz is truncated"):
         load_last_step(tmp_path)
 
 

@@ -15,17 +15,8 @@ import pytest
 # From the bottom to the top. A part may import parts of its own tier and of those below it.
 TIERS = (
     {
-        "errors",
-        "finite",
-        "notation",
-        "printable",
-        "fields",
-        "seeds",
-        "runs",
-        "checkpoints",
-        "schedules",
-        "ends",
-        "losses",
+        *("errors", "notation", "printable", "fields", "seeds", "runs", "checkpoints", "schedules", "losses"),
+        *("archives", "claims", "ends", "files", "finite", "locks", "overwriting", "records", "schemas"),
     },
     {"data"},
     {"layers", "channels"},

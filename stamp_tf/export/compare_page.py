@@ -12,7 +12,8 @@ from stamp_tf.export.comparison import Comparison
 from stamp_tf.export.staging import staged
 from stamp_tf.export.strips import tick_path
 from stamp_tf.export.template import render
-from stamp_tf.runs import write_bytes_atomic, write_json_atomic
+from stamp_tf.files import write_bytes_atomic
+from stamp_tf.records import write_json_atomic
 
 JSON, HTML = "compare.json", "compare.html"
 _SHARED, _SOME, _OWN = "var(--accent)", "var(--some)", "var(--second)"

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
+import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from stamp_tf.claims import held, start
 from stamp_tf.data import DataSet
-from stamp_tf.errors import DivergenceError
+from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.export.export_run import export_networks
 from stamp_tf.export.page import write_report
 from stamp_tf.export.pruned_run import PrunedRun, load_run
-from stamp_tf.export.report import CurvePoint, Report, report_from_json
-from stamp_tf.runs import RunDirectory, read_json
+from stamp_tf.export.report import CurvePoint, Report
+from stamp_tf.records import read_record
+from stamp_tf.runs import RunDirectory
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.finetune import EpochRecord, FinetuneConfig, finetune
+
+logger = logging.getLogger(__name__)
 
 _RATE = 0.01
 
@@ -31,8 +36,8 @@ def continue_run(
 ) -> Report:
     """Fine-tune further, then replace the run's networks and report.
 
-    Until the end the run's files stay as they were; the states on the way lie in a folder of their own, which
-    goes once they are no longer needed.
+    Until the end the run's files stay as they were; the states on the way, and the new files, lie in a folder of
+    their own. A kill leaves either the run as it was, with states to go on from, or the new one.
 
     Args:
         run: A run directory of `prune`, or what `load_run` returned.
@@ -48,18 +53,60 @@ def continue_run(
     Raises:
         StampError: If there is no complete run, or its data set or state does not fit.
     """
-    run = run if isinstance(run, PrunedRun) else load_run(run)
+    path = run.run.path if isinstance(run, PrunedRun) else Path(run)
+    directory = RunDirectory(path)
+    directory.read_pruned_config()
+    with held(directory):
+        # Where the file system has no locks, nobody has done it yet.
+        directory.settle()
+        pruned = run if isinstance(run, PrunedRun) else load_run(path)
+        return _continue(pruned, dataset, config=config, resume=resume, on_step=on_step)
+
+
+def finished_report(run: RunDirectory) -> Report:
+    """Return the report of a run whose further training is complete, for a command that is to go on with it.
+
+    Args:
+        run: The run.
+
+    Raises:
+        StampError: If no further training was begun.
+    """
+    report = read_record(run.report_json, Report, remedy="prune again")
+    epochs = run.read_config().get("epochs") or 0
+    if not report.curve or report.curve[-1].epoch <= epochs:
+        raise StampError(
+            f"--resume needs an interrupted finetune, but none was begun in {run.path}; leave --resume out."
+        )
+    logger.info("%s is finished; nothing was changed.", run.path)
+    return report
+
+
+def _continue(
+    run: PrunedRun,
+    dataset: DataSet | str | None,
+    *,
+    config: FinetuneConfig | None,
+    resume: bool,
+    on_step: Callable[[int, int, Mapping[str, float]], None] | None,
+) -> Report:
+    """Fine-tune in a folder that is held, see `continue_run`."""
+    way = run.run.further_training
+    if resume and not way.config.exists():
+        return finished_report(run.run)
     config = config or FinetuneConfig()
     config = dataclasses.replace(
         config,
         learning_rate=_RATE if config.learning_rate is None else config.learning_rate,
         clip_norm=run.config.get("clip_norm") if config.clip_norm is None else config.clip_norm,
     )
-    report = report_from_json(read_json(run.run.report_json))
+    report = read_record(run.run.report_json, Report, remedy="prune again")
     if not isinstance(dataset, DataSet):
         dataset = run.load_dataset(dataset)
-    way = further_training(run.run)
-    way.start({**dataset.describe(), **asdict(config)}, resume=resume, overwrite=not resume)
+    if not resume and any(way.checkpoints.glob("step-*.npz")):
+        logger.warning("Warning: the interrupted finetune in %s is thrown away.", run.run.path)
+    options = {"command": "finetune", **dataset.describe(), **asdict(config)}
+    start(way, options, resume=resume, overwrite=not resume)
     try:
         records = finetune(
             run.model,
@@ -76,19 +123,16 @@ def continue_run(
     report = _continued(report, records, accuracy)
     export_networks(
         run.network,
-        run.run,
+        way,
         class_names=run.class_names,
         normalization=run.normalization,
         curve=report.curve,
     )
-    write_report(report, run.run)
-    shutil.rmtree(way.path)
+    write_report(report, way)
+    # The one step that decides: before it the run is as it was, after it all that is left to do is to move files.
+    os.replace(way.path, run.run.finished_training.path)
+    run.run.settle()
     return report
-
-
-def further_training(run: RunDirectory) -> RunDirectory:
-    """Return where a run keeps the states of training that goes on."""
-    return RunDirectory(run.path / "further_training")
 
 
 def _continued(report: Report, records: Sequence[EpochRecord], accuracy: float) -> Report:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 import keras
 
 from stamp_tf.backbones.end import put_back
+from stamp_tf.claims import check, held
 from stamp_tf.errors import StampError
 from stamp_tf.export.contract import PixelNormalization
 from stamp_tf.export.keras_file import export_keras
@@ -24,11 +24,14 @@ from stamp_tf.export.rows import group_rows, layer_rows, speed_rows
 from stamp_tf.export.run_masks import limits_in_words
 from stamp_tf.export.saved_model import export_saved_model
 from stamp_tf.fields import as_path
+from stamp_tf.files import write_bytes_atomic
 from stamp_tf.meta.fingerprint import fingerprint
 from stamp_tf.meta.transfer import transfer_weights
+from stamp_tf.overwriting import contents
 from stamp_tf.pruning.config import PruneConfig
 from stamp_tf.pruning.prune import PruneResult
-from stamp_tf.runs import RunDirectory, write_bytes_atomic, write_json_atomic
+from stamp_tf.records import encode, write_json_atomic
+from stamp_tf.runs import RunDirectory
 from stamp_tf.training.speed import describe_device, measure_speed
 
 _PACKAGES = ("stamp-tf", "tensorflow", "keras", "numpy")
@@ -72,36 +75,38 @@ def export_run(
             f"result must be what stamp_tf.prune returned, but is of type {type(result).__name__}; prune first."
         )
     run = RunDirectory(as_path(run_dir, "run_dir"))
-    run.create(resume=True)
-    if not run.config.exists():
-        write_json_atomic(run.config, _config_of(result))
-    started = time.perf_counter()
-    write_json_atomic(run.masks, _masks(result))
-    curve = tuple(CurvePoint(**asdict(record)) for record in result.records)
-    export_networks(
-        result.model,
-        run,
-        class_names=result.dataset.class_names,
-        normalization=result.normalization,
-        curve=curve,
-    )
-    seconds = time.perf_counter() - started
-    rows: Sequence[SpeedRow] = ()
-    if speed:
-        full = result.reference.backbone.build(num_classes=result.dataset.num_classes)
-        transfer_weights(result.reference.model, full)
-        measured = measure_speed(
-            {"full": put_back(full, result.reference.backbone.end), "pruned": result.model},
-            batch_sizes=batch_sizes,
-            training_batch_sizes=training_batch_sizes,
-            repeats=repeats,
-            max_seconds=max_seconds,
+    with held(run):
+        if contents(run.path):
+            check(run, resume=True)
+        else:
+            write_json_atomic(run.config, _config_of(result))
+        started = time.perf_counter()
+        write_json_atomic(run.masks, _masks(result))
+        curve = tuple(CurvePoint(**asdict(record)) for record in result.records)
+        export_networks(
+            result.model,
+            run,
+            class_names=result.dataset.class_names,
+            normalization=result.normalization,
+            curve=curve,
         )
-        rows = speed_rows(measured, "full", "pruned")
-    times = {**result.times, "export": seconds}
-    report = _report(result, rows, times, curve, dollars_per_hour, command)
-    write_report(report, run)
-    return report
+        seconds = time.perf_counter() - started
+        rows: Sequence[SpeedRow] = ()
+        if speed:
+            full = result.reference.backbone.build(num_classes=result.dataset.num_classes)
+            transfer_weights(result.reference.model, full)
+            measured = measure_speed(
+                {"full": put_back(full, result.reference.backbone.end), "pruned": result.model},
+                batch_sizes=batch_sizes,
+                training_batch_sizes=training_batch_sizes,
+                repeats=repeats,
+                max_seconds=max_seconds,
+            )
+            rows = speed_rows(measured, "full", "pruned")
+        times = {**result.times, "export": seconds}
+        report = _report(result, rows, times, curve, dollars_per_hour, command)
+        write_report(report, run)
+        return report
 
 
 def export_networks(
@@ -123,7 +128,7 @@ def export_networks(
     """
     export_keras(model, run.model, class_names=class_names, normalization=normalization)
     export_saved_model(model, run.saved_model, class_names=class_names, normalization=normalization)
-    lines = "".join(json.dumps(asdict(point)) + "\n" for point in curve)
+    lines = "".join(encode(asdict(point)).decode() for point in curve)
     write_bytes_atomic(run.metrics, lines.encode())
 
 

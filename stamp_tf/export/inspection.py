@@ -19,7 +19,9 @@ from stamp_tf.meta.network_file import load_network
 from stamp_tf.meta.pixel_choice import choose_pixels
 from stamp_tf.meta.pixel_scale import find_scale
 from stamp_tf.meta.reference import BackboneConfig, Reference, load_reference
-from stamp_tf.runs import RunDirectory, read_json
+from stamp_tf.records import read_json
+from stamp_tf.runs import RunDirectory
+from stamp_tf.schemas import Masks
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def inspect(network: keras.Model | Reference | str | Path) -> Inspection:
         reference = load_reference(run.reference)
         mask = np.ones(reference.channel_map.num_channels)
         return _inspection(str(run.path), reference.model, reference.channel_map, mask)
-    content = read_json(run.masks)
+    content = read_json(run.masks, Masks, remedy="prune again")
     try:
         model = BackboneConfig.from_config(content["backbone"]).build()
         channel_map = trace_channels(model)

@@ -9,10 +9,13 @@ from typing import Any
 
 import keras
 
+from stamp_tf.archives import UNREADABLE, check_sizes
 from stamp_tf.errors import StampError
 from stamp_tf.export.contract import PixelNormalization, check_exportable
 from stamp_tf.export.plain import custom_objects, plain_copy
 from stamp_tf.export.staging import staged
+from stamp_tf.records import check, decode
+from stamp_tf.schemas import Card
 
 _log = logging.getLogger(__name__)
 _CARD = "input_and_classes.json"
@@ -81,10 +84,20 @@ def read_card(path: Path) -> dict[str, Any]:
     Raises:
         StampError: If the file is missing, truncated or not ours.
     """
+    if path.is_dir() or (path.exists() and not path.is_file()):
+        raise StampError(
+            f"path must be a .keras file written by stamp-tf, but {path} is not; check the path."
+        )
     try:
         with zipfile.ZipFile(path) as archive:
-            return json.loads(archive.read(_CARD))
-    except (OSError, KeyError, zipfile.BadZipFile):
+            check_sizes(archive, source=path, remedy="prune again")
+            data = archive.read(_CARD)
+    except StampError:
+        raise
+    except UNREADABLE:
         raise StampError(
             f"path must be a .keras file written by stamp-tf, but {path} is not; check the path."
         ) from None
+    card = decode(data, dict[str, Any], source=f"{path}, {_CARD},", remedy="prune again")
+    check(card, Card, source=f"{path}, {_CARD},", remedy="prune again")
+    return card

@@ -10,19 +10,22 @@ from stamp_tf.export.report import CurvePoint, Report
 from stamp_tf.export.rows import fold_layers
 from stamp_tf.export.strips import hues, kept_channels
 from stamp_tf.export.template import render
-from stamp_tf.runs import RunDirectory, write_bytes_atomic, write_json_atomic
+from stamp_tf.files import write_bytes_atomic
+from stamp_tf.records import write_json_atomic
+from stamp_tf.runs import RunDirectory
 
 
 def write_report(report: Report, run_directory: RunDirectory) -> None:
-    """Write `report.json` and `report.html`, each whole or not at all.
+    """Write `report.html` and `report.json`, in this order and each whole or not at all.
 
     Args:
         report: The figures.
         run_directory: Where they go; the folder exists.
     """
     page = render_page(report)
-    write_json_atomic(run_directory.report_json, report.to_json())
     write_bytes_atomic(run_directory.report_html, page.encode())
+    # Last, because it says that the run is finished.
+    write_json_atomic(run_directory.report_json, report.to_json())
 
 
 def render_page(report: Report) -> str:

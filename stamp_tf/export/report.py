@@ -1,11 +1,11 @@
 """The figures of one pruning run: small frozen records, to and from JSON."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from stamp_tf.errors import StampError
+from stamp_tf.records import check, finite
 
 SECONDS_PER_HOUR = 3600.0
 
@@ -34,6 +34,8 @@ class GroupRow:
 
     def __post_init__(self) -> None:
         kept = tuple(int(index) for index in self.kept)
+        if self.size < 1:
+            raise StampError(f"size must be at least 1, but group {self.name} has {self.size}; leave it out.")
         if list(kept) != sorted(set(kept)) or (kept and not 0 <= kept[0] <= kept[-1] < self.size):
             raise StampError(
                 f"kept must be rising indices below {self.size}, but group {self.name} has {kept}; "
@@ -65,6 +67,12 @@ class SpeedRow:
     batch_size: int
     full_seconds: float
     pruned_seconds: float
+
+    def __post_init__(self) -> None:
+        if not (self.full_seconds > 0 and self.pruned_seconds > 0):
+            raise StampError(
+                f"seconds must be above 0, but are {self.full_seconds} and {self.pruned_seconds}; measure again."
+            )
 
     @property
     def ratio(self) -> float:
@@ -133,6 +141,8 @@ class Report:
         for name in ("params", "full_params", "flops", "full_flops"):
             if (count := getattr(self, name)) < 1:
                 raise StampError(f"{name} must be at least 1, but is {count}; count the network.")
+        for name in ("speed", "layers", "groups", "curve"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
 
     @property
     def params_fraction(self) -> float:
@@ -174,41 +184,17 @@ class Report:
         content |= {name: value for name, value in asdict(self).items() if name not in content}
         for row, record in zip(content["speed"], self.speed, strict=True):
             row["ratio"] = record.ratio
-        return _finite(content)
+        return finite(content)
 
 
-def report_from_json(content: Mapping[str, Any]) -> Report:
+def report_from_json(content: Mapping[str, Any], *, source: object = "report.json") -> Report:
     """Read a report back, for instance to draw the page again.
 
     Args:
         content: What `Report.to_json` returned; derived figures are counted anew.
+        source: Where it comes from, for messages.
 
     Raises:
         StampError: If it is no report of ours.
     """
-    records: dict[str, Any] = {"speed": SpeedRow, "layers": LayerRow, "groups": GroupRow, "curve": CurvePoint}
-    try:
-        # Runs of before activation memory was counted are still read.
-        content = {"activation_bytes": None, "full_activation_bytes": None, **content}
-        fields = {name: content[name] for name in Report.__dataclass_fields__}
-        for name, record in records.items():
-            rows = [{key: row[key] for key in record.__dataclass_fields__} for row in fields[name]]
-            fields[name] = tuple(record(**row) for row in rows)
-    except (KeyError, TypeError) as error:
-        raise StampError(
-            f"report.json must be written by this version of stamp-tf, but gave {error!r}; prune again."
-        ) from None
-    return Report(**fields)
-
-
-def _finite(value: Any) -> Any:
-    """Replace what JSON has no word for: NaN and infinities by null, NumPy's scalars by plain ones."""
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return value
+    return check(content, Report, source=source, remedy="prune again")

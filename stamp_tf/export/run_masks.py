@@ -10,7 +10,9 @@ from typing import Any
 from stamp_tf.errors import StampError
 from stamp_tf.export.numbers import compact, duration
 from stamp_tf.export.report import GroupRow
-from stamp_tf.runs import RunDirectory, read_json
+from stamp_tf.records import check, read_json
+from stamp_tf.runs import RunDirectory
+from stamp_tf.schemas import Masks
 
 
 @dataclass(frozen=True)
@@ -118,18 +120,12 @@ def read_masks(run_dir: str | Path) -> RunMasks:
         StampError: If it holds no pruned network, or its masks are damaged.
     """
     run = RunDirectory(Path(run_dir))
-    config, content = run.read_pruned_config(), read_json(run.masks)
-    try:
-        backbone = content["backbone"]
-        groups = tuple(
-            GroupRow(name, size, tuple(content["kept"][name])) for name, size in content["sizes"].items()
-        )
-        is_whole = bool(groups) and all(group.kept for group in groups)
-        is_whole = is_whole and {"name", "input_shape", "num_classes", "options"} <= set(backbone)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        is_whole = False
-    if not is_whole:
+    config = run.read_pruned_config()
+    content = read_json(run.masks, Masks, remedy="prune again")
+    masks = check(content, Masks, source=run.masks, remedy="prune again")
+    groups = tuple(GroupRow(name, size, masks.kept.get(name, ())) for name, size in masks.sizes.items())
+    if not groups or not all(group.kept for group in groups):
         raise StampError(
             f"{run.masks} must hold the kept channels of every layer, but does not; prune again."
         )
-    return RunMasks(run, run.path.resolve().name, config, backbone, content.get("reference"), groups)
+    return RunMasks(run, run.path.resolve().name, config, content["backbone"], masks.reference, groups)

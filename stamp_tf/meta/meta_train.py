@@ -17,6 +17,8 @@ import numpy as np
 from stamp_tf.channels import Budget
 from stamp_tf.channels.budget_range import check_budget_range, draw_limits, median_flops
 from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
+from stamp_tf.claims import claimed
+from stamp_tf.claims import start as start_run
 from stamp_tf.data import DataSet, EpisodeSampler, as_dataset
 from stamp_tf.errors import StampError
 from stamp_tf.fields import as_path, check_fields, check_least, overridden
@@ -27,9 +29,10 @@ from stamp_tf.meta.closed_form import closed_form_gradient
 from stamp_tf.meta.divergence import DivergenceWatch, StepPlace, last_state_in_words
 from stamp_tf.meta.inner_loop import task_gradient
 from stamp_tf.meta.objective import Sparsity, StampObjective
-from stamp_tf.meta.reference import Reference, as_reference, assign_arrays, make_layer
+from stamp_tf.meta.reference import Reference, as_reference, assign_arrays, load_reference, make_layer
 from stamp_tf.meta.transfer import transfer_weights
-from stamp_tf.runs import RunDirectory, append_jsonl, trim_jsonl
+from stamp_tf.records import append_jsonl, trim_jsonl
+from stamp_tf.runs import RunDirectory
 from stamp_tf.schedules import step_rate
 from stamp_tf.seeds import check_seed
 
@@ -150,12 +153,29 @@ def meta_train(
     Reference:
         Song et al. 2020, Algorithm 1.
     """
+    config = overridden(config, overrides, kind=MetaTrainConfig)
+    run = RunDirectory(as_path(run_dir, "run_dir"))
+    with claimed(run, resume=resume, overwrite=overwrite):
+        return _meta_train(
+            dataset, reference, run, config=config, resume=resume, overwrite=overwrite, on_step=on_step
+        )
+
+
+def _meta_train(
+    dataset: DataSet | str,
+    reference: Reference | str | Path,
+    run: RunDirectory,
+    *,
+    config: MetaTrainConfig,
+    resume: bool,
+    overwrite: bool,
+    on_step: Callable[[int, int, Mapping[str, float]], None] | None,
+) -> Reference:
+    """Train in a folder that is held, see `meta_train`."""
     from stamp_tf.meta.meta_step import compile_meta_step, make_strategy
 
-    config = overridden(config, overrides, kind=MetaTrainConfig)
     reference = as_reference(reference)
     dataset = as_dataset(dataset, image_shape=reference.backbone.input_shape, seed=config.seed)
-    run = RunDirectory(as_path(run_dir, "run_dir"))
     if tuple(dataset.image_shape) != tuple(reference.backbone.input_shape):
         raise StampError(
             f"--dataset must have the reference's images {reference.backbone.input_shape}, but has "
@@ -169,7 +189,8 @@ def meta_train(
     scope = nullcontext if strategy is None else strategy.scope
     with scope():
         objective = _objective(reference, dataset, config)
-    run.start(
+    start_run(
+        run,
         {
             "command": "meta-train",
             **dataset.describe(),
@@ -179,6 +200,9 @@ def meta_train(
         resume=resume,
         overwrite=overwrite,
     )
+    if run.is_finished:
+        logger.info("%s is finished; nothing was changed.", run.path)
+        return load_reference(run.reference)
     with scope():
         optimizers = [keras.optimizers.Adam(rate) for rate in config.outer_rates]
         for optimizer, part in zip(optimizers, objective.parts.split(objective.variables), strict=True):
@@ -210,7 +234,8 @@ def meta_train(
         for index, optimizer in enumerate(optimizers):
             assign_optimizer(f"optimizer_{index}", optimizer, arrays)
         first = metadata["step"]
-        trim_jsonl(run.metrics, "step", first)
+    # Without a state, too: a kill between the first line and the first state leaves the line.
+    trim_jsonl(run.metrics, "step", first)
 
     # How many steps the newest state on disk has.
     num_saved = first

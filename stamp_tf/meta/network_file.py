@@ -1,7 +1,6 @@
 """A network that somebody else saved: a `.keras` file, loaded in safe mode."""
 
 import importlib
-import json
 import re
 import zipfile
 from collections.abc import Iterator
@@ -11,8 +10,10 @@ from typing import Any
 import keras
 
 import stamp_registry
+from stamp_tf.archives import UNREADABLE, check_sizes
 from stamp_tf.channels.graph import functional_graph
 from stamp_tf.errors import StampError
+from stamp_tf.records import decode
 
 _RULES = "stamp_tf.channel_rules"
 # Keras imports these by itself.
@@ -78,17 +79,23 @@ def import_layers(path: Path) -> None:
 
 def _read_config(path: Path) -> Any:
     """Return the configuration within the file."""
-    if not path.is_file():
+    if path.is_dir() or not path.exists():
         what = "a folder" if path.is_dir() else "not there"
         raise StampError(f"A network must be a .keras file, but {path} is {what}; check the path.")
+    if not path.is_file():
+        raise StampError(f"A network must be a .keras file, but {path} is something else; check the path.")
+    remedy = "save it with model.save('model.keras')"
     try:
         with zipfile.ZipFile(path) as archive:
-            return json.loads(archive.read("config.json"))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
-        pass
-    raise StampError(
-        f"A network must be a .keras file, but {path} cannot be read as one; save it with model.save('model.keras')."
-    )
+            check_sizes(archive, source=path, remedy=remedy)
+            data = archive.read("config.json")
+    except StampError:
+        raise
+    except UNREADABLE:
+        raise StampError(
+            f"A network must be a .keras file, but {path} cannot be read as one; {remedy}."
+        ) from None
+    return decode(data, object, source=f"{path}, config.json,", remedy=remedy, writer="Keras")
 
 
 def _import_plugins(config: Any) -> None:

@@ -13,15 +13,18 @@ import keras
 
 from stamp_tf.channels.budget_range import check_budget_range
 from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
+from stamp_tf.claims import claimed
+from stamp_tf.claims import start as start_run
 from stamp_tf.data import Batches, DataSet, Normalization, as_dataset
 from stamp_tf.data.task_batches import TaskBatches
 from stamp_tf.errors import StampError
 from stamp_tf.fields import as_path, check_fields, check_least, overridden
 from stamp_tf.finite import require_finite
 from stamp_tf.meta.divergence import DivergenceWatch, StepPlace, last_state_in_words
-from stamp_tf.meta.reference import BackboneConfig, Reference, as_reference, assign_arrays
+from stamp_tf.meta.reference import BackboneConfig, Reference, as_reference, assign_arrays, load_reference
 from stamp_tf.meta.transfer import transfer_weights
-from stamp_tf.runs import RunDirectory, append_jsonl, trim_jsonl
+from stamp_tf.records import append_jsonl, trim_jsonl
+from stamp_tf.runs import RunDirectory
 from stamp_tf.schedules import cosine_rate
 from stamp_tf.seeds import check_seed
 from stamp_tf.training.budget_stage import BudgetStage
@@ -125,11 +128,28 @@ def pretrain(
         StampError: If the run directory is in use or was made with other options.
         DivergenceError: If the loss, the gradients or a weight is no longer finite.
     """
+    config = overridden(config, overrides, kind=PretrainConfig)
+    run = RunDirectory(as_path(run_dir, "run_dir"))
+    with claimed(run, resume=resume, overwrite=overwrite):
+        return _pretrain(
+            dataset, run, start=start, config=config, resume=resume, overwrite=overwrite, on_step=on_step
+        )
+
+
+def _pretrain(
+    dataset: DataSet | str,
+    run: RunDirectory,
+    *,
+    start: Reference | str | Path | None,
+    config: PretrainConfig,
+    resume: bool,
+    overwrite: bool,
+    on_step: Callable[[int, int, Mapping[str, float]], None] | None,
+) -> Reference:
+    """Train in a folder that is held, see `pretrain`."""
     from stamp_tf.training.reference_steps import compile_plain_step, make_weight_optimizer
 
-    config = overridden(config, overrides, kind=PretrainConfig)
     dataset = as_dataset(dataset, image_shape=_IMAGE_SHAPE, seed=config.seed)
-    run = RunDirectory(as_path(run_dir, "run_dir"))
     backbone = BackboneConfig(
         config.backbone, dataset.image_shape, dataset.num_classes, dict(config.backbone_options)
     )
@@ -163,7 +183,15 @@ def pretrain(
     plain_step = compile_plain_step(model, optimizer)
     # Before the run directory, because it refuses what it cannot use.
     stage = _budget_stage(reference, optimizer, dataset, config)
-    run.start({"command": "pretrain", **dataset.describe(), **options}, resume=resume, overwrite=overwrite)
+    start_run(
+        run,
+        {"command": "pretrain", **dataset.describe(), **options},
+        resume=resume,
+        overwrite=overwrite,
+    )
+    if run.is_finished:
+        logger.info("%s is finished; nothing was changed.", run.path)
+        return load_reference(run.reference)
     num_epochs = config.epochs + config.budget_epochs
     num_steps = num_epochs * len(batches)
 
@@ -174,7 +202,8 @@ def pretrain(
         assign_optimizer("optimizer", optimizer, arrays)
         stage.assign(arrays, path=run.checkpoints)
         first_epoch = metadata["step"]
-        trim_jsonl(run.metrics, "epoch", first_epoch)
+    # Without a state, too: a kill between the first line and the first state leaves the line.
+    trim_jsonl(run.metrics, "epoch", first_epoch)
 
     # How many epochs are whole and saved.
     num_saved = first_epoch
@@ -229,8 +258,9 @@ def pretrain(
         num_images=len(dataset.test),
         remedy=f"the learning rate was {config.learning_rate:g}, try a smaller --learning-rate",
     )
-    reference.save(run.reference)
     append_jsonl(run.metrics, {"final": reference.description["figures"]})
+    # Last, because it says that the run is finished.
+    reference.save(run.reference)
     return reference
 
 

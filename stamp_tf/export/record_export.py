@@ -1,0 +1,23 @@
+"""Which files `export` put into a run's folder: those that may go when the run is overwritten."""
+
+from pathlib import Path
+
+from stamp_tf.records import read_record, write_json_atomic
+from stamp_tf.runs import RunDirectory
+from stamp_tf.schemas import Exports
+
+
+def record_export(run: RunDirectory, written: Path) -> None:
+    """Note an export in a run's `exports.json`; one that lies elsewhere, or in its usual place, is not noted.
+
+    Args:
+        run: The run; the caller holds its folder.
+        written: The file or folder that was written.
+    """
+    folder, written = run.path.resolve(), Path(written).resolve()
+    if not written.is_relative_to(folder) or written in (run.model.resolve(), run.saved_model.resolve()):
+        return
+    files = written.rglob("*") if written.is_dir() else [written]
+    known = read_record(run.exports, Exports).files if run.exports.exists() else ()
+    paths = {path.relative_to(folder).as_posix() for path in files if not path.is_dir()}
+    write_json_atomic(run.exports, {"files": sorted({*known, *paths})})

@@ -1,0 +1,68 @@
+"""Throwing a run away: what a run of ours wrote goes, file by file; what else lies in its folder stays."""
+
+import logging
+from pathlib import Path, PurePath
+
+from stamp_tf.files import is_leftover, remove_if_empty
+from stamp_tf.locks import LOCK
+from stamp_tf.records import read_record
+from stamp_tf.runs import RunDirectory
+from stamp_tf.schemas import Exports
+
+logger = logging.getLogger(__name__)
+
+_MOST_NAMED = 3
+
+
+def clear(run: RunDirectory) -> None:
+    """Remove what a run wrote, file by file, all but its `config.json`; what else there is stays.
+
+    What says that a run is finished goes first, so that a kill in between leaves a run that is not.
+    """
+    exported = read_record(run.exports, Exports).files if run.exports.exists() else ()
+    for path in (
+        *(run.report_json, run.reference, run.masks, run.model, run.report_html, run.metrics),
+        *run.checkpoints.glob("step-*.npz"),
+        *run.checkpoints.glob("proposal.npz"),
+        *run.tensorboard.glob("events.out.tfevents.*"),
+        *_saved_model_files(run.saved_model),
+        *(run.path / name for name in exported if _is_inside(name)),
+        run.exports,
+    ):
+        if path.is_file() or path.is_symlink():
+            path.unlink()
+    for nested in (run.further_training, run.finished_training):
+        if nested.path.is_dir():
+            clear(nested)
+            nested.config.unlink(missing_ok=True)
+    folders = {(run.path / name).parent for name in exported if _is_inside(name)} - {run.path}
+    for folder in (
+        *sorted(folders, reverse=True),
+        *(run.saved_model / name for name in ("variables", "assets", "assets.extra")),
+        *(run.saved_model, run.checkpoints, run.tensorboard),
+        *(run.further_training.path, run.finished_training.path),
+    ):
+        remove_if_empty(folder)
+    if left := sorted(contents(run.path) - {run.config.name}):
+        more = f" and {len(left) - _MOST_NAMED} more" if len(left) > _MOST_NAMED else ""
+        logger.info("Left in %s, as no run wrote it: %s%s.", run.path, ", ".join(left[:_MOST_NAMED]), more)
+
+
+def contents(folder: Path) -> set[str]:
+    """Return the names in a folder, without those of a lock and of what a killed process left half-built."""
+    return {entry.name for entry in folder.iterdir() if entry.name != LOCK and not is_leftover(entry.name)}
+
+
+def _saved_model_files(folder: Path) -> list[Path]:
+    """Return what TensorFlow writes into a SavedModel, and what is ours in it."""
+    return [
+        *(folder / name for name in ("saved_model.pb", "fingerprint.pb", "assets.extra/class_names.json")),
+        *folder.glob("variables/variables.*"),
+        *folder.glob("assets/*"),
+    ]
+
+
+def _is_inside(name: str) -> bool:
+    """Return whether a recorded path stays within the folder that it is relative to."""
+    path = PurePath(name)
+    return not path.is_absolute() and ".." not in path.parts

@@ -1,0 +1,73 @@
+"""What the JSON files of a run must hold, field by field; what a field is not named for here is left alone."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+COMMANDS = ("pretrain", "meta-train", "prune", "finetune")
+
+Count = Annotated[int, Meta(ge=0)]
+Number = float | int
+
+
+class NetworkConfig(msgspec.Struct, frozen=True):
+    """How to build a network again, see `stamp_tf.meta.backbone_config`."""
+
+    name: str
+    input_shape: tuple[Annotated[int, Meta(ge=1)], ...]
+    num_classes: Annotated[int, Meta(ge=1)]
+    options: dict[str, Any]
+    architecture: dict[str, Any] | None = None
+    head: str | None = None
+
+
+class NamedNetwork(msgspec.Struct, frozen=True):
+    """Which network a run was started with."""
+
+    name: str
+    options: dict[str, Any] = {}
+
+
+class RunConfig(msgspec.Struct, frozen=True):
+    """`config.json`: the options of any command that makes a run. Each command adds further ones."""
+
+    command: Literal["pretrain", "meta-train", "prune", "finetune"]
+    dataset: str
+    seed: Count = 0
+    data_dir: str | None = None
+    train_size: Count | None = None
+    skip_corrupt: bool = False
+    flip: bool = True
+    backbone: str | NamedNetwork | None = None
+    method: str | None = None
+    epochs: Count | None = None
+    keep_params: Number | None = None
+    max_flops: Number | None = None
+    max_memory: Number | None = None
+    max_latency: Number | None = None
+    clip_norm: Number | None = None
+
+
+class Masks(msgspec.Struct, frozen=True):
+    """`masks.json`: which channels a run kept, and of which network."""
+
+    backbone: NetworkConfig
+    sizes: dict[str, Count]
+    kept: dict[str, tuple[Count, ...]]
+    widths: dict[str, Count] = {}
+    reference: str | None = None
+
+
+class Card(msgspec.Struct, frozen=True):
+    """`input_and_classes.json` within `model.keras`: what goes into the network, and what comes out."""
+
+    class_names: tuple[str, ...]
+    mean: tuple[Number, ...]
+    std: tuple[Number, ...]
+
+
+class Exports(msgspec.Struct, frozen=True):
+    """`exports.json`: the files that `export` put into a run's folder, by their paths within it."""
+
+    files: tuple[str, ...] = ()
