@@ -24,8 +24,11 @@ def test_the_tutorial_does_what_it_says(tmp_path: Path, monkeypatch: pytest.Monk
             expected = "".join(line[4:] + "\n" for line in output.splitlines())
             assert printed.getvalue() == expected
             shown += 1
-    assert shown == 2
+    assert shown == 3
     assert names["result"].test_accuracy > 0.9
+    train, test = ({image.tobytes() for image in names[part].images} for part in ("train", "test"))
+    assert not train & test
+    assert {image.tobytes() for image in names["result"].dataset.test.images} == test
     assert names["small"].count_params() < names["model"].count_params()
     assert (tmp_path / "small.keras").exists()
     assert (tmp_path / "runs/digits/saved_model").is_dir()
