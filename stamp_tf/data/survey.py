@@ -14,6 +14,9 @@ from stamp_tf.data.picture import deep_samples, is_deep, opened, upright_size
 from stamp_tf.data.samples import Peak, peak_of
 from stamp_tf.data.unreadable import UnreadableImage
 
+# A small picture takes about as long as handing it to a thread.
+CHUNK = 64
+
 
 @dataclass(frozen=True)
 class Look:
@@ -42,8 +45,13 @@ def survey(paths: Sequence[Path], *, with_keys: bool) -> list[Look | UnreadableI
     Returns:
         One answer per file, in their order.
     """
+    chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
     with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="survey") as pool:
-        return list(pool.map(partial(_look, with_key=with_keys), paths))
+        return [look for looks in pool.map(partial(_looks, with_keys=with_keys), chunks) for look in looks]
+
+
+def _looks(paths: Sequence[Path], *, with_keys: bool) -> list[Look | UnreadableImage]:
+    return [_look(path, with_key=with_keys) for path in paths]
 
 
 def _look(path: Path, *, with_key: bool) -> Look | UnreadableImage:
