@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +13,14 @@ if TYPE_CHECKING:
     from stamp_tf.data.dataset import DataSet
     from stamp_tf.data.streaming import StreamedSet
 
+logger = logging.getLogger(__name__)
+
 MOST_LISTED = 12
 """Beyond so many classes, only the scarcest and the most frequent are named."""
 EXTREMES = 3
+
+DARK = 16
+"""Images none of which reaches this of 255 are suspected to be of another range."""
 
 
 def class_counts(part: ImageSet | StreamedSet) -> np.ndarray | None:
@@ -58,3 +64,20 @@ def describe_classes(dataset: DataSet) -> str:
     if train.min() > 0 and train.max() >= 2 * train.min():
         text += f" The largest class has {train.max() / train.min():.3g} times the images of the smallest."
     return text
+
+
+def warn_of_dark_images(dataset: DataSet) -> None:
+    """Warn of parts in memory that are nearly black, such as numbers in [0, 1] that were cut to 8 bits.
+
+    Args:
+        dataset: Any.
+    """
+    for what, part in (("train on", dataset.train), ("test on", dataset.test)):
+        if isinstance(part, ImageSet) and (largest := int(part.images.max())) < DARK:
+            logger.warning(
+                "%s: the images to %s are nearly black, with %d of 255 as their largest value; scale them before they "
+                "are saved in 8 bits.",
+                dataset.name,
+                what,
+                largest,
+            )

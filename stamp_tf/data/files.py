@@ -10,9 +10,49 @@ from typing import BinaryIO
 from stamp_tf.data.unreadable import UnreadableImage
 
 SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+    [
+        ".bmp",
+        ".dib",
+        ".gif",
+        ".jfif",
+        ".jpe",
+        ".jpeg",
+        ".jpg",
+        ".pbm",
+        ".pgm",
+        ".png",
+        ".pnm",
+        ".ppm",
+        ".tif",
+        ".tiff",
+        ".webp",
+    ]
 )
 """What the name of an image file ends in."""
+
+OTHER_PICTURES = frozenset(
+    [
+        ".arw",
+        ".avif",
+        ".cr2",
+        ".cr3",
+        ".dcm",
+        ".dng",
+        ".exr",
+        ".heic",
+        ".heif",
+        ".ico",
+        ".jp2",
+        ".jxl",
+        ".nef",
+        ".npy",
+        ".psd",
+        ".raw",
+        ".svg",
+        ".tga",
+    ]
+)
+"""What the names of pictures end in that are not read, which should be said."""
 
 LITTER = frozenset({"__macosx", "@eadir", "$recycle.bin", "lost+found"})
 """Folders that archives, disk stations and systems leave behind, in lower case."""
@@ -52,13 +92,14 @@ def holds_images(root: Path) -> bool:
         return any(_is_image(entry.name) and not _is_folder(entry) for entry in entries)
 
 
-def image_files(root: Path) -> list[Path]:
+def image_files(root: Path, *, passed_over: list[Path] | None = None) -> list[Path]:
     """List the image files in a folder and below, without hidden ones, sorted by path.
 
     Links to folders below are not followed, so that a circle of links ends.
 
     Args:
         root: The folder.
+        passed_over: Takes up pictures of types that are not read.
 
     Raises:
         OSError: If a folder may not be read.
@@ -71,6 +112,12 @@ def image_files(root: Path) -> list[Path]:
     for folder, inner, names in os.walk(root, onerror=refuse):
         inner[:] = [name for name in inner if not is_hidden(name)]
         files.extend(Path(folder, name) for name in names if _is_image(name))
+        if passed_over is not None:
+            passed_over.extend(
+                Path(folder, name)
+                for name in names
+                if not is_hidden(name) and os.path.splitext(name)[1].lower() in OTHER_PICTURES
+            )
     return sorted(files)
 
 

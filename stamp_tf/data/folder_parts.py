@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from stamp_tf.data.class_names import check_class_names, some_names
 from stamp_tf.data.files import SUFFIXES, image_files, sub_folders
 from stamp_tf.data.layout import Layout
 from stamp_tf.errors import StampError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +60,8 @@ def scan(layout: Layout, root: Path, where: str) -> dict[str, Part]:
         StampError: If there are no two classes, a class has no images, or the parts have different classes.
         OSError: If a folder may not be read.
     """
-    names = sub_folders(layout.train)
+    train = _classes(layout.train)
+    names = tuple(sorted(train))
     at = where if layout.train == root else f"{where}/{layout.train.name}"
     check_class_names(names, at)
     if not names:
@@ -67,8 +72,9 @@ def scan(layout: Layout, root: Path, where: str) -> dict[str, Part]:
             "add classes, or name the folder above or below."
         )
     if layout.test is None:
-        return {"train": _listed(layout.train, names, at)}
-    tested = sub_folders(layout.test)
+        return {"train": _listed(train, names, at)}
+    test = _classes(layout.test)
+    tested = tuple(sorted(test))
     if tested != names:
         differences = [
             f"only {part.name} has {some_names(set(own) - set(other))}"
@@ -80,16 +86,31 @@ def scan(layout: Layout, root: Path, where: str) -> dict[str, Part]:
             f"{' and '.join(differences)}; add, rename or remove folders."
         )
     return {
-        "train": _listed(layout.train, names, at),
-        "test": _listed(layout.test, names, f"{where}/{layout.test.name}"),
+        "train": _listed(train, names, at),
+        "test": _listed(test, names, f"{where}/{layout.test.name}"),
     }
 
 
-def _listed(part: Path, class_names: tuple[str, ...], where: str) -> Part:
+def _classes(part: Path) -> dict[str, Path]:
+    """Return the class folders by name; a name is the same whether accents are letters' parts or marks of their own."""
+    folders: dict[str, Path] = {}
+    for folder in sub_folders(part):
+        name = unicodedata.normalize("NFC", folder)
+        if name in folders:
+            raise StampError(
+                f"{part} must have different class folders, but two are called '{name}' in different spellings of "
+                "the same letters; join them."
+            )
+        folders[name] = part / folder
+    return folders
+
+
+def _listed(folders: dict[str, Path], class_names: tuple[str, ...], where: str) -> Part:
     paths: list[Path] = []
+    passed_over: list[Path] = []
     labels: list[int] = []
     for label, class_name in enumerate(class_names):
-        files = image_files(part / class_name)
+        files = image_files(folders[class_name], passed_over=passed_over)
         if not files:
             raise StampError(
                 f"{where} must hold images of every class, but '{class_name}' has none; add some "
@@ -97,4 +118,11 @@ def _listed(part: Path, class_names: tuple[str, ...], where: str) -> Part:
             )
         paths.extend(files)
         labels.extend([label] * len(files))
+    if passed_over:
+        logger.warning(
+            "%s: %s of types that are not read are left out, such as %s; convert them.",
+            where.removeprefix("--dataset "),
+            "1 picture" if len(passed_over) == 1 else f"{len(passed_over):,} pictures",
+            "/".join(passed_over[0].parts[-2:]),
+        )
     return Part(tuple(paths), np.array(labels, np.int32), class_names)

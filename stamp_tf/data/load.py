@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-from stamp_tf.data.class_counts import describe_classes
+from stamp_tf.data.class_counts import describe_classes, warn_of_dark_images
 from stamp_tf.data.dataset import DataSet, ImageSet
 from stamp_tf.data.options import LoadOptions
 from stamp_tf.data.resize import check_image_shape, fit_images
@@ -77,6 +77,7 @@ def load_dataset(
         dataset, train=_fitted(train, image_shape), test=_fitted(dataset.test, image_shape)
     )
     logger.info("%s", describe_classes(dataset))
+    warn_of_dark_images(dataset)
     return dataset
 
 

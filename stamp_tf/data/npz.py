@@ -86,9 +86,14 @@ def _parts(arrays: dict[str, np.ndarray]) -> tuple[str, ...]:
 def _images(images: np.ndarray, where: str) -> np.ndarray:
     """Return uint8 `[n, H, W, D]`."""
     if images.dtype != np.uint8:
+        remedy = {
+            "f": "(255 * x).round().astype('uint8') if values are in [0, 1]",
+            "b": "255 * x.astype('uint8')",
+        }.get(
+            images.dtype.kind, "(x * (255 / white)).round().astype('uint8'), where white is the largest value"
+        )
         raise StampError(
-            f"{where} must be uint8 with values 0 to 255, but is {images.dtype}; convert with "
-            "(255 * x).round().astype('uint8') if values are in [0, 1]."
+            f"{where} must be uint8 with values 0 to 255, but is {images.dtype}; convert with {remedy}."
         )
     if images.ndim == 3:
         images = images[..., None]

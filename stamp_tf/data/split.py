@@ -68,7 +68,8 @@ def split_by_content(
             )
     train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     logger.info(
-        "%s has no test split: %d of its %d images, chosen by their content, are held out for testing.",
+        "%s has no test split: %d of its %d images, chosen by their content, are held out for testing. A model of "
+        "your own is judged fairly on them if it was trained on stamp_tf.load_dataset(...).train alone.",
         name,
         len(test),
         len(keys),

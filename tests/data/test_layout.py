@@ -206,3 +206,24 @@ def test_a_home_that_nobody_has_is_one_line() -> None:
     for kind in ("folder", "npz"):
         with pytest.raises(StampError, match="home directory"):
             load_dataset(f"{kind}:~nobody_of_this_name/x")
+
+
+def test_pictures_of_types_that_are_not_read_are_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = write(tmp_path, "cat", "dog", number=4)
+    for index in range(3):
+        (tmp_path / "dog" / f"{index}.HEIC").write_bytes(b"")
+    load_dataset(spec)
+    assert "3 pictures of types that are not read are left out, such as dog/" in caplog.text
+
+
+def test_accents_may_be_written_in_two_ways(tmp_path: Path) -> None:
+    whole, apart = "caf\u00e9", "cafe\u0301"
+    write(tmp_path, *part("train", whole, "tea"))
+    assert load_dataset(write(tmp_path, *part("test", apart, "tea"))).class_names == (whole, "tea")
+
+
+def test_two_spellings_of_one_class_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(StampError, match="two are called 'caf\u00e9' in different spellings"):
+        load_dataset(write(tmp_path, "caf\u00e9", "cafe\u0301"))

@@ -58,6 +58,8 @@ def objects() -> np.ndarray:
         ({"x_train": None, "y_train": None}, "but x_train and y_train are missing"),
         ({"y_test": None}, "but y_test is missing"),
         ({"x_train": np.zeros((40, 16, 16, 3))}, "x_train must be uint8.*but is float64; convert"),
+        ({"x_train": np.zeros((40, 16, 16), bool)}, r"but is bool; convert with 255 \* x.astype"),
+        ({"x_train": np.zeros((40, 16, 16), np.uint16)}, "but is uint16; .*where white is the largest value"),
         ({"x_train": np.zeros((40, 3, 16, 16), np.uint8)}, r"D = 1 or 3.*has \[40, 3, 16, 16\]; reshape"),
         ({"x_train": np.zeros((40, 768), np.uint8)}, r"x_train must have shape.*has \[40, 768\]"),
         ({"x_train": np.zeros((0, 16, 16, 3), np.uint8)}, "x_train must have shape"),
@@ -123,3 +125,15 @@ def test_refuses_flipped_bytes(write_npz: WriteNpz) -> None:
     path.write_bytes(bytes(content))
     with pytest.raises(StampError, match=r"must be a readable .npz file|damaged"):
         load_dataset(spec)
+
+
+@pytest.mark.parametrize(("part", "what"), [("x_train", "train on"), ("x_test", "test on")])
+def test_numbers_of_another_range_cut_to_8_bits_are_warned_about(
+    write_npz: WriteNpz, part: str, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    images = np.random.default_rng(0).integers(
+        0, 2, (40 if part == "x_train" else 12, 16, 16, 3), dtype=np.uint8
+    )
+    load_dataset(write_npz(**{part: images}))
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert f"the images to {what} are nearly black, with 1 of 255 as their largest value" in caplog.text
