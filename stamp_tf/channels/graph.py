@@ -59,6 +59,21 @@ def calls(graph: Any) -> Iterator[Any]:
                 yield node
 
 
+def operations_within(operation: Any) -> list[Any]:
+    """Return a layer or operation, and all within it where it is a model: inputs and models, too.
+
+    Args:
+        operation: A model, layer or operation.
+    """
+    graph = graph_of(operation)
+    if graph is None:
+        return [operation]
+    inputs = [tensor._keras_history.operation for tensor in graph.inputs]
+    inner = [operations_within(node.operation) for node in calls(graph)]
+    found = [operation, *inputs, *(one for within in inner for one in within)]
+    return list({id(one): one for one in found}.values())
+
+
 def leaf_layers(model: keras.Model, prefix: str = "") -> Iterator[tuple[str, keras.Layer]]:
     """Yield every layer that is no model itself, with its path: `outer/inner` within a nested model.
 

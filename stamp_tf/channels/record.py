@@ -20,6 +20,7 @@ from stamp_tf.channels.groups import (
 )
 
 OUTPUT = "it makes the model's output"
+READ = -1
 
 
 @dataclass
@@ -43,19 +44,49 @@ class Trace:
     notes: dict[str, str] = field(default_factory=dict)
     pins: list[tuple[str, str, str]] = field(default_factory=list)
     outputs: list[tuple[str, int, int, np.ndarray]] = field(default_factory=list)
-    options: dict[tuple[str, str, int | None], np.ndarray] = field(default_factory=dict)
-    # Rows (output, feature) for each channel: where it was seen last, and where a kernel read it first.
-    seen: np.ndarray = field(default_factory=lambda: np.full((1024, 2), -1))
-    probes: np.ndarray = field(default_factory=lambda: np.full((1024, 2), -1))
+    # By the `id` of the layer: it may be called under two paths.
+    options: dict[tuple[int, str, int | None], tuple[str, np.ndarray]] = field(default_factory=dict)
+    option_pins: list[tuple[int, str, str]] = field(default_factory=list)
+    # Why layers cannot be rebuilt, by their `id`, so that each is tried once.
+    obstacles: dict[int, str | None] = field(default_factory=dict)
+    # What happened to channels, in order: they were seen at an output, or a kernel read them (READ).
+    sights: list[tuple[np.ndarray, int]] = field(default_factory=list)
+
+    def mark(self) -> tuple[int, ...]:
+        """Return how much has been said so far, for `take_back`."""
+        return tuple(len(said) for said in self._said)
+
+    def take_back(self, mark: tuple[int, ...]) -> None:
+        """Forget what was said since a mark; numbers that were given out since are never used again."""
+        for said, length in zip(self._said, mark, strict=True):
+            while len(said) > length:
+                if isinstance(said, dict):
+                    said.popitem()  # The last one that entered: nothing is ever replaced, but for `ids`.
+                else:
+                    said.pop()
+
+    @property
+    def _said(self) -> tuple[dict[Any, Any] | list[Any], ...]:
+        lists = (self.ties, self.parts, self.locks, self.pins, self.option_pins, self.outputs, self.sights)
+        return (self.ids, self.axes, self.notes, self.options, *lists)
 
     def new_channels(self, size: int) -> np.ndarray:
         """Return fresh channel numbers, `[size]`."""
         start, self.size = self.size, self.size + size
-        while self.size > len(self.seen):
-            unknown = np.full_like(self.seen, -1)
-            self.seen = np.concatenate([self.seen, unknown])
-            self.probes = np.concatenate([self.probes, unknown])
         return np.arange(start, self.size)
+
+    def checked(self, channels: Any) -> np.ndarray:
+        """Return channels as a row of numbers that were given out; a rule may have made some up."""
+        row = np.asarray(channels)
+        if row.ndim != 1 or (row.size and not np.issubdtype(row.dtype, np.integer)):
+            raise ValueError(
+                f"Channels must be one row of numbers, but are {row.dtype} of shape {row.shape}."
+            )
+        if row.size and not (row.min() >= 0 and row.max() < self.size):
+            raise ValueError(
+                "Channels must come from inputs or from make, but some of these were never given out."
+            )
+        return row.astype(int)
 
     def made_by(self, weight: keras.Variable, axis: int) -> np.ndarray:
         """Return the channels along an axis of a weight: those it had before, or fresh ones."""
@@ -76,6 +107,10 @@ class Trace:
         """Forbid that a weight loses slices, whatever another call of its layer has said of it."""
         self.pins.append((path, layer, reason))
 
+    def pin_options(self, operation: Any, layer: str, reason: str) -> None:
+        """Forbid that a layer's options change, whatever another call of it has said."""
+        self.option_pins.append((id(operation), layer, reason))
+
     def note(self, layer: str, reason: str) -> None:
         """Record that a layer with weights of its own is kept whole."""
         self.notes.setdefault(layer, reason)
@@ -90,16 +125,21 @@ class Trace:
                 f"{weight.path} has {weight.shape[axis]} slices along axis {axis}, but {len(channels)} channels."
             )
         if key in self.axes:
-            self.tie(self.axes[key][0], channels)
+            known, known_role, _ = self.axes[key]
+            if "consumer" in (role, known_role) and role != known_role:
+                raise ValueError(f"{weight.path} both reads and makes channels along axis {axis}.")
+            self.tie(known, channels)
         else:
             self.axes[key] = (channels, role, layer)
         if role == "consumer":
-            fresh = channels[self.probes[channels, 0] < 0]
-            self.probes[fresh] = self.seen[fresh]
+            self.sights.append((channels, READ))
 
-    def count(self, layer: str, option: str, channels: np.ndarray, *, index: int | None) -> None:
-        """Record that an option of a layer counts channels; every call of the layer says the same."""
-        self.options.setdefault((layer, option, index), channels)
+    def count(
+        self, operation: Any, option: str, channels: np.ndarray, *, index: int | None, layer: str
+    ) -> None:
+        """Record that an option of a layer counts channels; a layer called twice ties what it counts."""
+        _, known = self.options.setdefault((id(operation), option, index), (layer, channels))
+        self.tie(known, channels)
 
     def put(self, node: Any, tensor: Any, channels: np.ndarray, *, layer: str) -> None:
         """Record the channels of one output of a call."""
@@ -107,10 +147,10 @@ class Trace:
         call = node.operation._inbound_nodes.index(node)
         positions = int(np.prod([size or 1 for size in tensor.shape[1:-1]]))
         self.outputs.append((layer, call, positions, channels))
-        # Repeated channels, as behind Flatten, are looked at where each stands once.
-        if len(np.unique(channels)) == len(channels):
-            self.seen[channels, 0] = len(self.outputs) - 1
-            self.seen[channels, 1] = np.arange(len(channels))
+        # Repeated channels, as behind Flatten, are looked at where each stands once; and a probe sees the first
+        # output of a call.
+        if tensor is node.outputs[0] and len(np.unique(channels)) == len(channels):
+            self.sights.append((channels, len(self.outputs) - 1))
 
     def finish(self) -> ChannelMap:
         """Number the channels by group and translate what was recorded."""
@@ -119,6 +159,10 @@ class Trace:
         for pinned, layer, reason in self.pins:
             for (path, _), (channels, _, _) in self.axes.items():
                 if path == pinned:
+                    self.lock(channels, layer, reason)
+        for pinned_layer, layer, reason in self.option_pins:
+            for (operation, _, _), (_, channels) in self.options.items():
+                if operation == pinned_layer:
                     self.lock(channels, layer, reason)
         kept_whole = self._resolve_locks(roots, locked)
         makers: dict[int, list[str]] = {}
@@ -143,18 +187,14 @@ class Trace:
             start += len(members)
         groups = _with_own_names(groups)
         numbers = number[roots]
-        probes: dict[int, ChannelProbe] = {}
-        for channel in np.flatnonzero((self.probes[: self.size, 0] >= 0) & (numbers != KEPT)).tolist():
-            output, feature = self.probes[channel].tolist()
-            layer, call, _, _ = self.outputs[output]
-            probes.setdefault(int(numbers[channel]), ChannelProbe(layer, call, feature))
+        probes = self._find_probes(numbers)
         axes = (
             WeightAxis(path, axis, numbers[channels], role)
             for (path, axis), (channels, role, _) in self.axes.items()
         )
         options = (
             LayerOption(layer, option, numbers[channels], index)
-            for (layer, option, index), channels in self.options.items()
+            for (_, option, index), (layer, channels) in self.options.items()
         )
         return ChannelMap(
             tuple(groups),
@@ -167,6 +207,23 @@ class Trace:
             ),
             tuple(option for option in options if (option.channels != KEPT).any()),
         )
+
+    def _find_probes(self, numbers: np.ndarray) -> dict[int, ChannelProbe]:
+        """Return where each channel is looked at: before a kernel reads it first; if none does, where seen last."""
+        seen, read = np.full((self.size, 2), -1), np.full((self.size, 2), -1)
+        for channels, output in self.sights:
+            if output == READ:
+                fresh = channels[read[channels, 0] < 0]
+                read[fresh] = seen[fresh]
+            else:
+                seen[channels, 0], seen[channels, 1] = output, np.arange(len(channels))
+        probes: dict[int, ChannelProbe] = {}
+        for places in (read, seen):
+            for channel in np.flatnonzero((places[:, 0] >= 0) & (numbers != KEPT)).tolist():
+                output, feature = places[channel].tolist()
+                layer, call, _, _ = self.outputs[output]
+                probes.setdefault(int(numbers[channel]), ChannelProbe(layer, call, feature))
+        return probes
 
     def _resolve_locks(self, roots: np.ndarray, locked: np.ndarray) -> tuple[KeptWhole, ...]:
         """Mark locked roots, and say which layer's channels are kept for the sake of which other."""

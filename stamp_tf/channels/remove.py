@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from stamp_registry import did_you_mean
+from stamp_tf.channels.compilation import compile_like
 from stamp_tf.channels.groups import ChannelMap
 from stamp_tf.channels.slice import slice_model
 from stamp_tf.channels.trace import trace_channels
@@ -26,7 +27,9 @@ def remove_channels(
         channel_map: What `trace_channels(model)` returned, to save the time to trace again.
 
     Returns:
-        The smaller model, with the surviving weights, compiled as the old one was.
+        The smaller model, with the surviving weights, compiled as the old one was: with the same losses, with
+        metrics and an optimizer of the same configuration that start anew. Where these cannot be made, it is left
+        uncompiled, and the log says why.
 
     Raises:
         StampError: If a group is unknown, a mask has another length or empties its group, or nothing goes.
@@ -42,7 +45,9 @@ def remove_channels(
             "Masks must remove at least one channel, but every value is above 0; set some to 0, or use the model "
             "as it is."
         )
-    return slice_model(model, channel_map, mask)
+    smaller = slice_model(model, channel_map, mask)
+    compile_like(model, smaller)
+    return smaller
 
 
 def _row(channel_map: ChannelMap, masks: Mapping[str, Any]) -> np.ndarray:

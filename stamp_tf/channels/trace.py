@@ -7,8 +7,8 @@ from typing import Any
 import keras
 
 from stamp_tf.channels import rules
-from stamp_tf.channels.call import Call
-from stamp_tf.channels.graph import calls, functional_graph, graph_of
+from stamp_tf.channels.call import Call, num_features
+from stamp_tf.channels.graph import calls, functional_graph, graph_of, operations_within
 from stamp_tf.channels.groups import ChannelMap
 from stamp_tf.channels.record import OUTPUT, Trace
 
@@ -34,7 +34,7 @@ def trace_channels(model: keras.Model) -> ChannelMap:
     graph = functional_graph(model)
     trace = Trace(ambiguous=_repeated(weight.path for weight in model.weights))
     for tensor in graph.inputs:
-        channels = trace.new_channels(_num_features(tensor))
+        channels = trace.new_channels(num_features(tensor) or 0)
         trace.ids[id(tensor)] = channels
         trace.lock(channels, tensor.name, "it is the model's input")
     _walk(trace, graph, prefix="")
@@ -50,21 +50,34 @@ def _walk(trace: Trace, graph: Any, *, prefix: str) -> None:
         inner = graph_of(node.operation)
         if inner is None:
             rules.apply_rule(Call(trace, node, path))
-        elif reason := _misfit(node, inner):
-            Call(trace, node, path).keep_whole(reason, weights=node.operation.weights)
-        else:
-            for outer, own in zip(node.input_tensors, inner.inputs, strict=True):
-                channels = trace.ids[id(own)] = trace.ids[id(outer)]
-                name = own._keras_history.operation.name
-                trace.count(f"{path}/{name}", "batch_shape", channels, index=len(own.shape) - 1)
-            _walk(trace, inner, prefix=f"{path}/")
-            for outer, own in zip(node.outputs, inner.outputs, strict=True):
-                # Back to the outer graph, where the inner one's last tensor has another identity.
-                trace.ids[id(outer)] = trace.ids[id(own)]
+        elif reason := _misfit(node, inner) or _walk_into(trace, node, inner, path=path):
+            Call(trace, node, path).keep_whole(reason, operations=operations_within(node.operation))
+
+
+def _walk_into(trace: Trace, node: Any, inner: Any, *, path: str) -> str | None:
+    """Walk a model that is called; where it writes other sizes than it is read for, take all back and say so."""
+    start = trace.mark()
+    for outer, own in zip(node.input_tensors, inner.inputs, strict=True):
+        channels = trace.ids[id(own)] = trace.ids[id(outer)]
+        if own.shape and own.shape[-1] is not None:
+            layer = own._keras_history.operation
+            trace.count(
+                layer, "batch_shape", channels, index=len(own.shape) - 1, layer=f"{path}/{layer.name}"
+            )
+    _walk(trace, inner, prefix=f"{path}/")
+    for outer, own in zip(node.outputs, inner.outputs, strict=True):
+        if num_features(outer) not in (None, len(trace.ids[id(own)])):
+            trace.take_back(start)
+            return "its channels are not known before it is called"
+        # Back to the outer graph, where the inner one's last tensor has another identity.
+        trace.ids[id(outer)] = trace.ids[id(own)]
+    return None
 
 
 def _misfit(node: Any, inner: Any) -> str | None:
     """Return why the tensors that a model is called on cannot be set beside those it was built for."""
+    if len(node.input_tensors) != len(inner.inputs):
+        return "it is called without some of its inputs"
     # Of one input there is no order; tensors of several may be handed over by name.
     if len(inner.inputs) > 1 and not _is_alike(node.arguments.args[0], inner._inputs_struct):
         return "it is called on inputs in another structure than it was built for"
@@ -95,8 +108,3 @@ def _fits(outer: Any, own: Any) -> bool:
 
 def _repeated(paths: Iterable[str]) -> frozenset[str]:
     return frozenset(path for path, number in Counter(paths).items() if number > 1)
-
-
-def _num_features(tensor: Any) -> int:
-    """Return the size of a tensor's last axis, or 0 if it has none of a known size."""
-    return (tensor.shape[-1] or 0) if len(tensor.shape) > 1 else 0

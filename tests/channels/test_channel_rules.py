@@ -1,5 +1,6 @@
 """Rules that a package brings for its own layers."""
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,6 @@ import numpy as np
 import pytest
 
 from stamp_tf.channels import trace_channels
-from stamp_tf.errors import StampError
 
 PluginMaker = Callable[..., Path]
 
@@ -85,16 +85,48 @@ def test_a_rule_may_refuse(network: keras.Model, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("network", "message"),
+    ("network", "reason"),
     [
-        ("call.follow(call.layer.gate, 0, call.channels)", "own_.*has 7 slices along axis 0, but 4 channels"),
-        ("raise RuntimeError('no idea')", r"own \(Widen\) must not fail, but raised RuntimeError: no idea"),
+        (
+            "call.follow(call.layer.gate, 0, call.channels)",
+            "ValueError: own/gate has 7 slices along axis 0, but 4 channels.",
+        ),
+        ("raise RuntimeError('no idea')", "RuntimeError: no idea"),
+        ("import sys; sys.exit(0)", "SystemExit: 0"),
+        (
+            "call.write(call.channels)",
+            "ValueError: Its rule writes 4 channels for 7 features.",
+        ),
+        (
+            "call.write(call.make(call.layer.mix, 1) + 1000)",
+            "ValueError: Channels must come from inputs or from make, but some of these were never given out.",
+        ),
+        (
+            "call.write([0.5] * 7)",
+            "ValueError: Channels must be one row of numbers, but are float64 of shape (7,).",
+        ),
     ],
     indirect=["network"],
 )
-def test_a_rule_that_fails_is_named(network: keras.Model, message: str) -> None:
-    with pytest.raises(StampError, match=message.replace("own_", "own")):
-        trace_channels(network)
+def test_a_rule_that_fails_keeps_its_layer_whole_and_is_named(
+    network: keras.Model, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (kept,) = trace_channels(network).kept_whole
+    assert (kept.layer, kept.reason) == ("own", f"its rule raised {reason}")
+    assert re.search(
+        r"own \(Widen\) is kept whole: the channel rule of the plug-in widening_\d+ raised", caplog.text
+    )
+
+
+@pytest.mark.parametrize(
+    "network", ["call.read(call.layer.mix, 0, call.channels); raise RuntimeError"], indirect=True
+)
+def test_what_a_rule_said_before_it_failed_is_taken_back(
+    network: keras.Model, roads_meet: Callable[..., object]
+) -> None:
+    channel_map = roads_meet(network)
+    assert not [axis for axis in channel_map.weight_axes if axis.path.startswith("own")]
+    assert [group.name for group in channel_map.groups] == ["after"]
 
 
 def test_a_rule_that_does_not_import_keeps_its_layer_whole(make_plugin: PluginMaker) -> None:

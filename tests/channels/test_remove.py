@@ -34,6 +34,64 @@ def test_a_compiled_model_stays_compiled(network: keras.Model) -> None:
     assert isinstance(smaller.optimizer, keras.optimizers.SGD)
 
 
+class Halving(keras.losses.Loss):
+    """A loss that Keras has not registered."""
+
+    def call(self, y_true: object, y_pred: object) -> object:
+        return keras.ops.mean(keras.ops.abs(y_true - y_pred), axis=-1) / 2
+
+
+class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that Keras has not registered, and that has no configuration."""
+
+    def __call__(self, step: object) -> float:
+        return 0.125
+
+
+def own_loss(y_true: object, y_pred: object) -> object:
+    return keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1)
+
+
+def gauge(y_true: object, y_pred: object) -> object:
+    return keras.ops.mean(y_pred, axis=-1)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [own_loss, Halving(), lambda y_true, y_pred: own_loss(y_true, y_pred)],
+    ids=["def", "class", "lambda"],
+)
+def test_own_losses_and_metrics_go_along(network: keras.Model, loss: object) -> None:
+    metrics = [
+        gauge,
+        keras.metrics.MeanMetricWrapper(gauge, name="wrapped"),
+        keras.metrics.MeanSquaredError(),
+    ]
+    network.compile(keras.optimizers.Adam(0.125), loss, metrics=metrics)
+    smaller = stamp_tf.remove_channels(network, {"conv1": [1, 0, 1, 1, 1, 1]})
+    assert smaller.compiled
+    assert smaller.loss is loss
+    assert float(smaller.optimizer.learning_rate) == 0.125
+    assert smaller.optimizer is not network.optimizer
+    figures = smaller.evaluate(np.ones((4, 8, 8, 3)), np.ones((4, 3)), verbose=0, return_dict=True)
+    assert {"loss", "gauge", "wrapped", "mean_squared_error"} <= figures.keys()
+    smaller.fit(np.ones((4, 8, 8, 3)), np.ones((4, 3)), verbose=0)
+    # What was trained is not the old model.
+    assert int(network.optimizer.iterations) == 0
+
+
+def test_what_cannot_be_compiled_again_is_left_so_with_a_word(
+    network: keras.Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    network.compile(keras.optimizers.SGD(Schedule()), own_loss)
+    smaller = stamp_tf.remove_channels(network, {"conv1": [1, 0, 1, 1, 1, 1]})
+    assert not smaller.compiled
+    (line,) = caplog.messages
+    assert line.startswith(
+        "The smaller model is not compiled, since the old one's compile failed: NotImplemented"
+    )
+
+
 def test_a_model_in_half_precision_stays_in_it(classify, conv) -> None:
     model = classify(lambda x: conv(4, "a", dtype="bfloat16")(x))
     smaller = stamp_tf.remove_channels(model, {"a": [1, 0.5, 0, 1]})

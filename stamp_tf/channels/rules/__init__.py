@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
+import keras
 from keras import layers
 
 import stamp_registry
 from stamp_tf.channels.call import Call
 from stamp_tf.channels.rules import kernels, shapes, vectors
-from stamp_tf.errors import StampError
+from stamp_tf.channels.twin import why_not_rebuilt
+
+logger = logging.getLogger(__name__)
 
 Rule = Callable[[Call], str | None]
 
@@ -26,6 +30,7 @@ _RULES: dict[tuple[type, ...], Rule] = {
     (layers.PReLU,): vectors.prelu,
     (layers.Rescaling,): vectors.rescaling,
     (layers.Activation,): shapes.activation,
+    (layers.Dropout,): shapes.dropout,
     (layers.Softmax,): shapes.softmax,
     (layers.Flatten,): shapes.flatten,
     (layers.Reshape,): shapes.reshape,
@@ -37,7 +42,7 @@ _RULES: dict[tuple[type, ...], Rule] = {
     ): shapes.merge,
     (
         *(layers.ReLU, layers.LeakyReLU, layers.ELU, layers.Identity, layers.ActivityRegularization),
-        *(layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D, layers.SpatialDropout3D),
+        *(layers.SpatialDropout1D, layers.SpatialDropout2D, layers.SpatialDropout3D),
         *(layers.GaussianDropout, layers.GaussianNoise, layers.AlphaDropout),
         *(layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D),
         *(layers.AveragePooling1D, layers.AveragePooling2D, layers.AveragePooling3D),
@@ -54,8 +59,9 @@ _OPERATIONS: dict[tuple[str, ...], Rule] = {
     (
         *("Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Gelu", "Silu", "Sigmoid", "HardSigmoid", "HardSilu"),
         *("Tanh", "Softplus", "Softsign", "Absolute", "Negative", "Square", "Sqrt", "Exp", "Identity"),
-        *("Celu", "Mish", "HardTanh", "Clip", "Cast", "MaxPool", "AveragePool"),
+        *("Celu", "Mish", "HardTanh", "Cast", "MaxPool", "AveragePool"),
     ): shapes.keep,
+    ("Clip",): shapes.clip,
     (
         *("Add", "Multiply", "Subtract", "Maximum", "Minimum"),
         *("Divide", "TrueDivide", "Power"),
@@ -75,28 +81,49 @@ def apply_rule(call: Call) -> None:
     Args:
         call: The call.
     """
+    layer = call.layer
     try:
-        rule = rule_of(call.layer)
-        reason = f"no rule for {type(call.layer).__name__}"
+        rule = rule_of(layer)
     except stamp_registry.RegistryError as error:
-        rule, reason = None, str(error)
-    if getattr(call.layer, "data_format", "channels_last") == "channels_first":
-        rule, reason = None, "its channels come first"
-    elif path := call.ambiguous_path():
-        rule, reason = None, f"another weight has the path {path}, too"
-    if rule is not None:
-        try:
-            refusal = rule(call)
-        except Exception as error:
-            # What it said so far cannot be taken back.
-            raise StampError(
-                f"The channel rule of {call.path} ({type(call.layer).__name__}) must not fail, but raised "
-                f"{type(error).__name__}: {error}; mend or uninstall the package that brings it."
-            ) from error
-        if refusal is None and call.is_complete:
-            return
-        reason = refusal or "its rule does not say what it writes"
-    call.keep_whole(reason)
+        return call.keep_whole(str(error))
+    if rule is None:
+        return call.keep_whole(f"no rule for {type(layer).__name__}")
+    if _channels_first(layer):
+        return call.keep_whole("its channels come first")
+    if path := call.ambiguous_path():
+        return call.keep_whole(f"another weight has the path {path}, too")
+    start = call.trace.mark()
+    try:
+        reason = rule(call)
+        reason = _obstacle(call) or call.settle() if reason is None else str(reason)
+    # A rule may be anybody's. That it fails is no reason to leave the rest of the network alone.
+    except (Exception, SystemExit) as error:
+        said = " ".join(str(error).split())[:200]
+        reason = f"its rule raised {type(error).__name__}: {said}"
+        module = getattr(rule, "__module__", type(rule).__module__)
+        origin = "" if module.startswith("stamp_tf.") else f" of the plug-in {module}"
+        logger.warning("%s (%s) is kept whole: the channel rule%s raised %s: %s", call.path,
+                       type(layer).__name__, origin, type(error).__name__, said)  # fmt: skip
+    if reason is not None:
+        call.trace.take_back(start)
+        call.keep_whole(reason)
+    return None
+
+
+def _obstacle(call: Call) -> str | None:
+    """Return why the layer cannot be rebuilt, where it has to be because it would lose slices."""
+    if not call.touches_layer:
+        return None
+    obstacles, key = call.trace.obstacles, id(call.layer)
+    if key not in obstacles:
+        obstacles[key] = why_not_rebuilt(call.layer)
+    return obstacles[key]
+
+
+def _channels_first(layer: Any) -> bool:
+    data_format = getattr(layer, "data_format", "channels_last")
+    # Operations take what Keras is set to where it is left open.
+    return (data_format or keras.config.image_data_format()) == "channels_first"
 
 
 def rule_of(layer: Any) -> Rule | None:

@@ -1,0 +1,147 @@
+"""Carry over what a layer knows beyond its configuration: variables, vocabularies, boundaries, attributes."""
+
+import copy
+import tempfile
+import types
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import keras
+import numpy as np
+
+_OF_EACH_LAYER = {
+    *("_supports_masking", "_input_spec", "activity_regularizer", "autocast", "supports_jit"),
+    *("_convert_input_args", "_allow_non_tensor_positional_args"),
+}
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, np.ndarray)
+
+
+@cache
+def base_attributes() -> frozenset[str]:
+    """Return what Keras itself keeps in every layer, such as nodes, trackers and names: a twin has its own."""
+    names = {*vars(keras.Layer(name="base")), *vars(keras.Operation(name="base"))}
+    return frozenset((names | {"_auto_config_error_args"}) - _OF_EACH_LAYER)
+
+
+def carry_attributes(old: Any, new: Any, *, data: bool) -> None:
+    """Set attributes of a twin that its constructor set otherwise, for all layers within it, too.
+
+    Args:
+        old: The layer or operation.
+        new: Its twin.
+        data: Whether numbers, arrays and nests of them are carried, too, as is right where no width changes; else
+            only functions are, which a configuration confuses if they have the same name.
+    """
+    for one, other in pairs(old, new):
+        for name, value in vars(one).items():
+            if name in base_attributes() or name.startswith("_self_"):
+                continue
+            missing = name not in vars(other)
+            mine = vars(other).get(name)
+            if _is_other_function(value, mine) or (
+                data
+                and _is_plain(value)
+                and (missing or _is_plain(mine))
+                and not _is_same(value, mine, missing)
+            ):
+                setattr(other, name, _copied(value))
+        if data and _overrides(one, "save_assets"):
+            # Before the first call: a vocabulary may decide on the shape of what is written.
+            with tempfile.TemporaryDirectory() as folder:
+                one.save_assets(folder)
+                other.load_assets(folder)
+        if isinstance(one, keras.Layer) and one.supports_masking != other.supports_masking:
+            other.supports_masking = one.supports_masking
+
+
+def carry_state(old: keras.Layer, new: keras.Layer, change: Callable[[keras.Variable], np.ndarray]) -> None:
+    """Give a twin that is built the state of a layer: variables, random states, and what may be trained.
+
+    Args:
+        old: The layer.
+        new: Its twin.
+        change: Returns the value that the twin of a variable takes.
+
+    Raises:
+        ValueError: If the twin has other variables.
+    """
+    variables, twins = _variables(old), _variables(new)
+    if len(variables) != len(twins):
+        raise ValueError(f"it has {len(variables)} variables, and its twin {len(twins)}")
+    names = [variable.name for variable in variables]
+    if names != [twin.name for twin in twins] and len(set(names)) == len(names):
+        # A layer that was given another's variable holds it last.
+        twins = sorted(twins, key=lambda twin: names.index(twin.name) if twin.name in names else -1)
+    for variable, twin in zip(variables, twins, strict=True):
+        twin.assign(change(variable))
+    for one, other in pairs(old, new):
+        if hasattr(other, "finalize_state"):
+            other.finalize_state()  # Normalization computes with what it derives from its weights.
+        if one.trainable != other.trainable:
+            other.trainable = one.trainable
+    for variable, twin in zip(variables, twins, strict=True):
+        if variable.trainable != twin.trainable:
+            twin.trainable = variable.trainable
+
+
+def pairs(old: Any, new: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield a layer with its twin, and all layers within them side by side.
+
+    Args:
+        old: The layer or operation.
+        new: Its twin.
+    """
+    yield old, new
+    inner, twins = getattr(old, "_layers", ()), getattr(new, "_layers", ())
+    if len(inner) == len(twins):
+        for one, other in zip(inner, twins, strict=True):
+            if type(one) is type(other):
+                yield from pairs(one, other)
+
+
+def _variables(layer: keras.Layer) -> list[keras.Variable]:
+    """Return weights and states of random numbers, each once."""
+    seeds = [one.state for inner in layer._flatten_layers() for one in inner._seed_generators]
+    return list({id(variable): variable for variable in (*layer.weights, *layer.variables, *seeds)}.values())
+
+
+def _overrides(layer: keras.Layer, method: str) -> bool:
+    return getattr(type(layer), method, None) is not getattr(keras.Layer, method, None)
+
+
+def _is_other_function(value: Any, mine: Any) -> bool:
+    """Return whether two functions differ, but for those that a constructor makes anew each time."""
+    if not (isinstance(value, types.FunctionType) and isinstance(mine, types.FunctionType)):
+        return False
+    return value is not mine and not (value.__closure__ and value.__code__ is mine.__code__)
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(_is_plain(key) and _is_plain(one) for key, one in value.items())
+    return all(map(_is_plain, value)) if isinstance(value, list | tuple | set) else isinstance(value, _PLAIN)
+
+
+def _copied(value: Any) -> Any:
+    """Copy numbers, arrays and nests of them, without the trackers that Keras puts into lists."""
+    if isinstance(value, dict):
+        return {key: _copied(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set):
+        kind = next(kind for kind in (list, tuple, set) if isinstance(value, kind))
+        return kind(map(_copied, value)) if not hasattr(value, "_fields") else copy.copy(value)
+    return copy.copy(value)
+
+
+def _is_same(value: Any, mine: Any, missing: bool) -> bool:
+    if missing or type(value) is not type(mine):
+        return False
+    if isinstance(value, np.ndarray):
+        return value.dtype == mine.dtype and np.array_equal(value, mine)
+    if isinstance(value, dict):
+        return value.keys() == mine.keys() and all(_is_same(value[key], mine[key], False) for key in value)
+    if isinstance(value, list | tuple):
+        return len(value) == len(mine) and all(
+            _is_same(*both, False) for both in zip(value, mine, strict=True)
+        )
+    return bool(value == mine)
