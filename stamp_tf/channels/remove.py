@@ -19,6 +19,9 @@ def remove_channels(
 ) -> keras.Model:
     """Build a smaller model without some channels: a plain Keras model of the same inputs and outputs.
 
+    What loses nothing computes as before, own layers and a Lambda too. On a few random inputs the result is compared
+    with the full model whose kernels read zeros in place of what is removed.
+
     Args:
         model: A functional or sequential model; it is not changed.
         masks: Keep value per channel of some groups, `{group name: [C]}`, groups left out keep all; or of all
@@ -32,7 +35,8 @@ def remove_channels(
         uncompiled, and the log says why.
 
     Raises:
-        StampError: If a group is unknown, a mask has another length or empties its group, or nothing goes.
+        StampError: If a group is unknown, a mask has another length or empties its group, or nothing goes; or if
+            the smaller model computes something else, which a layer that hides its state may bring about.
 
     Example:
         >>> groups = stamp_tf.trace_channels(model)
@@ -45,7 +49,7 @@ def remove_channels(
             "Masks must remove at least one channel, but every value is above 0; set some to 0, or use the model "
             "as it is."
         )
-    smaller = slice_model(model, channel_map, mask)
+    smaller = slice_model(model, channel_map, mask, check=True)
     compile_like(model, smaller)
     return smaller
 

@@ -1,20 +1,17 @@
 """Slice a model's kernels to its kept channels: a new, plain Keras model."""
 
-import inspect
-from collections.abc import Mapping
-from typing import Any
-
 import keras
 import numpy as np
 
-from stamp_tf.channels.graph import calls, functional_graph, graph_of
-from stamp_tf.channels.groups import ChannelMap, LayerOption, WeightAxis
-from stamp_tf.channels.state import carry_state
-from stamp_tf.channels.twin import make_twin
+from stamp_tf.channels.check import check_sliced
+from stamp_tf.channels.groups import ChannelMap
+from stamp_tf.channels.slicer import Slicer
 from stamp_tf.errors import StampError
 
 
-def slice_model(model: keras.Model, channel_map: ChannelMap, mask: np.ndarray) -> keras.Model:
+def slice_model(
+    model: keras.Model, channel_map: ChannelMap, mask: np.ndarray, *, check: bool = False
+) -> keras.Model:
     """Build the smaller network that a mask leaves.
 
     Surviving input slices of a kernel are multiplied by their mask, so that soft values are folded into the
@@ -24,12 +21,15 @@ def slice_model(model: keras.Model, channel_map: ChannelMap, mask: np.ndarray) -
         model: The traced functional model; it is not changed.
         channel_map: Its channels.
         mask: Keep value per channel, `[num_channels]`; a channel goes where it is 0.
+        check: Compare the smaller network with the full one on a few random inputs, see `check_sliced`. It takes
+            about three passes over one of them.
 
     Returns:
         A model of the same layers with fewer channels, and no layer of this library in it.
 
     Raises:
-        StampError: If the mask has another length, or empties a group.
+        StampError: If the mask has another length, or empties a group; if a layer that loses channels cannot be
+            rebuilt; or if the check finds a difference.
     """
     mask = np.asarray(mask, "float64")
     if mask.shape != (channel_map.num_channels,):
@@ -41,168 +41,7 @@ def slice_model(model: keras.Model, channel_map: ChannelMap, mask: np.ndarray) -
             raise StampError(
                 f"A mask must keep at least one channel of every layer, but empties {group.name}."
             )
-    return Slicer(model, channel_map, mask).sliced
-
-
-class Slicer:
-    """Makes the smaller twin of a model, of the models within it, and of every layer and operation.
-
-    Args:
-        model: The traced functional model.
-        channel_map: Its channels.
-        mask: Keep value per channel, `[num_channels]`.
-
-    Attributes:
-        sliced: The smaller model.
-    """
-
-    def __init__(self, model: keras.Model, channel_map: ChannelMap, mask: np.ndarray) -> None:
-        self._mask = mask
-        self._kept = np.append(mask != 0, True)
-        self._options: dict[str, list[LayerOption]] = {}
-        for option in channel_map.options:
-            self._options.setdefault(option.layer, []).append(option)
-        self._axes: dict[str, list[WeightAxis]] = {}
-        for axis in channel_map.weight_axes:
-            self._axes.setdefault(axis.path, []).append(axis)
-        self._paths: dict[int, set[str]] = {}
-        self._find_paths(functional_graph(model), prefix="")
-        self._twins: dict[int, tuple[Any, Any]] = {}
-        self._initializers: list[tuple[Any, str, Any]] = []
-        self.sliced: keras.Model = self.twin_of(model)
-        for twin, name, initializer in self._initializers:
-            setattr(twin, name, initializer)
-        self._carry()
-
-    def twin_of(self, operation: Any) -> Any:
-        """Return the smaller twin, always the same one for a layer that is called twice.
-
-        Args:
-            operation: A model, layer or operation of the network.
-        """
-        if id(operation) not in self._twins:
-            graph = graph_of(operation)
-            if graph is None:
-                twin = self._rebuilt(operation)
-            elif isinstance(operation, keras.Sequential):
-                layers = [self._input(graph.inputs[0]), *map(self.twin_of, operation.layers)]
-                twin = keras.Sequential(layers, name=operation.name)
-            else:
-                inputs = keras.tree.map_structure(self._input, graph._inputs_struct)
-                outputs = graph._run_through_graph(inputs, operation_fn=self.twin_of)
-                twin = _model_like(operation, inputs, outputs)
-            self._twins[id(operation)] = operation, twin
-        return self._twins[id(operation)][1]
-
-    def _find_paths(self, graph: Any, *, prefix: str) -> None:
-        operations = [tensor._keras_history.operation for tensor in graph.inputs]
-        for operation in (*operations, *(node.operation for node in calls(graph))):
-            path = prefix + operation.name
-            self._paths.setdefault(id(operation), set()).add(path)
-            if (inner := graph_of(operation)) is not None:
-                self._find_paths(inner, prefix=f"{path}/")
-
-    def _input(self, tensor: keras.KerasTensor) -> keras.KerasTensor:
-        layer = tensor._keras_history.operation
-        shape = self._changed(layer).get("batch_shape", layer.batch_shape)
-        return keras.Input(
-            batch_shape=shape,
-            dtype=tensor.dtype,
-            name=layer.name,
-            sparse=tensor.sparse,
-            optional=layer.optional,
-        )
-
-    def _rebuilt(self, operation: Any) -> Any:
-        changed = self._changed(operation)
-        is_touched = self._is_touched(operation, changed)
-        twin = make_twin(operation, changed, is_touched=is_touched)
-        if is_touched:
-            # The values come from the old layer. An initializer need not know the new shapes, nor take time.
-            for name, value in vars(twin).items():
-                if name.endswith("_initializer") and value is not None:
-                    self._initializers.append((twin, name, self._sliced_initializer(operation, name, value)))
-            for layer, name, _ in self._initializers:
-                if layer is twin:
-                    setattr(twin, name, keras.initializers.Zeros())
-        return twin
-
-    def _is_touched(self, operation: Any, changed: Mapping[str, Any]) -> bool:
-        """Return whether a layer loses anything; options that stay as they are do not count."""
-        if any(_as_list(getattr(operation, name, None)) != _as_list(new) for name, new in changed.items()):
-            return True
-        axes = [
-            one for weight in getattr(operation, "weights", ()) for one in self._axes.get(weight.path, ())
-        ]
-        return any((self._mask_of(axis) != 1).any() for axis in axes)
-
-    def _changed(self, operation: Any) -> dict[str, Any]:
-        """Return the options that count channels, with the number that is left."""
-        options = [one for path in self._paths[id(operation)] for one in self._options.get(path, ())]
-        changed: dict[str, Any] = {}
-        for option in options:
-            number = int(self._kept[option.channels].sum())
-            if option.index is not None:
-                values = list(changed.get(option.name, operation.get_config()[option.name]))
-                values[option.index] = number
-                number = tuple(values)
-            changed[option.name] = number
-        return changed
-
-    def _sliced_initializer(self, layer: Any, name: str, initializer: Any) -> Any:
-        """Return an initializer that fits the new shape: of a constant array, the slices that stay."""
-        value = getattr(initializer, "value", None)
-        if not isinstance(initializer, keras.initializers.Constant) or not np.ndim(value):
-            return initializer
-        stem = name.removesuffix("_initializer")
-        for weight in layer.weights:
-            if weight.name.startswith(stem) and weight.shape == np.shape(value):
-                return keras.initializers.Constant(self._new_value(weight, np.asarray(value), scale=False))
-        return keras.initializers.Constant(0.0)
-
-    def _carry(self) -> None:
-        """Give every twin the state of its original, models from the outermost to the innermost first."""
-        models = [both for both in self._twins.values() if isinstance(both[0], keras.Model)]
-        for model, twin in reversed(models):
-            if model.trainable != twin.trainable:
-                twin.trainable = model.trainable
-        for layer, twin in self._twins.values():
-            if isinstance(layer, keras.Layer) and graph_of(layer) is None:
-                try:
-                    carry_state(layer, twin, self._new_value)
-                except ValueError as error:
-                    raise StampError(
-                        f"Every layer must be rebuilt with its weights, but {layer.name} "
-                        f"({type(layer).__name__}) was not: {error}; mend its get_config."
-                    ) from error
-
-    def _mask_of(self, axis: WeightAxis) -> np.ndarray:
-        return np.append(self._mask, 1.0)[axis.channels]
-
-    def _new_value(self, weight: Any, value: np.ndarray | None = None, *, scale: bool = True) -> np.ndarray:
-        """Take the kept slices along every axis, scaled by the mask where a kernel reads them."""
-        value = keras.ops.convert_to_numpy(weight) if value is None else value
-        for axis in self._axes.get(weight.path, ()):
-            kept = axis.kept_slices(self._mask)
-            value = np.take(value, kept, axis.axis)
-            if scale and axis.role == "consumer":
-                shape = [1] * value.ndim
-                shape[axis.axis] = -1
-                value = (value * self._mask_of(axis)[kept].reshape(shape)).astype(value.dtype)
-        return value
-
-
-def _model_like(model: keras.Model, inputs: Any, outputs: Any) -> keras.Model:
-    """Return a functional model of the same class where it takes inputs and outputs; else a plain one."""
-    parameters = inspect.signature(type(model).__init__).parameters
-    takes_any = {one.kind for one in parameters.values()} >= {
-        inspect.Parameter.VAR_POSITIONAL,
-        inspect.Parameter.VAR_KEYWORD,
-    }
-    is_alike = [*parameters][1:4] == ["inputs", "outputs", "name"]
-    make = type(model) if takes_any or is_alike else keras.Model
-    return make(inputs, outputs, name=model.name)
-
-
-def _as_list(value: Any) -> Any:
-    return list(value) if isinstance(value, list | tuple) else value
+    slicer = Slicer(model, channel_map, mask)
+    if check:
+        check_sliced(slicer, model, channel_map, mask)
+    return slicer.sliced

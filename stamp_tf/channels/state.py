@@ -24,35 +24,49 @@ def base_attributes() -> frozenset[str]:
     return frozenset((names | {"_auto_config_error_args"}) - _OF_EACH_LAYER)
 
 
-def carry_attributes(old: Any, new: Any, *, data: bool) -> None:
-    """Set attributes of a twin that its constructor set otherwise, for all layers within it, too.
+def carry_functions(old: Any, new: Any) -> None:
+    """Set functions of a twin that are others: a configuration knows them by name, and two may have the same.
 
     Args:
         old: The layer or operation.
         new: Its twin.
-        data: Whether numbers, arrays and nests of them are carried, too, as is right where no width changes; else
-            only functions are, which a configuration confuses if they have the same name.
     """
     for one, other in pairs(old, new):
         for name, value in vars(one).items():
-            if name in base_attributes() or name.startswith("_self_"):
+            if name not in base_attributes() and _is_other_function(value, vars(other).get(name)):
+                setattr(other, name, value)
+
+
+def carry_data(old: Any, new: Any) -> None:
+    """Set numbers, arrays and nests of them that a twin's constructor set otherwise, such as boundaries.
+
+    Right for a layer that loses nothing.
+
+    Args:
+        old: The layer or operation.
+        new: Its twin.
+    """
+    for one, other in pairs(old, new):
+        for name, value in vars(one).items():
+            if name in base_attributes() or name.startswith("_self_") or not _is_plain(value):
                 continue
-            missing = name not in vars(other)
-            mine = vars(other).get(name)
-            if _is_other_function(value, mine) or (
-                data
-                and _is_plain(value)
-                and (missing or _is_plain(mine))
-                and not _is_same(value, mine, missing)
-            ):
+            missing, mine = name not in vars(other), vars(other).get(name)
+            if (missing or _is_plain(mine)) and not _is_same(value, mine, missing):
                 setattr(other, name, _copied(value))
-        if data and _overrides(one, "save_assets"):
-            # Before the first call: a vocabulary may decide on the shape of what is written.
+
+
+def carry_assets(old: Any, new: Any) -> None:
+    """Give a twin the vocabularies of a layer, as saving would.
+
+    Args:
+        old: The layer or operation.
+        new: Its twin.
+    """
+    for one, other in pairs(old, new):
+        if _overrides(one, "save_assets"):
             with tempfile.TemporaryDirectory() as folder:
                 one.save_assets(folder)
                 other.load_assets(folder)
-        if isinstance(one, keras.Layer) and one.supports_masking != other.supports_masking:
-            other.supports_masking = one.supports_masking
 
 
 def carry_state(old: keras.Layer, new: keras.Layer, change: Callable[[keras.Variable], np.ndarray]) -> None:
@@ -75,9 +89,12 @@ def carry_state(old: keras.Layer, new: keras.Layer, change: Callable[[keras.Vari
         twins = sorted(twins, key=lambda twin: names.index(twin.name) if twin.name in names else -1)
     for variable, twin in zip(variables, twins, strict=True):
         twin.assign(change(variable))
+        twin._path = variable.path  # A wrapper builds what it wraps under another one.
     for one, other in pairs(old, new):
         if hasattr(other, "finalize_state"):
             other.finalize_state()  # Normalization computes with what it derives from its weights.
+        if one.supports_masking != other.supports_masking:
+            other.supports_masking = one.supports_masking
         if one.trainable != other.trainable:
             other.trainable = one.trainable
     for variable, twin in zip(variables, twins, strict=True):

@@ -50,7 +50,7 @@ def _walk(trace: Trace, graph: Any, *, prefix: str) -> None:
         inner = graph_of(node.operation)
         if inner is None:
             rules.apply_rule(Call(trace, node, path))
-        elif reason := _misfit(node, inner) or _walk_into(trace, node, inner, path=path):
+        elif reason := misfit(node, inner) or _walk_into(trace, node, inner, path=path):
             Call(trace, node, path).keep_whole(reason, operations=operations_within(node.operation))
 
 
@@ -74,8 +74,13 @@ def _walk_into(trace: Trace, node: Any, inner: Any, *, path: str) -> str | None:
     return None
 
 
-def _misfit(node: Any, inner: Any) -> str | None:
-    """Return why the tensors that a model is called on cannot be set beside those it was built for."""
+def misfit(node: Any, inner: Any) -> str | None:
+    """Return why the tensors that a model is called on cannot be set beside those it was built for.
+
+    Args:
+        node: The call.
+        inner: The graph of the model.
+    """
     if len(node.input_tensors) != len(inner.inputs):
         return "it is called without some of its inputs"
     # Of one input there is no order; tensors of several may be handed over by name.

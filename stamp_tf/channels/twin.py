@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from stamp_tf.channels.state import base_attributes, carry_attributes
+from stamp_tf.channels.state import base_attributes, carry_assets, carry_data, carry_functions, pairs
 from stamp_tf.errors import StampError
 
 
@@ -36,7 +36,13 @@ def make_twin(operation: Any, options: Mapping[str, Any], *, is_touched: bool) -
         except Exception as error:
             errors.append(error)
             continue
-        carry_attributes(operation, twin, data=not is_touched)
+        carry_functions(operation, twin)
+        for layer, other in pairs(operation, twin):
+            other.name = layer.name  # Constructors let Keras number the layers within.
+        if not is_touched and not getattr(operation, "variables", ()):
+            # Before the first call: they may decide on the shape of what is written.
+            carry_data(operation, twin)
+            carry_assets(operation, twin)
         return twin
     raise StampError(
         f"Every layer must be rebuilt from its configuration, but {operation.name} "

@@ -59,7 +59,8 @@ def reference_of_model(
         )
     _check_depth_last(model)
     # Slicing nothing off is a copy, so that the caller's layers get no further calls.
-    copy = inlined(slice_model(model, channel_map, np.ones(channel_map.num_channels)))
+    nothing_off = np.ones(channel_map.num_channels)
+    copy = inlined(slice_model(model, channel_map, nothing_off, check=True))
     logits, end = split_end(copy)
     logits = _trainable(logits)
     head = logits.outputs[0]._keras_history.operation

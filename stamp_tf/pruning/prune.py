@@ -173,7 +173,7 @@ def prune(
         mask, timing = _mask_of(proposal, cut, config, model=model, on_step=on_step)
     with _clock(times, "slice"):
         values = mask if proposal.fold is None else mask * proposal.fold
-        small = slice_model(model, reference.channel_map, values)
+        small = slice_model(model, reference.channel_map, values, check=True)
         if config.structure_only:
             # Slicing rebuilt the layers, so a clone of them draws fresh weights.
             small = _drawn_anew(small)

@@ -85,7 +85,9 @@ def test_json_reads_back_to_the_same_report(report: Report) -> None:
 
 
 def test_json_of_something_else_is_refused() -> None:
-    with pytest.raises(StampError, match=r"report.json must be JSON written by stamp-tf, but it lacks backbone; prune again"):
+    with pytest.raises(
+        StampError, match=r"report.json must be JSON written by stamp-tf, but it lacks backbone; prune again"
+    ):
         report_from_json({"method": "stamp"})
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from keras import activations
+from keras import activations, layers
 
 from stamp_tf.channels.call import Call
 
@@ -12,6 +12,8 @@ MIXING_ACTIVATIONS = ("softmax", "log_softmax", "sparsemax", "glu")
 
 def unknown_activation(layer: Any) -> str | None:
     """Return why a layer's own activation cannot be passed, but for one that mixes channels."""
+    if type(layer.activation) in (layers.ReLU, layers.LeakyReLU, layers.ELU):
+        return None
     name = _activation_name(layer)
     known = getattr(activations, name, None) is layer.activation
     return None if known else f"its activation {name} is not one of Keras's"

@@ -1,0 +1,267 @@
+"""What a layer knows beyond its weights comes along, whichever way its twin is made."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import stamp_tf
+from stamp_tf.channels import rules, slice_model, trace_channels
+
+Tensor = keras.KerasTensor
+
+
+def tail(x: Tensor) -> Tensor:
+    """Two dense layers behind anything, the first of which loses channels."""
+    x = layers.Flatten()(x) if len(x.shape) > 2 else x
+    return layers.Dense(2, name="end")(layers.Dense(5, name="lost")(x))
+
+
+def halves(model: keras.Model) -> keras.Model:
+    return stamp_tf.remove_channels(model, {"lost": [1, 0, 1, 1, 0]})
+
+
+def assert_same_before(model: keras.Model, smaller: keras.Model, layer: str, data: object) -> None:
+    """Compare what a layer writes in both."""
+    looks = [keras.Model(one.inputs[0], one.get_layer(layer).output) for one in (model, smaller)]
+    ours, theirs = (np.asarray(ops.convert_to_numpy(look(data))) for look in looks)
+    np.testing.assert_array_equal(theirs, ours)
+
+
+def adapted(layer: layers.Layer, data: np.ndarray) -> layers.Layer:
+    layer.adapt(data)
+    return layer
+
+
+NUMBERS = np.random.default_rng(0).normal(3, 10, (64, 6)).astype("float32")
+WORDS = np.array([["a b"], ["c a"], ["d"]])
+PREPROCESSING = {
+    "discretization": (lambda: adapted(layers.Discretization(num_bins=5, name="state"), NUMBERS), NUMBERS),
+    "discretization, one hot": (
+        lambda: adapted(layers.Discretization(num_bins=5, output_mode="one_hot", name="state"), NUMBERS),
+        NUMBERS,
+    ),
+    "normalization": (lambda: adapted(layers.Normalization(name="state"), NUMBERS), NUMBERS),
+    "words": (
+        lambda: adapted(layers.StringLookup(name="state"), np.array(["a", "b", "c"])),
+        np.array([["c"], ["z"]]),
+    ),
+    "words, one hot": (
+        lambda: adapted(
+            layers.StringLookup(output_mode="multi_hot", name="state"), np.array(["a", "b", "c"])
+        ),
+        np.array([["c"], ["z"]]),
+    ),
+    "integers": (
+        lambda: adapted(layers.IntegerLookup(name="state"), np.array([5, 7, 9])),
+        np.array([[7], [8]]),
+    ),
+    "text": (
+        lambda: adapted(layers.TextVectorization(output_sequence_length=4, name="state"), WORDS),
+        WORDS,
+    ),
+    "categories": (
+        lambda: layers.CategoryEncoding(num_tokens=4, output_mode="count", name="state"),
+        np.array([[1, 3], [0, 1]]),
+    ),
+    "hashing": (lambda: layers.Hashing(7, salt=11, name="state"), np.array([["c"], ["z"]])),
+}
+
+
+@pytest.mark.parametrize("kind", PREPROCESSING)
+def test_preprocessing_keeps_what_it_was_adapted_to(kind: str) -> None:
+    make, data = PREPROCESSING[kind]
+    kinds = {"U": "string", "i": "int64", "f": "float32"}
+    inputs = keras.Input(data.shape[1:], dtype=kinds[data.dtype.kind])
+    x = make()(inputs)
+    model = keras.Model(inputs, tail(ops.cast(x, "float32")))
+    data = ops.convert_to_tensor(data)
+    smaller = halves(model)
+    assert smaller.get_layer("lost").units == 3
+    assert_same_before(model, smaller, "state", data)
+
+
+class Calibrated(layers.Layer):
+    """A layer whose numbers are set after construction, and that says nothing of them."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor] = ops.relu, **options: object) -> None:
+        super().__init__(**options)
+        self.function, self.offsets, self.steps = function, None, []
+
+    def call(self, x: Tensor) -> Tensor:
+        x = self.function(x)
+        x = x if self.offsets is None else x + self.offsets["by"]
+        return x * (1 + len(self.steps))
+
+
+class Nested(layers.Layer):
+    """A layer of layers, without a configuration."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor], **options: object) -> None:
+        super().__init__(**options)
+        self.function = function
+        self.inner = [layers.Dense(6), layers.BatchNormalization()]
+        self.scale = self.add_weight((6,), initializer="ones", name="scale")
+
+    def build(self, shape: tuple[int, ...]) -> None:
+        for layer in self.inner:
+            layer.build(shape)
+
+    def call(self, x: Tensor) -> Tensor:
+        for layer in self.inner:
+            x = layer(x)
+        return self.function(x) * self.scale
+
+
+def calibrated() -> layers.Layer:
+    layer = Calibrated(name="state")
+    layer.offsets, layer.steps = {"by": np.arange(6, dtype="float32")}, [1, 2]
+    return layer
+
+
+def relu(x: Tensor) -> Tensor:
+    """A function with the name of one of Keras's."""
+    return ops.abs(x) + 0.5
+
+
+KEPT = {
+    "attributes set later": calibrated,
+    "a function as argument": lambda: Calibrated(lambda x: x * x - 3, name="state"),
+    "layers within": lambda: Nested(lambda x: ops.sin(x), name="state"),
+    "a lambda": lambda: layers.Lambda(lambda x: x * 3 - 1, name="state"),
+    "a named function": lambda: layers.Lambda(relu, name="state"),
+    "a name of Keras's": lambda: layers.Dense(6, activation=relu, name="state"),
+    "an activation with that name": lambda: layers.Activation(relu, name="state"),
+    "a wrapper": lambda: layers.SpectralNormalization(layers.Dense(6), name="state"),
+    "a regularizer": lambda: layers.Dense(
+        6, kernel_regularizer=lambda w: ops.sum(w), activation="softmax", name="state"
+    ),
+}
+
+
+def lively(model: keras.Model) -> keras.Model:
+    rng = np.random.default_rng(1)
+    for weight in model.weights:
+        weight.assign(rng.uniform(0.2, 1, weight.shape))
+    return model
+
+
+@pytest.mark.parametrize("kind", KEPT)
+def test_what_is_not_touched_computes_as_before(kind: str) -> None:
+    inputs = keras.Input((6,))
+    model = lively(keras.Model(inputs, tail(KEPT[kind]()(inputs))))
+    smaller = halves(model)
+    assert_same_before(model, smaller, "state", NUMBERS)
+    theirs = {id(variable) for variable in model.variables}
+    assert not [variable.path for variable in smaller.variables if id(variable) in theirs]
+    assert [weight.path for weight in smaller.weights] == [weight.path for weight in model.weights]
+
+
+def own_function(shape: tuple[int, ...], dtype: str | None = None) -> Tensor:
+    return ops.ones(shape, dtype)
+
+
+REBUILT = {
+    "constant array": {"bias_initializer": keras.initializers.Constant(np.arange(5, dtype="float32"))},
+    "own initializer": {"kernel_initializer": own_function},
+    "own regularizer": {"kernel_regularizer": lambda w: 0.5 * ops.sum(w)},
+    "own constraint": {"kernel_constraint": lambda w: w * 0.5},
+    "layer as activation": {"activation": layers.LeakyReLU(0.4)},
+}
+
+
+@pytest.mark.parametrize("kind", REBUILT)
+def test_a_layer_that_loses_channels_is_built_from_its_own_parts(kind: str) -> None:
+    inputs = keras.Input((6,))
+    x = layers.Dense(5, name="lost", **REBUILT[kind])(inputs)
+    model = lively(keras.Model(inputs, layers.Dense(2, name="end")(x)))
+    smaller = halves(model)
+    layer = smaller.get_layer("lost")
+    assert layer.units == 3
+    full = np.asarray(model.get_layer("lost")(NUMBERS))
+    np.testing.assert_allclose(layer(NUMBERS), full[:, [0, 2, 3]], rtol=1e-5)
+    ((name, part),) = REBUILT[kind].items()
+    if name.startswith("kernel"):
+        assert getattr(layer, name) is part
+    if name == "bias_initializer":
+        np.testing.assert_array_equal(layer.bias_initializer.value, [0, 2, 3])
+
+
+def test_flags_and_policies_come_along() -> None:
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(5, 3, name="lost")(image)
+    inner = keras.Sequential([keras.Input((6, 6, 5)), layers.BatchNormalization(name="norm")], name="inner")
+    x = layers.Dropout(0.5, name="drop", seed=3)(inner(x))
+    model = keras.Model(image, layers.Dense(2, name="end")(layers.GlobalMaxPooling2D()(x)))
+    inner.trainable = False
+    inner.layers[0].trainable = True
+    model.get_layer("lost").bias.trainable = False
+    model.get_layer("drop").supports_masking = False
+    model.get_layer("drop").seed_generator.state.assign([7, 9])
+    smaller = halves(model)
+    assert [v.path for v in smaller.trainable_variables] == [v.path for v in model.trainable_variables]
+    assert smaller.get_layer("lost").bias.trainable is False
+    assert smaller.get_layer("drop").supports_masking is False
+    np.testing.assert_array_equal(smaller.get_layer("drop").seed_generator.state, [7, 9])
+
+
+def test_a_quantized_layer_and_one_with_adapters_stay_what_they_are() -> None:
+    inputs = keras.Input((6,))
+    x = layers.Dense(8, name="small_numbers")(inputs)
+    x = layers.Dense(6, name="adapted")(x)
+    model = lively(keras.Model(inputs, tail(x)))
+    model.get_layer("small_numbers").quantize("int8")
+    model.get_layer("adapted").enable_lora(2)
+    for weight in model.get_layer("adapted").trainable_weights:
+        weight.assign(ops.ones(weight.shape) * 0.3)
+    smaller = halves(model)
+    for name in ("small_numbers", "adapted"):
+        assert_same_before(model, smaller, name, NUMBERS)
+
+
+def test_tracing_draws_no_random_number() -> None:
+    import random
+
+    inputs = keras.Input((6,))
+    model = keras.Model(inputs, tail(inputs))
+    random.seed(5)
+    trace_channels(model)
+    assert random.random() == random.Random(5).random()
+
+
+class Shifts:
+    """An argument that no configuration can hold."""
+
+
+class Odd(layers.Dense):
+    """Cannot be made a second time: its constructor wants what it does not keep by that name."""
+
+    def __init__(self, units: int, number: int, **options: object) -> None:
+        super().__init__(units, **options)
+        self.shifts = Shifts()
+
+    def get_config(self) -> dict[str, object]:
+        raise NotImplementedError("not today")
+
+
+def test_a_layer_that_cannot_be_rebuilt_is_kept_whole_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(rules._RULES, (Odd,), rules.kernels.dense)
+    inputs = keras.Input((6,))
+    x = Odd(4, 3, name="odd")(layers.Dense(4, name="before")(inputs))
+    model = keras.Model(inputs, layers.Dense(2, name="end")(layers.Dense(5, name="lost")(x)))
+    (kept,) = trace_channels(model).kept_whole
+    assert (kept.layer, kept.producers) == ("odd", ("before",))
+    assert kept.reason.startswith("it cannot be rebuilt: NotImplementedError")
+    assert halves(model).get_layer("odd").shifts is model.get_layer("odd").shifts
+
+
+def test_a_slice_of_nothing_is_a_whole_copy() -> None:
+    inputs = keras.Input((6,))
+    model = lively(keras.Model(inputs, tail(calibrated()(inputs))))
+    channel_map = trace_channels(model)
+    same = slice_model(model, channel_map, np.ones(channel_map.num_channels), check=True)
+    np.testing.assert_array_equal(same(NUMBERS), model(NUMBERS))
