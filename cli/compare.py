@@ -6,28 +6,30 @@ from pathlib import Path
 
 import click
 
+from stamp_cli.command import Command
+from stamp_cli.idle import COMPARE
 from stamp_cli.progress import Progress
 from stamp_cli.terminal import make_console, say
+from stamp_cli.values import FilePath
 from stamp_cli.verbosity import load_tensorflow
-from stamp_tf.errors import StampError
 
 # More runs make more pairs than a terminal has columns for.
 _MOST_RUNS_BY_LAYER = 3
 _PIPE_WIDTH = 160
 
 
-@click.command()
-@click.argument("runs", nargs=-1, type=click.Path(path_type=Path), metavar="RUN RUN...")
+@click.command(cls=Command, idle=COMPARE)
+@click.argument("runs", nargs=-1, type=FilePath(), metavar="RUN RUN...")
 @click.option("--swap", is_flag=True, help="Measure every run's masks on every run's data set, too.")
 @click.option(
     "--from",
     "source",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="Reference network for --swap.  [default: that of each run]",
 )
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="Folder for compare.json and compare.html with pictures.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the comparison in --output.")
@@ -41,10 +43,6 @@ def command(
     run, recalibrates batch-norm statistics and fits a head in closed form, without a gradient step; it needs
     the reference and the data set.
     """
-    if source is not None and not swap:
-        raise StampError("--from is for --swap, which is missing; add --swap or leave --from out.")
-    if overwrite and output is None:
-        raise StampError("--overwrite needs to know which comparison, but --output is missing; add it.")
     if output is not None:
         from stamp_tf.export.compare_page import check_output, write_comparison
 

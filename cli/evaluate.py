@@ -4,13 +4,16 @@ from pathlib import Path
 
 import click
 
+from stamp_cli.command import Command
+from stamp_cli.idle import DATASET
 from stamp_cli.options import DatasetOptions, dataset_options
 from stamp_cli.terminal import say
+from stamp_cli.values import FilePath
 from stamp_cli.verbosity import load_tensorflow
 
 
-@click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.command(cls=Command, idle=DATASET)
+@click.argument("run", type=FilePath())
 @dataset_options(required=False, fallback="the run's own", training=False)
 def command(run: Path, data: DatasetOptions) -> None:
     """Measure a network's accuracy on a data set.

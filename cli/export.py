@@ -4,13 +4,15 @@ from pathlib import Path
 
 import click
 
+from stamp_cli.command import Command
 from stamp_cli.options import RegisteredName
 from stamp_cli.terminal import say
+from stamp_cli.values import FilePath
 from stamp_cli.verbosity import load_tensorflow
 
 
-@click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.command(cls=Command)
+@click.argument("run", type=FilePath())
 @click.option(
     "--format",
     "exporter",
@@ -22,7 +24,7 @@ from stamp_cli.verbosity import load_tensorflow
 @click.option(
     "--to",
     "target",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="Where to write it.  [default: in the run's folder]",
 )
 def command(run: Path, exporter: str, target: Path | None) -> None:

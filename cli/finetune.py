@@ -5,18 +5,20 @@ from typing import Literal
 
 import click
 
+from stamp_cli.command import Command
 from stamp_cli.errors import interruptible
+from stamp_cli.idle import DATASET
 from stamp_cli.options import DatasetOptions, dataset_options
 from stamp_cli.progress import Progress
 from stamp_cli.prune import print_summary
-from stamp_cli.values import Number
+from stamp_cli.values import Count, FilePath, Number, Seed
 from stamp_cli.verbosity import load_tensorflow
 
 
-@click.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True)
-@click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True)
+@click.command(cls=Command, idle=DATASET)
+@click.argument("run", type=FilePath())
+@click.option("--epochs", type=Count(), default=20, show_default=True)
+@click.option("--batch-size", type=Count(), default=128, show_default=True)
 @click.option("--learning-rate", type=Number(0, min_open=True), default=0.01, show_default=True)
 @click.option("--schedule", type=click.Choice(["cosine", "step"]), default="cosine", show_default=True)
 @click.option("--mixed-precision", is_flag=True, help="Compute in bfloat16.")
@@ -24,7 +26,7 @@ from stamp_cli.verbosity import load_tensorflow
 @click.option(
     "--seed",
     "order_seed",
-    type=click.IntRange(min=0),
+    type=Seed(),
     help="Of order and augmentation.  [default: the run's]",
 )
 @click.option("--resume", is_flag=True, help="Go on where an interrupted finetune stopped.")

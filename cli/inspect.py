@@ -6,8 +6,11 @@ from pathlib import Path
 
 import click
 
+from stamp_cli.command import Command
+from stamp_cli.idle import INSPECT
 from stamp_cli.options import BackboneOptions, backbone_options
 from stamp_cli.terminal import make_console, say
+from stamp_cli.values import Count, FilePath
 from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
 
@@ -15,13 +18,11 @@ _IMAGE_SHAPE = (32, 32, 3)
 _MOST_NAMED = 4
 
 
-@click.command()
-@click.argument("network_path", metavar="NETWORK", type=click.Path(path_type=Path), required=False)
+@click.command(cls=Command, idle=INSPECT)
+@click.argument("network_path", metavar="NETWORK", type=FilePath(), required=False)
 @backbone_options(fallback="that of NETWORK")
-@click.option("--classes", type=click.IntRange(min=1), help="Number of logits of --backbone.  [default: 10]")
-@click.option(
-    "--html", type=click.Path(path_type=Path), help="File for a page with the groups drawn on the network."
-)
+@click.option("--classes", type=Count(2, 100_000), help="Number of logits of --backbone.  [default: 10]")
+@click.option("--html", type=FilePath(), help="File for a page with the groups drawn on the network.")
 @click.option("--overwrite", is_flag=True, help="Replace the page in --html.")
 def command(
     network_path: Path | None,
@@ -35,16 +36,13 @@ def command(
     NETWORK is a .keras file of any functional model, or a folder that pretrain, meta-train or prune wrote; without
     one, --backbone names a network. Files are loaded in safe mode: code within them is not run.
     """
-    asked = (network.backbone, network.width, network.image_shape, classes)
-    if network_path is not None and any(value is not None for value in asked):
+    if network_path is not None and network.backbone is not None:
         raise StampError(
             "NETWORK and --backbone must not be given together, because a file or run knows its network; "
             "leave one of them out."
         )
     if network_path is None and network.backbone is None:
         raise StampError("NETWORK or --backbone is needed, but neither is given; name one.")
-    if overwrite and html is None:
-        raise StampError("--overwrite needs to know which page, but --html is missing; add it.")
     if html is not None:
         from stamp_tf.export.inspect_page import check_page
 

@@ -6,7 +6,9 @@ from typing import Literal
 
 import click
 
+from stamp_cli.command import Command
 from stamp_cli.errors import interruptible
+from stamp_cli.idle import META_TRAIN
 from stamp_cli.options import (
     BackboneOptions,
     DatasetOptions,
@@ -20,11 +22,11 @@ from stamp_cli.progress import Progress
 from stamp_cli.references import find_source, from_option
 from stamp_cli.tensorboard import TensorBoard, tensorboard_option
 from stamp_cli.terminal import say
-from stamp_cli.values import BudgetRange, KeyValue, Number
+from stamp_cli.values import BudgetRange, Count, KeyValue, Number, as_options
 from stamp_cli.verbosity import load_tensorflow
 
 
-@click.command()
+@click.command(cls=Command, idle=META_TRAIN)
 @dataset_options(required=False, fallback="the reference's own")
 @backbone_options()
 @from_option
@@ -56,17 +58,13 @@ from stamp_cli.verbosity import load_tensorflow
     multiple=True,
     help="An option of the mask generator; may be repeated.",
 )
-@click.option("--outer-steps", type=click.IntRange(min=1), default=200, show_default=True)
-@click.option(
-    "--tasks", type=click.IntRange(min=1), default=4, show_default=True, help="Tasks per outer step."
-)
-@click.option("--ways", type=click.IntRange(min=2), default=10, show_default=True, help="Classes per task.")
-@click.option(
-    "--shots", type=click.IntRange(min=1), default=64, show_default=True, help="Images per class and task."
-)
+@click.option("--outer-steps", type=Count(), default=200, show_default=True)
+@click.option("--tasks", type=Count(), default=4, show_default=True, help="Tasks per outer step.")
+@click.option("--ways", type=Count(2), default=10, show_default=True, help="Classes per task.")
+@click.option("--shots", type=Count(), default=64, show_default=True, help="Images per class and task.")
 @click.option(
     "--inner-batches",
-    type=click.IntRange(min=1),
+    type=Count(),
     default=5,
     show_default=True,
     help="Mini-batches of a task; all but the last adapt to it.",
@@ -100,9 +98,7 @@ from stamp_cli.verbosity import load_tensorflow
 @click.option(
     "--kl-scale", type=Number(0), default=1.0, show_default=True, help="Factor on the prior's cost."
 )
-@click.option(
-    "--replicas", type=click.IntRange(min=1), default=1, show_default=True, help="Devices sharing the tasks."
-)
+@click.option("--replicas", type=Count(), default=1, show_default=True, help="Devices sharing the tasks.")
 @click.option("--mixed-precision", is_flag=True, help="Compute in bfloat16.")
 @click.option("--xla", is_flag=True, help="Compile with XLA.")
 @run_options()
@@ -162,9 +158,9 @@ def command(
     prepare_replicas(replicas)
     config = MetaTrainConfig(
         set_encoder=set_encoder,
-        set_encoder_options=dict(encoder_options),
+        set_encoder_options=as_options(encoder_options, "--set-encoder-option"),
         mask_generator=mask_generator,
-        mask_generator_options=dict(generator_options),
+        mask_generator_options=as_options(generator_options, "--mask-generator-option"),
         outer_steps=outer_steps,
         tasks=tasks,
         ways=ways,

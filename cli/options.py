@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stamp_cli.values import Duration, ImageSize, Memory, Number
+from stamp_cli.values import Count, Duration, FilePath, Fraction, ImageSize, Memory, Name, Number, Seed
 from stamp_registry import RegistryError, find, names
 from stamp_tf.errors import StampError
 
@@ -170,12 +170,6 @@ class BudgetOptions:
     keep: tuple[str, ...] = ()
 
 
-_FOLDER = click.Path(path_type=Path)
-
-
-_FRACTION = Number(0, 1, min_open=True)
-
-
 def dataset_options(
     *, default: str | None = None, required: bool = True, fallback: str = "", training: bool = True
 ) -> Decorator:
@@ -190,19 +184,20 @@ def dataset_options(
     where = (
         click.option(
             "--dataset",
+            type=Name("digits"),
             metavar="NAME",
             help="digits, a TFDS name, folder:PATH, npz:PATH, or a plug-in's name."
             + (f"  [default: {fallback}]" if fallback else ""),
             **_default(default, required=required),
         ),
-        click.option("--data-dir", type=_FOLDER, help="Where TFDS keeps prepared data sets."),
+        click.option("--data-dir", type=FilePath(), help="Where TFDS keeps prepared data sets."),
         click.option("--download", is_flag=True, help="Allow a data set to be downloaded."),
         click.option("--skip-corrupt", is_flag=True, help="Leave unreadable images out instead of stopping."),
     )
     how = (
         click.option(
             "--train-size",
-            type=click.IntRange(min=1),
+            type=Count(),
             help="Keep this many training images, the same number of each class.  [default: all]",
         ),
         click.option(
@@ -210,7 +205,7 @@ def dataset_options(
             default=True,
             help="Mirror images in training; not for digits and signs.",
         ),
-        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
+        click.option("--seed", type=Seed(), default=0, show_default=True),
     )
     return _group(DatasetOptions, "data", *where, *(how if training else ()))
 
@@ -224,7 +219,7 @@ def run_options(*, required: bool = True) -> Decorator:
     return _group(
         RunOptions,
         "run",
-        click.option("--run-dir", type=_FOLDER, required=required, help="Where the run is written."),
+        click.option("--run-dir", type=FilePath(), required=required, help="Where the run is written."),
         click.option("--resume", is_flag=True, help="Go on with the run in --run-dir."),
         click.option("--overwrite", is_flag=True, help="Throw away the run in --run-dir and start anew."),
     )
@@ -256,7 +251,7 @@ def backbone_options(
         ),
         click.option(
             "--width",
-            type=Number(0, min_open=True),
+            type=Number(0, 16, min_open=True),
             help="Multiplies every layer's channels." + ("" if width else f"  [default: {fallback}]"),
             **_default(width),
         ),
@@ -276,8 +271,8 @@ def budget_options() -> Decorator:
     return _group(
         BudgetOptions,
         "budget",
-        click.option("--keep-params", type=_FRACTION, help="Keep at most this part of the parameters."),
-        click.option("--max-flops", type=_FRACTION, help="Keep at most this part of the multiply-adds."),
+        click.option("--keep-params", type=Fraction(), help="Keep at most this part of the parameters."),
+        click.option("--max-flops", type=Fraction(), help="Keep at most this part of the multiply-adds."),
         click.option(
             "--max-memory",
             type=Memory(),
@@ -290,27 +285,28 @@ def budget_options() -> Decorator:
         ),
         click.option(
             "--latency-batch",
-            type=click.IntRange(min=1),
+            type=Count(),
             default=1,
             show_default=True,
             help="Images per step that --max-latency measures.",
         ),
         click.option(
             "--round-to",
-            type=click.IntRange(min=1),
+            type=Count(),
             default=1,
             show_default=True,
             help="Round every layer's width down to a multiple of this.",
         ),
         click.option(
             "--min-channels",
-            type=click.IntRange(min=1),
+            type=Count(),
             default=1,
             show_default=True,
             help="Keep at least this many channels of every layer.",
         ),
         click.option(
             "--keep",
+            type=Name("'stem*'"),
             metavar="PATTERN",
             multiple=True,
             help="Keep all channels of the layers whose path matches, such as 'stem*'; may be repeated.",

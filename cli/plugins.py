@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stamp_cli.command import Command
 from stamp_cli.terminal import make_console, say
 from stamp_cli.verbosity import load_tensorflow
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from stamp_registry import Plugin
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def command(as_json: bool) -> None:
     """List every installed plug-in and whether it works.

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import click
 
+from stamp_cli.command import Command
 from stamp_cli.errors import interruptible
+from stamp_cli.idle import PRETRAIN
 from stamp_cli.options import (
     BackboneOptions,
     DatasetOptions,
@@ -18,11 +20,11 @@ from stamp_cli.progress import Progress
 from stamp_cli.references import find_source
 from stamp_cli.tensorboard import TensorBoard, tensorboard_option
 from stamp_cli.terminal import say
-from stamp_cli.values import BudgetRange, KeyValue, Number
+from stamp_cli.values import BudgetRange, Count, FilePath, KeyValue, Number, as_options
 from stamp_cli.verbosity import load_tensorflow
 
 
-@click.command()
+@click.command(cls=Command, idle=PRETRAIN)
 @dataset_options()
 @backbone_options(backbone="vgg19", image_size="32", fallback="the backbone's")
 @click.option(
@@ -32,12 +34,10 @@ from stamp_cli.verbosity import load_tensorflow
     multiple=True,
     help="A further option of the backbone; may be repeated.",
 )
-@click.option(
-    "--epochs", type=click.IntRange(min=0), default=20, show_default=True, help="With the full network alone."
-)
+@click.option("--epochs", type=Count(0), default=20, show_default=True, help="With the full network alone.")
 @click.option(
     "--budget-epochs",
-    type=click.IntRange(min=0),
+    type=Count(0),
     default=10,
     show_default=True,
     help="After them, with a masked network on each batch as well; 0 is plain pretraining.",
@@ -49,7 +49,7 @@ from stamp_cli.verbosity import load_tensorflow
     show_default="0.06:1",
     help="Range of the masked network's share of FLOPs.",
 )
-@click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True)
+@click.option("--batch-size", type=Count(), default=128, show_default=True)
 @click.option("--learning-rate", type=Number(0, min_open=True), default=0.1, show_default=True)
 @click.option(
     "--budget-learning-rate",
@@ -75,7 +75,7 @@ from stamp_cli.verbosity import load_tensorflow
 @click.option(
     "--from",
     "source",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="Run directory of a reference to go on from.  [default: start afresh]",
 )
 @run_options()
@@ -114,9 +114,8 @@ def command(
     board = TensorBoard(directory.path) if tensorboard else None
     if source is not None:
         find_source(source, network)
-    options = dict(backbone_extras)
-    if network.width is not None:
-        options["width"] = network.width
+    extras = [*backbone_extras, *([] if network.width is None else [("width", network.width)])]
+    options = as_options(extras, "--backbone-option")
     dataset = data.load(network.image_shape)
 
     load_tensorflow()
@@ -133,7 +132,7 @@ def command(
         budget_learning_rate=budget_learning_rate,
         weight_decay=weight_decay,
         mask_generator=mask_generator,
-        mask_generator_options=dict(mask_generator_options),
+        mask_generator_options=as_options(mask_generator_options, "--mask-generator-option"),
         seed=data.seed,
     )
     with Progress(board) as progress, interruptible(directory.path):

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from stamp_cli.command import Command
 from stamp_cli.errors import interruptible
+from stamp_cli.idle import PRUNE
 from stamp_cli.options import (
     BackboneOptions,
     BudgetOptions,
@@ -27,7 +29,7 @@ from stamp_cli.progress import Progress
 from stamp_cli.references import find_source, from_option, read_model, settle_model
 from stamp_cli.tensorboard import TensorBoard, tensorboard_option
 from stamp_cli.terminal import make_console, say
-from stamp_cli.values import KeyValue, Number
+from stamp_cli.values import Count, FilePath, KeyValue, Number, as_options
 from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
 
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 _PHASES = {"prune": "Pruning", "latency": "Measuring", "finetune": "Fine-tuning"}
 
 
-@click.command()
+@click.command(cls=Command, idle=PRUNE)
 @dataset_options()
 @backbone_options()
 @from_option
@@ -46,7 +48,7 @@ _PHASES = {"prune": "Pruning", "latency": "Measuring", "finetune": "Fine-tuning"
     "--model",
     "model_file",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="Prune your own model, a .keras file, instead of a reference network.",
 )
 @click.option(
@@ -68,7 +70,7 @@ _PHASES = {"prune": "Pruning", "latency": "Measuring", "finetune": "Fine-tuning"
 @click.option(
     "--widths",
     "widths_of",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="Take every layer's width from this pruned run (--method random).",
 )
 @click.option(
@@ -85,8 +87,8 @@ _PHASES = {"prune": "Pruning", "latency": "Measuring", "finetune": "Fine-tuning"
     help="First values of the last layer: in closed form, at random, or its own.  [default: ridge; random with "
     "--structure-only]",
 )
-@click.option("--finetune-epochs", type=click.IntRange(min=0), default=20, show_default=True)
-@click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True)
+@click.option("--finetune-epochs", type=Count(0), default=20, show_default=True)
+@click.option("--batch-size", type=Count(), default=128, show_default=True)
 @click.option(
     "--learning-rate",
     type=Number(0, min_open=True),
@@ -141,23 +143,17 @@ def command(
     board = TensorBoard(directory.path) if tensorboard else None
     start_from: Any = source
     if model_file is None:
-        if pixels is not None:
-            raise StampError("--pixels needs --model, because a reference knows its pixels; leave it out.")
         found = find_source(source, network)
     else:
         found, start_from = read_model(model_file, pixels, network, source)
-    options = dict(method_options)
-    if epochs_prune is not None:
-        options["epochs_prune"] = epochs_prune
-    if widths_of is not None:
-        options["widths"] = _widths(widths_of)
-    dataset = data.load(found.image_shape)
-    if model_file is not None:
-        found, start_from = settle_model(found, start_from, dataset, seed=data.seed)
-
+    options = as_options(method_options, "--method-option")
+    for name, value in (("epochs_prune", epochs_prune), ("widths", widths_of and _widths(widths_of))):
+        if value is not None:
+            options = as_options([*options.items(), (name, value)], "--method-option")
     load_tensorflow()
     from stamp_tf.export.export_run import export_run, flat_options
     from stamp_tf.export.report import Report
+    from stamp_tf.pruning.choose import choose_pruner
     from stamp_tf.pruning.config import PruneConfig
     from stamp_tf.pruning.prune import prune
     from stamp_tf.records import read_record
@@ -180,6 +176,11 @@ def command(
         seed=data.seed,
         options=options,
     )
+    # Before the images, which may take long to read.
+    choose_pruner(config)
+    dataset = data.load(found.image_shape)
+    if model_file is not None:
+        found, start_from = settle_model(found, start_from, dataset, seed=data.seed)
     record = {"command": "prune", **data.to_config(), **found.to_config(), **flat_options(config)}
     start = _Start(directory, record, run)
     if run.resume:
@@ -246,11 +247,6 @@ def _claimed(run: RunOptions, data: DatasetOptions, method: str) -> "Iterator[Ru
         with claimed(directory, resume=run.resume, overwrite=run.overwrite):
             yield directory
         return
-    if run.resume or run.overwrite:
-        raise StampError(
-            f"{'--resume' if run.resume else '--overwrite'} needs to know which run, but --run-dir is missing; "
-            "add it."
-        )
     name = Path((data.dataset or "").rpartition(":")[2]).stem
     stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "data"
     with claimed_next(Path("runs"), f"{stem}-{method}") as directory:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stamp_cli.options import BackboneOptions
+from stamp_cli.values import FilePath
 from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
 
@@ -20,7 +21,7 @@ _DEFAULT_BACKBONE = "vgg19"
 from_option = click.option(
     "--from",
     "source",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="Run directory or file of a reference network.  [default: the bundled one]",
 )
 

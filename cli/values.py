@@ -54,6 +54,24 @@ class Number(click.FloatRange):
         return number
 
 
+class Fraction(Number):
+    """A number above 0 and at most 1, which people like to write in per cent."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 1, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        percent = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]*)?)\s*(%?)\s*", str(value))
+        if percent and (percent[2] or 1 < float(percent[1]) <= 100):
+            self.fail(
+                f"{value!r} must be a fraction above 0 and at most 1; write {float(percent[1]) / 100:g} for "
+                f"{percent[1]} %.",
+                param,
+                ctx,
+            )
+        return super().convert(value, param, ctx)
+
+
 class FilePath(click.ParamType):
     """A path with a name that is there and that UTF-8 can write, as reports and TensorFlow do."""
 

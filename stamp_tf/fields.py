@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeGuard, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from stamp_registry import did_you_mean
 from stamp_tf.errors import StampError
@@ -83,6 +83,11 @@ def as_path(value: Any, argument: str) -> Path:
     return Path(value)
 
 
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether something is a finite number, and no truth value."""
+    return _fit_number(value) is not _NONE_FITS
+
+
 def check_least(**fields: tuple[float, float]) -> None:
     """Refuse numbers below the least that they may be.
 
@@ -100,7 +105,11 @@ def check_least(**fields: tuple[float, float]) -> None:
 
 
 _NONE_FITS = object()
-_hints = cache(get_type_hints)
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _fit(value: Any, hint: Any) -> Any:
@@ -127,7 +136,7 @@ def _fit(value: Any, hint: Any) -> Any:
 
 
 def _fit_number(value: Any) -> Any:
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+    if type(value) is bool or not isinstance(value, numbers.Real):
         return _NONE_FITS
     try:
         number = float(value)
@@ -181,8 +190,8 @@ def _remedy(value: Any, field: dataclasses.Field[Any]) -> str:
 
 def _inner(kind: type, name: str) -> str:
     """Say in which field's own fields a name is found, such as `finetune=FinetuneConfig(epochs=...)`."""
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+    for field in dataclasses.fields(kind):
         inner = _hints(kind)[field.name]
         if dataclasses.is_dataclass(inner) and name in [one.name for one in dataclasses.fields(inner)]:
-            return f" Did you mean {field.name}={inner.__name__}({name}=...)?"  # type: ignore[union-attr]
+            return f" Did you mean {field.name}={field.type}({name}=...)?"
     return ""

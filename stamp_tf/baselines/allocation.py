@@ -1,13 +1,29 @@
 """How a criterion's values are shared out over the groups: the same fraction of each, or one cut over all."""
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 import numpy as np
 
 from stamp_tf.baselines.uniform import uniform_scores
 from stamp_tf.channels import ChannelMap
 from stamp_tf.errors import StampError
-from stamp_tf.pruning.pruner import PruningTask
+from stamp_tf.pruning.pruner import Pruner, PruningTask
 
 OPTION = "allocation"
+
+
+class AllocatingPruner(Pruner):
+    """A criterion whose values `allocate` shares out; option `allocation`."""
+
+    option_names: ClassVar[tuple[str, ...]] = (OPTION,)
+
+    def check_options(self, options: Mapping[str, Any]) -> None:
+        allocation = options.get(OPTION, "uniform")
+        if allocation not in ("uniform", "global"):
+            raise StampError(
+                f"--method-option {OPTION} must be uniform or global, but got {allocation}; uniform is the default."
+            )
 
 
 def allocate(task: PruningTask, values: np.ndarray) -> np.ndarray:
@@ -20,19 +36,10 @@ def allocate(task: PruningTask, values: np.ndarray) -> np.ndarray:
 
     Returns:
         Scores `[C]`.
-
-    Raises:
-        StampError: If the option has another value.
     """
     channel_map = task.reference.channel_map
     allocation = task.options.get(OPTION, "uniform")
-    if allocation == "uniform":
-        return uniform_scores(channel_map, values)
-    if allocation == "global":
-        return global_scores(channel_map, values)
-    raise StampError(
-        f"--method-option {OPTION} must be uniform or global, but got {allocation}; uniform is the default."
-    )
+    return (global_scores if allocation == "global" else uniform_scores)(channel_map, values)
 
 
 def global_scores(channel_map: ChannelMap, values: np.ndarray) -> np.ndarray:

@@ -3,14 +3,14 @@
 import keras
 import numpy as np
 
-from stamp_tf.baselines.allocation import OPTION, allocate
+from stamp_tf.baselines.allocation import AllocatingPruner, allocate
 from stamp_tf.baselines.l1 import l1_norms
 from stamp_tf.channels import ChannelMap
 from stamp_tf.errors import StampError
-from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
+from stamp_tf.pruning.pruner import Proposal, PruningTask
 
 
-class BatchNormScale(Pruner):
+class BatchNormScale(AllocatingPruner):
     """Keep the channels of largest |gamma|.
 
     Where several batch normalisations follow a channel (tied layers, one behind a depthwise kernel), their |gamma|
@@ -22,8 +22,6 @@ class BatchNormScale(Pruner):
         Liu et al. 2017, Learning Efficient Convolutional Networks through Network Slimming (the criterion; its
         sparsity penalty in training is not part of it).
     """
-
-    option_names = (OPTION,)
 
     def propose(self, task: PruningTask) -> Proposal:
         channel_map = task.reference.channel_map

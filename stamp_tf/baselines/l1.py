@@ -3,13 +3,13 @@
 import keras
 import numpy as np
 
-from stamp_tf.baselines.allocation import OPTION, allocate
+from stamp_tf.baselines.allocation import AllocatingPruner, allocate
 from stamp_tf.baselines.filters import sum_over_filters
 from stamp_tf.channels import ChannelMap
-from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
+from stamp_tf.pruning.pruner import Proposal, PruningTask
 
 
-class L1Norm(Pruner):
+class L1Norm(AllocatingPruner):
     """Keep the filters of largest L1 norm.
 
     Where an addition ties several layers, their filters' norms add up; biases do not count.
@@ -19,8 +19,6 @@ class L1Norm(Pruner):
     Reference:
         Li et al. 2017, Pruning Filters for Efficient ConvNets.
     """
-
-    option_names = (OPTION,)
 
     def propose(self, task: PruningTask) -> Proposal:
         norms = l1_norms(task.model, task.reference.channel_map)

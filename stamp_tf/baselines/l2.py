@@ -3,12 +3,12 @@
 import keras
 import numpy as np
 
-from stamp_tf.baselines.allocation import OPTION, allocate
+from stamp_tf.baselines.allocation import AllocatingPruner, allocate
 from stamp_tf.baselines.filters import sum_over_filters
-from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
+from stamp_tf.pruning.pruner import Proposal, PruningTask
 
 
-class L2Norm(Pruner):
+class L2Norm(AllocatingPruner):
     """Keep the filters of largest L2 norm.
 
     Where an addition ties several layers, their filters' norms add up; biases do not count.
@@ -19,8 +19,6 @@ class L2Norm(Pruner):
         He et al. 2018, Soft Filter Pruning for Accelerating Deep Convolutional Neural Networks (the norm alone:
         filters go once and for good).
     """
-
-    option_names = (OPTION,)
 
     def propose(self, task: PruningTask) -> Proposal:
         weights = {weight.path: keras.ops.convert_to_numpy(weight) for weight in task.model.weights}

@@ -1,13 +1,16 @@
 """Random channels: the yardstick that every method has to beat."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
-from stamp_tf.baselines.allocation import OPTION, allocate
+from stamp_tf.baselines.allocation import OPTION, AllocatingPruner, allocate
 from stamp_tf.errors import StampError
-from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
+from stamp_tf.pruning.pruner import Proposal, PruningTask
 
 
-class RandomChannels(Pruner):
+class RandomChannels(AllocatingPruner):
     """Keep channels at random, in uniform widths or in the widths of another pruned network.
 
     Options: `widths`, number of channels per group, by name, as another run's masks have them; without it,
@@ -16,17 +19,27 @@ class RandomChannels(Pruner):
 
     option_names = ("widths", OPTION)
 
+    def check_options(self, options: Mapping[str, Any]) -> None:
+        super().check_options(options)
+        widths = options.get("widths")
+        if widths is None:
+            return
+        if not isinstance(widths, Mapping) or not all(type(width) is int for width in widths.values()):
+            raise StampError(
+                f"--widths must give a whole number for every layer, but got {widths!r}; name a run that prune wrote."
+            )
+        if OPTION in options:
+            raise StampError(
+                f"--widths fixes how many channels every layer keeps, but got --method-option {OPTION} besides; "
+                "leave one of them out."
+            )
+
     def propose(self, task: PruningTask) -> Proposal:
         channel_map = task.reference.channel_map
         values = np.random.default_rng((task.seed, 5)).uniform(size=channel_map.num_channels)
         widths = task.options.get("widths")
         if widths is None:
             return Proposal(scores=allocate(task, values))
-        if OPTION in task.options:
-            raise StampError(
-                f"--widths fixes how many channels every layer keeps, but got --method-option {OPTION} besides; "
-                "leave one of them out."
-            )
         mask = np.zeros(channel_map.num_channels, "float32")
         for group in channel_map.groups:
             width = widths.get(group.name)

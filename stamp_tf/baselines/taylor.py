@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -11,21 +11,21 @@ import numpy as np
 from keras import ops
 
 from stamp_tf.backbones.head import head_layer
-from stamp_tf.baselines.allocation import OPTION, allocate
+from stamp_tf.baselines.allocation import OPTION, AllocatingPruner, allocate
 from stamp_tf.baselines.filters import sum_over_filters
 from stamp_tf.data import Batches, ImageSet, random_part
 from stamp_tf.ends import End
 from stamp_tf.errors import StampError
 from stamp_tf.losses import classification_loss
 from stamp_tf.meta.backend import Tensor, compile_step, value_and_gradient
-from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
+from stamp_tf.pruning.pruner import Proposal, PruningTask
 from stamp_tf.training.head import fit_head
 
 _BATCH_SIZE = 64
 _NUM_BATCHES = 10
 
 
-class Taylor(Pruner):
+class Taylor(AllocatingPruner):
     """Keep the channels whose filters W have the largest sum of (W * dL/dW)^2 on the target's training images.
 
     The mean over mini-batches of 64 images, with moving statistics; no weight is updated. Where an addition ties
@@ -42,8 +42,9 @@ class Taylor(Pruner):
 
     option_names = (OPTION, "batches", "head")
 
-    def propose(self, task: PruningTask) -> Proposal:
-        num_batches, head = task.options.get("batches", _NUM_BATCHES), task.options.get("head", "ridge")
+    def check_options(self, options: Mapping[str, Any]) -> None:
+        super().check_options(options)
+        num_batches, head = options.get("batches", _NUM_BATCHES), options.get("head", "ridge")
         if type(num_batches) is not int or num_batches < 1:
             raise StampError(
                 f"--method-option batches must be a whole number of at least 1, but got {num_batches}; "
@@ -53,6 +54,10 @@ class Taylor(Pruner):
             raise StampError(
                 f"--method-option head must be ridge or own, but got {head}; ridge is the default."
             )
+
+    def propose(self, task: PruningTask) -> Proposal:
+        num_batches = task.options.get("batches", _NUM_BATCHES)
+        head = task.options.get("head", "ridge")
         part = random_part(task.dataset.train, num_batches * _BATCH_SIZE, seed=task.seed)
         with _ridge_head(task, part) if head == "ridge" else nullcontext():
             changes = self._squared_changes(task, part)

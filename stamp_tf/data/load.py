@@ -81,9 +81,7 @@ def load_dataset(
     return dataset
 
 
-def as_dataset(
-    dataset: DataSet | str, *, image_shape: tuple[int, int, int] | None = None, seed: int = 0
-) -> DataSet:
+def as_dataset(dataset: object, *, image_shape: tuple[int, int, int] | None = None, seed: int = 0) -> DataSet:
     """Return a data set, loading it where one is named.
 
     Args:

@@ -17,7 +17,9 @@ def runs_table(comparison: Comparison) -> Table:
     table.add_column("Reference", style="dim")
     for run in comparison.runs:
         kept = f"{run.num_kept} of {run.size}"
-        table.add_row(*map(name_cell, (run.label, run.dataset, run.method, run.budget, kept, run.reference)))
+        table.add_row(
+            *map(name_cell, (run.label, run.dataset, run.method, run.budget, kept, run.reference or ""))
+        )
     return table
 
 

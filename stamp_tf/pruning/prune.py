@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-import stamp_registry
 from stamp_tf.backbones.end import put_back
 from stamp_tf.backbones.head import head_layer
 from stamp_tf.channels import ChannelCut, CostModel, slice_model
@@ -23,11 +22,12 @@ from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.fields import overridden
 from stamp_tf.meta.reference import Reference
 from stamp_tf.meta.transfer import transfer_weights
+from stamp_tf.pruning.choose import choose_pruner
 from stamp_tf.pruning.config import PruneConfig
 from stamp_tf.pruning.find_reference import find_reference
 from stamp_tf.pruning.latency import latency_clock, meet_latency
 from stamp_tf.pruning.pixel_trial import settle_pixels
-from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
+from stamp_tf.pruning.pruner import Proposal, PruningTask
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.finetune import EpochRecord, finetune
 from stamp_tf.training.head import fit_head
@@ -120,19 +120,7 @@ def prune(
         >>> result.test_accuracy, result.flops_fraction
     """
     config = overridden(config, overrides, kind=PruneConfig)
-    pruner_class = stamp_registry.load("stamp_tf.pruners", config.method)
-    pruner: Pruner = pruner_class()
-    unknown = sorted(set(config.options) - set(pruner.option_names))
-    if unknown:
-        raise StampError(
-            f"--method {config.method} takes {', '.join(pruner.option_names) or 'no options'}, but got "
-            f"{unknown[0]}; leave it out or choose another method."
-        )
-    if pruner.needs_budget and not config.budget.is_limited and "widths" not in config.options:
-        raise StampError(
-            f"--method {config.method} needs a budget, but got none; add --max-flops, --keep-params, "
-            "--max-memory or --max-latency."
-        )
+    pruner = choose_pruner(config)
     times: dict[str, float] = {}
     with _clock(times, "load"):
         reference = find_reference(reference, backbone=backbone, pixels=pixels)

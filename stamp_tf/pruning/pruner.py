@@ -68,6 +68,16 @@ class Pruner(ABC):
     needs_budget: ClassVar[bool] = True
     option_names: ClassVar[tuple[str, ...]] = ()
 
+    def check_options(self, options: Mapping[str, Any]) -> None:  # noqa: B027
+        """Refuse values of the method's options; called before any data is loaded.
+
+        Args:
+            options: Those that were given, by names out of `option_names`.
+
+        Raises:
+            StampError: If one does not fit the method.
+        """
+
     @abstractmethod
     def propose(self, task: PruningTask) -> Proposal:
         """Return scores or a mask for the task.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
 
 from stamp_tf.data import Batches, ImageSet
 from stamp_tf.errors import StampError
+from stamp_tf.fields import is_number
 from stamp_tf.meta.divergence import DivergenceWatch, StepPlace
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
 from stamp_tf.training.figures import StepFigures
@@ -35,10 +38,34 @@ class Stamp(Pruner):
     needs_budget = False
     option_names = ("epochs_prune", "rates", "sparsity", "kl_scale")
 
+    def check_options(self, options: Mapping[str, Any]) -> None:
+        epochs_prune = options.get("epochs_prune", 0.0)
+        if not is_number(epochs_prune) or epochs_prune < 0:
+            raise StampError(f"--epochs-prune must be 0 or more, but got {epochs_prune}; 0 prunes at once.")
+        for name in ("rates", "sparsity", "kl_scale"):
+            if name in options and not epochs_prune:
+                raise StampError(
+                    f"--method-option {name} needs steps on the data set, but --epochs-prune is 0; raise it, or leave "
+                    f"{name} out."
+                )
+        rates = options.get("rates", _RATES)
+        if not isinstance(rates, list | tuple) or len(rates) != len(_RATES) or not all(map(_is_rate, rates)):
+            raise StampError(
+                f"--method-option rates must be three numbers of 0 or more, but got {rates}; {list(_RATES)} is the "
+                "default."
+            )
+        sparsity, kl_scale = options.get("sparsity", "budgets"), options.get("kl_scale", 1.0)
+        if sparsity not in ("budgets", "kl"):
+            raise StampError(
+                f"--method-option sparsity must be budgets or kl, but got {sparsity}; budgets is the default."
+            )
+        if not _is_rate(kl_scale):
+            raise StampError(
+                f"--method-option kl_scale must be a number of 0 or more, but got {kl_scale}; 1 is the default."
+            )
+
     def propose(self, task: PruningTask) -> Proposal:
         epochs_prune = float(task.options.get("epochs_prune", 0.0))
-        if not epochs_prune >= 0:
-            raise StampError(f"--epochs-prune must be 0 or more, but got {epochs_prune}; 0 prunes at once.")
         rng = np.random.default_rng((task.seed, 6))
         reference = task.reference
         part = reference.draw_set(task.dataset.train, SET_SIZE, seed=task.seed)
@@ -108,3 +135,7 @@ class Stamp(Pruner):
                 if task.on_step is not None:
                     task.on_step(done, num_steps, StepFigures(figures, images=len(images)))
         watch.check({variable.path: np.asarray(variable) for variable in objective.variables})
+
+
+def _is_rate(value: object) -> bool:
+    return is_number(value) and value >= 0

@@ -126,9 +126,9 @@ def test_taylor_without_a_dense_head_takes_the_networks_own(tiny, make_task):
         ({"head": "none"}, "head must be ridge or own, but got none"),
     ],
 )
-def test_taylor_refuses_other_options(tiny, make_task, options, message):
+def test_taylor_refuses_other_options(options, message):
     with pytest.raises(StampError, match=message):
-        Taylor().propose(make_task(tiny, **options))
+        Taylor().check_options(options)
 
 
 def test_every_slice_of_a_channel_counts(tiny):
@@ -159,11 +159,11 @@ class TestAllocation:
         np.testing.assert_array_equal(first, second)
         assert sorted(first) == pytest.approx([1 / 3, 1 / 2, 2 / 3, 1, 1])
 
-    def test_another_allocation_is_refused(self, pruner, tiny, make_task):
+    def test_another_allocation_is_refused(self, pruner):
         with pytest.raises(
             StampError, match="allocation must be uniform or global, but got equal; uniform is"
         ):
-            pruner().propose(make_task(tiny, allocation="equal"))
+            pruner().check_options({"allocation": "equal"})
 
 
 def test_a_group_without_any_value_goes_first(tiny, make_task):
@@ -179,6 +179,6 @@ def test_a_group_without_any_value_goes_first(tiny, make_task):
     }
 
 
-def test_widths_and_an_allocation_are_refused_together(tiny, make_task):
+def test_widths_and_an_allocation_are_refused_together():
     with pytest.raises(StampError, match=r"--widths fixes .* but got --method-option allocation besides"):
-        RandomChannels().propose(make_task(tiny, widths={}, allocation="global"))
+        RandomChannels().check_options({"widths": {}, "allocation": "global"})

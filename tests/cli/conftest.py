@@ -37,11 +37,14 @@ PRUNE = ("--max-flops", "0.5", "--finetune-epochs", "2", "--no-speed", "--batch-
 
 
 class CommandLine:
-    """`stamp-tf` in this process: `cli("prune", ...)`, `cli.done(...)`, `cli.refused(...)`."""
+    """`stamp-tf` in this process: `cli("prune", ...)`, `cli.done(...)`, `cli.refused(...)`.
+
+    A later option takes the place of an earlier one, so that a test can start from the usual ones.
+    """
 
     def __call__(self, *arguments: object) -> Result:
         """Run a command."""
-        return CliRunner().invoke(stamp_tf, [str(argument) for argument in arguments])
+        return CliRunner().invoke(stamp_tf, last_of_each([str(argument) for argument in arguments]))
 
     def done(self, *arguments: object) -> Result:
         """Run a command that has to succeed."""
@@ -61,6 +64,18 @@ class CommandLine:
         assert errors.count("\n") == 1, errors
         assert result.stdout == ""
         return errors.removeprefix("Error: ").strip()
+
+
+def last_of_each(arguments: list[str]) -> list[str]:
+    """Drop what a later option of the same name replaces, together with its value."""
+    kept: list[str] = []
+    for place, argument in enumerate(arguments):
+        option = argument if argument.startswith("--") else arguments[place - 1] if place else ""
+        start = place if option is argument else place - 1
+        is_repeatable = option == "--keep" or option.endswith("-option")
+        if is_repeatable or not option.startswith("--") or option not in arguments[start + 1 :]:
+            kept.append(argument)
+    return kept
 
 
 def write_images(path: Path, *, num_classes: int = 5, num_train: int = 20, num_test: int = 8) -> Path:

@@ -291,7 +291,9 @@ def test_options_changed_on_resume_are_named(cli, images, pretrained, pruned):
 
 
 def test_resume_needs_a_folder(cli):
-    assert "--resume needs to know which run" in cli.refused("prune", "--dataset", "digits", "--resume")
+    assert "--resume needs --run-dir, but it is not given; add --run-dir" in cli.refused(
+        "prune", "--dataset", "digits", "--resume"
+    )
 
 
 def test_resume_and_overwrite_exclude_each_other(refused, images):

@@ -1,0 +1,88 @@
+"""Which options do nothing beside which others, command by command."""
+
+from stamp_cli.command import Idle, Reason, Values, without
+
+# Sets that lie on this machine, and how: neither fetched nor kept by TensorFlow Datasets.
+_LOCAL = ("digits", "folder", "npz")
+_WITHOUT_FILES = ("digits", "npz")
+
+
+def _kind(values: Values) -> str:
+    return str(values["dataset"] or "").partition(":")[0]
+
+
+def _not_fetched(values: Values) -> Reason | None:
+    needs, kind = "a set of TensorFlow Datasets or of a plug-in", _kind(values)
+    return (needs, f"--dataset is {values['dataset']}", "name another") if kind in _LOCAL else None
+
+
+def _not_in_files(values: Values) -> Reason | None:
+    needs, kind = "images in files of their own, as in folder:PATH", _kind(values)
+    return (needs, f"--dataset is {values['dataset']}", "name another") if kind in _WITHOUT_FILES else None
+
+
+def _no_steps(values: Values) -> Reason | None:
+    is_idle = values["finetune_epochs"] == 0 and not values["epochs_prune"]
+    return ("steps of training", "--finetune-epochs is 0", "raise it") if is_idle else None
+
+
+def _no_finetuning(values: Values) -> Reason | None:
+    return ("fine-tuning", "--finetune-epochs is 0", "raise it") if values["finetune_epochs"] == 0 else None
+
+
+def _no_budget_epochs(values: Values) -> Reason | None:
+    return ("epochs at budgets", "--budget-epochs is 0", "raise it") if values["budget_epochs"] == 0 else None
+
+
+def _no_plain_epochs(values: Values) -> Reason | None:
+    return (
+        ("epochs of the full network alone", "--epochs is 0", "raise it") if values["epochs"] == 0 else None
+    )
+
+
+def _no_budgets(values: Values) -> Reason | None:
+    return ("--sparsity budgets", "--sparsity is kl", "change it") if values["sparsity"] == "kl" else None
+
+
+def _no_prior(values: Values) -> Reason | None:
+    return (
+        ("--sparsity kl", "--sparsity is budgets", "change it") if values["sparsity"] == "budgets" else None
+    )
+
+
+def _no_ridge(values: Values) -> Reason | None:
+    return ("--inner ridge", "--inner is adam", "change it") if values["inner"] == "adam" else None
+
+
+DATASET = (
+    Idle(("data_dir", "download"), _not_fetched),
+    Idle(("skip_corrupt",), _not_in_files),
+)
+PRETRAIN = (
+    *DATASET,
+    Idle(("budgets", "budget_learning_rate", "mask_generator"), _no_budget_epochs),
+    Idle(("learning_rate",), _no_plain_epochs),
+    Idle(("mask_generator_options",), without("--mask-generator", "mask_generator")),
+)
+META_TRAIN = (
+    *DATASET,
+    Idle(("budgets",), _no_budgets),
+    Idle(("kl_scale",), _no_prior),
+    Idle(("fixed_weights",), _no_ridge),
+)
+PRUNE = (
+    *DATASET,
+    Idle(("latency_batch",), without("--max-latency", "max_latency")),
+    Idle(("batch_size", "learning_rate", "schedule", "clip_norm", "mixed_precision"), _no_finetuning),
+    Idle(("flip", "tensorboard"), _no_steps),
+    Idle(("pixels",), without("--model", "model_file")),
+    Idle(("resume", "overwrite"), without("--run-dir", "run_dir")),
+)
+COMPARE = (
+    Idle(("source",), without("--swap", "swap")),
+    Idle(("overwrite",), without("--output", "output")),
+)
+INSPECT = (
+    Idle(("classes", "width", "image_shape"), without("--backbone", "backbone")),
+    Idle(("overwrite",), without("--html", "html")),
+)

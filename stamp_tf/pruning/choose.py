@@ -1,0 +1,34 @@
+"""From the options of pruning to its method, checked before any work is done."""
+
+from __future__ import annotations
+
+import stamp_registry
+from stamp_tf.errors import StampError
+from stamp_tf.pruning.config import PruneConfig
+from stamp_tf.pruning.pruner import Pruner
+
+
+def choose_pruner(config: PruneConfig) -> Pruner:
+    """Return the pruner that the options name.
+
+    Args:
+        config: The options.
+
+    Raises:
+        StampError: If the method does not take an option or its value, or needs a budget that is not there.
+    """
+    pruner: Pruner = stamp_registry.load("stamp_tf.pruners", config.method)()
+    unknown = sorted(set(config.options) - set(pruner.option_names))
+    if unknown:
+        raise StampError(
+            f"--method {config.method} takes {', '.join(pruner.option_names) or 'no options'}, but got "
+            f"{unknown[0]}; leave it out or choose another method."
+            f"{stamp_registry.did_you_mean(unknown[0], pruner.option_names)}"
+        )
+    if pruner.needs_budget and not config.budget.is_limited and "widths" not in config.options:
+        raise StampError(
+            f"--method {config.method} needs a budget, but got none; add --max-flops, --keep-params, "
+            "--max-memory or --max-latency."
+        )
+    pruner.check_options(config.options)
+    return pruner
