@@ -184,7 +184,7 @@ def test_an_output_folder_in_use_needs_overwrite(cli, runs, tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [(("--from", "x"), "--from is for --swap"), (("--overwrite",), "--output is missing")],
+    [(("--from", "x"), "--from needs --swap"), (("--overwrite",), "--overwrite needs --output")],
 )
 def test_options_that_would_do_nothing_are_refused(cli, runs, options, message):
     assert message in cli.refused("compare", *runs, *options)

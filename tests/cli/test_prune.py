@@ -11,6 +11,7 @@ import pytest
 from stamp_tf.channels import trace_channels
 
 PRUNE = ("--max-flops", "0.5", "--finetune-epochs", "2", "--no-speed", "--batch-size", "32")
+AT_ONCE = ("--max-flops", "0.5", "--finetune-epochs", "0", "--no-speed")
 FILES = ("config.json", "masks.json", "metrics.jsonl", "model.keras", "report.html", "report.json")
 
 
@@ -44,8 +45,8 @@ def test_network_has_the_widths_of_the_masks_and_nothing_of_ours(pruned_once):
 def test_summary_says_what_and_where(cli, toy, tmp_path, images, pretrained):
     run_dir = tmp_path / "run"
     result = cli.done(
-        *("prune", "--dataset", images, "--from", pretrained, "--run-dir", run_dir, *PRUNE),
-        *("--finetune-epochs", 0, "--dollars-per-hour", 3),
+        *("prune", "--dataset", images, "--from", pretrained, "--run-dir", run_dir, *AT_ONCE),
+        *("--dollars-per-hour", 3),
     )
     for words in ("Test accuracy", "Parameters", "FLOPs", "Time", "Expense", f"{run_dir / 'report.html'}"):
         assert words in result.stdout
@@ -54,9 +55,9 @@ def test_summary_says_what_and_where(cli, toy, tmp_path, images, pretrained):
 
 def test_folder_is_chosen_and_small_gray_images_are_resized(cli, toy, tmp_path, pretrained, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    arguments = ("prune", "--dataset", "digits", "--train-size", 100, "--from", pretrained, *PRUNE)
+    arguments = ("prune", "--dataset", "digits", "--train-size", 100, "--from", pretrained, *AT_ONCE)
     for number in (1, 2):
-        cli.done(*arguments, "--finetune-epochs", 0)
+        cli.done(*arguments)
         assert (tmp_path / f"runs/digits-stamp-{number}/report.json").exists()
     assert keras.saving.load_model("runs/digits-stamp-1/model.keras").input_shape == (None, 16, 16, 3)
 
@@ -78,7 +79,7 @@ def test_speed_is_measured_unless_told_not_to(cli, toy, tmp_path, images, pretra
 
 @pytest.mark.parametrize("method", ["random", "l1", "l2", "batch-norm", "taylor"])
 def test_baselines_meet_the_same_budget(cli, toy, tmp_path, images, pretrained, method):
-    options = (*PRUNE, "--finetune-epochs", 0, "--method", method, "--run-dir", tmp_path / "run")
+    options = (*AT_ONCE, "--method", method, "--run-dir", tmp_path / "run")
     cli.done("prune", "--dataset", images, "--from", pretrained, *options)
     report = read(tmp_path / "run/report.json")
     assert report["method"] == method
@@ -95,7 +96,7 @@ def test_random_takes_the_widths_of_another_run(cli, toy, tmp_path, images, pret
 
 
 def test_structure_only_keeps_the_widths_alone(cli, toy, tmp_path, images, pretrained, pruned_once):
-    options = (*PRUNE, "--finetune-epochs", 0, "--structure-only", "--run-dir", tmp_path / "run")
+    options = (*AT_ONCE, "--structure-only", "--run-dir", tmp_path / "run")
     cli.done("prune", "--dataset", images, "--from", pretrained, *options)
     assert read(tmp_path / "run/masks.json")["kept"] == read(pruned_once / "masks.json")["kept"]
     fresh, trained = (
