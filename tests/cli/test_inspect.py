@@ -131,7 +131,7 @@ def test_a_network_with_a_lambda_is_refused(cli, tmp_path):
     [
         ((), "NETWORK or --backbone is needed"),
         (("runs/a", "--backbone", "vgg19"), "must not be given together"),
-        (("runs/a",), "must be a run directory, but it has no masks.json"),
+        (("runs/a",), "must be a run directory, but it is not there"),
         (("--backbone", "vgg19", "--overwrite"), "--overwrite needs --html"),
         (("--backbone", "vgg19", "--html", "page.txt"), "--html must end in .html, but is page.txt"),
     ],
