@@ -1,9 +1,11 @@
 """The one place where exceptions become a line on standard error and an exit code."""
 
 import errno
+import logging
 import os
 import re
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,6 +57,9 @@ def _ending() -> Iterator[None]:
     try:
         yield
     except (StampError, RegistryError) as error:
+        # Where a plug-in's code failed, its author needs more than a line.
+        if error.__cause__ is not None and logging.getLogger("stamp_tf").isEnabledFor(logging.DEBUG):
+            traceback.print_exception(error.__cause__)
         _fail(str(error))
     except click.Abort as abort:
         # click turns an interrupt into Abort; the words of the interrupt are those of its cause.
@@ -82,6 +87,23 @@ def _ending() -> Iterator[None]:
         if remedy is None or not type(error).__module__.startswith("tensorflow."):
             raise
         _fail(f"{str(error).splitlines()[0].rstrip('.')}; {remedy}.")
+
+
+@contextmanager
+def no_foreign_exit() -> Iterator[None]:
+    """Let nobody but the command line say that a command is done: `sys.exit(0)` elsewhere would read as success.
+
+    Raises:
+        StampError: If code inside asked for the program's end; it names the file.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise StampError(
+            f"A command must end by itself, but {last.filename}, line {last.lineno}, called for the end of the "
+            f"program ({error.code}); leave out the plug-in or package that this file belongs to."
+        ) from error
 
 
 @contextmanager

@@ -43,12 +43,12 @@ def command(run: Path, exporter: str, target: Path | None) -> None:
     if target.resolve().is_relative_to(directory.path.resolve()):
         click.get_current_context().with_resource(held(directory))
     load_tensorflow()
-    from stamp_registry import load
+    from stamp_tf.export.contract import run_exporter
     from stamp_tf.export.pruned_run import load_run
 
-    export = load("stamp_tf.exporters", exporter)
     pruned = load_run(run)
-    written = export(
+    written = run_exporter(
+        exporter,
         pruned.network,
         target,
         class_names=pruned.class_names,

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from stamp_cli.errors import edge
+from stamp_cli.errors import edge, no_foreign_exit
 from stamp_cli.terminal import bear_any_name
 from stamp_cli.verbosity import verbose_option
 from stamp_registry import did_you_mean
@@ -62,6 +62,10 @@ class LazyGroup(click.Group):
         if name not in self.targets and not name.startswith("-"):
             raise click.UsageError(f"There is no command {name!r}.{did_you_mean(name, self.targets)}", ctx)
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with no_foreign_exit():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

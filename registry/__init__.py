@@ -7,7 +7,7 @@ a name imports that target alone.
 
 from stamp_registry.errors import BrokenPlugin, DuplicateName, RegistryError, UnknownName
 from stamp_registry.groups import GROUPS
-from stamp_registry.loading import find, load, names
+from stamp_registry.loading import describe, find, is_built_in, load, names
 from stamp_registry.plugins import Plugin, plugins
 from stamp_registry.suggestions import did_you_mean
 
@@ -18,8 +18,10 @@ __all__ = [
     "Plugin",
     "RegistryError",
     "UnknownName",
+    "describe",
     "did_you_mean",
     "find",
+    "is_built_in",
     "load",
     "names",
     "plugins",

@@ -7,6 +7,8 @@ from stamp_registry.errors import BrokenPlugin, DuplicateName, UnknownName
 from stamp_registry.groups import CONTRACTS, GROUPS
 from stamp_registry.suggestions import did_you_mean
 
+_OWN_PACKAGE = "stamp-tf"
+
 
 def names(group: str) -> tuple[str, ...]:
     """List the names that installed packages declare, without importing any of them.
@@ -83,8 +85,7 @@ def load_entry_point(entry: EntryPoint) -> Any:
     Raises:
         BrokenPlugin: If the target cannot be imported or is not what the group asks for.
     """
-    contract = CONTRACTS[entry.group]
-    subject = f"The {contract.noun} {entry.name!r} of package {package_of(entry)}"
+    contract, subject = CONTRACTS[entry.group], _subject(entry)
     try:
         target = entry.load()
     except KeyboardInterrupt:
@@ -101,6 +102,31 @@ def load_entry_point(entry: EntryPoint) -> Any:
     return target
 
 
+def describe(group: str, name: str) -> str:
+    """Return what messages call a plug-in, such as `The pruner 'slimming' of package acorn`.
+
+    Args:
+        group: One of `GROUPS`.
+        name: Its name; one that nobody declares is described without a package.
+
+    Raises:
+        UnknownName: If there is no such group.
+    """
+    _check_group(group)
+    found = tuple(entry_points(group=group, name=name))
+    return _subject(found[0]) if len(found) == 1 else f"The {CONTRACTS[group].noun} {name!r}"
+
+
+def is_built_in(group: str, name: str) -> bool:
+    """Return whether this library itself declares a name.
+
+    Args:
+        group: One of `GROUPS`.
+        name: The name.
+    """
+    return any(package_of(entry) == _OWN_PACKAGE for entry in entry_points(group=group, name=name))
+
+
 def package_of(entry: EntryPoint) -> str:
     """Name the distribution that declares an entry point."""
     return _metadata(entry, "Name")
@@ -109,6 +135,10 @@ def package_of(entry: EntryPoint) -> str:
 def version_of(entry: EntryPoint) -> str:
     """Say which version of its distribution declares an entry point."""
     return _metadata(entry, "Version")
+
+
+def _subject(entry: EntryPoint) -> str:
+    return f"The {CONTRACTS[entry.group].noun} {entry.name!r} of package {package_of(entry)}"
 
 
 def _metadata(entry: EntryPoint, field: str) -> str:

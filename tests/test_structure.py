@@ -16,7 +16,18 @@ import pytest
 TIERS = (
     {
         *("errors", "notation", "printable", "fields", "seeds", "runs", "checkpoints", "schedules", "losses"),
-        *("archives", "claims", "ends", "files", "finite", "locks", "overwriting", "records", "schemas"),
+        *(
+            "archives",
+            "claims",
+            "ends",
+            "files",
+            "finite",
+            "locks",
+            "overwriting",
+            "plugin_code",
+            "records",
+            "schemas",
+        ),
     },
     {"data"},
     {"layers", "channels"},

@@ -17,6 +17,7 @@ from stamp_tf.data.streaming import StreamedSet
 from stamp_tf.data.tfds import tfds
 from stamp_tf.data.unknown import GROUP
 from stamp_tf.errors import StampError
+from stamp_tf.plugin_code import PluginCode, in_words
 from stamp_tf.seeds import check_seed
 
 logger = logging.getLogger(__name__)
@@ -65,13 +66,11 @@ def load_dataset(
         seed=seed,
         stream_above=stream_above,
     )
-    source, argument = _source(spec)
-    dataset = source(argument, options)
+    plugin, source, argument = _source(spec)
+    with plugin.running():
+        dataset = source(argument, options)
     if not isinstance(dataset, DataSet):
-        raise StampError(
-            f"--dataset {spec} must give a stamp_tf.data.DataSet, but its plug-in returned "
-            f"{type(dataset).__name__}; report this to its author."
-        )
+        raise plugin.breach("return a stamp_tf.data.DataSet", in_words(dataset))
     train = dataset.train if train_size is None else dataset.train.subset(train_size, seed=seed)
     dataset = dataclasses.replace(
         dataset, train=_fitted(train, image_shape), test=_fitted(dataset.test, image_shape)
@@ -115,15 +114,16 @@ def _fitted(part: ImageSet | StreamedSet, image_shape: tuple[int, int, int] | No
     return dataclasses.replace(part, images=fit_images(part.images, image_shape))
 
 
-def _source(spec: str) -> tuple[Callable[[str, LoadOptions], DataSet], str]:
-    """Return the function that loads and what to hand it."""
+def _source(spec: str) -> tuple[PluginCode, Callable[[str, LoadOptions], DataSet], str]:
+    """Return which plug-in loads, its function and what to hand it."""
     from stamp_registry import RegistryError, load, names
 
     name, _, argument = spec.partition(":")
     if name in names(GROUP):
         try:
-            return cast("Callable[[str, LoadOptions], DataSet]", load(GROUP, name)), argument
+            source = cast("Callable[[str, LoadOptions], DataSet]", load(GROUP, name))
         except RegistryError as error:
             raise StampError(f"--dataset {spec} cannot be loaded: {error}") from error
+        return PluginCode(GROUP, name), source, argument
     # Whatever is not registered is left to TensorFlow Datasets, which says so if it does not know it either.
-    return tfds, spec
+    return PluginCode(GROUP, "tfds"), tfds, spec

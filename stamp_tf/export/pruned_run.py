@@ -18,6 +18,7 @@ from stamp_tf.data import DataSet, Normalization, load_dataset
 from stamp_tf.ends import LOGITS, End
 from stamp_tf.errors import StampError
 from stamp_tf.export.keras_file import read_card
+from stamp_tf.finite import require_finite, weight_values
 from stamp_tf.meta.network_file import import_layers
 from stamp_tf.runs import RunDirectory
 
@@ -115,6 +116,9 @@ def load_run(run_dir: str | Path) -> PrunedRun:
         raise StampError(
             f"{run.model} must be a whole network that stamp-tf wrote, but Keras answers '{reason}'; prune again."
         ) from error
+    require_finite(
+        weight_values(model), subject=f"Weights of {run.model}", remedy="prune again, or take another run"
+    )
     normalization = Normalization(tuple(card["mean"]), tuple(card["std"]))
     logits, end = split_end(model)
     return PrunedRun(run, logits, tuple(card["class_names"]), normalization, config, end)

@@ -13,8 +13,10 @@ import stamp_registry
 from stamp_tf.backbones.end import split_end
 from stamp_tf.backbones.naming import layers_numbered_anew
 from stamp_tf.channels import inlined
+from stamp_tf.channels.graph import graph_of
 from stamp_tf.ends import LOGITS, End
 from stamp_tf.errors import StampError
+from stamp_tf.plugin_code import PluginCode, in_words
 
 
 @dataclass(frozen=True)
@@ -51,21 +53,27 @@ class BackboneConfig:
         with layers_numbered_anew():
             if self.architecture is not None:
                 return self._from_architecture(num_classes or self.num_classes)
-            backbone = stamp_registry.load("stamp_tf.backbones", self.name)
+            return self._from_registry(num_classes or self.num_classes)
+
+    def _from_registry(self, num_classes: int) -> keras.Model:
+        plugin = PluginCode("stamp_tf.backbones", self.name)
+        backbone = stamp_registry.load(plugin.group, self.name)
+        with plugin.running():
             try:
-                model = backbone(tuple(self.input_shape), num_classes or self.num_classes, **self.options)
-            except TypeError as error:
+                model = backbone(tuple(self.input_shape), num_classes, **self.options)
+            except (TypeError, ValueError, OverflowError) as error:
+                if isinstance(error, StampError) or not self.options:
+                    raise
                 raise StampError(
                     f"--backbone {self.name} must accept its options, but {dict(self.options)} gave '{error}'; "
                     "leave the option out or choose another backbone."
-                ) from None
-            # A channel within a nested model could not be looked at.
-            model = inlined(model)
-            if (end := split_end(model)[1]) != LOGITS:
-                raise StampError(
-                    f"--backbone {self.name} must end in logits, but ends in {end.in_words}; leave the activation out."
-                )
-            return model
+                ) from error
+        _check_built(plugin, model, input_shape=tuple(self.input_shape), num_classes=num_classes)
+        # A channel within a nested model could not be looked at.
+        model = inlined(model)
+        if (end := split_end(model)[1]) != LOGITS:
+            raise plugin.breach("end in logits", f"ends in {end.in_words}")
+        return model
 
     def _from_architecture(self, num_classes: int) -> keras.Model:
         self._check_head(num_classes)
@@ -122,3 +130,22 @@ class BackboneConfig:
             config.get("head"),
             End.from_config(config.get("end")),
         )
+
+
+def _check_built(plugin: PluginCode, model: Any, *, input_shape: tuple[int, ...], num_classes: int) -> None:
+    """Refuse what a backbone returned where it is no functional model from images to logits."""
+    if not isinstance(model, keras.Model):
+        raise plugin.breach("return a keras.Model", in_words(model))
+    if graph_of(model) is None:
+        raise plugin.breach("return a functional model", f"returned the {type(model).__name__} {model.name}")
+    wanted = [(None, *input_shape)], [(None, num_classes)]
+    found = tuple([tuple(tensor.shape) for tensor in tensors] for tensors in (model.inputs, model.outputs))
+    if found != wanted:
+        raise plugin.breach(
+            f"map images {list(wanted[0][0])} to logits {list(wanted[1][0])}",
+            f"maps {_shapes(found[0])} to {_shapes(found[1])}",
+        )
+
+
+def _shapes(shapes: list[tuple[int | None, ...]]) -> str:
+    return " and ".join(str(list(shape)) for shape in shapes) or "nothing"

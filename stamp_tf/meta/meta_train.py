@@ -22,12 +22,12 @@ from stamp_tf.claims import start as start_run
 from stamp_tf.data import DataSet, EpisodeSampler, as_dataset
 from stamp_tf.errors import StampError
 from stamp_tf.fields import as_path, check_fields, check_least, overridden
-from stamp_tf.finite import require_finite
 from stamp_tf.layers.mask_generator import MaskGenerator
 from stamp_tf.meta.class_reference import learn_reference
 from stamp_tf.meta.closed_form import closed_form_gradient
 from stamp_tf.meta.divergence import DivergenceWatch, StepPlace, last_state_in_words
 from stamp_tf.meta.inner_loop import task_gradient
+from stamp_tf.meta.layer_contracts import num_outputs_of, plugin_of
 from stamp_tf.meta.objective import Sparsity, StampObjective
 from stamp_tf.meta.reference import Reference, as_reference, assign_arrays, load_reference, make_layer
 from stamp_tf.meta.transfer import transfer_weights
@@ -184,7 +184,6 @@ def _meta_train(
     sampler = EpisodeSampler(
         dataset.train, ways=config.ways, shots=config.shots, num_tasks=config.tasks, seed=config.seed
     )
-    require_finite(reference.arrays(), subject="Weights of --from", remedy="choose another")
     strategy = make_strategy(config.replicas)
     scope = nullcontext if strategy is None else strategy.scope
     with scope():
@@ -309,17 +308,21 @@ def _objective(reference: Reference, dataset: DataSet, config: MetaTrainConfig) 
         config.set_encoder_options,
         shape=(None, *reference.backbone.input_shape),
     )
-    num_outputs = set_encoder.compute_output_shape((None, *reference.backbone.input_shape))[0]
+    num_outputs = num_outputs_of(set_encoder, reference.backbone.input_shape)
     mask_generator = make_layer(
         "mask_generators",
         config.mask_generator,
         {"group_sizes": list(reference.channel_map.group_sizes), **config.mask_generator_options},
         shape=(num_outputs, reference.channel_map.num_channels),
     )
-    if reference.scores is not None:
-        mask_generator.start_from(reference.scores)
     start = replace(reference, set_encoder=set_encoder, mask_generator=mask_generator)
-    learn_reference(start, dataset.train, seed=config.seed)
+    with plugin_of(mask_generator, group="mask_generators").running():
+        if reference.scores is not None:
+            mask_generator.start_from(reference.scores)
+        learn_reference(start, dataset.train, seed=config.seed)
+    # One answer before anything is written: a plug-in that breaks its contract is found here.
+    part = start.draw_set(dataset.train, config.ways, seed=config.seed)
+    start.propose_scores(part.images, normalization=reference.normalization, labels=part.labels)
     return StampObjective(
         model,
         mask_generator,

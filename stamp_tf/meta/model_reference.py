@@ -13,6 +13,7 @@ from stamp_tf.channels.derived_state import derive_state
 from stamp_tf.channels.graph import leaf_layers
 from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
+from stamp_tf.finite import require_finite, weight_values
 from stamp_tf.meta.backbone_config import BackboneConfig
 from stamp_tf.meta.pixel_choice import choose_pixels, pixel_normalization, pixels_of_file
 from stamp_tf.meta.pixel_scale import find_scale
@@ -58,6 +59,11 @@ def reference_of_model(
             f"{[tuple(tensor.shape) for tensor in model.outputs]}; prune it with stamp_tf.remove_channels."
         )
     _check_depth_last(model)
+    require_finite(
+        weight_values(model),
+        subject="Weights of --model",
+        remedy="take it from before its training diverged",
+    )
     # Slicing nothing off is a copy, so that the caller's layers get no further calls.
     nothing_off = np.ones(channel_map.num_channels)
     copy = inlined(slice_model(model, channel_map, nothing_off, check=True))

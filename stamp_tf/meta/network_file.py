@@ -4,6 +4,7 @@ import importlib
 import re
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import stamp_registry
 from stamp_tf.archives import UNREADABLE, check_sizes
 from stamp_tf.channels.graph import functional_graph
 from stamp_tf.errors import StampError
+from stamp_tf.plugin_code import PluginCode
 from stamp_tf.records import decode
 
 _RULES = "stamp_tf.channel_rules"
@@ -56,8 +58,8 @@ def load_network(path: str | Path) -> keras.Model:
         )
     try:
         model = keras.saving.load_model(path, safe_mode=True, compile=False)
-    # What a file can break in Keras is of any type.
-    except Exception as error:
+    # What a file can break in Keras is of any type; a layer of somebody else's may even ask for the program's end.
+    except (Exception, SystemExit) as error:
         raise StampError(
             f"{path} must be a model that this version of Keras loads, but gave '{_reason(error)}'; save it anew."
         ) from None
@@ -104,11 +106,9 @@ def _import_plugins(config: Any) -> None:
     for node in _objects(config):
         module = node.get("module")
         if module and f"{module}.{node['class_name']}" in declared:
-            try:
+            # Where it cannot be found the class is missing, which is what there is to say.
+            with PluginCode(_RULES, f"{module}.{node['class_name']}").running(), suppress(ImportError):
                 importlib.import_module(module)
-            except ImportError:
-                # The class is then missing, which is what there is to say.
-                continue
 
 
 def _customs(config: Any) -> Iterator[tuple[str, str]]:
@@ -146,7 +146,7 @@ def _objects(node: Any) -> Iterator[dict[str, Any]]:
             yield from _objects(child)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """Return what went wrong out of Keras's long words."""
     words = " ".join(str(error).split()).rpartition("Exception encountered: ")[2]
     words = re.split(r"(?<=[a-z'\"`)])\. ", words)[0]

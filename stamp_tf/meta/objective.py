@@ -14,6 +14,7 @@ from stamp_tf.errors import StampError
 from stamp_tf.layers.mask_generator import MaskGenerator
 from stamp_tf.losses import accuracy, classification_loss
 from stamp_tf.meta.features import Features
+from stamp_tf.meta.layer_contracts import checked_masks, checked_pseudo_images, plugin_of
 from stamp_tf.meta.probe import Probe
 from stamp_tf.set_encoders.by_class import encode_by_class, keeps_images
 
@@ -136,10 +137,12 @@ class StampObjective:
         state = [_state(variable, uniform) for variable in self.set_encoder.non_trainable_variables]
 
         def encode(images: Tensor) -> tuple[Tensor, list[Tensor]]:
-            pseudo_images, _, losses = self.set_encoder.stateless_call(
-                encoder, state, images, training=training, return_losses=True
-            )
-            return pseudo_images, losses
+            with plugin_of(self.set_encoder, group="set_encoders").running():
+                pseudo_images, _, losses = self.set_encoder.stateless_call(
+                    encoder, state, images, training=training, return_losses=True
+                )
+            checked = checked_pseudo_images(self.set_encoder, pseudo_images, image_shape=images.shape[1:])
+            return checked, losses
 
         classes = {}
         if self.mask_generator.needs_classes:
@@ -153,13 +156,15 @@ class StampObjective:
         else:
             pseudo_images, losses = encode(images)
         pooled = self.probe(weights, statistics, pseudo_images)
-        (scores, sample, kl), _ = self.mask_generator.stateless_call(
-            generator,
-            [variable.value for variable in self.mask_generator.non_trainable_variables],
-            pooled,
-            uniform,
-            **classes,
-        )
+        with plugin_of(self.mask_generator, group="mask_generators").running():
+            masks, _ = self.mask_generator.stateless_call(
+                generator,
+                [variable.value for variable in self.mask_generator.non_trainable_variables],
+                pooled,
+                uniform,
+                **classes,
+            )
+        scores, sample, kl = checked_masks(self.mask_generator, masks, num_channels=self.cut.num_channels)
         return scores, sample, kl + sum(losses)
 
     def __call__(

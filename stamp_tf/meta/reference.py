@@ -17,9 +17,18 @@ from stamp_tf.channels.derived_state import derive_state
 from stamp_tf.checkpoints import load_state, save_state
 from stamp_tf.data import ImageSet, Normalization, StreamedSet, balanced_part, random_part
 from stamp_tf.errors import StampError
+from stamp_tf.finite import require_finite
 from stamp_tf.meta.backbone_config import BackboneConfig
+from stamp_tf.meta.layer_contracts import (
+    check_finite,
+    check_layer,
+    checked_masks,
+    checked_pseudo_images,
+    plugin_of,
+)
 from stamp_tf.meta.probe import Probe
 from stamp_tf.meta.transfer import transfer_weights
+from stamp_tf.plugin_code import PluginCode
 from stamp_tf.runs import RunDirectory
 from stamp_tf.set_encoders.by_class import encode_by_class, keeps_images
 
@@ -108,17 +117,29 @@ class Reference:
                     "The mask generator needs the labels of the set, but got none; give one per image."
                 )
             pseudo_images, classes["classes"], _ = encode_by_class(
-                lambda images: (encoder(images), []),
+                lambda images: (self._encode(images), []),
                 keras.ops.convert_to_tensor(normalization(images)),
                 labels,
                 num_classes=int(labels.max()) + 1,
                 keeps_images=keeps_images(encoder),
             )
         else:
-            pseudo_images = encoder(normalization(images))
+            pseudo_images = self._encode(normalization(images))
+        check_finite(encoder, pseudo_images, group="set_encoders", what="pseudo-images")
         pooled = self.excite(pseudo_images)
-        uniform = np.full((2, self.channel_map.num_channels), 0.5, "float32")
-        return keras.ops.convert_to_numpy(self.mask_generator(pooled, uniform, **classes)[0])
+        num_channels = self.channel_map.num_channels
+        uniform = np.full((2, num_channels), 0.5, "float32")
+        with plugin_of(self.mask_generator, group="mask_generators").running():
+            masks = self.mask_generator(pooled, uniform, **classes)
+        scores = checked_masks(self.mask_generator, masks, num_channels=num_channels)[0]
+        check_finite(self.mask_generator, scores, group="mask_generators", what="scores")
+        return keras.ops.convert_to_numpy(scores)
+
+    def _encode(self, images: Any) -> Any:
+        """Return the pseudo-images of a set, as its encoder must give them."""
+        with plugin_of(self.set_encoder, group="set_encoders").running():
+            pseudo_images = self.set_encoder(images)
+        return checked_pseudo_images(self.set_encoder, pseudo_images, image_shape=self.backbone.input_shape)
 
     def excite(self, images: Any) -> Any:
         """Return the spatial mean of every channel for normalised images `[r, H, W, D]`, `[r, C]`."""
@@ -208,6 +229,7 @@ def as_reference(reference: Reference | str | Path) -> Reference:
         StampError: If there is none at the place.
     """
     if isinstance(reference, Reference):
+        require_finite(reference.arrays(), subject="Values of --from", remedy="use another reference")
         return reference
     if not isinstance(reference, str | Path):
         raise StampError(
@@ -235,6 +257,11 @@ def reference_from(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]
     model = backbone.build()
     assign_arrays("model", model, arrays, path=path)
     derive_state(model)
+    require_finite(
+        arrays,
+        subject=f"Values of the checkpoint {path}",
+        remedy="use another, from before training diverged",
+    )
     built = {name: _layer_from(name, config, arrays, path=path) for name, config in layers.items()}
     scores = arrays.get("scores")
     reference = Reference(
@@ -302,19 +329,22 @@ def make_layer(group: str, name: str, options: Mapping[str, Any], *, shape: Any)
     Raises:
         StampError: If it refuses its options.
     """
-    layer_class = stamp_registry.load(f"stamp_tf.{group}", name)
+    plugin = PluginCode(f"stamp_tf.{group}", name)
+    layer_class = stamp_registry.load(plugin.group, name)
+    is_asked_for = bool(options.keys() - {"group_sizes"})
     # Paths must not depend on how many layers of the class were made before.
     options = {**options, "name": group.rstrip("s")}
-    try:
-        with layers_numbered_anew():
+    with layers_numbered_anew(), plugin.running():
+        try:
             layer = layer_class(**options)
-    except StampError:
-        raise
-    except (TypeError, ValueError) as error:  # Keras answers unknown arguments with the latter
-        raise StampError(
-            f"{name} must accept its options, but {options} gave '{error}'; leave the option out."
-        ) from None
-    with layers_numbered_anew():
+        except (TypeError, ValueError) as error:  # Keras answers unknown arguments with the latter
+            if isinstance(error, StampError) or not is_asked_for:
+                raise
+            raise StampError(
+                f"{name} must accept its options, but {options} gave '{error}'; leave the option out."
+            ) from error
+    check_layer(layer, group=group, name=name)
+    with layers_numbered_anew(), plugin.running():
         layer.build(tuple(shape))
     layer.registry_name, layer.built_shape = name, tuple(shape)
     return layer

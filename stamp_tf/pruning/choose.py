@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import stamp_registry
 from stamp_tf.errors import StampError
+from stamp_tf.plugin_code import PluginCode
 from stamp_tf.pruning.config import PruneConfig
+from stamp_tf.pruning.proposals import make_pruner
 from stamp_tf.pruning.pruner import Pruner
 
 
@@ -17,7 +19,8 @@ def choose_pruner(config: PruneConfig) -> Pruner:
     Raises:
         StampError: If the method does not take an option or its value, or needs a budget that is not there.
     """
-    pruner: Pruner = stamp_registry.load("stamp_tf.pruners", config.method)()
+    plugin = PluginCode("stamp_tf.pruners", config.method)
+    pruner = make_pruner(plugin, stamp_registry.load(plugin.group, plugin.name))
     unknown = sorted(set(config.options) - set(pruner.option_names))
     if unknown:
         raise StampError(
@@ -30,5 +33,6 @@ def choose_pruner(config: PruneConfig) -> Pruner:
             f"--method {config.method} needs a budget, but got none; add --max-flops, --keep-params, "
             "--max-memory or --max-latency."
         )
-    pruner.check_options(config.options)
+    with plugin.running():
+        pruner.check_options(config.options)
     return pruner

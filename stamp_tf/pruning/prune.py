@@ -23,10 +23,12 @@ from stamp_tf.fields import overridden
 from stamp_tf.meta.reference import Reference
 from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.pruning.choose import choose_pruner
+    plugin = PluginCode("stamp_tf.pruners", config.method)
 from stamp_tf.pruning.config import PruneConfig
 from stamp_tf.pruning.find_reference import find_reference
 from stamp_tf.pruning.latency import latency_clock, meet_latency
 from stamp_tf.pruning.pixel_trial import settle_pixels
+from stamp_tf.pruning.proposals import propose
 from stamp_tf.pruning.pruner import Proposal, PruningTask
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.finetune import EpochRecord, finetune
@@ -121,6 +123,7 @@ def prune(
     """
     config = overridden(config, overrides, kind=PruneConfig)
     pruner = choose_pruner(config)
+    plugin = PluginCode("stamp_tf.pruners", config.method)
     times: dict[str, float] = {}
     with _clock(times, "load"):
         reference = find_reference(reference, backbone=backbone, pixels=pixels)
@@ -157,7 +160,7 @@ def prune(
     # Patterns that match nothing are refused before any work is done.
     cut = ChannelCut(reference.channel_map, cost, rules=config.rules)
     with _clock(times, "propose"):
-        proposal = pruner.propose(task)
+        proposal = propose(plugin, pruner, task)
         mask, timing = _mask_of(proposal, cut, config, model=model, on_step=on_step)
     with _clock(times, "slice"):
         values = mask if proposal.fold is None else mask * proposal.fold
@@ -253,8 +256,6 @@ def _mask_of(
     if proposal.mask is not None:
         mask = proposal.mask
         timing = _check(mask, cut, config, model=model)
-    elif proposal.scores is None:
-        raise StampError(f"--method {config.method} must propose scores or a mask, but gave none; mend it.")
     elif config.max_latency is None:
         mask = cut.meet(proposal.scores, config.budget)
     else:

@@ -19,6 +19,7 @@ from stamp_tf.training.figures import StepFigures
 
 SET_SIZE = 640
 _BATCH_SIZE = 128
+_LEAST = 1e-30
 _RATES = (1e-3, 1e-2, 1e-3)
 
 
@@ -75,7 +76,8 @@ class Stamp(Pruner):
             reference = dataclasses.replace(reference, model=task.model)
         scores = reference.propose_scores(part.images, normalization=task.normalization, labels=part.labels)
         generator = reference.mask_generator
-        expectation = 1 / (1 + np.exp(-scores))
+        # Never 0, which would take a channel away that is to stay.
+        expectation = np.maximum(np.exp(-np.logaddexp(0, -scores.astype("float64"))), _LEAST)
         # A prior leaves soft values in the mask; cut scores only know kept and gone.
         fold = expectation if generator is not None and generator.has_prior else None
         if task.budget.is_limited:

@@ -19,7 +19,7 @@ from stamp_tf.data import Batches, DataSet, Normalization, as_dataset
 from stamp_tf.data.task_batches import TaskBatches
 from stamp_tf.errors import StampError
 from stamp_tf.fields import as_path, check_fields, check_least, overridden
-from stamp_tf.finite import require_finite
+from stamp_tf.finite import require_finite, weight_values
 from stamp_tf.meta.divergence import DivergenceWatch, StepPlace, last_state_in_words
 from stamp_tf.meta.reference import BackboneConfig, Reference, as_reference, assign_arrays, load_reference
 from stamp_tf.meta.transfer import transfer_weights
@@ -165,9 +165,7 @@ def _pretrain(
         description["start"] = before.description
     reference = Reference(backbone, model, None, normalization, description)
     require_finite(
-        reference.arrays(),
-        subject=f"Weights of --backbone {backbone.name}" if before is None else "Weights of --from",
-        remedy="choose another",
+        weight_values(model), subject=f"Weights of --backbone {backbone.name}", remedy="choose another"
     )
     batches = Batches(
         dataset.train,

@@ -12,6 +12,7 @@ from keras import ops
 from stamp_tf.channels import ChannelCut, add_logistic_noise, mask_kernels
 from stamp_tf.layers.mask_generator import MaskGenerator
 from stamp_tf.losses import accuracy, classification_loss, distillation_loss
+from stamp_tf.meta.layer_contracts import checked_masks, plugin_of
 from stamp_tf.meta.probe import Probe
 
 Tensor = Any
@@ -115,7 +116,8 @@ class TaskLoss:
         """Return what the generator adds to the learnt order, `[C]`; the sketch itself learns nothing."""
         state = [variable.value for variable in self.mask_generator.non_trainable_variables]
         uniform = ops.full((2, self.cut.num_channels), 0.5, dtype=sketch.dtype)
-        (offsets, _, _), _ = self.mask_generator.stateless_call(
-            list(values), state, ops.stop_gradient(sketch), uniform, classes=classes
-        )
-        return offsets
+        with plugin_of(self.mask_generator, group="mask_generators").running():
+            masks, _ = self.mask_generator.stateless_call(
+                list(values), state, ops.stop_gradient(sketch), uniform, classes=classes
+            )
+        return checked_masks(self.mask_generator, masks, num_channels=self.cut.num_channels)[0]

@@ -107,7 +107,8 @@ def test_plug_in_that_returns_something_else(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("stamp_registry.names", lambda group: ("mine",))
     monkeypatch.setattr("stamp_registry.load", lambda group, name: lambda argument, options: 42)
     with pytest.raises(
-        StampError, match=r"--dataset mine must give a stamp_tf.data.DataSet, but .* returned int"
+        StampError,
+        match=r"The data set 'mine' must return a stamp_tf.data.DataSet, but returned int",
     ):
         load_dataset("mine")
 

@@ -261,10 +261,6 @@ def test_scores_are_centred_at_the_median_budget(finished: Finished, dataset: Da
         ),
         ({"shots": 12}, "--shots must be at most the number of images of every class, but is 12"),
         ({"set_encoder_options": {"depth": 2}}, "deep-sets must accept its options"),
-        (
-            {"inner_rates": (1e-3, float("inf"), 1e-3)},
-            "inner_rates must be at least 0 and finite, but got inf",
-        ),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_written(

@@ -222,3 +222,28 @@ def test_other_inputs_are_refused(shape: tuple[int | None, ...]) -> None:
     x = layers.GlobalAveragePooling2D()(x) if len(shape) == 3 else layers.GlobalAveragePooling1D()(x)
     with pytest.raises(StampError, match=r"--model must map images of a fixed size .*; prune it with"):
         reference_of_model(keras.Model(image, x))
+
+
+@pytest.mark.parametrize(
+    ("layer", "weight", "value", "message"),
+    [
+        (
+            "conv",
+            "kernel",
+            np.nan,
+            r"--model must be finite, but conv/kernel holds 1 of \d+ values that are NaN",
+        ),
+        ("norm", "moving_mean", np.inf, r"norm/moving_mean holds 1 of 4 values that are NaN or infinite"),
+        ("norm", "moving_variance", -1.0, r"norm/moving_variance holds 1 of 4 variances below 0"),
+    ],
+)
+def test_weights_that_are_not_finite_are_refused(layer: str, weight: str, value: float, message: str) -> None:
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.BatchNormalization(name="norm")(keras.layers.Conv2D(4, 3, name="conv")(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(x)))
+    variable = getattr(model.get_layer(layer), weight)
+    values = np.array(variable)
+    values.flat[0] = value
+    variable.assign(values)
+    with pytest.raises(StampError, match=message):
+        reference_of_model(model)

@@ -253,3 +253,17 @@ def test_transfer_between_strangers_is_refused() -> None:
     stranger = keras.Model(inputs, keras.layers.Dense(2, name="stranger")(inputs))
     with pytest.raises(StampError, match="must name its layers alike each time it is built"):
         transfer_weights(stranger, BackboneConfig("tiny", SHAPE, 4).build())
+
+
+@pytest.mark.parametrize("name", ["scores", "model/conv1/kernel"])
+def test_a_file_with_values_that_are_not_finite_is_refused(tmp_path: Path, name: str) -> None:
+    reference = make_reference()
+    if name == "scores":
+        reference.scores[1] = np.nan
+    else:
+        reference.model.get_layer("conv1").kernel.assign(reference.model.get_layer("conv1").kernel * np.inf)
+    reference.save(tmp_path / "bad.npz")
+    with pytest.raises(StampError, match=rf"bad.npz must be finite, but {name} holds \d+ of \d+ values"):
+        load_reference(tmp_path / "bad.npz")
+    with pytest.raises(StampError, match=rf"--from must be finite, but {name} holds"):
+        as_reference(reference)

@@ -1,0 +1,126 @@
+"""What set encoders and mask generators give back, checked where they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from stamp_tf.layers.mask_generator import MaskGenerator
+from stamp_tf.plugin_code import PluginCode, in_words
+
+Tensor = Any
+
+
+def plugin_of(layer: keras.Layer, *, group: str) -> PluginCode:
+    """Return which plug-in a layer is.
+
+    Args:
+        layer: The layer; one that no registry made is called by its class.
+        group: `set_encoders` or `mask_generators`.
+    """
+    return PluginCode(f"stamp_tf.{group}", getattr(layer, "registry_name", type(layer).__name__))
+
+
+def check_layer(layer: Any, *, group: str, name: str) -> None:
+    """Refuse what is no layer of its kind.
+
+    Args:
+        layer: What the constructor made.
+        group: `set_encoders` or `mask_generators`.
+        name: Its name in the registry.
+
+    Raises:
+        PluginError: If it is something else.
+    """
+    kind = MaskGenerator if group == "mask_generators" else keras.Layer
+    if not isinstance(layer, kind):
+        plugin = PluginCode(f"stamp_tf.{group}", name)
+        raise plugin.breach(
+            f"be a {kind.__module__.split('.src')[0]}.{kind.__name__}", f"is a {type(layer).__name__}"
+        )
+
+
+def num_outputs_of(set_encoder: keras.Layer, image_shape: Sequence[int]) -> int | None:
+    """Return r, the number of pseudo-images, as the encoder itself says; None where it follows from the set.
+
+    Args:
+        set_encoder: The layer.
+        image_shape: Height, width and depth of an image.
+
+    Raises:
+        PluginError: If it does not give pseudo-images of the images' shape.
+    """
+    plugin, shape = plugin_of(set_encoder, group="set_encoders"), (None, *image_shape)
+    with plugin.running():
+        found = set_encoder.compute_output_shape(shape)
+    if not isinstance(found, tuple | list) or tuple(found[1:]) != tuple(image_shape):
+        raise plugin.breach(
+            f"map {list(shape)} to [r, {_listed(image_shape)}] in compute_output_shape", f"gave {found}"
+        )
+    return found[0]
+
+
+def checked_pseudo_images(set_encoder: keras.Layer, value: Any, *, image_shape: Sequence[int]) -> Tensor:
+    """Return pseudo-images `[r, H, W, D]` as they came.
+
+    Args:
+        set_encoder: Who made them.
+        value: What it returned, perhaps within a compiled step.
+        image_shape: Height, width and depth of an image.
+
+    Raises:
+        PluginError: If they have another shape.
+    """
+    if tuple(getattr(value, "shape", ()))[1:] != tuple(image_shape):
+        plugin = plugin_of(set_encoder, group="set_encoders")
+        raise plugin.breach(f"return pseudo-images [r, {_listed(image_shape)}]", in_words(value))
+    return value
+
+
+def checked_masks(
+    mask_generator: keras.Layer, value: Any, *, num_channels: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return scores `[C]`, a mask `[C]` and the prior's cost as they came.
+
+    Args:
+        mask_generator: Who made them.
+        value: What it returned, perhaps within a compiled step.
+        num_channels: C.
+
+    Raises:
+        PluginError: If they are not three, or have other shapes.
+    """
+    plugin = plugin_of(mask_generator, group="mask_generators")
+    if not isinstance(value, tuple | list) or len(value) != 3:
+        raise plugin.breach("return scores, a mask and the cost of its prior", in_words(value))
+    for what, found, shape in zip(
+        ("scores", "a mask", "a cost"), value, ((num_channels,), (num_channels,), ()), strict=True
+    ):
+        if tuple(getattr(found, "shape", (None,))) != shape:
+            raise plugin.breach(f"return {what} of shape {list(shape)}", in_words(found))
+    return value[0], value[1], value[2]
+
+
+def check_finite(layer: keras.Layer, value: Any, *, group: str, what: str) -> None:
+    """Refuse what a layer computed outside of a compiled step, where it is not finite.
+
+    Args:
+        layer: The layer; its weights are finite.
+        value: What it returned.
+        group: `set_encoders` or `mask_generators`.
+        what: What it is called.
+
+    Raises:
+        PluginError: If a value is NaN or infinite.
+    """
+    values = keras.ops.convert_to_numpy(value)
+    if bad := int(values.size - np.count_nonzero(np.isfinite(values))):
+        plugin = plugin_of(layer, group=group)
+        raise plugin.breach(f"give finite {what}", f"{bad} of {values.size} values are NaN or infinite")
+
+
+def _listed(shape: Sequence[int]) -> str:
+    return ", ".join(map(str, shape))

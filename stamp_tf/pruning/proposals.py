@@ -1,0 +1,95 @@
+"""What a pruner gives back, checked before anything is cut by it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from stamp_tf.channels import ChannelMap
+from stamp_tf.plugin_code import PluginCode, in_words
+from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
+
+
+def make_pruner(plugin: PluginCode, pruner_class: Any) -> Pruner:
+    """Return a registered pruner.
+
+    Args:
+        plugin: Which one.
+        pruner_class: What is registered.
+
+    Raises:
+        PluginError: If it fails, or is no `Pruner` with the names of its options.
+    """
+    with plugin.running():
+        pruner = pruner_class()
+    if not isinstance(pruner, Pruner):
+        raise plugin.breach("derive from stamp_tf.pruning.pruner.Pruner", f"is a {type(pruner).__name__}")
+    names = pruner.option_names
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise plugin.breach("list its options in option_names as a tuple of text", f"has {names!r}")
+    return pruner
+
+
+def propose(plugin: PluginCode, pruner: Pruner, task: PruningTask) -> Proposal:
+    """Return what a pruner proposes for a task: scores or a mask, and a fold, float64 `[C]` where they are given.
+
+    Args:
+        plugin: Which pruner it is, for messages.
+        pruner: The pruner.
+        task: The task.
+
+    Raises:
+        PluginError: If it fails or breaks its contract.
+    """
+    with plugin.running():
+        proposal = pruner.propose(task)
+    if not isinstance(proposal, Proposal):
+        raise plugin.breach("return a stamp_tf.pruning.pruner.Proposal", in_words(proposal))
+    if (proposal.scores is None) == (proposal.mask is None):
+        both = "neither" if proposal.scores is None else "both"
+        raise plugin.breach("propose scores or a mask", f"gave {both}")
+    channel_map = task.reference.channel_map
+    values = {
+        name: None
+        if (value := getattr(proposal, name)) is None
+        else _values(plugin, name, value, num_channels=channel_map.num_channels)
+        for name in ("scores", "mask", "fold")
+    }
+    mask, fold = values["mask"], values["fold"]
+    if mask is not None:
+        _check_mask(plugin, mask, channel_map)
+    if fold is not None and fold.min() <= 0:
+        raise plugin.breach("propose a fold above 0", f"gave {fold.min():g} for channel {int(fold.argmin())}")
+    return Proposal(**values)
+
+
+def _values(plugin: PluginCode, name: str, value: Any, *, num_channels: int) -> np.ndarray:
+    """Return one finite number per channel."""
+    with plugin.running():
+        array = np.asarray(value)
+    if array.shape != (num_channels,):
+        raise plugin.breach(
+            f"propose one value of {name} per channel ({num_channels})", f"gave shape {list(array.shape)}"
+        )
+    if array.dtype.kind not in "biuf":
+        raise plugin.breach(f"propose {name} as numbers", f"gave {array.dtype}")
+    array = array.astype("float64")
+    if len(bad := np.flatnonzero(~np.isfinite(array))):
+        raise plugin.breach(
+            f"propose finite {name}",
+            f"gave {array[bad[0]]:g} for channel {bad[0]} and is not finite for {len(bad)} of {num_channels}",
+        )
+    return array
+
+
+def _check_mask(plugin: PluginCode, mask: np.ndarray, channel_map: ChannelMap) -> None:
+    """Refuse a mask out of [0, 1], or one that leaves a layer without channels."""
+    outside = np.flatnonzero((mask < 0) | (mask > 1))
+    if len(outside):
+        raise plugin.breach(
+            "propose a mask of values from 0 to 1", f"gave {mask[outside[0]]:g} for channel {outside[0]}"
+        )
+    for group in channel_map.groups:
+        if not mask[group.slice].any():
+            raise plugin.breach("keep at least one channel of every layer", f"empties {group.name}")

@@ -1,0 +1,168 @@
+"""A plug-in that breaks its contract ends a command in one line that names it, with code 2."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stamp_tf.runs import RunDirectory
+
+SOURCE = """
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from stamp_tf.pruning.pruner import Proposal, Pruner
+
+
+class Leaving(Pruner):
+    def propose(self, task): sys.exit(0)
+class Short(Pruner):
+    def propose(self, task): return Proposal(scores=np.ones(3))
+class NotFinite(Pruner):
+    def propose(self, task): return Proposal(scores=np.full(task.reference.channel_map.num_channels, np.nan))
+class Nothing(Pruner):
+    def propose(self, task): ...
+
+
+def leaves(*arguments, **options): sys.exit(0)
+def nothing(*arguments, **options): ...
+def fails(*arguments, **options): raise KeyError(13)
+def says(model, path, **options): return str(path)
+def elsewhere(model, path, **options): return Path(path) / "nowhere"
+"""
+FUNCTIONS = ("leaves", "nothing", "fails", "says", "elsewhere")
+
+
+@pytest.fixture
+def acorn(make_plugin, toy) -> Path:
+    groups = {
+        "stamp_tf.pruners": ("Leaving", "Short", "NotFinite", "Nothing"),
+        "stamp_tf.exporters": FUNCTIONS,
+        "stamp_tf.datasets": FUNCTIONS,
+        "stamp_tf.backbones": FUNCTIONS,
+    }
+    return make_plugin(
+        "acorn",
+        {group: [f"{name} = acorn:{name}" for name in names] for group, names in groups.items()},
+        SOURCE,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("Leaving", "must not fail, but raised SystemExit: 0"),
+        ("Short", "must propose one value of scores per channel (36), but gave shape [3]"),
+        ("NotFinite", "must propose finite scores, but gave nan for channel 0"),
+        ("Nothing", "must return a stamp_tf.pruning.pruner.Proposal, but returned None"),
+    ],
+)
+def test_a_pruner(cli, acorn, tmp_path, images, pretrained, name: str, rule: str) -> None:
+    run = tmp_path / "run"
+    line = cli.refused(
+        "prune",
+        "--dataset",
+        images,
+        "--from",
+        pretrained,
+        "--method",
+        name,
+        "--max-flops",
+        "0.5",
+        "--run-dir",
+        run,
+    )
+    assert f"The pruner {name!r} of package acorn {rule}" in line
+    assert not run.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("leaves", "must not fail, but raised SystemExit: 0"),
+        ("nothing", "must return the Path of what it wrote, but returned None"),
+        ("fails", "must not fail, but raised KeyError: 13"),
+        ("says", "must return the Path of what it wrote, but returned str"),
+        ("elsewhere", "must return the Path of what it wrote, but there is no "),
+    ],
+)
+def test_an_exporter(cli, acorn, pruned, name: str, rule: str) -> None:
+    assert f"The exporter {name!r} of package acorn {rule}" in cli.refused("export", pruned, "--format", name)
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("leaves", "must not fail, but raised SystemExit: 0"),
+        ("nothing", "must return a stamp_tf.data.DataSet, but returned None"),
+        ("fails", "must not fail, but raised KeyError: 13"),
+    ],
+)
+def test_a_data_set(cli, acorn, tmp_path, name: str, rule: str) -> None:
+    run = tmp_path / "run"
+    line = cli.refused("pretrain", "--backbone", "toy", "--dataset", f"{name}:x", "--run-dir", run)
+    assert f"The data set {name!r} of package acorn {rule}" in line
+    assert not run.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"), [("leaves", "must not fail"), ("nothing", "must return a keras.Model")]
+)
+def test_a_backbone(cli, acorn, tmp_path, images, name: str, rule: str) -> None:
+    run = tmp_path / "run"
+    arguments = ("--image-size", "16", "--dataset", images, "--run-dir", run)
+    assert f"The backbone {name!r} of package acorn {rule}" in cli.refused(
+        "pretrain", "--backbone", name, *arguments
+    )
+    assert not run.exists()
+
+
+def test_an_exit_from_anywhere_is_no_success(cli, pruned, monkeypatch) -> None:
+    def leave(*arguments: object, **options: object) -> None:
+        raise SystemExit(0)
+
+    monkeypatch.setattr("stamp_tf.export.pruned_run.load_run", leave)
+    line = cli.refused("export", pruned)
+    assert line.startswith("A command must end by itself, but ")
+    assert "test_broken_plugins.py, line " in line
+
+
+def test_verbose_shows_the_author_where(cli, acorn, tmp_path) -> None:
+    result = cli(
+        "pretrain", "--backbone", "toy", "--dataset", "fails:x", "--run-dir", tmp_path / "run", "--verbose"
+    )
+    assert result.exit_code == 2
+    assert "in fails" in result.stderr
+    assert "Traceback" not in cli.refused(
+        "pretrain", "--backbone", "toy", "--dataset", "fails:x", "--run-dir", tmp_path / "run"
+    )
+
+
+def test_plugins_lists_all_of_them(cli, acorn, make_plugin) -> None:
+    make_plugin("oak", {"stamp_tf.pruners": ["gone = oak:Gone"]}, "import sys; sys.exit(0)")
+    shown = cli.done("plugins").stdout
+    assert "The pruner 'gone' of package oak must import, but oak:Gone raised SystemExit: 0" in shown
+
+
+def test_a_run_with_weights_that_are_not_finite_is_refused(cli, pruned, images) -> None:
+    """What somebody else wrote into a run's network is looked at before it is used."""
+    import keras
+
+    path = RunDirectory(pruned).model
+    model = keras.saving.load_model(path, compile=False)
+    kernel = np.array(model.layers[1].kernel)
+    kernel.flat[:2] = np.nan
+    model.layers[1].kernel.assign(kernel)
+    from stamp_tf.data import Normalization
+    from stamp_tf.export.keras_file import export_keras, read_card
+
+    card = read_card(path)
+    export_keras(
+        model,
+        path,
+        class_names=card["class_names"],
+        normalization=Normalization(tuple(card["mean"]), tuple(card["std"])),
+    )
+    assert "conv1/kernel holds 2 of" in cli.refused("evaluate", pruned)

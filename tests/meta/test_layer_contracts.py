@@ -1,0 +1,182 @@
+"""What backbones, set encoders and mask generators give back is checked where they are called."""
+
+import re
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from stamp_tf.data import DataSet, Normalization
+from stamp_tf.errors import PluginError, StampError
+from stamp_tf.meta.meta_train import MetaTrainConfig, meta_train
+from stamp_tf.meta.reference import BackboneConfig, Reference, make_layer
+
+SOURCE = """
+import sys
+
+import keras
+from keras import layers, ops
+
+from stamp_tf.layers.score_generator import ScoreGenerator
+
+
+def network(shape, classes):
+    inputs = keras.Input(shape)
+    return keras.Model(inputs, layers.Dense(classes)(layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(inputs))))
+
+
+def nothing(shape, classes): ...
+def leaving(shape, classes): sys.exit(0)
+def failing(shape, classes): raise RuntimeError("no such thing")
+def wider(shape, classes): return network(shape, classes + 1)
+def taller(shape, classes): return network((shape[0] + 1, *shape[1:]), classes)
+def two(shape, classes):
+    model = network(shape, classes)
+    return keras.Model(model.input, [model.output, model.output])
+class Own(keras.Model):
+    def call(self, x): return x
+def subclassed(shape, classes): return Own()
+def optional(shape, classes, *, width=1): return layers.Conv2D(int(width), 3)
+
+
+class Flat(keras.layers.Layer):
+    def call(self, images): return ops.mean(images, axis=(1, 2))
+    def compute_output_shape(self, shape): return (1, *shape[1:])
+class Shapeless(keras.layers.Layer):
+    def call(self, images): return ops.mean(images, axis=0, keepdims=True)
+    def compute_output_shape(self, shape): return None
+class Bad(keras.layers.Layer):
+    def call(self, images): return ops.mean(images, axis=0, keepdims=True) * float("nan")
+    def compute_output_shape(self, shape): return (1, *shape[1:])
+class Leaving(keras.layers.Layer):
+    def call(self, images): sys.exit(0)
+    def compute_output_shape(self, shape): return (1, *shape[1:])
+class LeavingAtOnce(keras.layers.Layer):
+    def __init__(self, **kwargs): sys.exit(0)
+    def call(self, images): ...
+    def get_config(self): ...
+class NoLayer:
+    def __init__(self, **kwargs): ...
+    def call(self, images): ...
+    def get_config(self): ...
+
+
+class Short(ScoreGenerator):
+    def call(self, pooled, uniform):
+        scores, sample, prior = super().call(pooled, uniform)
+        return scores[1:], sample, prior
+class Single(ScoreGenerator):
+    def call(self, pooled, uniform): return super().call(pooled, uniform)[0]
+class NotFinite(ScoreGenerator):
+    def call(self, pooled, uniform):
+        scores, sample, prior = super().call(pooled, uniform)
+        return scores / 0.0, sample, prior
+"""
+BACKBONES = ("nothing", "leaving", "failing", "wider", "taller", "two", "subclassed", "optional")
+ENCODERS = ("Flat", "Shapeless", "Bad", "Leaving", "LeavingAtOnce", "NoLayer")
+GENERATORS = ("Short", "Single", "NotFinite", "NoLayer", "Flat")
+
+
+@pytest.fixture(autouse=True)
+def acorn(make_plugin) -> None:
+    """A package whose every plug-in breaks its contract in its own way."""
+    make_plugin(
+        "acorn",
+        {
+            f"stamp_tf.{group}": [f"{name} = acorn:{name}" for name in names]
+            for group, names in (
+                ("backbones", BACKBONES),
+                ("set_encoders", ENCODERS),
+                ("mask_generators", GENERATORS),
+            )
+        },
+        SOURCE,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("nothing", "must return a keras.Model, but returned None"),
+        ("leaving", "must not fail, but raised SystemExit: 0"),
+        ("failing", "must not fail, but raised RuntimeError: no such thing"),
+        ("wider", "to logits [None, 3], but maps [None, 8, 8, 3] to [None, 4]"),
+        (
+            "taller",
+            "must map images [None, 8, 8, 3] to logits [None, 3], but maps [None, 9, 8, 3] to [None, 3]",
+        ),
+        ("two", "but maps [None, 8, 8, 3] to [None, 3] and [None, 3]"),
+        ("subclassed", "must return a functional model, but returned the Own own"),
+        ("optional", "must return a keras.Model, but returned Conv2D"),
+    ],
+)
+def test_a_backbone_that_breaks_its_contract_is_named(name: str, rule: str) -> None:
+    with pytest.raises(PluginError, match=re.escape(rule)) as caught:
+        BackboneConfig(name, (8, 8, 3), 3).build()
+    assert str(caught.value).startswith(f"The backbone {name!r} of package acorn ")
+
+
+@pytest.mark.parametrize("width", ["abc", -1, None])
+def test_an_option_that_a_backbone_cannot_take_is_named(width: Any) -> None:
+    with pytest.raises(StampError, match=r"--backbone optional must accept its options, but \{'width': "):
+        BackboneConfig("optional", (8, 8, 3), 3, {"width": width}).build()
+
+
+def reference(dataset: DataSet) -> Reference:
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3, name="conv")(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(6, name="logits")(x), name="toy")
+    backbone = BackboneConfig(
+        "toy", (8, 8, 3), 6, architecture=keras.saving.serialize_keras_object(model), head="logits"
+    )
+    made = Reference(backbone, backbone.build(), None, Normalization.of(dataset.train))
+    made.scores = np.zeros(4, "float32")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        ({"set_encoder": "Flat"}, "must return pseudo-images [r, 8, 8, 3], but returned"),
+        ({"set_encoder": "Shapeless"}, "to [r, 8, 8, 3] in compute_output_shape, but gave None"),
+        ({"set_encoder": "Bad"}, "must give finite pseudo-images, but 192 of 192 values are NaN or infinite"),
+        ({"set_encoder": "Leaving"}, "must not fail, but raised SystemExit: 0"),
+        ({"set_encoder": "LeavingAtOnce"}, "must not fail, but raised SystemExit: 0"),
+        ({"set_encoder": "NoLayer"}, "must be a keras.Layer, but is a NoLayer"),
+        ({"mask_generator": "Short"}, "must return scores of shape [4], but returned"),
+        ({"mask_generator": "Single"}, "must return scores, a mask and the cost of its prior, but returned"),
+        ({"mask_generator": "NotFinite"}, "must give finite scores, but 4 of 4 values are NaN or infinite"),
+        ({"mask_generator": "NoLayer"}, "MaskGenerator, but is a NoLayer"),
+        ({"mask_generator": "Flat"}, "must not fail, but raised ValueError: Unrecognized keyword"),
+    ],
+)
+def test_layers_that_break_their_contract_are_named_before_anything_is_written(
+    dataset: DataSet, tmp_path, options: dict[str, str], rule: str
+) -> None:
+    config = MetaTrainConfig(
+        **({"set_encoder": "deep-sets"} | options), ways=3, shots=4, inner_batches=2, budgets=(0.3, 1.0)
+    )
+    with pytest.raises(PluginError, match=re.escape(rule)) as caught:
+        meta_train(dataset, reference(dataset), tmp_path / "run", config=config)
+    ((kind, name),) = options.items()
+    assert str(caught.value).startswith(f"The {kind.replace('_', ' ')} {name!r} of package acorn ")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_a_compiled_step_is_built_from_is_checked_too(make_objective, make_tasks) -> None:
+    objective, tasks = make_objective(), make_tasks(1)
+    sizes = list(objective.cut.channel_map.group_sizes)
+    short = make_layer("mask_generators", "Short", {"group_sizes": sizes}, shape=(1, sum(sizes)))
+    objective.mask_generator = short
+    values = [variable.value for variable in objective.variables]
+    statistics = [variable.value for variable in objective.statistics]
+    with pytest.raises(PluginError, match=r"The mask generator 'Short' of package acorn must return scores"):
+        objective.generate(
+            values,
+            statistics,
+            tasks.images[0, 0],
+            tasks.uniform[0, 0],
+            training=True,
+            labels=tasks.labels[0, 0],
+        )

@@ -1,0 +1,107 @@
+"""What a pruner gives back is checked before anything is cut by it."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from stamp_tf.channels import trace_channels
+from stamp_tf.errors import PluginError
+from stamp_tf.plugin_code import PluginCode
+from stamp_tf.pruning.proposals import make_pruner, propose
+from stamp_tf.pruning.pruner import Proposal, Pruner
+
+PLUGIN = PluginCode("stamp_tf.pruners", "odd")
+NAN, INF = float("nan"), float("inf")
+
+
+class Giving(Pruner):
+    """Answers with what it was made with."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def propose(self, task: Any) -> Any:
+        return self.answer() if callable(self.answer) else self.answer
+
+
+@pytest.fixture(scope="module")
+def task() -> Any:
+    """Channels of two layers, 3 and 2."""
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(2, 1, name="second")(keras.layers.Conv2D(3, 1, name="first")(inputs))
+    x = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x))
+    channel_map = trace_channels(keras.Model(inputs, x))
+    assert channel_map.num_channels == 5
+    return SimpleNamespace(reference=SimpleNamespace(channel_map=channel_map))
+
+
+@pytest.mark.parametrize(
+    ("answer", "rule"),
+    [
+        (None, "must return a stamp_tf.pruning.pruner.Proposal, but returned None"),
+        (np.ones(5), r"Proposal, but returned ndarray of shape \[5\]"),
+        (Proposal(), "must propose scores or a mask, but gave neither"),
+        (Proposal(scores=np.ones(5), mask=np.ones(5)), "but gave both"),
+        (Proposal(scores=np.ones(4)), r"one value of scores per channel \(5\), but gave shape \[4\]"),
+        (Proposal(scores=np.ones((5, 1))), r"but gave shape \[5, 1\]"),
+        (Proposal(scores=np.array(list("abcde"))), "propose scores as numbers, but gave <U1"),
+        (
+            Proposal(scores=np.array([1, NAN, 2, INF, 3])),
+            "finite scores, but gave nan for channel 1 and is not finite for 2 of 5",
+        ),
+        (Proposal(mask=np.array([1, 0, NAN, 1, 1])), "must propose finite mask, but gave nan for channel 2"),
+        (Proposal(mask=np.array([1, 0, 1.5, 1, 1])), "values from 0 to 1, but gave 1.5 for channel 2"),
+        (Proposal(mask=np.array([1, -1, 1, 1, 1])), "values from 0 to 1, but gave -1 for channel 1"),
+        (Proposal(mask=np.array([1, 1, 1, 0, 0])), "at least one channel of every layer, but empties second"),
+        (Proposal(mask=np.array([])), r"one value of mask per channel \(5\), but gave shape \[0\]"),
+        (Proposal(scores=np.ones(5), fold=np.zeros(5)), "propose a fold above 0, but gave 0 for channel 0"),
+        (Proposal(scores=np.ones(5), fold=np.full(5, NAN)), "propose finite fold"),
+        (lambda: exec("import sys; sys.exit(0)"), "must not fail, but raised SystemExit: 0"),
+        (lambda: 1 / 0, "must not fail, but raised ZeroDivisionError: division by zero"),
+    ],
+)
+def test_every_breach_names_the_pruner_and_the_rule(task: Any, answer: Any, rule: str) -> None:
+    with pytest.raises(PluginError, match=rf"^The pruner 'odd' .*{rule}.*; report this to its author\.$"):
+        propose(PLUGIN, Giving(answer), task)
+
+
+def test_lists_and_tensors_are_numbers_too(task: Any) -> None:
+    proposal = propose(PLUGIN, Giving(Proposal(mask=[1, 0, True, 1, 0.5])), task)
+    np.testing.assert_array_equal(proposal.mask, [1, 0, 1, 1, 0.5])
+    assert propose(PLUGIN, Giving(Proposal(scores=keras.ops.ones(5))), task).scores.dtype == "float64"
+
+
+class Unnamed(Pruner):
+    option_names = "epochs"
+
+    def propose(self, task: Any) -> Any: ...
+
+
+class Abstract(Pruner):
+    """Forgets to propose."""
+
+
+class NoPruner:
+    """Derives from nothing."""
+
+
+class Leaving(NoPruner):
+    def __init__(self) -> None:
+        raise SystemExit(0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule"),
+    [
+        (Unnamed, "list its options in option_names as a tuple of text, but has 'epochs'"),
+        (Abstract, "must not fail, but raised TypeError"),
+        (NoPruner, "must derive from stamp_tf.pruning.pruner.Pruner, but is a NoPruner"),
+        (Leaving, "must not fail, but raised SystemExit: 0"),
+    ],
+)
+def test_what_is_no_pruner_is_named(kind: type, rule: str) -> None:
+    with pytest.raises(PluginError, match=f"The pruner 'odd' {rule}|The pruner 'odd' must {rule}"):
+        make_pruner(PLUGIN, kind)

@@ -1,0 +1,67 @@
+"""What goes wrong in a plug-in's code names the plug-in."""
+
+import pytest
+
+from stamp_tf.errors import PluginError, StampError
+from stamp_tf.plugin_code import PluginCode, in_words
+
+GROUP = "stamp_tf.pruners"
+
+
+@pytest.fixture
+def plugin(make_plugin) -> PluginCode:
+    make_plugin("acorn", {GROUP: ["odd = acorn:Odd"]}, "class Odd: ...")
+    return PluginCode(GROUP, "odd")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (SystemExit(0), "SystemExit: 0"),
+        (ValueError("two\nlines"), "ValueError: two lines"),
+        (KeyError(13), "KeyError: 13"),
+        (FileNotFoundError(2, "gone"), "FileNotFoundError: [Errno 2] gone"),
+        (BaseException(), "raised BaseException;"),
+    ],
+)
+def test_any_failure_is_one_line_that_names_plug_in_and_package(
+    plugin: PluginCode, error: BaseException, reason: str
+) -> None:
+    with pytest.raises(PluginError) as caught, plugin.running():
+        raise error
+    message = str(caught.value)
+    assert message.startswith("The pruner 'odd' of package acorn must not fail, but raised ")
+    assert reason in message
+    assert message.endswith("report this to its author.")
+    assert "\n" not in message
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize("error", [StampError("--a must be b."), KeyboardInterrupt("saved")])
+def test_wrong_input_and_interrupts_go_on_as_they_are(plugin: PluginCode, error: BaseException) -> None:
+    with pytest.raises(type(error)) as caught, plugin.running():
+        raise error
+    assert caught.value is error
+
+
+def test_a_fault_of_a_built_in_shows_as_what_it_is() -> None:
+    with pytest.raises(ZeroDivisionError), PluginCode(GROUP, "l1").running():
+        _ = 1 / 0
+
+
+def test_a_built_in_must_not_end_the_program_either() -> None:
+    message = "The pruner 'l1' of package stamp-tf must not fail, but raised SystemExit: 0"
+    with pytest.raises(PluginError, match=message), PluginCode(GROUP, "l1").running():
+        raise SystemExit(0)
+
+
+def test_a_breach_says_the_rule_and_what_came() -> None:
+    error = PluginCode(GROUP, "l1").breach("return a Proposal", in_words(None))
+    assert str(error) == (
+        "The pruner 'l1' of package stamp-tf must return a Proposal, but returned None; report this to its author."
+    )
+    assert isinstance(error, StampError)
+
+
+def test_a_name_that_nobody_declares_has_no_package() -> None:
+    assert str(PluginCode(GROUP, "Nobody")) == "The pruner 'Nobody'"
