@@ -22,8 +22,8 @@ from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.fields import overridden
 from stamp_tf.meta.reference import Reference
 from stamp_tf.meta.transfer import transfer_weights
+from stamp_tf.plugin_code import PluginCode
 from stamp_tf.pruning.choose import choose_pruner
-    plugin = PluginCode("stamp_tf.pruners", config.method)
 from stamp_tf.pruning.config import PruneConfig
 from stamp_tf.pruning.find_reference import find_reference
 from stamp_tf.pruning.latency import latency_clock, meet_latency
