@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +132,11 @@ def _class_names(names: np.ndarray | None, labels: np.ndarray, where: str) -> tu
                 f"{list(names.shape)}; save it with numpy.array([...]) of str, or leave it out."
             )
         texts = tuple(
-            name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in names
+            # As in folders: a letter with an accent is one, however it was written.
+            unicodedata.normalize(
+                "NFC", name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
+            )
+            for name in names
         )
         check_class_names(texts, f"{where}: class_names")
         return texts

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from stamp_tf.data import Batches, ImageSet, Normalization, StreamedSet, load_dataset
+from stamp_tf.data.split import with_test_split
 from stamp_tf.errors import StampError
 
 
@@ -80,6 +81,11 @@ def test_missing_test_split_is_split_off(prepared: Path) -> None:
     assert dataset.image_shape == (8, 8, 3)
     assert (np.bincount(dataset.test.labels, minlength=3) >= 1).all()
     assert len(dataset.train) + len(dataset.test) == 30
+    # The same pictures in memory fall on the same sides: what counts is their content.
+    images = np.stack([np.full((8, 8, 3), index, np.uint8) for index in range(30)])
+    every = ImageSet(images, np.arange(30, dtype=np.int32) % 3, 3, dataset.class_names)
+    expected = with_test_split("toy", every).test.images[:, 0, 0, 0]
+    assert sorted(dataset.test.images[:, 0, 0, 0]) == sorted(expected)
 
 
 def test_missing_test_split_of_a_stream(prepared: Path) -> None:
