@@ -1,7 +1,5 @@
 """`stamp-tf compare`: which channels runs share, and what swapping their masks costs."""
 
-import shlex
-import sys
 from pathlib import Path
 
 import click
@@ -10,7 +8,7 @@ from stamp_cli.command import Command
 from stamp_cli.idle import COMPARE
 from stamp_cli.progress import Progress
 from stamp_cli.terminal import make_console, say
-from stamp_cli.values import FilePath
+from stamp_cli.values import FilePath, typed
 from stamp_cli.verbosity import load_tensorflow
 
 # More runs make more pairs than a terminal has columns for.
@@ -57,8 +55,7 @@ def command(
         with Progress() as progress:
             comparison = add_swaps(comparison, reference=source, on_step=progress.of("Swapping"))
     if output is not None:
-        typed = shlex.join(["stamp-tf", *sys.argv[1:]])
-        write_comparison(comparison, output, overwrite=overwrite, command=typed)
+        write_comparison(comparison, output, overwrite=overwrite, command=typed())
 
     from stamp_tf.export.compare_tables import layers_table, matrix_table, runs_table, swaps_table
 

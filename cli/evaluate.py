@@ -19,18 +19,28 @@ def command(run: Path, data: DatasetOptions) -> None:
     """Measure a network's accuracy on a data set.
 
     RUN is a folder that prune wrote. Where a data set brings no test images, those that the run held out are
-    taken.
+    taken. Classes are found by their names, in any order; another data set may have fewer than the network.
     """
     from stamp_tf.runs import RunDirectory
 
     RunDirectory(run).read_pruned_config()
     load_tensorflow()
-    from stamp_tf.export.evaluate import evaluate
+    from stamp_tf.export.evaluate import run_counts
     from stamp_tf.export.pruned_run import load_run
 
     pruned = load_run(run)
     dataset = pruned.load_dataset(
-        data.dataset, data_dir=data.data_dir, download=data.download, skip_corrupt=data.skip_corrupt
+        data.dataset,
+        data_dir=data.data_dir,
+        download=data.download,
+        skip_corrupt=data.skip_corrupt,
+        allow_subset=True,
     )
-    accuracy = evaluate(pruned, dataset)
-    say(f"Test accuracy  {100 * accuracy:.2f} % of {len(dataset.test):,} images ({dataset.name})")
+    counts = run_counts(pruned, dataset)
+    num_classes = len(pruned.class_names)
+    classes = (
+        "" if counts.num_classes == num_classes else f" of {counts.num_classes} of {num_classes} classes"
+    )
+    say(
+        f"Test accuracy  {100 * counts.accuracy:.2f} % of {counts.num_images:,} images{classes} ({dataset.name})"
+    )

@@ -11,7 +11,7 @@ from stamp_cli.idle import DATASET
 from stamp_cli.options import DatasetOptions, dataset_options
 from stamp_cli.progress import Progress
 from stamp_cli.prune import print_summary
-from stamp_cli.values import Count, FilePath, Number, Seed
+from stamp_cli.values import Count, FilePath, Number, Seed, typed
 from stamp_cli.verbosity import load_tensorflow
 
 
@@ -73,6 +73,11 @@ def command(
     )
     with Progress() as progress, interruptible(directory.further_training.path):
         report = continue_run(
-            pruned, dataset, config=config, resume=resume, on_step=progress.of("Fine-tuning")
+            pruned,
+            dataset,
+            config=config,
+            resume=resume,
+            command=typed(),
+            on_step=progress.of("Fine-tuning"),
         )
     print_summary(report, directory)

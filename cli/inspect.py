@@ -1,7 +1,5 @@
 """`stamp-tf inspect`: channel groups, sizes and costs."""
 
-import shlex
-import sys
 from pathlib import Path
 
 import click
@@ -10,7 +8,7 @@ from stamp_cli.command import Command
 from stamp_cli.idle import INSPECT
 from stamp_cli.options import BackboneOptions, backbone_options
 from stamp_cli.terminal import make_console, say
-from stamp_cli.values import Count, FilePath
+from stamp_cli.values import Count, FilePath, typed
 from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
 
@@ -61,7 +59,7 @@ def command(
     if html is not None:
         from stamp_tf.export.inspect_page import write_inspection
 
-        write_inspection(found, html, overwrite=overwrite, command=shlex.join(["stamp-tf", *sys.argv[1:]]))
+        write_inspection(found, html, overwrite=overwrite, command=typed())
 
     from stamp_tf.export.numbers import percent
     from stamp_tf.export.tables import before_after_table, groups_table

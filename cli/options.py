@@ -101,11 +101,17 @@ class DatasetOptions:
         )
         return dataset if self.flip else dataclasses.replace(dataset, flips=False)
 
-    def to_config(self) -> dict[str, Any]:
-        """Return what decides the images, as JSON content for a run's config.json."""
-        decisive = ("dataset", "data_dir", "train_size", "skip_corrupt", "flip", "seed")
-        values = {name: getattr(self, name) for name in decisive}
-        return values | {"data_dir": None if self.data_dir is None else str(self.data_dir)}
+    def to_config(self, dataset: "DataSet") -> dict[str, Any]:
+        """Return what decides the images, as JSON content for a run's config.json; paths mean the same everywhere.
+
+        Args:
+            dataset: What was loaded.
+        """
+        from stamp_tf.data.identity import identity_of
+
+        identity = identity_of(dataset)
+        origin = {name: identity[name] for name in ("data_dir", "train_size", "skip_corrupt", "seed")}
+        return {"dataset": identity["spec"], **origin, "flip": self.flip, "data": identity}
 
 
 @dataclass(frozen=True)

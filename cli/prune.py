@@ -2,8 +2,6 @@
 
 import dataclasses
 import re
-import shlex
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +27,7 @@ from stamp_cli.progress import Progress
 from stamp_cli.references import find_source, from_option, read_model, settle_model
 from stamp_cli.tensorboard import TensorBoard, tensorboard_option
 from stamp_cli.terminal import make_console, say
-from stamp_cli.values import Count, FilePath, KeyValue, Number, as_options
+from stamp_cli.values import Count, FilePath, KeyValue, Number, as_options, typed
 from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
 
@@ -181,7 +179,7 @@ def command(
     dataset = data.load(found.image_shape)
     if model_file is not None:
         found, start_from = settle_model(found, start_from, dataset, seed=data.seed)
-    record = {"command": "prune", **data.to_config(), **found.to_config(), **flat_options(config)}
+    record = {"command": "prune", **data.to_config(dataset), **found.to_config(), **flat_options(config)}
     start = _Start(directory, record, run)
     if run.resume:
         start()
@@ -211,7 +209,7 @@ def command(
             directory.path,
             speed=speed,
             dollars_per_hour=dollars_per_hour,
-            command=shlex.join(["stamp-tf", *sys.argv[1:]]),
+            command=typed(),
         )
     print_summary(report, directory)
 
@@ -274,9 +272,13 @@ def print_summary(report: "Report", directory: "RunDirectory") -> None:
         report: The figures.
         directory: Where they were written.
     """
-    from stamp_tf.export.tables import summary_table
+    from stamp_tf.export.tables import history_table, summary_table
 
-    make_console().print(summary_table(report))
+    console = make_console()
+    console.print(summary_table(report))
+    if len(report.history) > 1:
+        say("")
+        console.print(history_table(report))
     say("")
     say(f"Report       {directory.report_html}")
     say(f"SavedModel   {directory.saved_model}")

@@ -46,8 +46,11 @@ class Source:
 
     def to_config(self) -> dict[str, Any]:
         """Return JSON content for a run's config.json."""
+        from stamp_tf.data.origin import absolute_path
+
         network = {"name": self.backbone, "input_shape": list(self.image_shape), "options": self.options}
-        return {"from": None if self.path is None else str(self.path), "backbone": network}
+        # In full, because the run may be asked for its reference from another folder.
+        return {"from": None if self.path is None else str(absolute_path(self.path)), "backbone": network}
 
 
 def find_source(path: Path | None, network: BackboneOptions) -> Source:

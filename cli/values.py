@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import shlex
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -255,3 +257,8 @@ def _with_unit(text: str, units: Mapping[str, float]) -> tuple[float, float | No
         return float(match[1]), by_lower_case.get(unit)
     except ValueError:
         return math.nan, None
+
+
+def typed() -> str:
+    """Return the command as it was typed, for reports and pages."""
+    return shlex.join(["stamp-tf", *sys.argv[1:]])

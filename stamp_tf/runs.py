@@ -134,6 +134,7 @@ class RunDirectory:
             StampError: If they differ; it names them.
         """
         before, now = self.read_config(), msgspec.json.decode(encode(config))
+        _check_data(before.pop("data", None), now.pop("data", None))
         changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
         if changed:
             raise StampError(
@@ -171,3 +172,16 @@ class RunDirectory:
                 f"RUN must hold a pruned network, but {self.path} has no {self.model.name}; {remedy}."
             )
         return config
+
+
+def _check_data(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> None:
+    """Refuse other images under the name of those that a run was started with; their names are compared elsewhere."""
+    if before is None or now is None:  # a run of before this was recorded
+        return
+    changed = [part for part, digest in before["digest"].items() if digest != now["digest"].get(part)]
+    if changed:
+        raise StampError(
+            f"--resume needs the data that the run was started with, but {now['name']} has other "
+            f"{' and '.join(changed)}{'' if changed[-1] == 'classes' else ' images'} now; bring them back, or start "
+            "anew with --overwrite."
+        )

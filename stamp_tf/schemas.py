@@ -29,11 +29,26 @@ class NamedNetwork(msgspec.Struct, frozen=True):
     options: dict[str, Any] = {}
 
 
+class RunData(msgspec.Struct, frozen=True):
+    """Which data a run is of, see `stamp_tf.data.identity`."""
+
+    name: str
+    train_images: Count
+    test_images: Count
+    digest: dict[str, str]
+    spec: str | None = None
+    data_dir: str | None = None
+    train_size: Count | None = None
+    skip_corrupt: bool = False
+    seed: Count = 0
+
+
 class RunConfig(msgspec.Struct, frozen=True):
     """`config.json`: the options of any command that makes a run. Each command adds further ones."""
 
     command: Literal["pretrain", "meta-train", "prune", "finetune"]
     dataset: str
+    data: RunData | None = None
     seed: Count = 0
     data_dir: str | None = None
     train_size: Count | None = None

@@ -4,6 +4,7 @@ Importing this package loads numpy and nothing heavier.
 """
 
 from stamp_tf.data.batches import Batches
+from stamp_tf.data.classes import with_classes
 from stamp_tf.data.dataset import DataSet, ImageSet
 from stamp_tf.data.episodes import Episode, EpisodeSampler
 from stamp_tf.data.load import as_dataset, load_dataset
@@ -25,4 +26,5 @@ __all__ = [
     "balanced_part",
     "load_dataset",
     "random_part",
+    "with_classes",
 ]

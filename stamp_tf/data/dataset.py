@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from stamp_tf.data.subset import balanced_indices
 from stamp_tf.errors import StampError
 
 if TYPE_CHECKING:
+    from stamp_tf.data.origin import Origin
     from stamp_tf.data.streaming import StreamedSet
 
 
@@ -120,15 +122,20 @@ class DataSet:
         train: Images to learn from; streamed when they do not fit in memory.
         test: Images to be judged on.
         flips: Whether a mirrored image still shows its class. False for digits and letters.
+        path: The file or folder that a source read it from; None where there is none.
+        origin: What loads it again; None for one that was made in Python. `load_dataset` sets it.
 
     Raises:
-        StampError: If the two parts disagree about classes or image shape, or a class name cannot be shown.
+        StampError: If the two parts disagree about classes or image shape, a class name cannot be shown, or two
+            classes have one name.
     """
 
     name: str
     train: ImageSet | StreamedSet
     test: ImageSet | StreamedSet
     flips: bool = True
+    path: Path | None = None
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         check_class_names(self.train.class_names, f"--dataset {self.name}")
@@ -154,12 +161,3 @@ class DataSet:
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and depth of every image."""
         return self.train.image_shape
-
-    def describe(self) -> dict[str, Any]:
-        """Return what tells one form of a set from another, as JSON content for a run's config.json."""
-        return {
-            "dataset": self.name,
-            "train_images": len(self.train),
-            "image_shape": list(self.image_shape),
-            "flip": self.flips,
-        }

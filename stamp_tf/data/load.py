@@ -12,6 +12,7 @@ from typing import cast
 from stamp_tf.data.class_counts import describe_classes, warn_of_dark_images
 from stamp_tf.data.dataset import DataSet, ImageSet
 from stamp_tf.data.options import LoadOptions
+from stamp_tf.data.origin import Origin, absolute_path, absolute_spec
 from stamp_tf.data.resize import check_image_shape, fit_images
 from stamp_tf.data.streaming import StreamedSet
 from stamp_tf.data.tfds import tfds
@@ -72,8 +73,21 @@ def load_dataset(
     if not isinstance(dataset, DataSet):
         raise plugin.breach("return a stamp_tf.data.DataSet", in_words(dataset))
     train = dataset.train if train_size is None else dataset.train.subset(train_size, seed=seed)
+    absolute, path = absolute_spec(spec, dataset.path)
+    origin = Origin(
+        absolute,
+        path=path,
+        data_dir=None if data_dir is None else absolute_path(data_dir),
+        train_size=train_size,
+        skip_corrupt=skip_corrupt,
+        seed=seed,
+    )
     dataset = dataclasses.replace(
-        dataset, train=_fitted(train, image_shape), test=_fitted(dataset.test, image_shape)
+        dataset,
+        train=_fitted(train, image_shape),
+        test=_fitted(dataset.test, image_shape),
+        path=path,
+        origin=origin,
     )
     logger.info("%s", describe_classes(dataset))
     warn_of_dark_images(dataset)

@@ -57,6 +57,8 @@ class StreamedSet:
             is then shorter than `num_images`.
         ranges: What white is in pictures of more than 8 bits.
         class_counts: Images of every class, int64 `[K]`; None where the set would have to be read for it.
+        listing: What tells the images from others without opening a pass, such as name, version and split; empty
+            where the examples have to say it.
     """
 
     origin: str
@@ -67,6 +69,7 @@ class StreamedSet:
     skip_corrupt: bool = False
     ranges: Ranges = FULL_RANGE
     class_counts: np.ndarray | None = None
+    listing: str = ""
 
     def __len__(self) -> int:
         return self.num_images

@@ -83,6 +83,7 @@ def tfds(spec: str, options: LoadOptions) -> DataSet:
             class_names,
             skip_corrupt=options.skip_corrupt,
             class_counts=None if only is None else np.bincount([*only.values()], minlength=len(class_names)),
+            listing=f"{builder.info.full_name} {split}",
         )
         return part if part.num_bytes > options.stream_above else part.in_memory()
 

@@ -11,14 +11,16 @@ from pathlib import Path
 
 from stamp_tf.claims import held, start
 from stamp_tf.data import DataSet
+from stamp_tf.data.identity import describe
 from stamp_tf.errors import DivergenceError, StampError
+from stamp_tf.export.evaluate import run_counts
 from stamp_tf.export.export_run import export_networks
+from stamp_tf.export.history import HistoryEntry, history_entry
 from stamp_tf.export.page import write_report
 from stamp_tf.export.pruned_run import PrunedRun, load_run
 from stamp_tf.export.report import CurvePoint, Report
 from stamp_tf.records import read_record
 from stamp_tf.runs import RunDirectory
-from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.finetune import EpochRecord, FinetuneConfig, finetune
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,7 @@ def continue_run(
     *,
     config: FinetuneConfig | None = None,
     resume: bool = False,
+    command: str = "",
     on_step: Callable[[int, int, Mapping[str, float]], None] | None = None,
 ) -> Report:
     """Fine-tune further, then replace the run's networks and report.
@@ -41,10 +44,11 @@ def continue_run(
 
     Args:
         run: A run directory of `prune`, or what `load_run` returned.
-        dataset: Its data set or another one of the same classes; None loads the run's own.
+        dataset: Its data set or another one of the same classes, in any order; None loads the run's own.
         config: Options; without a rate 0.01, for a network that is trained already, and without `clip_norm` the
             run's.
         resume: Go on from the last state on the way.
+        command: What was typed, for the report.
         on_step: Called with (steps done, all steps, figures) after each step.
 
     Returns:
@@ -60,7 +64,7 @@ def continue_run(
         # Where the file system has no locks, nobody has done it yet.
         directory.settle()
         pruned = run if isinstance(run, PrunedRun) else load_run(path)
-        return _continue(pruned, dataset, config=config, resume=resume, on_step=on_step)
+        return _continue(pruned, dataset, config=config, resume=resume, command=command, on_step=on_step)
 
 
 def finished_report(run: RunDirectory) -> Report:
@@ -88,6 +92,7 @@ def _continue(
     *,
     config: FinetuneConfig | None,
     resume: bool,
+    command: str,
     on_step: Callable[[int, int, Mapping[str, float]], None] | None,
 ) -> Report:
     """Fine-tune in a folder that is held, see `continue_run`."""
@@ -101,11 +106,10 @@ def _continue(
         clip_norm=run.config.get("clip_norm") if config.clip_norm is None else config.clip_norm,
     )
     report = read_record(run.run.report_json, Report, remedy="prune again")
-    if not isinstance(dataset, DataSet):
-        dataset = run.load_dataset(dataset)
+    dataset = run.fitted(dataset) if isinstance(dataset, DataSet) else run.load_dataset(dataset)
     if not resume and any(way.checkpoints.glob("step-*.npz")):
         logger.warning("Warning: the interrupted finetune in %s is thrown away.", run.run.path)
-    options = {"command": "finetune", **dataset.describe(), **asdict(config)}
+    options = {"command": "finetune", **describe(dataset), **asdict(config)}
     start(way, options, resume=resume, overwrite=not resume)
     try:
         records = finetune(
@@ -119,8 +123,17 @@ def _continue(
         )
     except DivergenceError as error:
         raise DivergenceError(f"{error} The files of {run.run.path} are as they were.") from None
-    accuracy = evaluate_accuracy(run.model, dataset.test, normalization=run.normalization)
-    report = _continued(report, records, accuracy)
+    counts = run_counts(run, dataset)
+    step = history_entry(
+        "finetune",
+        dataset,
+        test_accuracy=counts.accuracy,
+        test_images=counts.num_images,
+        epochs=config.epochs,
+        seconds=records[-1].seconds,
+        command=command,
+    )
+    report = _continued(report, records, step)
     export_networks(
         run.network,
         way,
@@ -135,22 +148,29 @@ def _continue(
     return report
 
 
-def _continued(report: Report, records: Sequence[EpochRecord], accuracy: float) -> Report:
-    """Append the epochs to a report's curve, and their seconds to its times."""
-    curve = list(report.curve)
+def _continued(report: Report, records: Sequence[EpochRecord], step: HistoryEntry) -> Report:
+    """Append a step: its epochs to the curve, its seconds to the times, its data and accuracy to the headline."""
+    history, curve = (*report.history, step), list(report.curve)
     last = curve[-1] if curve else CurvePoint(0, 0.0, None, report.test_accuracy)
-    for record in records[1:]:
+    # On the same data the first record repeats the last point; on other data it is where a new line begins.
+    is_new = not step.is_on_data_of(report.history[-1])
+    for record in records if is_new else records[1:]:
         values = asdict(record) | {
             "epoch": last.epoch + record.epoch,
             "seconds": last.seconds + record.seconds,
+            "entry": len(history) - 1,
         }
         curve.append(CurvePoint(**values))
     seconds = records[-1].seconds
+    images = {"train_images": step.train_images, "test_images": step.test_images}
     return dataclasses.replace(
         report,
-        test_accuracy=accuracy,
+        dataset=step.dataset,
+        test_accuracy=step.test_accuracy,
         seconds=report.seconds + seconds,
         times={**report.times, "finetune": report.times.get("finetune", 0.0) + seconds},
         curve=tuple(curve),
-        details={**report.details, "epochs": curve[-1].epoch if curve else 0},
+        details={**report.details, **images, "epochs": curve[-1].epoch if curve else 0},
+        history=history,
+        command=step.command,
     )

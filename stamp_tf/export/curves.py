@@ -16,23 +16,30 @@ class Line:
 
     Args:
         label: What it is, for screen readers.
-        points: (epoch, value) in rising epochs.
+        parts: Stretches of (epoch, value) in rising epochs. One that follows another is of other data and not joined
+            to it.
         unit: Written after the numbers of the value axis.
         css_class: Class of the line; the page's style sheet colours it.
     """
 
     label: str
-    points: Sequence[tuple[float, float]]
+    parts: Sequence[Sequence[tuple[float, float]]]
     unit: str = ""
     css_class: str = "line"
 
+    @property
+    def points(self) -> list[tuple[float, float]]:
+        """All points, stretch after stretch."""
+        return [point for part in self.parts for point in part]
 
-def chart(line: Line, *, epochs: tuple[float, float]) -> Markup:
+
+def chart(line: Line, *, epochs: tuple[float, float], marks: Sequence[tuple[float, str]] = ()) -> Markup:
     """Return an inline SVG of one line with dots, grid and axis numbers.
 
     Args:
         line: At least one point.
         epochs: First and last epoch of the axis, so that charts beside each other line up.
+        marks: Epochs at which something changed, and what, each drawn as a dashed upright.
     """
     low, high, step = nice_axis([value for _, value in line.points])
     first, last = epochs[0], max(epochs[1], epochs[0] + 1)
@@ -58,8 +65,17 @@ def chart(line: Line, *, epochs: tuple[float, float]) -> Markup:
     for epoch in _whole_ticks(first, last):
         x, y = across(epoch), float(_HEIGHT - 10)
         parts.append(f'<text class="number" x="{x:.1f}" y="{y:g}" text-anchor="middle">{epoch}</text>')
+    for epoch, words in marks:
+        parts.append(
+            f'<path class="mark" d="M{across(epoch):.1f} {_TOP:g}V{_HEIGHT - _BOTTOM:g}">'
+            f"<title>{escape(words)}</title></path>"
+        )
+    path = "".join(
+        "M" + "L".join(f"{across(epoch):.1f} {up(value):.1f}" for epoch, value in part)
+        for part in line.parts
+        if part
+    )
     places = [(across(epoch), up(value)) for epoch, value in line.points]
-    path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
     parts.append(f'<path class="{line.css_class}" d="{path}"/>')
     for (x, y), (at, value) in zip(places, line.points, strict=True):
         radius = 2.6 if len(places) <= 40 else 1.4

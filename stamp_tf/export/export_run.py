@@ -14,8 +14,10 @@ import keras
 
 from stamp_tf.backbones.end import put_back
 from stamp_tf.claims import check, held
+from stamp_tf.data.identity import describe
 from stamp_tf.errors import StampError
 from stamp_tf.export.contract import PixelNormalization
+from stamp_tf.export.history import history_entry
 from stamp_tf.export.keras_file import export_keras
 from stamp_tf.export.numbers import duration
 from stamp_tf.export.page import write_report
@@ -143,8 +145,7 @@ def flat_options(config: PruneConfig) -> dict[str, Any]:
 def _config_of(result: PruneResult) -> dict[str, Any]:
     return {
         "command": "prune",
-        "dataset": result.dataset.name,
-        "flip": result.dataset.flips,
+        **describe(result.dataset),
         "backbone": result.reference.backbone.to_config(),
         **flat_options(result.config),
     }
@@ -189,6 +190,14 @@ def _report(
         "mixed_precision": config.finetune.mixed_precision or None,
         **{name: value for name, value in config.options.items() if not isinstance(value, Mapping)},
     }
+    step = history_entry(
+        "prune",
+        result.dataset,
+        test_accuracy=result.test_accuracy,
+        epochs=config.finetune.epochs,
+        seconds=result.seconds,
+        command=command,
+    )
     return Report(
         method=config.method,
         backbone=backbone.name,
@@ -209,6 +218,7 @@ def _report(
         groups=group_rows(result.reference.channel_map, result.mask),
         curve=curve,
         details={name: value for name, value in details.items() if value is not None},
+        history=(step,),
         command=command,
         versions=_versions(),
         hardware=describe_device(),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from stamp_tf.export.curves import Line, chart
+from stamp_tf.export.history import parts_of_one_data
 from stamp_tf.export.report import CurvePoint, Report
 from stamp_tf.export.rows import fold_layers
 from stamp_tf.export.strips import hues, kept_channels
@@ -35,6 +36,7 @@ def render_page(report: Report) -> str:
         report: The figures.
     """
     layers = fold_layers(report.layers)
+    parts, marks = _by_data(report)
     largest = {
         quantity: max((getattr(row, f"{quantity}_before") for row in layers), default=1) or 1
         for quantity in ("channels", "params", "flops")
@@ -46,25 +48,50 @@ def render_page(report: Report) -> str:
         layers=layers,
         strips=kept_channels(report.groups),
         largest=largest,
-        charts=_charts(report.curve),
+        charts=_charts(parts, marks),
+        is_on_one_data=not marks,
+        last_step=report.history[-1] if report.history else None,
+        before=parts[-1][0].test_accuracy if parts and len(parts[-1]) > 1 else None,
+        commands=[entry.command for entry in report.history if entry.command]
+        or list(filter(None, [report.command])),
         phases=[(name, report.times[name], hue) for name, hue in zip(shown, hues(len(shown)), strict=True)],
         best_speed={kind: _largest_batch(report, kind) for kind in ("inference", "training")},
     )
 
 
-def _charts(curve: Sequence[CurvePoint]) -> list[tuple[str, Markup]]:
+def _charts(
+    parts: Sequence[Sequence[CurvePoint]], marks: Sequence[tuple[float, str]]
+) -> list[tuple[str, Markup]]:
     """Draw what has at least two points; a single one is a number, not a curve."""
-    accuracy = [(point.epoch, _per_cent(point.test_accuracy)) for point in curve]
-    loss = [(point.epoch, point.train_loss) for point in curve]
+    accuracy = [[(point.epoch, _per_cent(point.test_accuracy)) for point in part] for part in parts]
+    loss = [[(point.epoch, point.train_loss) for point in part] for part in parts]
     lines = (
-        ("Test accuracy by epoch", Line("Test accuracy by epoch", _known(accuracy), unit=" %")),
-        ("Training loss by epoch", Line("Training loss by epoch", _known(loss), css_class="line second")),
+        Line("Test accuracy by epoch", [_known(part) for part in accuracy], unit=" %"),
+        Line("Training loss by epoch", [_known(part) for part in loss], css_class="line second"),
     )
     return [
-        (title, chart(line, epochs=(curve[0].epoch, curve[-1].epoch)))
-        for title, line in lines
+        (line.label, chart(line, epochs=(parts[0][0].epoch, parts[-1][-1].epoch), marks=marks))
+        for line in lines
         if len(line.points) >= 2
     ]
+
+
+def _by_data(report: Report) -> tuple[list[list[CurvePoint]], list[tuple[float, str]]]:
+    """Divide the curve where the data changed; also return at which epochs, and to which data set."""
+    numbers = parts_of_one_data(report.history)
+    parts: list[list[CurvePoint]] = []
+    marks: list[tuple[float, str]] = []
+    last = None
+    for point in report.curve:
+        number = numbers[point.entry] if point.entry < len(numbers) else 0
+        if last is not None and number == last:
+            parts[-1].append(point)
+            continue
+        if last is not None:
+            marks.append((point.epoch, f"from here on {report.history[point.entry].dataset}"))
+        parts.append([point])
+        last = number
+    return parts, marks
 
 
 def _known(points: Sequence[tuple[int, float | None]]) -> list[tuple[float, float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import zipfile
 from collections.abc import Mapping
@@ -14,13 +15,18 @@ import keras
 
 import stamp_registry
 from stamp_tf.backbones.end import put_back, split_end
-from stamp_tf.data import DataSet, Normalization, load_dataset
+from stamp_tf.data import DataSet, Normalization, load_dataset, with_classes
+from stamp_tf.data.class_names import are_numbers
+from stamp_tf.data.digest import digest_of
+from stamp_tf.data.origin import is_same_place
 from stamp_tf.ends import LOGITS, End
 from stamp_tf.errors import StampError
 from stamp_tf.export.keras_file import read_card
 from stamp_tf.finite import require_finite, weight_values
 from stamp_tf.meta.network_file import import_layers
 from stamp_tf.runs import RunDirectory
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,17 @@ class PrunedRun:
         height, width, depth = self.model.input_shape[1:]
         return height, width, depth
 
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """What the run remembers of the data set that it was pruned for, as `DataSet.identity` returns it."""
+        known = self.config.get("data")
+        if known is not None:
+            return known
+        # Runs of before this was kept say how it was loaded among their options.
+        names = ("data_dir", "train_size", "skip_corrupt", "seed")
+        options = {name: self.config[name] for name in names if name in self.config}
+        return {"name": self.config.get("dataset"), "spec": self.config.get("dataset"), **options}
+
     def load_dataset(
         self,
         spec: str | None = None,
@@ -61,35 +78,93 @@ class PrunedRun:
         data_dir: str | os.PathLike[str] | None = None,
         download: bool = False,
         skip_corrupt: bool = False,
+        allow_subset: bool = False,
     ) -> DataSet:
-        """Load the run's own data set, split by the run's seed, or another one of the same classes.
+        """Load the data set that the run was pruned for, split as then, or another one of the same classes.
+
+        Labels are those of the network, whatever order a data set has its classes in. Where the run's own images or
+        classes are no longer what they were, the log says so.
 
         Args:
             spec: Another data set; None takes the run's own.
             data_dir: Where TFDS keeps prepared data sets; None takes the run's.
             download: Whether the network may be used.
             skip_corrupt: Whether to leave unreadable images out, where the run did not say so already.
+            allow_subset: Whether classes of the network may be missing.
 
         Raises:
-            StampError: If it cannot be loaded, or has another number of classes.
+            StampError: If it cannot be loaded, or its classes are not those of the network.
         """
-        own = spec is None or spec == self.config.get("dataset")
-        dataset = load_dataset(
-            spec or self.config["dataset"],
-            image_shape=self.image_shape,
-            data_dir=data_dir or self.config.get("data_dir"),
-            download=download,
-            train_size=self.config.get("train_size") if own else None,
-            skip_corrupt=skip_corrupt or (own and self.config.get("skip_corrupt", False)),
-            seed=self.config.get("seed", 0),
-        )
-        if dataset.num_classes != len(self.class_names):
+        known = self.data
+        own = spec is None or (known["spec"] is not None and is_same_place(spec, known["spec"]))
+        if spec is None and known["spec"] is None:
             raise StampError(
-                f"--dataset must have the {len(self.class_names)} classes of the network, but {dataset.name} has "
-                f"{dataset.num_classes}; name another, or prune for this one."
+                f"RUN must say what loads its data set, but {known['name']} was made in Python; name a data set of "
+                "the same classes with --dataset."
+            )
+        try:
+            dataset = load_dataset(
+                spec or known["spec"],
+                image_shape=self.image_shape,
+                data_dir=data_dir or known.get("data_dir"),
+                download=download,
+                train_size=known.get("train_size") if own else None,
+                skip_corrupt=skip_corrupt or (own and known.get("skip_corrupt", False)),
+                seed=known.get("seed", 0),
+            )
+        except StampError as error:
+            if spec is not None:
+                raise
+            raise StampError(
+                f"The data set that {self.run.path} was pruned for must be where it was, but "
+                f"{str(error).rstrip('.')}; bring it back, or name another of the same classes with --dataset."
+            ) from error
+        dataset = self.fitted(dataset, allow_subset=allow_subset)
+        if own:
+            self._warn_of_changes(dataset)
+        elif are_numbers(self.class_names):
+            logger.info(
+                "The classes of %s and of the network are numbered; the same number is taken for the same class.",
+                dataset.name,
             )
         flips = dataset.flips and (self.config.get("flip", True) or not own)
         return dataclasses.replace(dataset, flips=flips)
+
+    def fitted(self, dataset: DataSet, *, allow_subset: bool = False) -> DataSet:
+        """Return a data set with the labels of the network.
+
+        Args:
+            dataset: Images of the network's size.
+            allow_subset: Whether classes of the network may be missing.
+
+        Raises:
+            StampError: If images or classes are not those of the network.
+        """
+        if dataset.image_shape != self.image_shape:
+            raise StampError(
+                f"dataset must have images {self.image_shape} of {len(self.class_names)} classes, but has "
+                f"{dataset.image_shape} of {dataset.num_classes}; load it with that image_shape."
+            )
+        return with_classes(dataset, self.class_names, allow_subset=allow_subset)
+
+    def _warn_of_changes(self, dataset: DataSet) -> None:
+        """Say what of the run's own data is not as it was when the network was pruned."""
+        before = self.data.get("digest")
+        if before is None:
+            return
+        digest, changed = digest_of(dataset), []
+        for part, name, images in (("train", "training", dataset.train), ("test", "test", dataset.test)):
+            if digest[part] != before[part]:
+                then, now = self.data[f"{part}_images"], len(images)
+                counts = f"{now:,} as then" if then == now else f"{then:,} then, {now:,} now"
+                changed.append(f"{name} images ({counts})")
+        if changed:
+            logger.warning(
+                "%s is no longer what %s was pruned for: it has other %s.",
+                dataset.name,
+                self.run.path,
+                " and other ".join(changed),
+            )
 
 
 def load_run(run_dir: str | Path) -> PrunedRun:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from stamp_tf.errors import StampError
+from stamp_tf.export.history import HistoryEntry
 from stamp_tf.records import check, finite
 
 SECONDS_PER_HOUR = 3600.0
@@ -51,12 +52,17 @@ class GroupRow:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """Fine-tuning after an epoch; epoch 0 is the network as pruning left it, without a training loss."""
+    """Fine-tuning after an epoch; epoch 0 is the network as pruning left it, without a training loss.
+
+    `entry` is the place in the report's history of the step that the epoch belongs to. Where a step went on with
+    other data, its first point has the number of the last epoch before it and the accuracy on the new data.
+    """
 
     epoch: int
     seconds: float
     train_loss: float | None
     test_accuracy: float | None
+    entry: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,9 +93,9 @@ class Report:
     Args:
         method: Name of the pruner.
         backbone: Name of the backbone.
-        dataset: Name of the target data set.
+        dataset: Name of the data set of the last step.
         seed: Seed of the run.
-        test_accuracy: Share of test images classified rightly, in [0, 1].
+        test_accuracy: Share of its test images classified rightly after the last step, in [0, 1].
         params: Parameters of the pruned network.
         full_params: Parameters of the full network with the same head.
         flops: Multiply-adds per image of the pruned network.
@@ -103,8 +109,9 @@ class Report:
         layers: Before and after, in the network's order.
         groups: Kept channels, in the network's order.
         curve: Fine-tuning, epoch by epoch.
-        details: Anything else worth a line, such as width, budget or number of images.
-        command: What was typed.
+        details: Anything else worth a line, such as width, budget or number of images of the last step.
+        history: The steps that made the network, the last one last; without any, the one step that the rest tells of.
+        command: What was typed for the last step.
         versions: Package to version.
         hardware: The device in words.
 
@@ -131,6 +138,7 @@ class Report:
     groups: Sequence[GroupRow] = ()
     curve: Sequence[CurvePoint] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    history: Sequence[HistoryEntry] = ()
     command: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     hardware: str = ""
@@ -141,8 +149,26 @@ class Report:
         for name in ("params", "full_params", "flops", "full_flops"):
             if (count := getattr(self, name)) < 1:
                 raise StampError(f"{name} must be at least 1, but is {count}; count the network.")
+        if not self.history:
+            object.__setattr__(self, "history", (self._only_step(),))
         for name in ("speed", "layers", "groups", "curve"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
+
+    def _only_step(self) -> HistoryEntry:
+        """Return the step of a report that keeps no history, as those of before did not."""
+        return HistoryEntry(
+            step="prune",
+            command=self.command,
+            dataset=self.dataset,
+            path=None,
+            digest=None,
+            train_images=self.details.get("train_images"),
+            test_images=self.details.get("test_images"),
+            test_accuracy=self.test_accuracy,
+            epochs=self.curve[-1].epoch if self.curve else self.details.get("epochs", 0),
+            time="",
+            seconds=self.seconds,
+        )
 
     @property
     def params_fraction(self) -> float:

@@ -38,7 +38,7 @@ class RunMasks:
     @property
     def dataset(self) -> str:
         """The data set that it was pruned for, as `--dataset` named it."""
-        return str(self.config.get("dataset"))
+        return str(self.config.get("data", {}).get("name") or self.config.get("dataset"))
 
     @property
     def method(self) -> str:

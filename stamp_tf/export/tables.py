@@ -78,7 +78,7 @@ def summary_table(report: Report) -> Table:
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(style="bold")
-    table.add_row("Test accuracy", percent(report.test_accuracy))
+    table.add_row("Test accuracy", name_cell(percent(report.test_accuracy) + _tested_on(report)))
     table.add_row(
         "Parameters", f"{percent(report.params_fraction)}  {_change(report.full_params, report.params)}"
     )
@@ -98,6 +98,39 @@ def summary_table(report: Report) -> Table:
     if report.expense is not None:
         table.add_row("Expense", f"${report.expense:.4f}")
     return table
+
+
+def history_table(report: Report) -> Table:
+    """Return one line for each step of a run: on which data, and what was measured at its end."""
+    table = Table(title="Steps", title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table.add_column("Step", no_wrap=True)
+    table.add_column("Data set", overflow="fold")
+    for name in ("Trained on", "Tested on", "Test accuracy", "Epochs"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("Ended (UTC)", style="dim", no_wrap=True)
+    for entry in report.history:
+        table.add_row(
+            entry.step,
+            name_cell(entry.dataset),
+            _count(entry.train_images),
+            _count(entry.test_images),
+            percent(entry.test_accuracy),
+            str(entry.epochs),
+            entry.time.replace("T", " ").removesuffix("+00:00"),
+        )
+    return table
+
+
+def _tested_on(report: Report) -> str:
+    """Say which images the accuracy is of, where the run says so."""
+    last = report.history[-1] if report.history else None
+    if last is None or last.test_images is None:
+        return ""
+    return f"  of {last.test_images:,} images ({last.dataset})"
+
+
+def _count(number: int | None) -> str:
+    return "?" if number is None else f"{number:,}"
 
 
 def _change(before: int, after: int) -> str:

@@ -20,6 +20,7 @@ from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arr
 from stamp_tf.claims import claimed
 from stamp_tf.claims import start as start_run
 from stamp_tf.data import DataSet, EpisodeSampler, as_dataset
+from stamp_tf.data.identity import describe
 from stamp_tf.errors import StampError
 from stamp_tf.fields import as_path, check_fields, check_least, overridden
 from stamp_tf.layers.mask_generator import MaskGenerator
@@ -188,11 +189,12 @@ def _meta_train(
     scope = nullcontext if strategy is None else strategy.scope
     with scope():
         objective = _objective(reference, dataset, config)
+    known = describe(dataset)
     start_run(
         run,
         {
             "command": "meta-train",
-            **dataset.describe(),
+            **known,
             "backbone": reference.backbone.to_config(),
             **asdict(config),
         },
@@ -221,7 +223,9 @@ def _meta_train(
         objective.model,
         reference.scores,
         reference.normalization,
-        {**reference.description, "meta_train": asdict(config), "meta_dataset": dataset.name},
+        # Tasks number their classes anew, so that the head has none of its own.
+        {name: value for name, value in reference.description.items() if name != "class_names"}
+        | {"meta_train": asdict(config), "meta_dataset": known["dataset"]},
         objective.set_encoder,
         objective.mask_generator,
     )

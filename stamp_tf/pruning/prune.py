@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,8 @@ from stamp_tf.backbones.end import put_back
 from stamp_tf.backbones.head import head_layer
 from stamp_tf.channels import ChannelCut, CostModel, slice_model
 from stamp_tf.channels.derived_state import derive_state
-from stamp_tf.data import DataSet, Normalization, as_dataset
+from stamp_tf.data import DataSet, Normalization, as_dataset, with_classes
+from stamp_tf.data.class_names import listed
 from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.fields import overridden
 from stamp_tf.meta.reference import Reference
@@ -37,6 +39,8 @@ from stamp_tf.training.statistics import recalibrate_statistics, statistics_imag
 
 if TYPE_CHECKING:
     from stamp_tf.training.speed import Timing
+
+logger = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int, Mapping[str, float]], None]
 
@@ -138,6 +142,11 @@ def prune(
             f"--head keep needs the classes of the network ({reference.backbone.num_classes}), but --dataset has "
             f"{dataset.num_classes}; use --head ridge."
         )
+    if _first_head(config, reference) == "keep":
+        dataset = _in_order_of_head(dataset, reference, option="--head keep", remedy="use --head ridge")
+    elif config.options.get("head") == "own":
+        option = "--method-option head=own"
+        dataset = _in_order_of_head(dataset, reference, option=option, remedy=f"leave {option} out")
     reference = settle_pixels(reference, dataset, seed=config.seed)
     keras.utils.set_random_seed(config.seed)
     normalization = reference.normalization_for(dataset.train)
@@ -223,6 +232,30 @@ def _first_head(config: PruneConfig, reference: Reference) -> str:
         return "random"
     # Somebody's own model may end in something that no closed form fits.
     return "keep" if reference.backbone.architecture and not reference.backbone.head else "ridge"
+
+
+def _in_order_of_head(dataset: DataSet, reference: Reference, *, option: str, remedy: str) -> DataSet:
+    """Number the classes as the outputs of a network whose head is used, or say what is taken for granted.
+
+    Raises:
+        StampError: If the head is of other classes, or of none.
+    """
+    if "meta_train" in reference.description:
+        raise StampError(
+            f"{option} needs a head of the target's classes, but meta-training numbers its classes anew in each task; "
+            f"{remedy}."
+        )
+    names = reference.description.get("class_names")
+    if names is not None:
+        return with_classes(dataset, names, remedy=remedy)
+    if dataset.num_classes == reference.backbone.num_classes:
+        logger.info(
+            "The outputs of %s have no names; they are taken for the classes of %s in this order: %s.",
+            reference.backbone.name,
+            dataset.name,
+            listed(dataset.class_names),
+        )
+    return dataset
 
 
 def _drawn_anew(model: keras.Model) -> keras.Model:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import keras
 import numpy as np
 
@@ -10,6 +12,73 @@ from stamp_tf.data import Batches, ImageSet, Normalization, StreamedSet
 from stamp_tf.errors import StampError
 
 _BATCH_SIZE = 500
+
+
+@dataclass(frozen=True, eq=False)
+class TestCounts:
+    """How a network did on test images, class by class.
+
+    Args:
+        hits: Images classified rightly, int64 `[K]`.
+        images: Images tested, int64 `[K]`.
+    """
+
+    # Not a test, whatever its name says to pytest.
+    __test__ = False
+
+    hits: np.ndarray
+    images: np.ndarray
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the tested images classified rightly, in [0, 1]."""
+        return int(self.hits.sum()) / self.num_images
+
+    @property
+    def num_images(self) -> int:
+        """Number of images tested; unreadable ones that are skipped are none of them."""
+        return int(self.images.sum())
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes of which an image was tested."""
+        return int((self.images > 0).sum())
+
+
+def count_hits(
+    model: keras.Model, images: ImageSet | StreamedSet, *, normalization: Normalization
+) -> TestCounts:
+    """Count what a network classifies rightly.
+
+    Args:
+        model: From images `[B, H, W, D]` to logits, or to what stands behind them; of one output for two classes
+            both sides of even odds.
+        images: The test images.
+        normalization: That of the images the network was trained on.
+
+    Raises:
+        StampError: If logits are not finite, for the largest of them says nothing and must not count as right, or no
+            image is left to test.
+    """
+    if model.output_shape[-1] == 1:
+        # Even odds are a logit of 0, but a sigmoid of one half.
+        model, _ = split_end(model)
+    batches = Batches(images, _BATCH_SIZE, normalization=normalization, seed=0, augment=False, shuffle=False)
+    hits, tested = (np.zeros(images.num_classes, np.int64) for _ in range(2))
+    num_bad = 0
+    for x, y in batches.epoch(0):
+        logits = np.asarray(model.predict_on_batch(x))
+        tested += np.bincount(y, minlength=len(tested))
+        hits += np.bincount(y[_classes(logits) == y], minlength=len(hits))
+        num_bad += int((~np.isfinite(logits).all(axis=-1)).sum())
+    if num_bad:
+        raise StampError(
+            f"A network must give finite logits, but {model.name} gives NaN or infinity for {num_bad} of "
+            f"{tested.sum()} test images; use weights from before its training diverged, or another network."
+        )
+    if not tested.any():
+        raise StampError("The test images must be readable, but none is; mend them.")
+    return TestCounts(hits, tested)
 
 
 def evaluate_accuracy(
@@ -26,21 +95,7 @@ def evaluate_accuracy(
     Raises:
         StampError: If logits are not finite: the largest of them says nothing, and must not count as right.
     """
-    if model.output_shape[-1] == 1:
-        # Even odds are a logit of 0, but a sigmoid of one half.
-        model, _ = split_end(model)
-    batches = Batches(images, _BATCH_SIZE, normalization=normalization, seed=0, augment=False, shuffle=False)
-    hits = num_bad = 0
-    for x, y in batches.epoch(0):
-        logits = np.asarray(model.predict_on_batch(x))
-        hits += int((_classes(logits) == y).sum())
-        num_bad += int((~np.isfinite(logits).all(axis=-1)).sum())
-    if num_bad:
-        raise StampError(
-            f"A network must give finite logits, but {model.name} gives NaN or infinity for {num_bad} of "
-            f"{len(images)} test images; use weights from before its training diverged, or another network."
-        )
-    return hits / len(images)
+    return count_hits(model, images, normalization=normalization).accuracy
 
 
 def _classes(logits: np.ndarray) -> np.ndarray:

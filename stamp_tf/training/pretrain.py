@@ -15,7 +15,8 @@ from stamp_tf.channels.budget_range import check_budget_range
 from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
 from stamp_tf.claims import claimed
 from stamp_tf.claims import start as start_run
-from stamp_tf.data import Batches, DataSet, Normalization, as_dataset
+from stamp_tf.data import Batches, DataSet, Normalization, as_dataset, with_classes
+from stamp_tf.data.identity import describe
 from stamp_tf.data.task_batches import TaskBatches
 from stamp_tf.errors import StampError
 from stamp_tf.fields import as_path, check_fields, check_least, overridden
@@ -153,16 +154,19 @@ def _pretrain(
     backbone = BackboneConfig(
         config.backbone, dataset.image_shape, dataset.num_classes, dict(config.backbone_options)
     )
+    before = None if start is None else as_reference(start)
+    if before is not None:
+        _check_same_backbone(before.backbone, backbone)
+        dataset = _in_order_of(before, dataset)
     keras.utils.set_random_seed(config.seed)
     model = backbone.build()
     normalization = Normalization.of(dataset.train)
-    description = {"dataset": dataset.name, "pretrain": asdict(config)}
-    before = None
-    if start is not None:
-        before = as_reference(start)
-        _check_same_backbone(before.backbone, backbone)
+    known = describe(dataset)
+    description: dict[str, Any] = {"dataset": known["dataset"], "pretrain": asdict(config)}
+    if before is not None:
         transfer_weights(before.model, model)
         description["start"] = before.description
+    description["class_names"] = list(dataset.class_names)
     reference = Reference(backbone, model, None, normalization, description)
     require_finite(
         weight_values(model), subject=f"Weights of --backbone {backbone.name}", remedy="choose another"
@@ -183,7 +187,7 @@ def _pretrain(
     stage = _budget_stage(reference, optimizer, dataset, config)
     start_run(
         run,
-        {"command": "pretrain", **dataset.describe(), **options},
+        {"command": "pretrain", **known, **options},
         resume=resume,
         overwrite=overwrite,
     )
@@ -310,3 +314,9 @@ def _check_same_backbone(before: BackboneConfig, after: BackboneConfig) -> None:
             f"the run is {after.to_config()}; repeat --backbone and --width, or start afresh.",
             arguments={"from": "start"},
         )
+
+
+def _in_order_of(before: Reference, dataset: DataSet) -> DataSet:
+    """Number the classes as the network that is gone on from does, where it has the same ones: its head fits then."""
+    names = before.description.get("class_names", ())
+    return with_classes(dataset, names) if set(names) == set(dataset.class_names) else dataset

@@ -4,7 +4,7 @@ import importlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -78,8 +78,15 @@ def last_of_each(arguments: list[str]) -> list[str]:
     return kept
 
 
-def write_images(path: Path, *, num_classes: int = 5, num_train: int = 20, num_test: int = 8) -> Path:
-    """Write gray-level classes as an .npz data set of 16 x 16 pixels, so many images per class."""
+def write_images(
+    path: Path,
+    *,
+    num_classes: int = 5,
+    num_train: int = 20,
+    num_test: int = 8,
+    class_names: Sequence[str] | None = None,
+) -> Path:
+    """Write gray-level classes as an .npz data set of 16 x 16 pixels, so many images per class, darkest first."""
     rng = np.random.default_rng(0)
     arrays = {}
     for part, count in (("train", num_train), ("test", num_test)):
@@ -87,6 +94,8 @@ def write_images(path: Path, *, num_classes: int = 5, num_train: int = 20, num_t
         level = 40 + 170 * labels / max(1, num_classes - 1)
         noisy = level[:, None, None, None] + rng.normal(0, 12, (len(labels), 16, 16, 3))
         arrays |= {f"x_{part}": noisy.clip(0, 255).astype(np.uint8), f"y_{part}": labels}
+    if class_names is not None:
+        arrays["class_names"] = np.array(class_names)
     np.savez(path, **arrays)
     return path
 
@@ -145,6 +154,12 @@ def toy_environment(toy_site) -> dict[str, str]:
 def make_images(tmp_path) -> Callable[..., Path]:
     """Write an .npz data set of the test's own: `make_images("name.npz", num_classes=3)`."""
     return lambda name, **counts: write_images(tmp_path / name, **counts)
+
+
+@pytest.fixture(scope="session")
+def toy_images() -> Callable[..., Path]:
+    """Write an .npz data set anywhere: `toy_images(path, num_classes=3)`."""
+    return write_images
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,10 @@
 """Pruning as a whole, from Python."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -148,3 +150,52 @@ def test_widths_above_the_budget_are_refused(dataset: DataSet) -> None:
         prune(
             dataset, reference, method="random", max_flops=0.2, options={"widths": widths}, finetune=AT_ONCE
         )
+
+
+def kept_head(dataset: DataSet, **description: object) -> PruneResult:
+    """Prune a network of the three classes a, b and c, and keep its head."""
+    backbone = BackboneConfig("small", SHAPE, 3)
+    keras.utils.set_random_seed(0)
+    normalization = Normalization((0.5,) * 3, (0.25,) * 3)
+    reference = Reference(backbone, backbone.build(), None, normalization, dict(description))
+    return prune(dataset, reference, method="l1", max_flops=0.9, head="keep", finetune=AT_ONCE)
+
+
+def renamed(dataset: DataSet, names: tuple[str, ...]) -> DataSet:
+    """The same images with labels of the same numbers under other names."""
+    parts = (dataclasses.replace(part, class_names=names) for part in (dataset.train, dataset.test))
+    return DataSet("renamed", *parts)
+
+
+def test_a_head_that_is_kept_keeps_its_classes(dataset: DataSet) -> None:
+    plain = kept_head(dataset, class_names=["a", "b", "c"])
+    mixed = DataSet("mixed", *(relabelled(part) for part in (dataset.train, dataset.test)))
+    other = kept_head(mixed, class_names=["a", "b", "c"])
+    assert mixed.class_names == ("c", "a", "b")
+    assert other.dataset.class_names == ("a", "b", "c")
+    assert other.test_accuracy == plain.test_accuracy
+
+
+def relabelled(part: ImageSet) -> ImageSet:
+    """The same images of the same classes, with the classes in another order."""
+    return ImageSet(part.images, (part.labels + 1) % 3, 3, ("c", "a", "b"))
+
+
+def test_a_head_of_other_classes_is_not_kept(dataset: DataSet) -> None:
+    with pytest.raises(StampError, match=r"'c' is missing and 'gnu' is none of them.* use --head ridge"):
+        kept_head(renamed(dataset, ("a", "b", "gnu")), class_names=["a", "b", "c"])
+
+
+def test_a_head_of_tasks_is_not_kept(dataset: DataSet) -> None:
+    with pytest.raises(StampError, match="meta-training numbers its classes anew in each task"):
+        kept_head(dataset, meta_train={})
+
+
+def test_the_order_of_outputs_without_names_is_said(
+    dataset: DataSet, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        kept_head(dataset)
+    assert (
+        "no names; they are taken for the classes of shades in this order: 'a', 'b' and 'c'." in caplog.text
+    )

@@ -1,0 +1,82 @@
+"""Where a data set was loaded from, so that the same images can be loaded again from any folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# What stands behind the colon of these is a path.
+_PATHS = ("folder", "npz")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What `load_dataset` was told.
+
+    Args:
+        spec: As after `--dataset`, its path made absolute.
+        path: The file or folder; None where the set has none of its own.
+        data_dir: Where TensorFlow Datasets keeps its prepared sets; None is its default.
+        train_size: Size of the balanced part that is trained on; None takes all.
+        skip_corrupt: Whether unreadable images are left out.
+        seed: Decides the balanced part, and a test split that the set does not bring.
+    """
+
+    spec: str
+    path: Path | None = None
+    data_dir: Path | None = None
+    train_size: int | None = None
+    skip_corrupt: bool = False
+    seed: int = 0
+
+    def to_config(self) -> dict[str, Any]:
+        """Return JSON content."""
+        return {
+            "spec": self.spec,
+            "path": None if self.path is None else str(self.path),
+            "data_dir": None if self.data_dir is None else str(self.data_dir),
+            "train_size": self.train_size,
+            "skip_corrupt": self.skip_corrupt,
+            "seed": self.seed,
+        }
+
+
+def absolute_spec(spec: str, path: Path | None = None) -> tuple[str, Path | None]:
+    """Return what was written after `--dataset` with its path made absolute, and that path.
+
+    Args:
+        spec: `digits`, `folder:PATH`, `npz:PATH`, a name of TensorFlow Datasets or of a plug-in.
+        path: The file or folder that the source says it has read; a plug-in's argument is a path where it leads there.
+    """
+    name, _, argument = spec.partition(":")
+    if not argument:
+        return spec, path
+    named = absolute_path(argument)
+    if name in _PATHS or (path is not None and named == absolute_path(path)):
+        return f"{name}:{named}", named
+    return spec, path
+
+
+def absolute_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path that means the same from every folder; links on the way stay links.
+
+    Args:
+        path: As a user wrote it, perhaps with `~`.
+    """
+    return Path(os.path.abspath(Path(path).expanduser()))
+
+
+def is_same_place(spec: str, other: str) -> bool:
+    """Tell whether two data sets, as written after `--dataset`, are the same or lie in the same place.
+
+    Args:
+        spec: One.
+        other: The other.
+    """
+    (one, one_path), (two, two_path) = absolute_spec(spec), absolute_spec(other)
+    if one_path is None or two_path is None:
+        return one == two
+    same_kind = one.partition(":")[0] == two.partition(":")[0]
+    return same_kind and os.path.realpath(one_path) == os.path.realpath(two_path)
