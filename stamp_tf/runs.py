@@ -134,7 +134,7 @@ class RunDirectory:
             StampError: If they differ; it names them.
         """
         before, now = self.read_config(), msgspec.json.decode(encode(config))
-        _check_data(before.pop("data", None), now.pop("data", None))
+        data_before, data_now = before.pop("data", None), now.pop("data", None)
         changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
         if changed:
             raise StampError(
@@ -142,6 +142,7 @@ class RunDirectory:
                 + ", ".join(f"{name} was {before.get(name)!r} and is {now.get(name)!r}" for name in changed)
                 + "; repeat them, or start anew with --overwrite."
             )
+        _check_data(data_before, data_now)
 
     def read_config(self) -> dict[str, Any]:
         """Return the resolved options of a run.

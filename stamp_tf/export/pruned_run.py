@@ -65,7 +65,7 @@ class PrunedRun:
         """What the run remembers of the data set that it was pruned for, as `DataSet.identity` returns it."""
         known = self.config.get("data")
         if known is not None:
-            return known
+            return known if known["spec"] is None else {**known, "spec": self.config["dataset"]}
         # Runs of before this was kept say how it was loaded among their options.
         names = ("data_dir", "train_size", "skip_corrupt", "seed")
         options = {name: self.config[name] for name in names if name in self.config}

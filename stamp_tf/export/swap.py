@@ -118,9 +118,11 @@ def _load_target(run: RunMasks) -> tuple[DataSet, Normalization]:
     try:
         return pruned.load_dataset(), pruned.normalization
     except (StampError, KeyError) as error:
+        # What loading said, without the remedy that other commands have.
+        reason = str(error.__cause__ or error).rstrip(".")
         raise StampError(
-            f"--swap needs the data set of {run.run.path}, but it cannot be loaded ({str(error).rstrip('.')}); "
-            "bring it back, go to the folder that prune was called in, or leave --swap out."
+            f"--swap needs the data set of {run.run.path}, but it cannot be loaded ({reason}); bring it back, or leave "
+            "--swap out."
         ) from error
 
 

@@ -45,4 +45,4 @@ def test_reference_is_not_a_pruned_network(cli, toy, pretrained):
 
 def test_other_data_set_needs_the_same_classes(cli, pruned, make_images):
     message = cli.refused("finetune", pruned, "--dataset", f"npz:{make_images('other.npz', num_classes=3)}")
-    assert "--dataset must have the 5 classes of the network" in message
+    assert "must have the 5 classes of the network, but has 3" in message
