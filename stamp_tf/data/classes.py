@@ -72,7 +72,10 @@ def _relabelled(
         for example in examples(order_seed):
             yield dataclasses.replace(example, label=numbers[example.label])
 
-    return dataclasses.replace(part, examples=relabelled, class_names=class_names)
+    counts = part.class_counts
+    if counts is not None:
+        counts = np.bincount(mapping, weights=counts, minlength=len(class_names)).astype(np.int64)
+    return dataclasses.replace(part, examples=relabelled, class_names=class_names, class_counts=counts)
 
 
 def _other_classes(

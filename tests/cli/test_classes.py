@@ -126,6 +126,7 @@ def test_a_data_set_from_python_goes_through_the_same_door(run, toys):
 
 def test_history_has_a_step_for_every_data_set(cli, run, write, site):
     spec = write("other.npz", NAMES[::-1], x_test=None, y_test=None)
+    other = load_dataset(spec)
     first = report(run)
     result = cli.done("finetune", run, "--dataset", spec, "--epochs", 2, "--batch-size", 32)
     after = report(run)
@@ -135,11 +136,12 @@ def test_history_has_a_step_for_every_data_set(cli, run, write, site):
     ]
     one, two = after["history"]
     assert one["path"] == str(site / "toys.npz")
-    assert (one["test_images"], two["test_images"], two["train_images"], two["epochs"]) == (40, 20, 80, 2)
+    assert (one["test_images"], two["test_images"]) == (40, len(other.test))
+    assert (two["train_images"], two["epochs"]) == (len(other.train), 2)
     assert (one["digest"]["classes"], two["command"][:8]) == (two["digest"]["classes"], "stamp-tf")
     assert one["digest"]["test"] != two["digest"]["test"]
     # The headline is of the last step.
-    assert (after["dataset"], after["details"]["test_images"]) == (spec, 20)
+    assert (after["dataset"], after["details"]["test_images"]) == (spec, len(other.test))
     assert after["test_accuracy"] == two["test_accuracy"]
     assert one["test_accuracy"] == first["test_accuracy"]
     # The curve begins anew on other images.
@@ -147,7 +149,7 @@ def test_history_has_a_step_for_every_data_set(cli, run, write, site):
     page = (run / "report.html").read_text()
     assert 'id="history"' in page
     assert 'class="mark"' in page
-    for words in ("of 20 images", "Steps", "finetune"):
+    for words in (f"of {len(other.test)} images", "Steps", "finetune"):
         assert words in result.stdout
     assert tuple(read_card(run / "model.keras")["class_names"]) == NAMES
 

@@ -110,7 +110,7 @@ def test_numbers_never_stand_for_names():
 
 @pytest.mark.parametrize("names", [("cat", "cat", "dog"), ("\u00e4", "a\u0308", "dog")])
 def test_two_classes_of_one_name_are_refused(names):
-    with pytest.raises(StampError, match="must have a name of its own for each class"):
+    with pytest.raises(StampError, match="must have different class names"):
         named(names)
 
 

@@ -56,8 +56,8 @@ def test_a_streamed_folder_is_known_by_names_and_sizes(write_folder):
     for path in root.rglob("*.png"):
         os.utime(path, (0, 0))
     assert digest_of(load_dataset(f"folder:{root}", stream_above=0)) == before
-    for path in root.rglob("*.png"):
-        Image.fromarray(np.zeros((12, 12, 3), np.uint8)).save(path)
+    for level, path in enumerate(root.rglob("*.png")):
+        Image.fromarray(np.full((12, 12, 3), level, np.uint8)).save(path)
     assert changed(before, digest_of(load_dataset(f"folder:{root}", stream_above=0))) == {"train", "test"}
 
 
