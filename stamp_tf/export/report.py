@@ -138,7 +138,7 @@ class Report:
     groups: Sequence[GroupRow] = ()
     curve: Sequence[CurvePoint] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
-    history: Sequence[HistoryEntry] = ()
+    history: tuple[HistoryEntry, ...] = ()
     command: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     hardware: str = ""
