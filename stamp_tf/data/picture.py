@@ -38,11 +38,12 @@ def opened(content: Path | bytes) -> Iterator[Image.Image]:
     from PIL import Image
 
     try:
-        with warnings.catch_warnings():
-            # A picture too large to be trusted is an error of Pillow's; one only large is the user's business.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            file = io.BytesIO(content) if isinstance(content, bytes) else open_regular(content)
-            with file, Image.open(file, formats=FORMATS) as picture:
+        with io.BytesIO(content) if isinstance(content, bytes) else open_regular(content) as file:
+            with warnings.catch_warnings():
+                # A picture too large to be trusted is an error of Pillow's; one only large is the user's business.
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                picture = Image.open(file, formats=FORMATS)
+            with picture:
                 yield picture
     # Pillow's decoders raise whatever a damaged file makes of them: SyntaxError, struct.error, IndexError and
     # more.
