@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from stamp_tf.data.class_names import check_class_names, some_names
+from stamp_tf.data.class_names import canonical, check_class_names, some_names
 from stamp_tf.data.files import SUFFIXES, image_files, sub_folders
 from stamp_tf.data.layout import Layout
 from stamp_tf.errors import StampError
@@ -95,7 +94,7 @@ def _classes(part: Path) -> dict[str, Path]:
     """Return the class folders by name; a name is the same whether accents are letters' parts or marks of their own."""
     folders: dict[str, Path] = {}
     for folder in sub_folders(part):
-        name = unicodedata.normalize("NFC", folder)
+        name = canonical(folder)
         if name in folders:
             raise StampError(
                 f"{part} must have different class folders, but two are called '{name}' in different spellings of "

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from pathlib import Path
 
 import numpy as np
 
-from stamp_tf.data.class_names import check_class_names
+from stamp_tf.data.class_names import canonical, check_class_names
 from stamp_tf.data.dataset import DataSet, ImageSet
 from stamp_tf.data.duplicates import warn_of_shared_arrays
 from stamp_tf.data.npz_file import read_arrays
@@ -133,9 +132,7 @@ def _class_names(names: np.ndarray | None, labels: np.ndarray, where: str) -> tu
             )
         texts = tuple(
             # As in folders: a letter with an accent is one, however it was written.
-            unicodedata.normalize(
-                "NFC", name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
-            )
+            canonical(name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name))
             for name in names
         )
         check_class_names(texts, f"{where}: class_names")
