@@ -1,0 +1,143 @@
+"""A kill before any write of any command loses nothing: what goes on from it ends as if nobody had killed it."""
+
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TINY = ("--dataset", "IMAGES", "--batch-size", 12)
+PRETRAIN = ("pretrain", *TINY, "--backbone", "toy", "--image-size", "16", "--run-dir", "RUN")
+EPISODES = ("--tasks", 1, "--ways", 2, "--shots", 4, "--inner-batches", 2, "--outer-steps", 3)
+ENCODER = (
+    "--set-encoder",
+    "deep-sets",
+    "--set-encoder-option",
+    "width=4",
+    "--set-encoder-option",
+    "num_outputs=2",
+)
+PRUNE = ("prune", *TINY, "--from", "REFERENCE", "--max-flops", 0.5, "--no-speed", "--run-dir", "RUN")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A command that is killed.
+
+    Args:
+        arguments: What is typed; IMAGES, REFERENCE and RUN stand for paths.
+        starts_from: The run that lies in RUN at first: none, or a pruned one.
+        goes_on_by: What is added to go on; nothing repeats the command.
+    """
+
+    arguments: tuple[Any, ...]
+    starts_from: str | None = None
+    goes_on_by: tuple[str, ...] = ("--resume",)
+
+
+SCENARIOS = {
+    "pretrain": Scenario((*PRETRAIN, "--epochs", 1, "--budget-epochs", 2)),
+    "meta-train": Scenario(("meta-train", *EPISODES, *ENCODER, "--from", "REFERENCE", "--run-dir", "RUN")),
+    "prune": Scenario((*PRUNE, "--finetune-epochs", 2)),
+    "prune-overwrite": Scenario((*PRUNE, "--finetune-epochs", 1, "--overwrite"), "pruned", ()),
+    "pretrain-overwrite": Scenario(
+        (*PRETRAIN, "--epochs", 1, "--budget-epochs", 0, "--overwrite"), "pruned", ()
+    ),
+    "finetune": Scenario(("finetune", "RUN", "--batch-size", 12, "--epochs", 2), "pruned"),
+    "export": Scenario(("export", "RUN"), "pruned", ()),
+    "export-keras": Scenario(("export", "RUN", "--format", "keras"), "pruned", ()),
+}
+# Those that a fast check takes: of each scenario a few, spread over its writes.
+FAST = {"pretrain": 3, "meta-train": 1, "prune": 3, "prune-overwrite": 1, "finetune": 4, "export": 1}
+
+
+class Killing:
+    """Runs a scenario once and goes on from what kills would have left."""
+
+    def __init__(
+        self, cli: Any, harness: Any, names: dict[str, str], bases: dict[str, Path], store: Path
+    ) -> None:
+        self.cli, self.harness, self.names, self.bases, self.store = cli, harness, names, bases, store
+        self.run = Path(names["RUN"])
+
+    def type_in(self, scenario: Scenario, *more: str) -> Any:
+        return self.cli(*(self.names.get(word, word) for word in scenario.arguments), *more)
+
+    def record(self, scenario: Scenario) -> tuple[list[Any], dict[str, Any]]:
+        """Run a command to its end; return the images of its folder before each write, and what it made."""
+        shutil.rmtree(self.run, ignore_errors=True)
+        if scenario.starts_from is not None:
+            shutil.copytree(self.bases[scenario.starts_from], self.run)
+        with self.harness.images_of(self.run, self.store) as images:
+            result = self.type_in(scenario)
+        assert result.exit_code == 0, result.stderr
+        return images, self.harness.contents(self.run)
+
+    def go_on(self, scenario: Scenario, image: Any) -> dict[str, Any]:
+        """Go on as a user would from what a kill left, and return what is made."""
+        self.harness.restore(image, self.run)
+        result = self.type_in(scenario, *scenario.goes_on_by)
+        if result.exit_code == 2 and "leave --resume out" in result.stderr:
+            result = self.type_in(scenario)
+        where = f"before write {image.number}, {image.word}"
+        assert result.exit_code == 0, f"{where}: {result.stderr} {result.exception!r}"
+        return self.harness.contents(self.run)
+
+
+@pytest.fixture(scope="module")
+def killing(cli, harness, toy_on_path, tmp_path_factory, make_tiny_images) -> Killing:
+    folder = tmp_path_factory.mktemp("kills")
+    names = {
+        "IMAGES": f"npz:{make_tiny_images(folder / 'tiny.npz')}",
+        "REFERENCE": str(folder / "reference"),
+        "RUN": str(folder / "run"),
+    }
+    made = Killing(cli, harness, names, {"pruned": folder / "pruned"}, folder / "images")
+    for scenario, place in (("pretrain", "reference"), ("prune", "pruned")):
+        result = made.type_in(SCENARIOS[scenario])
+        assert result.exit_code == 0, result.stderr
+        shutil.move(made.run, folder / place)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def states_after_every_step(monkeypatch):
+    """Let a short meta-training save more than one state."""
+    monkeypatch.setattr("stamp_tf.meta.meta_train._SAVE_EVERY", 1)
+
+
+def survive(killing: Killing, scenario: Scenario, tmp_path: Path, most: int | None = None) -> tuple[int, int]:
+    """Go on from so many kills, spread evenly, or from all; return the numbers of kills and of their images."""
+    killing.store = tmp_path
+    images, expected = killing.record(scenario)
+    chosen = killing.harness.different(images)
+    if most is not None:
+        chosen = chosen[len(chosen) // (2 * most) :: max(1, len(chosen) // most)][:most]
+    failures = []
+    for image in chosen:
+        wrong = killing.harness.differences(killing.go_on(scenario, image), expected)
+        if wrong:
+            failures.append(f"before write {image.number}, {image.word}: {', '.join(wrong[:5])}")
+    assert not failures, "\n".join(failures)
+    return len(images), len(chosen)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAST)
+def test_some_kills_are_survived(killing, tmp_path, name):
+    survive(killing, SCENARIOS[name], tmp_path, FAST[name])
+
+
+@pytest.mark.kills
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_kill_is_survived(killing, tmp_path, name, capsys):
+    started = time.perf_counter()
+    writes, images = survive(killing, SCENARIOS[name], tmp_path)
+    with capsys.disabled():
+        seconds = time.perf_counter() - started
+        sys.stdout.write(
+            f"\n{name}: {writes} kills, {images} different images, all survived, {seconds:.0f} s\n"
+        )
