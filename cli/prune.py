@@ -201,6 +201,7 @@ def command(
             backbone=found.backbone,
             config=config,
             checkpoints=directory.checkpoints,
+            resume=run.resume,
             on_step=on_step,
         )
         start()

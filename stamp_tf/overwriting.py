@@ -23,7 +23,7 @@ def clear(run: RunDirectory) -> None:
     for path in (
         *(run.report_json, run.reference, run.masks, run.model, run.report_html, run.metrics),
         *run.checkpoints.glob("step-*.npz"),
-        *run.checkpoints.glob("proposal.npz"),
+        *run.checkpoints.glob("mask.npz"),
         *run.tensorboard.glob("events.out.tfevents.*"),
         *_saved_model_files(run.saved_model),
         *(run.path / name for name in exported if _is_inside(name)),

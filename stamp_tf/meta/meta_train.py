@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from stamp_tf.channels import Budget
-from stamp_tf.channels.budget_range import check_budget_range, draw_limits, median_flops
+from stamp_tf.channels.budget_range import check_budget_range, check_reachable, draw_limits, median_flops
 from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
 from stamp_tf.claims import claimed
 from stamp_tf.claims import start as start_run
@@ -189,6 +189,8 @@ def _meta_train(
     scope = nullcontext if strategy is None else strategy.scope
     with scope():
         objective = _objective(reference, dataset, config)
+    if config.sparsity == "budgets" or not objective.mask_generator.has_prior:
+        check_reachable(reference.cut, config.budgets, training=objective.cut)
     known = describe(dataset)
     start_run(
         run,

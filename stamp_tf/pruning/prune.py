@@ -32,6 +32,7 @@ from stamp_tf.pruning.latency import latency_clock, meet_latency
 from stamp_tf.pruning.pixel_trial import settle_pixels
 from stamp_tf.pruning.proposals import propose
 from stamp_tf.pruning.pruner import Proposal, PruningTask
+from stamp_tf.pruning.saved_mask import load_mask, save_mask
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.finetune import EpochRecord, finetune
 from stamp_tf.training.head import fit_head
@@ -99,6 +100,7 @@ def prune(
     pixels: str | None = None,
     config: PruneConfig | None = None,
     checkpoints: Path | None = None,
+    resume: bool = True,
     on_step: Progress | None = None,
     **overrides: Any,
 ) -> PruneResult:
@@ -112,6 +114,7 @@ def prune(
         pixels: What the images of your own model are scaled to, such as `0:1`; see `reference_of_model`.
         config: Options.
         checkpoints: Where fine-tuning keeps its state and goes on from; None keeps none.
+        resume: Whether to go on from the mask that lies in `checkpoints`, if one does.
         on_step: Called with (phase, steps done, all steps, figures).
         **overrides: Fields of `PruneConfig`, such as `max_flops=0.25`.
 
@@ -168,19 +171,31 @@ def prune(
     )
     # Patterns that match nothing are refused before any work is done.
     cut = ChannelCut(reference.channel_map, cost, rules=config.rules)
-    with _clock(times, "propose"):
-        proposal = propose(plugin, pruner, task)
-        mask, timing = _mask_of(proposal, cut, config, model=model, on_step=on_step)
+    saved = load_mask(checkpoints, cut.num_channels) if checkpoints is not None and resume else None
+    is_trained = saved is not None and saved.is_trained
+    fold = None
+    if saved is not None and is_trained:
+        # A state of fine-tuning holds every weight of the network that this mask leaves.
+        mask, timing, times = saved.mask, saved.timing, {**saved.times, "load": times["load"]}
+    else:
+        with _clock(times, "propose"):
+            proposal = propose(plugin, pruner, task)
+            fold = proposal.fold
+            if saved is None:
+                mask, timing = _mask_of(proposal, cut, config, model=model, on_step=on_step)
+            else:
+                mask, timing = saved.mask, saved.timing
     with _clock(times, "slice"):
-        values = mask if proposal.fold is None else mask * proposal.fold
+        values = mask if fold is None else mask * fold
         small = slice_model(model, reference.channel_map, values, check=True)
         if config.structure_only:
             # Slicing rebuilt the layers, so a clone of them draws fresh weights.
             small = _drawn_anew(small)
     with _clock(times, "statistics"):
-        recalibrate_statistics(small, statistics_images(dataset.train, normalization, seed=config.seed))
+        if not is_trained:
+            recalibrate_statistics(small, statistics_images(dataset.train, normalization, seed=config.seed))
     with _clock(times, "head"):
-        head = _first_head(config, reference)
+        head = "keep" if is_trained else _first_head(config, reference)
         if head == "ridge":
             fit_head(small, dataset.train, normalization=normalization, end=reference.backbone.end)
         elif head == "random" and not config.structure_only:
@@ -189,6 +204,18 @@ def prune(
         own_model=reference.backbone.architecture is not None
     )
     config = dataclasses.replace(config, finetune=settings)
+    phases = dict(times)
+    is_kept = checkpoints is None or is_trained
+
+    def on_finetune(done: int, total: int, figures: Mapping[str, float]) -> None:
+        nonlocal is_kept
+        if on_step is not None:
+            on_step("finetune", done, total, figures)
+        if not is_kept and checkpoints is not None:
+            # Only now, because whoever called may make the folder no sooner.
+            save_mask(checkpoints, mask, times=phases, timing=timing)
+            is_kept = True
+
     try:
         records = finetune(
             small,
@@ -197,9 +224,7 @@ def prune(
             config=settings,
             end=reference.backbone.end,
             checkpoints=checkpoints,
-            on_step=None
-            if on_step is None
-            else lambda done, total, figures: on_step("finetune", done, total, figures),
+            on_step=on_finetune,
         )
     except DivergenceError as error:
         if checkpoints is None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from stamp_tf.channels.budget_range import check_budget_range
+from stamp_tf.channels.budget_range import check_budget_range, check_reachable
 from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
 from stamp_tf.claims import claimed
 from stamp_tf.claims import start as start_run
@@ -185,6 +185,8 @@ def _pretrain(
     plain_step = compile_plain_step(model, optimizer)
     # Before the run directory, because it refuses what it cannot use.
     stage = _budget_stage(reference, optimizer, dataset, config)
+    if config.budget_epochs:
+        check_reachable(reference.cut, config.budgets, training=stage.cut)
     start_run(
         run,
         {"command": "pretrain", **known, **options},

@@ -104,3 +104,25 @@ def test_full_budgets_are_the_start_of_a_ranking(train: Train, finished: Any, tm
     )
     correlation = np.corrcoef(result.scores, finished.result.scores)[0, 1]
     assert correlation > 0.999
+
+
+def test_budgets_that_cannot_be_reached_are_refused_before_training(train: Train, tmp_path: Path) -> None:
+    with pytest.raises(
+        StampError, match=r"--budgets must be reachable, but the smallest network has 0\.\d+ of the FLOPs and"
+    ):
+        train(tmp_path / "run", budgets=(0.001, 0.002))
+    assert not list(tmp_path.iterdir())
+
+
+def test_budgets_below_the_smallest_network_are_told(
+    train: Train, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train(tmp_path / "run", budgets=(0.1, 1.0), epochs=0, budget_epochs=1)
+    assert "budgets from 0.1 to there train that one" in caplog.text
+
+
+def test_a_finished_run_is_not_trained_again(train: Train, finished: Any, assert_same: Check) -> None:
+    run = RunDirectory(finished.folder)
+    before = run.metrics.read_bytes(), run.reference.read_bytes()
+    assert_same(train(finished.folder, resume=True), finished.result)
+    assert (run.metrics.read_bytes(), run.reference.read_bytes()) == before

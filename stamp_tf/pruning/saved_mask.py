@@ -1,0 +1,80 @@
+"""The mask of a run that is being fine-tuned: what was proposed, and perhaps measured, is not proposed again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stamp_tf.checkpoints import load_state, save_state
+from stamp_tf.errors import StampError
+from stamp_tf.records import check
+from stamp_tf.training.speed import Timing
+
+logger = logging.getLogger(__name__)
+
+MASK = "mask.npz"
+_REMEDY = "start anew with --overwrite"
+
+
+@dataclass(frozen=True)
+class SavedMask:
+    """What fine-tuning goes on from, beside its own states.
+
+    Args:
+        mask: Keep value per channel, `[C]`.
+        times: Seconds by phase, up to fine-tuning.
+        timing: Measured latency of the network, where it was limited: on a busy machine another measurement would
+            lead to another mask, which no state fits.
+        is_trained: Whether there is a state of fine-tuning, which holds every weight.
+    """
+
+    mask: np.ndarray
+    times: Mapping[str, float]
+    timing: Timing | None = None
+    is_trained: bool = False
+
+
+@dataclass(frozen=True)
+class _Description:
+    times: Mapping[str, float]
+    timing: Timing | None = None
+
+
+def save_mask(folder: Path, mask: np.ndarray, *, times: Mapping[str, float], timing: Timing | None) -> None:
+    """Write a mask beside the states of fine-tuning.
+
+    Args:
+        folder: The run's checkpoints.
+        mask: Keep value per channel, `[C]`.
+        times: Seconds by phase.
+        timing: Measured latency, where it was limited.
+    """
+    description = {"times": dict(times), "timing": None if timing is None else asdict(timing)}
+    save_state(folder / MASK, {"mask": mask}, description)
+
+
+def load_mask(folder: Path, num_channels: int) -> SavedMask | None:
+    """Return the mask that `save_mask` wrote; None where there is none, or, with a warning, a damaged one.
+
+    Args:
+        folder: The run's checkpoints.
+        num_channels: C.
+    """
+    path = folder / MASK
+    if not path.exists():
+        return None
+    try:
+        arrays, metadata = load_state(path)
+        description = check(metadata, _Description, source=path, remedy=_REMEDY)
+        mask = arrays.get("mask")
+        if mask is None or mask.shape != (num_channels,) or not ((mask >= 0) & (mask <= 1)).all():
+            raise StampError(f"{path} must hold one value in [0, 1] per channel; {_REMEDY}.")
+    except StampError as error:
+        logger.warning("Warning: proposing the mask again. %s", error)
+        return None
+    is_trained = any(folder.glob("step-*.npz"))
+    return SavedMask(mask, description.times, description.timing, is_trained)
