@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 MOST_LISTED = 12
 """Beyond so many classes, only the scarcest and the most frequent are named."""
 EXTREMES = 3
+MOST_LETTERS = 40
 
 DARK = 16
 """Images none of which reaches this of 255 are suspected to be of another range."""
@@ -43,7 +44,9 @@ def describe_classes(dataset: DataSet) -> str:
     Args:
         dataset: Any.
     """
-    names = dataset.class_names
+    names = tuple(
+        name if len(name) <= MOST_LETTERS else f"{name[:MOST_LETTERS]}..." for name in dataset.class_names
+    )
     train, test = class_counts(dataset.train), class_counts(dataset.test)
     head = f"{dataset.name}: {len(dataset.train):,} images to train on and {len(dataset.test):,} to test on"
     if train is None or test is None:

@@ -18,6 +18,9 @@ from stamp_tf.errors import StampError
 ENCRYPTED = 0x1
 """Bit of a zip member's flags."""
 
+LARGEST_RATIO = 1100
+"""Deflate packs no more bytes than this into one, so a member that declares more holds less than it says."""
+
 SHARE_OF_MEMORY = 0.8
 """Arrays that would take more of the machine's memory than this are refused."""
 
@@ -84,6 +87,12 @@ def _check_members(file: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], w
     for name, member in members.items():
         if member.flag_bits & ENCRYPTED:
             raise StampError(f"{where} must not be encrypted, but {name} is; write it with numpy.savez.")
+        packed = member.compress_type == zipfile.ZIP_DEFLATED
+        if member.file_size > (LARGEST_RATIO if packed else math.inf) * (member.compress_size + 1):
+            raise StampError(
+                f"{where} must be a whole .npz file, but is damaged ({name} declares {member.file_size:,} bytes, more "
+                f"than the {member.compress_size:,} in the file can hold); write it again."
+            )
         with file.open(member) as stream:
             shape, _, dtype = _header(stream)
             begin = stream.tell()
@@ -123,8 +132,13 @@ def _read(file: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
 
 
 def _memory() -> int:
-    """Return the machine's memory in bytes, where the system tells; else what a large one has."""
+    """Return in bytes what this process may use, where the system tells; else what a large machine has."""
     try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
-        return 64 * 2**30
+        machine = 64 * 2**30
+    try:
+        container = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+    except (OSError, ValueError):
+        return machine
+    return min(machine, int(container)) if container.isdecimal() else machine

@@ -90,6 +90,7 @@ def tfds(spec: str, options: LoadOptions) -> DataSet:
     if test_split is None:
         train, test = records.split_by_content(spec, train_split, class_names)
         return DataSet(spec, loaded(train_split, train), loaded(train_split, test), flips=flips)
+    logger.info("%s: '%s' is for training, '%s' for testing.", spec, train_split, test_split)
     dataset = DataSet(spec, loaded(train_split), loaded(test_split), flips=flips)
     warn_of_shared_arrays(dataset)
     return dataset

@@ -67,14 +67,30 @@ def test_a_zip_that_unpacks_to_more_than_the_memory_is_refused(
     )
 
 
-def test_a_declared_size_of_100_gigabytes_is_never_unpacked(tmp_path: Path) -> None:
-    spec = archive(tmp_path, x_train=header((10**11, 1, 1)) + bytes(1000))
+def test_a_declared_size_that_no_compression_reaches_is_never_unpacked(tmp_path: Path) -> None:
+    declared = header((2**32 - 2 - 128, 1, 1))
+    spec = archive(tmp_path, x_train=declared + bytes(1000))
     path = Path(spec.removeprefix("npz:"))
     content = bytearray(path.read_bytes())
-    # Sizes of up to 4 GiB stand in the member's entry; the header agrees with none.
+    # The header agrees with the size of nearly 4 GiB that stands in the member's entry.
     struct.pack_into("<I", content, content.index(b"PK\1\2") + 24, 2**32 - 2)
     path.write_bytes(content)
-    one_line(spec, "damaged|must fit in memory")
+    one_line(spec, "x_train declares 4,294,967,294 bytes, more than the .* in the file can hold")
+
+
+def test_a_size_of_100_gigabytes_is_never_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = archive(tmp_path, x_train=header((10**11 - 128, 1, 1)))
+    read_member = zipfile.ZipFile.getinfo
+
+    def declared(self: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+        member = read_member(self, name)
+        if name == "x_train.npy":
+            member.file_size, member.compress_size = 10**11, 10**9
+        return member
+
+    monkeypatch.setattr(zipfile.ZipFile, "getinfo", declared)
+    monkeypatch.setattr("stamp_tf.data.npz_file._memory", lambda: 64 * 2**30)
+    one_line(spec, r"must fit in memory, but declares 99,999,999,9\d\d bytes")
 
 
 def test_python_objects_are_never_unpickled(tmp_path: Path) -> None:
