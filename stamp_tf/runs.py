@@ -135,7 +135,8 @@ class RunDirectory:
         """
         before, now = self.read_config(), msgspec.json.decode(encode(config))
         data_before, data_now = before.pop("data", None), now.pop("data", None)
-        changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+        names = {*before, *now}
+        changed = sorted(name for name in names if not _is_same(before.get(name), now.get(name)))
         if changed:
             raise StampError(
                 "--resume must repeat the options of the run, but "
@@ -175,14 +176,30 @@ class RunDirectory:
         return config
 
 
+def _is_same(before: object, now: object) -> bool:
+    """Compare two values of an option; paths are the same where they lead to one place, by whatever links."""
+    if not (isinstance(before, str) and isinstance(now, str)):
+        return before == now
+    return _without_links(before) == _without_links(now)
+
+
+def _without_links(text: str) -> str:
+    """Resolve an absolute path, which may stand behind the name of a source and a colon."""
+    source, colon, path = text.rpartition(":")
+    return source + colon + os.path.realpath(path) if os.path.isabs(path) else text
+
+
 def _check_data(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> None:
     """Refuse other images under the name of those that a run was started with; their names are compared elsewhere."""
     if before is None or now is None:  # a run of before this was recorded
         return
-    changed = [part for part, digest in before["digest"].items() if digest != now["digest"].get(part)]
+    parts = {"train": "training images", "test": "test images", "classes": "classes"}
+    changed = [
+        words for part, words in parts.items() if before["digest"].get(part) != now["digest"].get(part)
+    ]
     if changed:
         raise StampError(
             f"--resume needs the data that the run was started with, but {now['name']} has other "
-            f"{' and '.join(changed)}{'' if changed[-1] == 'classes' else ' images'} now; bring them back, or start "
+            f"{' and '.join(changed)} now; bring them back, or start "
             "anew with --overwrite."
         )

@@ -71,3 +71,42 @@ def test_a_run_without_a_pruned_network_is_refused(run: RunDirectory) -> None:
     start(run, CONFIG, resume=False, overwrite=False)
     with pytest.raises(StampError, match="pruned network"):
         run.read_pruned_config()
+
+
+def with_data(**changes: str) -> dict[str, object]:
+    """The options of a run, with what it remembers of its data."""
+    digest = {"train": "1", "test": "2", "classes": "3"} | changes
+    data = {"name": "npz:toys.npz", "train_images": 4, "test_images": 2, "digest": digest}
+    return {**CONFIG, "data": data}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"train": "7"}, "has other training images now"),
+        ({"train": "7", "test": "7"}, "has other training images and test images now"),
+        ({"test": "7", "classes": "7"}, "has other test images and classes now"),
+    ],
+)
+def test_a_run_is_not_resumed_on_other_data(run: RunDirectory, changes: dict[str, str], words: str) -> None:
+    start(run, with_data(), resume=False, overwrite=False)
+    with pytest.raises(StampError, match=f"--resume needs the data that the run was started with.*{words}"):
+        start(run, with_data(**changes), resume=True, overwrite=False)
+
+
+def test_a_run_of_before_data_was_remembered_is_resumed(run: RunDirectory) -> None:
+    start(run, CONFIG, resume=False, overwrite=False)
+    start(run, with_data(), resume=True, overwrite=False)
+
+
+def test_a_path_by_a_link_is_the_same_option(run: RunDirectory, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    options = [
+        {**CONFIG, "dataset": f"folder:{tmp_path / name}", "from": str(tmp_path / name)}
+        for name in ("data", "link")
+    ]
+    start(run, options[0], resume=False, overwrite=False)
+    start(run, options[1], resume=True, overwrite=False)
+    with pytest.raises(StampError, match="dataset was"):
+        start(run, {**options[1], "dataset": f"folder:{tmp_path}"}, resume=True, overwrite=False)

@@ -1,4 +1,4 @@
-"""A `.keras` file as a reference: the network in it, and the scale of pixels that a file of ours says."""
+"""A `.keras` file as a reference: the network in it, with the scale of pixels and the classes that ours says."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _CARD = "input_and_classes.json"
 def reference_of_file(path: Path, *, pixels: str | None = None) -> Reference:
     """Make a reference of a trained model in a file.
 
-    A pruned network that left this library carries the mean and deviation of its images; they hold unless another
-    scale is named.
+    A pruned network that left this library carries the mean and deviation of its images, which hold unless another
+    scale is named, and the names of its classes.
 
     Args:
         path: The `.keras` file.
@@ -28,21 +28,25 @@ def reference_of_file(path: Path, *, pixels: str | None = None) -> Reference:
     Raises:
         StampError: If there is no such model, or its card is damaged.
     """
-    model = load_network(path)
-    return reference_of_model(model, pixels=pixels, known=None if pixels else _normalization_of(path))
+    model, card = load_network(path), _card_of(path)
+    reference = reference_of_model(model, pixels=pixels, known=card[0] if card and not pixels else None)
+    if card and len(card[1]) == reference.backbone.num_classes:
+        reference.description["class_names"] = list(card[1])
+    return reference
 
 
-def _normalization_of(path: Path) -> Normalization | None:
-    """Return the normalisation that a file of ours carries beside the network."""
+def _card_of(path: Path) -> tuple[Normalization, tuple[str, ...]] | None:
+    """Return the normalisation and the class names that a file of ours carries beside the network."""
     with zipfile.ZipFile(path) as archive:
         if _CARD not in archive.namelist():
             return None
         text = archive.read(_CARD)
     try:
         card = json.loads(text)
-        return Normalization(tuple(card["mean"]), tuple(card["std"]))
+        names = tuple(str(name) for name in card["class_names"])
+        return Normalization(tuple(card["mean"]), tuple(card["std"])), names
     except (ValueError, KeyError, TypeError, AttributeError):
         raise StampError(
-            f"{_CARD} in {path} must hold the mean and deviation of its images, but does not; name the scale with "
-            "--pixels."
+            f"{_CARD} in {path} must hold class names, mean and deviation of its images, but does not; save the "
+            "network anew with model.save('model.keras')."
         ) from None

@@ -116,9 +116,12 @@ def try_pixels(reference: Reference, dataset: DataSet, *, seed: int = 0) -> Pixe
     affordable = MOST_MULTIPLY_ADDS / len(scales) / max(1.0, float(reference.cost_model.full[1]))
     number = int(min(MOST_IMAGES, max(FEWEST_IMAGES, affordable)))
     images = random_part(dataset.train, number, seed=seed)
-    answers = {pixels: _answers(reference, images, scale) for pixels, scale in scales.items()}
+    answers = {pixels: answers_of(reference, images, scale) for pixels, scale in scales.items()}
     plain = {pixels: float(np.mean(answer == images.labels)) for pixels, answer in answers.items()}
-    matched = {pixels: _matched(answer, images.labels) for pixels, answer in answers.items()}
+    matched = {
+        pixels: best_matching(answer, images.labels, num_classes=dataset.num_classes)[0]
+        for pixels, answer in answers.items()
+    }
     has_own_order = max(plain.values()) >= 0.8 * max(matched.values())
     return PixelTrial(plain if has_own_order else matched, len(images), not has_own_order)
 
@@ -129,8 +132,14 @@ def _normalization(pixels: str, reference: Reference, dataset: DataSet) -> Norma
     return pixel_normalization(pixels, reference.backbone.input_shape[2])
 
 
-def _answers(reference: Reference, images: ImageSet, normalization: Normalization) -> np.ndarray:
-    """Return the class that the network finds likeliest, `[N]`."""
+def answers_of(reference: Reference, images: ImageSet, normalization: Normalization) -> np.ndarray:
+    """Return the class that the network finds likeliest, int `[N]`.
+
+    Args:
+        reference: The network.
+        images: Of its size.
+        normalization: What brings them to its scale.
+    """
     rows = [
         np.asarray(reference.model.predict_on_batch(normalization(images.images[start : start + _BATCH])))
         for start in range(0, len(images), _BATCH)
@@ -139,9 +148,19 @@ def _answers(reference: Reference, images: ImageSet, normalization: Normalizatio
     return (logits[:, 0] > 0).astype(int) if logits.shape[1] == 1 else logits.argmax(axis=1)
 
 
-def _matched(answers: np.ndarray, labels: np.ndarray) -> float:
-    """Return the share of right answers if each class of the network stands for the class that suits it best."""
-    counts = np.zeros((answers.max() + 1, labels.max() + 1), int)
+def best_matching(answers: np.ndarray, labels: np.ndarray, *, num_classes: int) -> tuple[float, np.ndarray]:
+    """Let each class of the network stand for the class of the images that suits it best.
+
+    Args:
+        answers: Of the network, int `[N]`.
+        labels: Of the images, int `[N]`.
+        num_classes: How many there are at least, of the network as of the images.
+
+    Returns:
+        The share of right answers then, and the label that each class of the network stands for, int `[K]`.
+    """
+    size = max(num_classes, int(answers.max()) + 1, int(labels.max()) + 1)
+    counts = np.zeros((size, size), int)
     np.add.at(counts, (answers, labels), 1)
     rows, columns = linear_sum_assignment(counts, maximize=True)
-    return float(counts[rows, columns].sum() / len(labels))
+    return float(counts[rows, columns].sum() / len(labels)), columns

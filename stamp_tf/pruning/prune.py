@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,8 +17,7 @@ from stamp_tf.backbones.end import put_back
 from stamp_tf.backbones.head import head_layer
 from stamp_tf.channels import ChannelCut, CostModel, slice_model
 from stamp_tf.channels.derived_state import derive_state
-from stamp_tf.data import DataSet, Normalization, as_dataset, with_classes
-from stamp_tf.data.class_names import listed
+from stamp_tf.data import DataSet, Normalization, as_dataset
 from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.fields import overridden
 from stamp_tf.meta.reference import Reference
@@ -28,6 +26,7 @@ from stamp_tf.plugin_code import PluginCode
 from stamp_tf.pruning.choose import choose_pruner
 from stamp_tf.pruning.config import PruneConfig
 from stamp_tf.pruning.find_reference import find_reference
+from stamp_tf.pruning.head_order import in_order_of_head
 from stamp_tf.pruning.latency import latency_clock, meet_latency
 from stamp_tf.pruning.pixel_trial import settle_pixels
 from stamp_tf.pruning.proposals import propose
@@ -40,8 +39,6 @@ from stamp_tf.training.statistics import recalibrate_statistics, statistics_imag
 
 if TYPE_CHECKING:
     from stamp_tf.training.speed import Timing
-
-logger = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int, Mapping[str, float]], None]
 
@@ -145,12 +142,10 @@ def prune(
             f"--head keep needs the classes of the network ({reference.backbone.num_classes}), but --dataset has "
             f"{dataset.num_classes}; use --head ridge."
         )
-    if _first_head(config, reference) == "keep":
-        dataset = _in_order_of_head(dataset, reference, option="--head keep", remedy="use --head ridge")
-    elif config.options.get("head") == "own":
-        option = "--method-option head=own"
-        dataset = _in_order_of_head(dataset, reference, option=option, remedy=f"leave {option} out")
     reference = settle_pixels(reference, dataset, seed=config.seed)
+    if option := _own_head(config, reference):
+        remedy = "use --head ridge" if option == "--head keep" else f"leave {option} out"
+        dataset = in_order_of_head(dataset, reference, option=option, remedy=remedy, seed=config.seed)
     keras.utils.set_random_seed(config.seed)
     normalization = reference.normalization_for(dataset.train)
     model = reference.backbone.build(num_classes=dataset.num_classes)
@@ -259,28 +254,11 @@ def _first_head(config: PruneConfig, reference: Reference) -> str:
     return "keep" if reference.backbone.architecture and not reference.backbone.head else "ridge"
 
 
-def _in_order_of_head(dataset: DataSet, reference: Reference, *, option: str, remedy: str) -> DataSet:
-    """Number the classes as the outputs of a network whose head is used, or say what is taken for granted.
-
-    Raises:
-        StampError: If the head is of other classes, or of none.
-    """
-    if "meta_train" in reference.description:
-        raise StampError(
-            f"{option} needs a head of the target's classes, but meta-training numbers its classes anew in each task; "
-            f"{remedy}."
-        )
-    names = reference.description.get("class_names")
-    if names is not None:
-        return with_classes(dataset, names, remedy=remedy)
-    if dataset.num_classes == reference.backbone.num_classes:
-        logger.info(
-            "The outputs of %s have no names; they are taken for the classes of %s in this order: %s.",
-            reference.backbone.name,
-            dataset.name,
-            listed(dataset.class_names),
-        )
-    return dataset
+def _own_head(config: PruneConfig, reference: Reference) -> str | None:
+    """Return the option by which the network's own outputs count, or None if nothing asks for them."""
+    if _first_head(config, reference) == "keep":
+        return "--head keep"
+    return "--method-option head=own" if config.options.get("head") == "own" else None
 
 
 def _drawn_anew(model: keras.Model) -> keras.Model:

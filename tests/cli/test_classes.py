@@ -195,6 +195,6 @@ def test_a_run_resumes_by_another_spelling_of_its_paths_but_not_on_other_images(
     content = path.read_bytes()
     make_images("mine.npz", num_train=19, class_names=NAMES)
     message = cli.refused("prune", "--dataset", "npz:mine.npz", *options, "--resume")
-    assert "has other train and test images now" in message
+    assert "has other training images and test images now" in message
     path.write_bytes(content)
     cli.done("prune", "--dataset", f"npz:{path}", *options, "--resume")
