@@ -18,6 +18,7 @@ from stamp_tf.data.options import LoadOptions
 from stamp_tf.data.split import split_by_content
 from stamp_tf.data.streaming import Example, StreamedSet
 from stamp_tf.errors import StampError
+from stamp_tf.printable import printable
 
 logger = logging.getLogger(__name__)
 
@@ -92,8 +93,8 @@ def _warn_of_shared(parts: dict[str, Part], root: Path, name: str) -> None:
         name,
         train.keys,
         test.keys,
-        name_train=lambda position: str(train.paths[position].relative_to(root)),
-        name_test=lambda position: str(test.paths[position].relative_to(root)),
+        name_train=lambda position: printable(str(train.paths[position].relative_to(root))),
+        name_test=lambda position: printable(str(test.paths[position].relative_to(root))),
     )
 
 
@@ -110,7 +111,11 @@ def _loaded(
             else np.random.default_rng(order_seed).permutation(num_images)
         )
         return [
-            Example(part.paths[index], int(part.labels[index]), str(part.paths[index].relative_to(root)))
+            Example(
+                part.paths[index],
+                int(part.labels[index]),
+                printable(str(part.paths[index].relative_to(root))),
+            )
             for index in order
         ]
 

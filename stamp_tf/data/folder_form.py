@@ -15,6 +15,7 @@ from stamp_tf.data.streaming import refuse_or_warn
 from stamp_tf.data.survey import Look, survey
 from stamp_tf.data.unreadable import UnreadableImage
 from stamp_tf.errors import StampError
+from stamp_tf.printable import printable
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def surveyed(
     for name, part in parts.items():
         keys, readable = [], []
         for index, look in enumerate(survey(part.paths, with_keys=with_keys)):
-            relative = str(part.paths[index].relative_to(root))
+            relative = printable(str(part.paths[index].relative_to(root)))
             if isinstance(look, UnreadableImage):
                 unreadable.append((relative, look))
                 continue

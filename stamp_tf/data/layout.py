@@ -111,9 +111,8 @@ def part_kind(name: str) -> str | None:
 
 def _check_classes(root: Path, names: tuple[str, ...], kinds: dict[str, str], where: str) -> None:
     """Refuse classes that are parts in disguise."""
-    hinted = {name: kinds.get(name) or _hint(name) for name in names}
-    seen = {kind: name for name, kind in hinted.items() if kind}
-    if "train" in seen and len(seen) > 1:
+    seen = {kind: name for name, kind in kinds.items()} if len(set(kinds.values())) > 1 else _hinted(names)
+    if seen:
         raise StampError(
             f"{where} must hold a folder per class, but {_quoted(seen.values())} read like parts of a data set; name "
             "them train and test, with a folder per class and no other images in each, or rename them if they are "
@@ -128,10 +127,15 @@ def _check_classes(root: Path, names: tuple[str, ...], kinds: dict[str, str], wh
             )
 
 
-def _hint(name: str) -> str | None:
-    """Return the part that a word in a name hints at, such as `seg_train`."""
-    words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
-    return next((KINDS[word] for word in words if word in KINDS), None)
+def _hinted(names: tuple[str, ...]) -> dict[str, str]:
+    """Find names that differ by the word for a part alone, such as `seg_train` and `seg_test`."""
+    families: dict[tuple[str, ...], dict[str, str]] = {}
+    for name in names:
+        words = re.findall(r"[a-z]+|[0-9]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+        kind = next((KINDS[word] for word in words if word in KINDS), None)
+        if kind:
+            families.setdefault(tuple(word for word in words if word not in KINDS), {})[kind] = name
+    return next((family for family in families.values() if len(family) > 1), {})
 
 
 def _quoted(names: Iterable[str]) -> str:

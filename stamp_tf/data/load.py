@@ -61,7 +61,7 @@ def load_dataset(
         check_image_shape(image_shape)
     options = LoadOptions(
         image_shape=image_shape,
-        data_dir=None if data_dir is None else Path(data_dir).expanduser(),
+        data_dir=None if data_dir is None else _expanded(data_dir),
         download=download,
         skip_corrupt=skip_corrupt,
         seed=seed,
@@ -119,6 +119,15 @@ def as_dataset(dataset: object, *, image_shape: tuple[int, int, int] | None = No
         "dataset must be a name such as 'cifar10' or 'folder:photos', or a stamp_tf.data.DataSet, but is of type "
         f"{type(dataset).__name__}; {remedy}."
     )
+
+
+def _expanded(data_dir: str | os.PathLike[str]) -> Path:
+    try:
+        return Path(data_dir).expanduser()
+    except RuntimeError as error:
+        raise StampError(
+            f"--data-dir must be a folder, but {data_dir}: {error} Write the whole path."
+        ) from None
 
 
 def _fitted(part: ImageSet | StreamedSet, image_shape: tuple[int, int, int] | None) -> ImageSet | StreamedSet:

@@ -71,8 +71,8 @@ def _check_regular(path: Path, where: str) -> None:
     """Refuse what is not there, and what would block or never end."""
     try:
         mode = path.stat().st_mode
-    except OSError as error:
-        if isinstance(error, FileNotFoundError):
+    except (OSError, ValueError) as error:
+        if isinstance(error, (FileNotFoundError, ValueError)):
             raise StampError(f"{where} must be a file, but there is none; check the path.") from None
         raise StampError(f"{where} must be readable, but gave '{error.strerror}'; check the path.") from None
     if not stat.S_ISREG(mode):

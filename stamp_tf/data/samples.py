@@ -58,7 +58,7 @@ class Ranges:
         integer = max((peak.integer for peak in peaks if peak.integer is not None), default=None)
         floating = max((peak.floating for peak in peaks if peak.floating is not None), default=None)
         # An even number: cameras and scanners have 8, 10, 12, 14 or 16.
-        bits = 16 if integer is None else max(8, integer.bit_length() + integer.bit_length() % 2)
+        bits = 16 if not integer else max(8, integer.bit_length() + integer.bit_length() % 2)
         if floating is None or floating <= 1 + OVERSHOOT:
             return cls(bits, 1.0)
         if SMALLEST_BYTE_PEAK <= floating <= 255 + 255 * OVERSHOOT:

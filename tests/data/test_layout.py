@@ -71,7 +71,10 @@ def test_a_part_for_training_alone_is_split(tmp_path: Path) -> None:
     assert len(dataset.train) + len(dataset.test) == 10
 
 
-@pytest.mark.parametrize("classes", [("bus", "train"), ("bus", "test"), ("plane", "train", "validity")])
+@pytest.mark.parametrize(
+    "classes",
+    [("bus", "train"), ("bus", "test"), ("plane", "train", "validity"), ("bullet_train", "test_tube")],
+)
 def test_classes_may_have_the_name_of_a_part(tmp_path: Path, classes: tuple[str, ...]) -> None:
     assert load_dataset(write(tmp_path, *classes, number=4)).class_names == classes
 
@@ -109,6 +112,7 @@ def test_a_folder_without_images_beside_parts_is_not_read(tmp_path: Path) -> Non
     [
         (("train", "test"), "'test' and 'train' read like parts.*with a folder per class"),
         (("Training", "Testing", "bus"), "'Testing' and 'Training' read like parts"),
+        (("test", "val"), "'test' and 'val' read like parts"),
         ((*part("seg_train"), *part("seg_test")), "'seg_test' and 'seg_train' read like parts"),
         ((*part("myTrain"), *part("myVal")), "'myTrain' and 'myVal' read like parts"),
         ((*part("train"), "test"), "in every part, but 'test' holds images itself beside the part 'train'"),
@@ -227,3 +231,24 @@ def test_accents_may_be_written_in_two_ways(tmp_path: Path) -> None:
 def test_two_spellings_of_one_class_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StampError, match="two are called 'caf\u00e9' in different spellings"):
         load_dataset(write(tmp_path, "caf\u00e9", "cafe\u0301"))
+
+
+def test_control_characters_in_file_names_are_escaped(tmp_path: Path) -> None:
+    spec = write(tmp_path, "cat", "dog", number=4)
+    (tmp_path / "cat" / "a\x1b[2J\n.png").write_bytes(b"junk")
+    with pytest.raises(StampError, match=r"cat/a\\x1b\[2J\\n.png cannot be decoded") as caught:
+        load_dataset(spec)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("kind", ["folder", "npz"])
+@pytest.mark.parametrize("path", ["a\0b", "x" * 5000, "/etc/passwd/x"])
+def test_a_path_that_cannot_be_is_one_line(kind: str, path: str) -> None:
+    with pytest.raises(StampError, match="must be") as caught:
+        load_dataset(f"{kind}:{path}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_data_dir_of_nobody_is_one_line() -> None:
+    with pytest.raises(StampError, match="must be a folder, but ~nobody_of_this_name/x"):
+        load_dataset("digits", data_dir="~nobody_of_this_name/x")
