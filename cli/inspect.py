@@ -70,6 +70,11 @@ def command(
     console.print()
     console.print(before_after_table(found.layers))
     say("")
+    frozen = f", {found.frozen_parameters:,} of them frozen" if found.frozen_parameters else ""
+    say(
+        f"Parameters: {found.parameters:,} that training can change{frozen}; {found.all_parameters:,} with statistics "
+        "and others that it cannot"
+    )
     say(f"Kernels that can be pruned: {percent(found.prunable_share)} of their parameters")
     if found.pixels:
         say("")

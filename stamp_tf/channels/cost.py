@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,9 +11,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from stamp_tf.channels.cost_terms import Rows, Terms, written_tensors
+from stamp_tf.channels.count_work import work_of
 from stamp_tf.channels.graph import leaf_layers
 from stamp_tf.channels.groups import KEPT, ChannelMap, WeightAxis
-from stamp_tf.channels.leaf_calls import LeafCall, leaf_calls, num_positions
+from stamp_tf.channels.leaf_calls import leaf_calls
 
 Tensor = Any
 BYTES_PER_NUMBER = 4
@@ -28,7 +30,7 @@ class LayerCost:
         name: The layer; `outer/inner` within a nested model.
         kind: Its class.
         channels: Its output channels.
-        parameters: Trainable parameters.
+        parameters: Numbers that training changes, frozen or not.
         flops: Multiply-adds for one image, over all its calls.
         activation_bytes: Bytes that it writes for one image, over all its calls.
         weight_bytes: Bytes of its weights.
@@ -62,9 +64,10 @@ class CostModel:
     Four costs are counted; `is_sized` says whether all sizes are known, without which FLOPs and activations say
     nothing:
 
-    - Parameters: trainable numbers.
-    - FLOPs: multiply-adds of the kernels of dense and convolution layers for one image, over all calls.
-      `uncounted` names the layers that have kernels of another kind.
+    - Parameters: numbers that training changes, those of frozen layers included.
+    - FLOPs: multiply-adds of convolutions and products of matrices for one image, over all calls, whether they have
+      kernels or not. What works on single numbers, sums, normalises or pools has none. `uncounted` names what may
+      compute more, and does so in a way that is not known.
     - Activation bytes: all tensors that layers and operations write for one image, in float32, over all calls.
       Every call counts in full, one that could work in place (ReLU) or does nothing (Dropout) as well; inputs do
       not count. It is what a framework holds that frees nothing, and linear in the mask.
@@ -83,30 +86,44 @@ class CostModel:
         found = list(leaf_calls(model))
         self.is_sized = all(call.is_sized for call in found)
         applications: Counter[int] = Counter()
+        products: Counter[str] = Counter()
+        uncounted: dict[str, None] = {}
         for call in found:
-            applications.update(call.applications())
+            work = work_of(call)
+            applications.update(work.kernels)
+            products[call.path] += work.products
+            if not work.is_whole:
+                uncounted[call.path] = None
         axes_by_path: dict[str, list[WeightAxis]] = defaultdict(list)
         for axis in channel_map.weight_axes:
             axes_by_path[axis.path].append(axis)
-        rows = _Rows()
+        rows = Rows()
         layers: dict[int, tuple[str, keras.Layer]] = {}
         for path, layer in leaf_layers(model):
             layers.setdefault(id(layer), (path, layer))
-        self._terms = _Terms()
+        # A layer that several models hold goes by its first path, but works where it is called.
+        of_layers = dict(layers.values())
+        self._terms = Terms()
         spans = {
-            path: self._terms.add(layer, axes_by_path, rows=rows, applications=applications)
-            for path, layer in layers.values()
+            path: self._terms.add(
+                of_layers.get(path),
+                axes_by_path,
+                rows=rows,
+                applications=applications,
+                products=products[path],
+            )
+            for path in dict.fromkeys([*of_layers, *products])
         }
         # Rows behind these are of activations alone, which training does not look at.
         self._num_weight_rows = len(rows.channels)
-        written, kinds = _written(found, channel_map, rows)
+        written, kinds = written_tensors(found, channel_map, rows)
         kinds |= {path: type(layer).__name__ for path, layer in layers.values()}
         # Operations of the graph that are no layers, from `x + y`, come last.
         self._layers = [
             _Layer(path, kinds[path], spans.get(path, slice(0, 0)), tuple(written.get(path, ())))
             for path in dict.fromkeys([*spans, *written])
         ]
-        self.uncounted = tuple(path for path, layer in layers.values() if _is_uncounted(layer, applications))
+        self.uncounted = tuple(uncounted)
         self._rows = rows.channels
         full = self._exact(np.ones(self.num_channels))
         self.full = full[:2]
@@ -150,7 +167,7 @@ class CostModel:
         return np.array([parameters, flops, BYTES_PER_NUMBER * numbers, BYTES_PER_NUMBER * weights])
 
     def parameters(self, mask: np.ndarray) -> int:
-        """Return the trainable parameters that a 0/1 mask `[C]` leaves."""
+        """Return the parameters that a 0/1 mask `[C]` leaves."""
         return int(self._exact(mask)[0])
 
     def flops(self, mask: np.ndarray) -> int:
@@ -220,88 +237,3 @@ class CostModel:
             for layer in self._layers
             if layer.terms.start < layer.terms.stop or (weightless and layer.written)
         ]
-
-
-class _Rows:
-    """Numbers rows of channels, equal ones alike; row 0 is the number 1."""
-
-    def __init__(self) -> None:
-        self.channels: list[np.ndarray] = []
-        self._numbers: dict[bytes, int] = {}
-        self.number(np.array([KEPT]))
-
-    def number(self, channels: np.ndarray) -> int:
-        """Return the number of a row of channels."""
-        channels = np.asarray(channels, int)
-        key = channels.tobytes()
-        if key not in self._numbers:
-            self._numbers[key] = len(self.channels)
-            self.channels.append(channels)
-        return self._numbers[key]
-
-
-class _Terms:
-    """One product per weight: coefficients (parameters, FLOPs, all weights) times numbers of kept slices."""
-
-    def __init__(self) -> None:
-        self.coefficients: list[tuple[float, float, float]] = []
-        self._rows: list[list[int]] = []
-
-    def add(
-        self,
-        layer: keras.Layer,
-        axes_by_path: dict[str, list[WeightAxis]],
-        *,
-        rows: _Rows,
-        applications: Counter[int],
-    ) -> slice:
-        """Add a layer's weights and return the place of their terms."""
-        trainable = {id(weight) for weight in layer.trainable_weights}
-        start = len(self.coefficients)
-        for weight in layer.weights:
-            axes = axes_by_path.get(weight.path, [])
-            sliced = {axis.axis for axis in axes}
-            size = float(np.prod([n for i, n in enumerate(weight.shape) if i not in sliced]))
-            uses = applications[id(weight)]
-            self.coefficients.append((size * (id(weight) in trainable), size * uses, size))
-            self._rows.append([rows.number(axis.channels) for axis in axes])
-        return slice(start, len(self.coefficients))
-
-    def factors(self) -> tuple[np.ndarray, ...]:
-        """Return the rows of each term, one array per factor; row 0 where a term has fewer factors."""
-        num_factors = max(2, max((len(rows) for rows in self._rows), default=0))
-        padded = [rows + [0] * (num_factors - len(rows)) for rows in self._rows]
-        return tuple(np.array(padded, int).reshape(-1, num_factors).T)
-
-
-def _written(
-    found: list[LeafCall], channel_map: ChannelMap, rows: _Rows
-) -> tuple[dict[str, list[tuple[int, int]]], dict[str, str]]:
-    """Return (row, positions) of every tensor that is written, and the kind of what writes it, by path."""
-    traced: dict[str, deque[np.ndarray]] = defaultdict(deque)
-    # The map may be that of the same network built before, in which Keras gave unnamed operations other names;
-    # their order is the same.
-    paths = dict.fromkeys(call.traced_path for call in found)
-    names = dict.fromkeys(output.layer for output in channel_map.outputs)
-    path_of = dict(zip(names, paths, strict=False)) if len(names) == len(paths) else {}
-    for output in channel_map.outputs:
-        traced[path_of.get(output.layer, output.layer)].append(output.channels)
-    written: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    kinds: dict[str, str] = {}
-    for call in found:
-        kinds[call.path] = type(call.layer).__name__
-        for shape in call.output_shapes:
-            size = (shape[-1] or 1) if len(shape) > 1 else 1
-            channels = np.full(size, KEPT)
-            if call.is_traced and traced[call.path]:
-                seen = traced[call.path].popleft()
-                channels = seen if len(seen) == size else channels
-            written[call.path].append((rows.number(channels), num_positions(shape)))
-    return written, kinds
-
-
-def _is_uncounted(layer: keras.Layer, applications: Counter[int]) -> bool:
-    """Return whether a layer has kernels of which none is known to be applied."""
-    kernels = [weight for weight in layer.weights if len(weight.shape) > 1]
-    is_lookup = isinstance(layer, keras.layers.Embedding)
-    return bool(kernels) and not is_lookup and not any(applications[id(weight)] for weight in kernels)

@@ -1,42 +1,47 @@
-"""What the calls of a network do for one image: the tensors they write, how often they apply each kernel."""
+"""The calls of a network at the sizes that they really meet, for one image."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import inspect
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 import numpy as np
-from keras import layers
 
 from stamp_tf.channels.graph import calls, functional_graph, graph_of
 
-Shape = tuple[int | None, ...]
+logger = logging.getLogger(__name__)
 
-_AT_OUTPUTS = (
-    *(layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D),
-    *(layers.DepthwiseConv1D, layers.DepthwiseConv2D, layers.SeparableConv1D, layers.SeparableConv2D),
-)
-_AT_INPUTS = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
+Shape = tuple[int | None, ...]
 
 
 @dataclass(frozen=True)
 class LeafCall:
-    """One call of a layer or operation that is no model itself.
+    """One call of a layer or operation that is no model itself, for one image: the batch is a size like any other.
 
     Args:
         path: Its path, `outer/inner` within a nested model.
         layer: The layer or operation.
-        input_shape: Shape of the first tensor that it reads, batch first.
-        output_shapes: Shapes of the tensors that it writes, batch first.
-        traced_path: The same, but within a model that is called on other shapes than it was built for, whose
-            channels are not traced, the path of that model.
+        arguments: What it is called on, by the name of the argument; tensors are symbolic.
+        output_shapes: Shapes of the tensors that it writes.
+        traced_path: The same as `path`, but within a model that is called on other shapes than it was built for,
+            whose channels are not traced, the path of that model.
+        batch: Size of the batch, 1 unless the network has a fixed one.
     """
 
     path: str
     layer: Any
-    input_shape: Shape
+    arguments: Mapping[str, Any] = field(repr=False)
     output_shapes: tuple[Shape, ...]
     traced_path: str
+    batch: int = 1
+
+    @property
+    def input_shapes(self) -> tuple[Shape, ...]:
+        """Shapes of the tensors of the graph that it reads."""
+        tensors = keras.tree.flatten(dict(self.arguments))
+        return tuple(tuple(tensor.shape) for tensor in tensors if isinstance(tensor, keras.KerasTensor))
 
     @property
     def is_traced(self) -> bool:
@@ -45,36 +50,15 @@ class LeafCall:
 
     @property
     def is_sized(self) -> bool:
-        """Whether all sizes that it works on, apart from the batch, are known."""
-        return None not in {size for shape in (self.input_shape, *self.output_shapes) for size in shape[1:]}
-
-    def applications(self) -> dict[int, int]:
-        """Return how often the call applies each kernel to one image, by the `id` of the weight.
-
-        A kernel of n numbers that is applied p times makes n * p multiply-adds. Dense and convolution layers have
-        kernels; a transposed convolution is applied where it reads, any other where it writes.
-        """
-        if isinstance(self.layer, layers.EinsumDense):
-            return {id(self.layer.kernel): self._of_einsum()}
-        if isinstance(self.layer, _AT_INPUTS):
-            shape = self.input_shape
-        elif isinstance(self.layer, _AT_OUTPUTS):
-            shape = self.output_shapes[0]
-        else:
-            return {}
-        positions = num_positions(shape)
-        return {id(weight): positions for weight in self.layer.weights if len(weight.shape) > 1}
-
-    def _of_einsum(self) -> int:
-        """Return the product of the output's sizes that are not the kernel's own."""
-        kernel_axes, output_axes = self.layer.equation.split(",")[1].split("->")
-        sizes = dict(zip(kernel_axes, self.layer.kernel.shape, strict=True))
-        own = int(np.prod([sizes[axis] for axis in output_axes if axis in sizes]))
-        return int(np.prod([size or 1 for size in self.output_shapes[0][1:]])) // own
+        """Whether all sizes that it works on are known."""
+        return None not in {size for shape in (*self.input_shapes, *self.output_shapes) for size in shape}
 
 
 def leaf_calls(model: keras.Model) -> Iterator[LeafCall]:
     """Yield every call of a layer or operation in the order of the graph, those of nested models in their place.
+
+    A model that was built with open sizes is followed at those that it meets. Positions that are folded into the
+    batch are counted there.
 
     Args:
         model: A functional or sequential model.
@@ -82,31 +66,98 @@ def leaf_calls(model: keras.Model) -> Iterator[LeafCall]:
     Raises:
         StampError: If the model is not functional.
     """
-    yield from _leaf_calls(functional_graph(model), "")
+    graph = functional_graph(model)
+    batches = {tensor.shape[0] for tensor in graph.inputs if tensor.shape and tensor.shape[0]}
+    batch = max(batches, default=1)
+    known = {
+        id(tensor): keras.KerasTensor((batch, *tensor.shape[1:]) if tensor.shape else (), tensor.dtype)
+        for tensor in graph.inputs
+    }
+    yield from calls_at(graph, known, batch=batch)
 
 
-def num_positions(shape: Shape) -> int:
-    """Return the number of places (height x width) between batch and features; open sizes count as 1.
+def calls_at(
+    graph: Any, known: dict[int, Any], *, prefix: str = "", batch: int = 1, untraced: str | None = None
+) -> Iterator[LeafCall]:
+    """Yield the calls of a graph at given sizes of its inputs.
 
     Args:
-        shape: Of a tensor, batch first and features last.
+        graph: What `graph_of` returned.
+        known: A symbolic tensor for the `id` of each input; those of all further tensors are added.
+        prefix: Path of the graph's model.
+        batch: Size of the batch.
+        untraced: Path of the outermost model whose channels are not traced.
     """
-    return int(np.prod([1 if size is None else size for size in shape[1:-1]]))
-
-
-def _leaf_calls(graph: Any, prefix: str, *, untraced: str | None = None) -> Iterator[LeafCall]:
     for node in calls(graph):
-        path = prefix + node.operation.name
-        inner = graph_of(node.operation)
-        inputs = [tuple(tensor.shape) for tensor in node.input_tensors]
+        operation, path = node.operation, prefix + node.operation.name
+        args, kwargs = node.arguments.fill_in(known)
+        inner = graph_of(operation)
         if inner is None:
-            outputs = tuple(tuple(tensor.shape) for tensor in node.outputs)
-            yield LeafCall(path, node.operation, inputs[0], outputs, untraced or path)
-        elif inputs == [tuple(tensor.shape) for tensor in inner.inputs]:
-            yield from _leaf_calls(inner, f"{path}/", untraced=untraced)
+            outputs = _outputs(node, args, kwargs)
+            shapes = tuple(tuple(tensor.shape) for tensor in outputs)
+            yield LeafCall(path, operation, _named(operation, args, kwargs), shapes, untraced or path, batch)
         else:
-            # Called on the sizes that it meets here, where it may have been built with open ones.
-            fresh = [keras.Input(batch_shape=shape) for shape in inputs]
-            outputs = inner._run_through_graph(fresh, operation_fn=lambda operation: operation)
-            at_these = functional_graph(keras.Model(fresh, outputs))
-            yield from _leaf_calls(at_these, f"{path}/", untraced=untraced or path)
+            at_these = {
+                id(own): known[id(outer)] if len(outer.shape) == len(own.shape) else own
+                for outer, own in zip(node.input_tensors, inner.inputs, strict=False)
+            }
+            whole = untraced or (None if _fits(node, inner) else path)
+            yield from calls_at(inner, at_these, prefix=f"{path}/", batch=batch, untraced=whole)
+            outputs = [at_these[id(tensor)] for tensor in inner.outputs]
+        known.update((id(tensor), output) for tensor, output in zip(node.outputs, outputs, strict=True))
+
+
+def num_numbers(shape: Shape) -> int:
+    """Return how many numbers a tensor holds; open sizes count as 1.
+
+    Args:
+        shape: All of it.
+    """
+    return int(np.prod([1 if size is None else size for size in shape]))
+
+
+def features_axis(layer: Any, shape: Shape) -> int:
+    """Return the axis of a tensor that holds its features: the last, unless the layer says that they come first.
+
+    Args:
+        layer: What writes the tensor.
+        shape: Of the tensor.
+    """
+    comes_first = getattr(layer, "data_format", None) == "channels_first" or (
+        getattr(layer, "axis", None) == 1 and hasattr(layer, "epsilon")
+    )
+    return 1 if comes_first and len(shape) > 2 else len(shape) - 1
+
+
+def _outputs(node: Any, args: Any, kwargs: Any) -> list[Any]:
+    """Return what a call writes at the sizes that it meets, without adding a call to the graph."""
+    operation = node.operation
+    if isinstance(operation, keras.Layer) and type(operation).__module__.startswith("keras."):
+        tensors = [each for each in keras.tree.flatten([args, kwargs]) if isinstance(each, keras.KerasTensor)]
+        same = all(a.shape[1:] == b.shape[1:] for a, b in zip(tensors, node.input_tensors, strict=True))
+        if same and len({each.shape[0] for each in tensors}) == 1:
+            # Keras's own layers leave the batch alone.
+            return [
+                keras.KerasTensor((tensors[0].shape[0], *out.shape[1:]), out.dtype) for out in node.outputs
+            ]
+    try:
+        outputs = keras.tree.flatten(operation.compute_output_spec(*args, **kwargs))
+    # What a layer of somebody else's does with a batch of one it may refuse.
+    except Exception as error:
+        logger.debug("The sizes of %s are those it was built with: %r", operation.name, error)
+        outputs = []
+    return outputs if len(outputs) == len(node.outputs) else list(node.outputs)
+
+
+def _named(operation: Any, args: Any, kwargs: Any) -> dict[str, Any]:
+    """Return arguments by name; those that have none come as a tuple."""
+    return dict(inspect.signature(operation.call).bind(*args, **kwargs).arguments)
+
+
+def _fits(node: Any, inner: Any) -> bool:
+    """Return whether a model is called on what it was built for, open sizes being any."""
+    return len(node.input_tensors) == len(inner.inputs) and all(
+        len(outer.shape) == len(own.shape)
+        and all(own_size in (None, size) for size, own_size in zip(outer.shape, own.shape, strict=True))
+        for outer, own in zip(node.input_tensors, inner.inputs, strict=True)
+    )

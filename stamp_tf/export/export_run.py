@@ -181,6 +181,7 @@ def _report(
     details = {
         **backbone.options,
         **_pixel_details(result),
+        "flops_not_counted": ", ".join(result.cost.uncounted) or None,
         "image_shape": list(backbone.input_shape),
         "train_images": len(result.dataset.train),
         "test_images": len(result.dataset.test),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import keras
 import numpy as np
 
 from stamp_tf.channels import ChannelMap, CostModel, KeptWhole, trace_channels
+from stamp_tf.channels.cost import BYTES_PER_NUMBER
 from stamp_tf.channels.share import prunable_share
 from stamp_tf.errors import StampError
 from stamp_tf.export.network_rows import NetworkRow, network_rows
@@ -37,7 +39,10 @@ class Inspection:
         prunable_share: Share of the kernels' parameters in kernels from which slices can be removed, in [0, 1].
         pixels: Which scale of pixels its images have, and how that is known; empty for a reference, a run or a
             network of something else.
-        uncounted: Layers with kernels whose FLOPs are not counted, such as attention.
+        uncounted: Layers and operations that may compute products, but in a way that is not known.
+        parameters: How many numbers training can change, frozen layers included.
+        frozen_parameters: How many of them belong to frozen layers.
+        all_parameters: How many numbers all weights hold, statistics of normalisations included.
     """
 
     name: str
@@ -48,6 +53,9 @@ class Inspection:
     prunable_share: float
     pixels: str = ""
     uncounted: tuple[str, ...] = ()
+    parameters: int = 0
+    frozen_parameters: int = 0
+    all_parameters: int = 0
 
     @property
     def is_pruned(self) -> bool:
@@ -116,4 +124,7 @@ def _inspection(name: str, model: keras.Model, channel_map: ChannelMap, mask: np
         network_rows(model, channel_map, mask, layers=layers),
         prunable_share(model, channel_map),
         uncounted=cost.uncounted,
+        parameters=int(cost.full[0]),
+        frozen_parameters=int(cost.full[0]) - sum(math.prod(each.shape) for each in model.trainable_weights),
+        all_parameters=cost.full_weight_bytes // BYTES_PER_NUMBER,
     )

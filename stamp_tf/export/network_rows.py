@@ -10,6 +10,7 @@ import numpy as np
 
 from stamp_tf.channels.graph import calls, functional_graph, graph_of, leaf_layers
 from stamp_tf.channels.groups import KEPT, ChannelMap
+from stamp_tf.channels.leaf_calls import features_axis
 from stamp_tf.export.report import LayerRow
 
 _OUTPUT = "it makes the model's output"
@@ -170,7 +171,11 @@ class _Listing:
             )
             self.gathered_in[path] = host.name
             return host.name
-        channels = self.written.get(path, np.full(node.outputs[0].shape[-1] or 0, KEPT))
+        shape = node.outputs[0].shape
+        axis = features_axis(node.operation, shape)
+        channels = np.full(shape[axis] or 0, KEPT)
+        if axis == len(shape) - 1:
+            channels = self.written.get(path, channels)
         makes, reads = self.roles[path, "producer"], self.roles[path, "consumer"]
         num_fixed = int((channels == KEPT).sum())
         self.found[path] = NetworkRow(
