@@ -59,7 +59,7 @@ from stamp_cli.verbosity import load_tensorflow
     help="An option of the mask generator; may be repeated.",
 )
 @click.option("--outer-steps", type=Count(), default=200, show_default=True)
-@click.option("--tasks", type=Count(), default=4, show_default=True, help="Tasks per outer step.")
+@click.option("--tasks", type=Count(1, 4096), default=4, show_default=True, help="Tasks per outer step.")
 @click.option("--ways", type=Count(2), default=10, show_default=True, help="Classes per task.")
 @click.option("--shots", type=Count(), default=64, show_default=True, help="Images per class and task.")
 @click.option(
@@ -98,7 +98,9 @@ from stamp_cli.verbosity import load_tensorflow
 @click.option(
     "--kl-scale", type=Number(0), default=1.0, show_default=True, help="Factor on the prior's cost."
 )
-@click.option("--replicas", type=Count(), default=1, show_default=True, help="Devices sharing the tasks.")
+@click.option(
+    "--replicas", type=Count(1, 256), default=1, show_default=True, help="Devices sharing the tasks."
+)
 @click.option("--mixed-precision", is_flag=True, help="Compute in bfloat16.")
 @click.option("--xla", is_flag=True, help="Compile with XLA.")
 @run_options()

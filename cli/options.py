@@ -291,7 +291,7 @@ def budget_options() -> Decorator:
         ),
         click.option(
             "--latency-batch",
-            type=Count(),
+            type=Count(1, 4096),
             default=1,
             show_default=True,
             help="Images per step that --max-latency measures.",

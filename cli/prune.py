@@ -62,7 +62,7 @@ _PHASES = {"prune": "Pruning", "latency": "Measuring", "finetune": "Fine-tuning"
 @budget_options()
 @click.option(
     "--epochs-prune",
-    type=Number(0),
+    type=Number(0, 10**6),
     help="Epochs of steps on the data set before the cut; 0 prunes at once.  [default: 0]",
 )
 @click.option(

@@ -42,9 +42,10 @@ class CommandLine:
     A later option takes the place of an earlier one, so that a test can start from the usual ones.
     """
 
-    def __call__(self, *arguments: object) -> Result:
-        """Run a command."""
-        return CliRunner().invoke(stamp_tf, last_of_each([str(argument) for argument in arguments]))
+    def __call__(self, *arguments: object, as_typed: bool = False) -> Result:
+        """Run a command; `as_typed` keeps options that come twice."""
+        typed = [str(argument) for argument in arguments]
+        return CliRunner().invoke(stamp_tf, typed if as_typed else last_of_each(typed))
 
     def done(self, *arguments: object) -> Result:
         """Run a command that has to succeed."""
@@ -54,9 +55,9 @@ class CommandLine:
         assert result.exit_code == 0, result.stderr
         return result
 
-    def refused(self, *arguments: object) -> str:
+    def refused(self, *arguments: object, as_typed: bool = False) -> str:
         """Run a command that has to refuse its input, in one line and with code 2; return the line."""
-        result = self(*arguments)
+        result = self(*arguments, as_typed=as_typed)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert result.exit_code == 2, result.stderr

@@ -1,0 +1,48 @@
+"""A method's options are checked before any image is read."""
+
+import shlex
+
+import pytest
+
+# The folder is not there: what speaks of it has been checked too late.
+PRUNE = "prune --dataset folder:none --max-flops 0.5 "
+
+OPTIONS = {
+    "--epochs-prune 1 --method-option rates=abc": "rates must be three numbers of 0 or more, but got abc",
+    "--epochs-prune 1 --method-option rates=[1,2]": "rates must be three numbers of 0 or more, but got [1, 2]",
+    "--epochs-prune 1 --method-option rates=[1,-1,1]": "rates must be three numbers of 0 or more",
+    "--epochs-prune 1 --method-option rates=[1,true,1]": "rates must be three numbers of 0 or more",
+    "--epochs-prune 1 --method-option sparsity=l1": "sparsity must be budgets or kl, but got l1",
+    "--epochs-prune 1 --method-option sparsity=[1]": "sparsity must be budgets or kl, but got [1]",
+    "--epochs-prune 1 --method-option kl_scale=x": "kl_scale must be a number of 0 or more, but got x; 1 is",
+    "--method-option epochs_prune=abc": "--epochs-prune must be 0 or more, but got abc; 0 prunes at once.",
+    "--method-option epochs_prune=null": "--epochs-prune must be 0 or more, but got None",
+    "--method-option epochs_prune=-1": "--epochs-prune must be 0 or more, but got -1",
+    "--method-option rates=[1,1,1]": "rates needs steps on the data set, but --epochs-prune is 0; raise it",
+    "--method-option rate=1": "--method stamp takes epochs_prune, rates, sparsity, kl_scale, but got rate",
+    "--method l1 --method-option allocation=equal": "allocation must be uniform or global, but got equal",
+    "--method l2 --method-option allocation=1": "allocation must be uniform or global, but got 1",
+    "--method taylor --method-option batches=0": "batches must be a whole number of at least 1, but got 0",
+    "--method taylor --method-option batches=true": "batches must be a whole number of at least 1, but got True",
+    "--method taylor --method-option head=none": "head must be ridge or own, but got none; ridge is the default",
+    "--method random --method-option widths=abc": "--widths must give a whole number for every layer, but got 'abc'",
+    """--method random --method-option 'widths={"a": "b"}'""": "--widths must give a whole number",
+    "--method random --widths none": "none must be a run directory, but it is not there",
+    "--method l1 --epochs-prune 1": "--method l1 takes allocation, but got epochs_prune; leave it out",
+    "--method random --method-option width=1": "takes widths, allocation, but got width",
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_option_that_the_method_does_not_take(refused_here, options):
+    assert OPTIONS[options] in refused_here(*shlex.split(PRUNE + options))
+
+
+def test_unknown_option_suggests_the_nearest(refused_here):
+    message = refused_here(*shlex.split(PRUNE + "--method-option rate=1"))
+    assert message.endswith("Did you mean 'rates'?")
+
+
+def test_method_that_needs_a_budget(refused_here):
+    message = refused_here("prune", "--dataset", "folder:none", "--method", "l1")
+    assert "--method l1 needs a budget, but got none; add --max-flops, --keep-params" in message
