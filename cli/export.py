@@ -1,5 +1,6 @@
 """`stamp-tf export`: the network of a run in another format or place."""
 
+import os
 from pathlib import Path
 
 import click
@@ -40,7 +41,7 @@ def command(run: Path, exporter: str, target: Path | None) -> None:
     directory.read_pruned_config()
     places = {"saved-model": directory.saved_model, "keras": directory.model}
     target = target or places.get(exporter, directory.path / exporter)
-    if target.resolve().is_relative_to(directory.path.resolve()):
+    if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(directory.path)):
         click.get_current_context().with_resource(held(directory))
     load_tensorflow()
     from stamp_tf.export.contract import run_exporter

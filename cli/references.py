@@ -1,6 +1,6 @@
 """What `--from` names, read and checked before anything heavy is loaded."""
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,14 +65,10 @@ def find_source(path: Path | None, network: BackboneOptions) -> Source:
     """
     from stamp_tf.bundled import bundled_file
     from stamp_tf.checkpoints import load_metadata
-    from stamp_tf.runs import RunDirectory
+    from stamp_tf.runs import reference_file
 
-    opened: AbstractContextManager[Path]
-    if path is None:
-        opened = bundled_file(network.backbone or _DEFAULT_BACKBONE)
-    else:
-        opened = nullcontext(RunDirectory(path).reference if path.is_dir() else path)
-    with opened as file:
+    bundled = network.backbone or _DEFAULT_BACKBONE
+    with bundled_file(bundled) if path is None else nullcontext(reference_file(path)) as file:
         metadata = load_metadata(file)
         try:
             backbone, description = metadata["backbone"], metadata.get("description", {})

@@ -203,3 +203,28 @@ def _check_data(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None)
             f"{' and '.join(changed)} now; bring them back, or start "
             "anew with --overwrite."
         )
+
+
+def reference_file(path: Path) -> Path:
+    """Return the file of a reference that a user names by its run directory or by itself.
+
+    Args:
+        path: A folder or a file.
+
+    Raises:
+        StampError: If there is nothing, or a folder without a reference.
+    """
+    if os.path.isdir(path):
+        file = RunDirectory(path).reference
+        if not file.exists():
+            raise StampError(
+                f"--from must be a run directory of pretrain or meta-train, but {path} has no {file.name}; name "
+                "another, or finish that run."
+            )
+        return file
+    # Of a link in a circle or a name that is too long this says no, where others raise.
+    if not os.path.exists(path):
+        raise StampError(
+            f"--from must be a run directory or a file of one, but {path} is not there; check the path."
+        )
+    return path

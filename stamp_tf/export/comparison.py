@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -129,7 +130,7 @@ def compare(
             arguments={"RUN": "runs"},
         )
     for first, second in combinations(folders, 2):
-        if first.resolve() == second.resolve():
+        if os.path.realpath(first) == os.path.realpath(second):
             raise StampError(
                 f"Each RUN must be another one, but {first} and {second} are the same; leave one out."
             )

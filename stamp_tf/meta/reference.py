@@ -29,7 +29,7 @@ from stamp_tf.meta.layer_contracts import (
 from stamp_tf.meta.probe import Probe
 from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.plugin_code import PluginCode
-from stamp_tf.runs import RunDirectory
+from stamp_tf.runs import reference_file
 from stamp_tf.set_encoders.by_class import encode_by_class, keeps_images
 
 
@@ -236,8 +236,7 @@ def as_reference(reference: Reference | str | Path) -> Reference:
             "--from must be a reference, a run directory or a file, but is of type "
             f"{type(reference).__name__}; give what pretrain or meta_train returned."
         )
-    path = Path(reference)
-    return load_reference(RunDirectory(path).reference if path.is_dir() else path)
+    return load_reference(reference_file(Path(reference)))
 
 
 def reference_from(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any], *, path: Path) -> Reference:

@@ -165,7 +165,8 @@ def test_a_reference_is_taken_as_it_is_by_its_file_or_by_its_run(reference: Refe
 
 def test_a_missing_one_is_named(tmp_path: Path) -> None:
     with pytest.raises(
-        StampError, match=r"A checkpoint must exist, but there is no .*reference\.npz; check --from"
+        StampError,
+        match=r"--from must be a run directory of pretrain or meta-train, but .* has no reference\.npz",
     ):
         as_reference(tmp_path)
 
