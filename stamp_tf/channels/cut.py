@@ -71,9 +71,14 @@ class ChannelCut:
             StampError: If the scores do not fit the channels.
         """
         scores = np.asarray(scores, "float64")
-        if scores.shape != (self.num_channels,) or not np.isfinite(scores).all():
+        if scores.shape != (self.num_channels,):
             raise StampError(
-                f"Scores must be finite, one per channel ({self.num_channels}), but got {scores.shape}."
+                f"Scores must be one per channel ({self.num_channels}), but have shape {scores.shape}; give a row."
+            )
+        if len(bad := np.flatnonzero(~np.isfinite(scores))):
+            raise StampError(
+                f"Scores must be finite, but channel {bad[0]} has {scores[bad[0]]:g} and {len(bad)} of "
+                f"{self.num_channels} are not; use those from before training diverged."
             )
         return rank_channels(self.channel_map, scores, self.rules)
 

@@ -9,9 +9,11 @@ import numpy as np
 from stamp_registry import did_you_mean
 from stamp_tf.channels.compilation import compile_like
 from stamp_tf.channels.groups import ChannelMap
+from stamp_tf.channels.keep_values import as_values, check_mask
 from stamp_tf.channels.slice import slice_model
 from stamp_tf.channels.trace import trace_channels
 from stamp_tf.errors import StampError
+from stamp_tf.finite import require_finite
 
 
 def remove_channels(
@@ -35,7 +37,8 @@ def remove_channels(
         uncompiled, and the log says why.
 
     Raises:
-        StampError: If a group is unknown, a mask has another length or empties its group, or nothing goes; or if
+        StampError: If a group is unknown, a mask has another length, values out of [0, 1] or empties its group,
+            or nothing goes; if a weight is NaN or infinite; or if
             the smaller model computes something else, which a layer that hides its state may bring about.
 
     Example:
@@ -43,12 +46,21 @@ def remove_channels(
         >>> small = stamp_tf.remove_channels(model, {"conv1": [1, 0, 1, 1]})
     """
     channel_map = channel_map or trace_channels(model)
-    mask = _row(channel_map, masks) if isinstance(masks, Mapping) else np.asarray(masks, "float64")
+    if isinstance(masks, Mapping):
+        mask = _row(channel_map, masks)
+    else:
+        mask = as_values(masks, channel_map.num_channels, subject="A mask")
+    check_mask(mask, channel_map)
     if mask.all():
+        what = "name no group" if isinstance(masks, Mapping) and not masks else "hold no 0"
         raise StampError(
-            "Masks must remove at least one channel, but every value is above 0; set some to 0, or use the model "
-            "as it is."
+            f"Masks must remove at least one channel, but {what}; set some values to 0, or use the model as it is."
         )
+    require_finite(
+        {variable.path: keras.ops.convert_to_numpy(variable) for variable in model.trainable_variables},
+        subject="Weights of the model",
+        remedy="take it from before its training diverged",
+    )
     smaller = slice_model(model, channel_map, mask, check=True)
     compile_like(model, smaller)
     return smaller
@@ -63,11 +75,5 @@ def _row(channel_map: ChannelMap, masks: Mapping[str, Any]) -> np.ndarray:
             raise StampError(
                 f"Masks must name channel groups, but there is no group {name!r}.{did_you_mean(name, groups)}"
             )
-        values = np.asarray(values, "float64")
-        if values.shape != (groups[name].size,):
-            raise StampError(
-                f"The mask of {name} must have one value per channel ({groups[name].size}), but has shape "
-                f"{values.shape}."
-            )
-        row[groups[name].slice] = values
+        row[groups[name].slice] = as_values(values, groups[name].size, subject=f"The mask of {name}")
     return row

@@ -5,8 +5,8 @@ import numpy as np
 
 from stamp_tf.channels.check import check_sliced
 from stamp_tf.channels.groups import ChannelMap
+from stamp_tf.channels.keep_values import as_values, check_mask
 from stamp_tf.channels.slicer import Slicer
-from stamp_tf.errors import StampError
 
 
 def slice_model(
@@ -28,19 +28,11 @@ def slice_model(
         A model of the same layers with fewer channels, and no layer of this library in it.
 
     Raises:
-        StampError: If the mask has another length, or empties a group; if a layer that loses channels cannot be
-            rebuilt; or if the check finds a difference.
+        StampError: If the mask has another length, values out of [0, 1], or empties a group; if a layer that loses
+            channels cannot be rebuilt; or if the check finds a difference.
     """
-    mask = np.asarray(mask, "float64")
-    if mask.shape != (channel_map.num_channels,):
-        raise StampError(
-            f"A mask must have one value per channel ({channel_map.num_channels}), but has shape {mask.shape}."
-        )
-    for group in channel_map.groups:
-        if not mask[group.slice].any():
-            raise StampError(
-                f"A mask must keep at least one channel of every layer, but empties {group.name}."
-            )
+    mask = as_values(mask, channel_map.num_channels, subject="A mask")
+    check_mask(mask, channel_map)
     slicer = Slicer(model, channel_map, mask)
     if check:
         check_sliced(slicer, model, channel_map, mask)

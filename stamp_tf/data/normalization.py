@@ -37,9 +37,10 @@ class Normalization:
     def __post_init__(self) -> None:
         object.__setattr__(self, "mean", tuple(float(value) for value in self.mean))
         object.__setattr__(self, "std", tuple(float(value) for value in self.std))
-        if not self.mean or len(self.mean) != len(self.std) or min(self.std) <= 0:
+        is_whole = bool(self.mean) and len(self.mean) == len(self.std) and min(self.std) > 0
+        if not is_whole or not np.isfinite([self.mean, self.std]).all():
             raise StampError(
-                "normalization must have one mean and one positive std per image depth, but has mean "
+                "normalization must have one finite mean and one positive std per image depth, but has mean "
                 f"{self.mean} and std {self.std}; use those that the run stored."
             )
 

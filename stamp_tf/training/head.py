@@ -8,6 +8,7 @@ import numpy as np
 from stamp_tf.backbones.head import head_layer
 from stamp_tf.data import Batches, ImageSet, Normalization, StreamedSet, random_part
 from stamp_tf.ends import LOGITS, End
+from stamp_tf.errors import StampError
 
 MAX_IMAGES = 10_000
 _BATCH_SIZE = 500
@@ -36,13 +37,18 @@ def fit_head(
         end: What stands behind the logits.
 
     Raises:
-        StampError: If the network does not end in a dense layer.
+        StampError: If the network does not end in a dense layer, or its features are not finite.
     """
     layer = head_layer(model)
     part = random_part(images, MAX_IMAGES, seed=0)
     extractor = keras.Model(model.inputs, layer.input)
     batches = Batches(part, _BATCH_SIZE, normalization=normalization, seed=0, augment=False, shuffle=False)
     features = np.concatenate([extractor.predict_on_batch(x) for x, _ in batches.epoch(0)])
+    if bad := int((~np.isfinite(features).all(axis=1)).sum()):
+        raise StampError(
+            f"A head needs finite features, but {model.name} gives NaN or infinity for {bad} of {len(features)} "
+            "training images; use --head random, or weights from before training diverged."
+        )
     kernel, bias = ridge_head(features, part.labels, num_classes=end.num_classes(layer.units), end=end)
     for variable, value in zip(layer.weights, (kernel, bias), strict=False):
         variable.assign(value)

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from stamp_tf.data import Batches, ImageSet, Normalization, StreamedSet
+from stamp_tf.finite import require_finite
 
 _BATCH_SIZE = 128
 _NUM_BATCHES = 16
@@ -23,6 +24,9 @@ def recalibrate_statistics(model: keras.Model, batches: Iterable[np.ndarray]) ->
     Args:
         model: The network; its statistics are overwritten.
         batches: Normalised images, float32 `[B, H, W, D]` each, large enough for statistics.
+
+    Raises:
+        StampError: If a mean or variance is not finite; all of them then stay as they were measured last.
 
     Reference:
         Yu & Huang 2019 (section 3.2, post-statistics of batch normalisation).
@@ -46,6 +50,16 @@ def recalibrate_statistics(model: keras.Model, batches: Iterable[np.ndarray]) ->
     finally:
         for layer, momentum in zip(norms, momenta, strict=True):
             layer.momentum = momentum
+    measured = {
+        f"{layer.path}/{name}": value
+        for layer, pair in zip(norms, averages, strict=False)
+        for name, value in zip(("moving_mean", "moving_variance"), pair, strict=True)
+    }
+    require_finite(
+        measured,
+        subject="Statistics of batch normalisation",
+        remedy="the network's activations overflow; train at a smaller --learning-rate, or use another network",
+    )
     for layer, (mean, variance) in zip(norms, averages, strict=True):
         layer.moving_mean.assign(mean)
         layer.moving_variance.assign(variance)

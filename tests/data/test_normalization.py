@@ -33,9 +33,9 @@ def test_config_survives_json(image_set: ImageSet) -> None:
     assert Normalization.from_config(json.loads(json.dumps(normalization.to_config()))) == normalization
 
 
-@pytest.mark.parametrize("std", [(1.0,), (1.0, 0.0)])
+@pytest.mark.parametrize("std", [(1.0,), (1.0, 0.0), (1.0, float("nan")), (1.0, float("inf"))])
 def test_refuses_statistics_that_do_not_fit(std: tuple[float, ...]) -> None:
-    with pytest.raises(StampError, match="one mean and one positive std per image depth"):
+    with pytest.raises(StampError, match="one finite mean and one positive std per image depth"):
         Normalization((0.5, 0.5), std)
 
 

@@ -75,3 +75,23 @@ def test_a_network_without_a_dense_end_is_refused() -> None:
     images = ImageSet(np.zeros((4, 8, 8, 3), "uint8"), np.zeros(4, "int32"), 3, ("a", "b", "c"))
     with pytest.raises(StampError, match="--head ridge needs a network that ends in a dense layer"):
         fit_head(model, images, normalization=Normalization((0.5,) * 3, (0.2,) * 3))
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-30, 1e30])
+def test_features_that_say_nothing_give_a_finite_head(scale: float) -> None:
+    """Constant features, such as those of a dead network, and features near the ends of float32."""
+    labels = np.arange(12) % 3
+    features = np.full((12, 4), scale, "float32")
+    features[:, 0] *= labels
+    kernel, bias = ridge_head(features, labels, num_classes=3)
+    assert np.isfinite(kernel).all()
+    assert np.isfinite(features @ kernel + bias).all()
+
+
+def test_features_that_are_not_finite_are_refused() -> None:
+    inputs = keras.Input((4, 4, 3))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(np.inf)(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(2, name="logits")(x), name="toy")
+    images = ImageSet(np.full((6, 4, 4, 3), 9, "uint8"), np.arange(6, dtype="int32") % 2, 2, ("a", "b"))
+    with pytest.raises(StampError, match="toy gives NaN or infinity for 6 of 6 training images"):
+        fit_head(model, images, normalization=Normalization((0.5,) * 3, (0.25,) * 3))

@@ -2,8 +2,10 @@
 
 import keras
 import numpy as np
+import pytest
 from keras import layers
 
+from stamp_tf.errors import StampError
 from stamp_tf.training.statistics import recalibrate_statistics
 
 BATCHES = [
@@ -85,3 +87,15 @@ def test_a_network_without_normalisation_is_left_alone() -> None:
     before = model.get_weights()
     recalibrate_statistics(model, BATCHES)
     np.testing.assert_array_equal(model.get_weights()[0], before[0])
+
+
+def test_constant_images_have_finite_statistics() -> None:
+    model = network()
+    recalibrate_statistics(model, [np.zeros((4, *model.input_shape[1:]), "float32")] * 2)
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+def test_statistics_that_are_not_finite_are_refused() -> None:
+    model = network()
+    with pytest.raises(StampError, match=r"must be finite, but .*moving_\w+ holds \d+ of \d+ values"):
+        recalibrate_statistics(model, [np.full((4, *model.input_shape[1:]), np.inf, "float32")])

@@ -95,7 +95,10 @@ def apply_rule(call: Call) -> None:
     start = call.trace.mark()
     try:
         reason = rule(call)
-        reason = _obstacle(call) or call.settle() if reason is None else str(reason)
+        if reason is None:
+            reason = _obstacle(call) or call.settle()
+        elif not isinstance(reason, str):
+            reason = f"its rule returned {type(reason).__name__}, where None or a reason is wanted"
     # A rule may be anybody's. That it fails is no reason to leave the rest of the network alone.
     except (Exception, SystemExit) as error:
         said = " ".join(str(error).split())[:200]

@@ -1,0 +1,98 @@
+"""What is no mask is refused, with the channel and the value."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from stamp_tf.channels import ChannelCut, CostModel, slice_model, trace_channels
+from stamp_tf.channels.remove import remove_channels
+from stamp_tf.channels.rules import apply_rule
+from stamp_tf.errors import StampError
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.fixture(scope="module")
+def model() -> keras.Model:
+    """Two layers of 3 and 2 channels."""
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(3, 1, name="first")(inputs)
+    x = keras.layers.Conv2D(2, 1, name="second")(x)
+    return keras.Model(inputs, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x)))
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        ([1, NAN, 1, 1, 1], "from 0 to 1, but channel 1 of first has nan; 0 removes"),
+        ([1, 1, 1, 1, INF], "channel 1 of second has inf"),
+        ([-1, 0, 1, 1, 1], "channel 0 of first has -1"),
+        ([2, 0, 3, 1, 1], "channel 0 of first has 2 and 1 more of its values"),
+        ([1, 0, 1], r"A mask must have one value per channel \(5\), but has shape \(3,\)"),
+        ([[1, 0, 1, 1, 1]], r"but has shape \(1, 5\)"),
+        ([], r"but has shape \(0,\)"),
+        (0, r"but has shape \(\)"),
+        (["a", "b"], r"A mask must be a row of 5 numbers from 0 to 1, but is \['a', 'b'\]"),
+        ([1, [0]], "must be a row of 5 numbers from 0 to 1"),
+        (None, "channel|shape"),
+        ([1, 1, 1, 0, 0], "at least one channel of every layer, but empties second"),
+        ([1, 1, 1, 1, 0.5], "must remove at least one channel, but hold no 0"),
+        ({}, "must remove at least one channel, but name no group"),
+        ({"first": [1, NAN, 0]}, "channel 1 of first has nan"),
+        ({"first": [0, 1]}, r"The mask of first must have one value per channel \(3\), but has shape \(2,\)"),
+        ({"first": "abc"}, "The mask of first must be a row of 3 numbers from 0 to 1, but is 'abc'"),
+        ({"third": [1]}, "no group 'third'"),
+    ],
+)
+def test_what_is_no_mask_is_refused(model: keras.Model, mask: Any, message: str) -> None:
+    with pytest.raises(StampError, match=message):
+        remove_channels(model, mask)
+
+
+def test_slicing_refuses_the_same(model: keras.Model) -> None:
+    with pytest.raises(StampError, match="channel 1 of first has nan"):
+        slice_model(model, trace_channels(model), np.array([1, NAN, 1, 1, 1]))
+
+
+def test_truth_values_are_a_mask(model: keras.Model) -> None:
+    smaller = remove_channels(model, {"first": [True, False, True]})
+    assert smaller.get_layer("first").filters == 2
+
+
+def test_weights_that_are_not_finite_are_refused(model: keras.Model) -> None:
+    twin = keras.models.clone_model(model)
+    twin.get_layer("first").bias.assign([1, NAN, 2])
+    with pytest.raises(StampError, match="but first/bias holds 1 of 3 values that are NaN or infinite"):
+        remove_channels(twin, {"first": [1, 0, 1]})
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        ([1, NAN, 2, INF, 3], "Scores must be finite, but channel 1 has nan and 2 of 5 are not"),
+        ([1, 2], r"Scores must be one per channel \(5\), but have shape \(2,\)"),
+    ],
+)
+def test_scores_say_which_channel_is_wrong(model: keras.Model, scores: list[float], message: str) -> None:
+    channel_map = trace_channels(model)
+    with pytest.raises(StampError, match=message):
+        ChannelCut(channel_map, CostModel(model, channel_map)).rank(np.array(scores))
+
+
+@pytest.mark.parametrize("answer", [False, 3, ["kept"]])
+def test_a_rule_that_returns_neither_nothing_nor_a_reason_keeps_its_layer_whole(
+    monkeypatch: pytest.MonkeyPatch, model: keras.Model, answer: Any
+) -> None:
+    import stamp_tf.channels.rules as rules
+
+    rule_of = rules.rule_of
+
+    def odd(layer: Any) -> Any:
+        return (lambda call: answer) if layer.name == "second" else rule_of(layer)
+
+    monkeypatch.setattr(rules, "rule_of", odd)
+    assert apply_rule is rules.apply_rule
+    kept = trace_channels(model).kept_whole
+    assert f"its rule returned {type(answer).__name__}, where None or a reason is wanted" in str(kept)
