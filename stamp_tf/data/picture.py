@@ -124,6 +124,9 @@ def flattened(picture: Image.Image) -> Image.Image:
 
     Args:
         picture: Of any mode of 8 bits.
+
+    Raises:
+        UnreadableImage: If nothing but white would be left of its shapes.
     """
     from PIL import Image
 
@@ -131,7 +134,12 @@ def flattened(picture: Image.Image) -> Image.Image:
         coloured = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
         white.alpha_composite(coloured)
+        alpha = np.asarray(coloured.getchannel("A"))
         picture = white.convert("RGB")
+        if alpha.min() < alpha.max() and picture.getextrema() == ((255, 255),) * 3:
+            raise UnreadableImage(
+                "it is white on a transparent ground, so it would be all white; lay it over a colour"
+            )
     return picture if picture.mode in ("L", "RGB") else picture.convert("L" if picture.mode == "1" else "RGB")
 
 

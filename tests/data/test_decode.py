@@ -237,6 +237,13 @@ def test_modes_of_8_bits_lie_over_white(content: bytes, expected: int) -> None:
     assert (decode(content, SHAPE) == expected).all()
 
 
+def test_white_shapes_on_a_transparent_ground_are_refused() -> None:
+    image = Image.new("RGBA", (10, 9), (255, 255, 255, 0))
+    image.putpixel((3, 3), (255, 255, 255, 255))
+    with pytest.raises(UnreadableImage, match="white on a transparent ground, so it would be all white"):
+        decode(encoded(image, "PNG"), SHAPE)
+
+
 def test_first_frame_of_an_animation_is_taken() -> None:
     frames = [Image.new("L", (10, 9), value) for value in (40, 200)]
     content = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
@@ -279,3 +286,24 @@ def test_decompression_bomb_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(StampError, match=r"a/x.png cannot be decoded: .*decompression bomb") as caught:
         load_dataset(folder_of(tmp_path, x_png=bytes(bomb)), image_shape=SHAPE)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP", "deep PNG", "deep TIFF"]
+)
+def test_a_damaged_picture_is_read_or_refused_in_one_line(name: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 10, 3), dtype=np.uint8)
+    deep = {"deep PNG": png16(pixels.astype(int)), "deep TIFF": tiff(pixels.astype("<u2"))}
+    content = deep.get(name) or encoded(Image.fromarray(pixels), name)
+    rng = np.random.default_rng(1)
+    for _ in range(60):
+        damaged = bytearray(content)
+        for position in rng.integers(0, len(content), 3):
+            damaged[position] ^= int(rng.integers(1, 256))
+        shape, problem = SHAPE, ""
+        try:
+            shape = decode(bytes(damaged[: rng.integers(1, 2 * len(content))]), SHAPE).shape
+        except UnreadableImage as error:
+            problem = str(error)
+        assert shape == SHAPE
+        assert "\n" not in problem
