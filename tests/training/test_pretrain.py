@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from stamp_registry import UnknownName
+from stamp_tf.data import DataSet, ImageSet, load_dataset
 from stamp_tf.errors import StampError
 from stamp_tf.meta.reference import Reference, load_reference
 from stamp_tf.runs import RunDirectory
@@ -126,3 +127,34 @@ def test_a_finished_run_is_not_trained_again(train: Train, finished: Any, assert
     before = run.metrics.read_bytes(), run.reference.read_bytes()
     assert_same(train(finished.folder, resume=True), finished.result)
     assert (run.metrics.read_bytes(), run.reference.read_bytes()) == before
+
+
+def test_a_reference_knows_its_classes_and_finds_its_data_from_anywhere(
+    train: Train, toy_set: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrays = {"class_names": np.array(toy_set.class_names)}
+    for name, part in (("train", toy_set.train), ("test", toy_set.test)):
+        arrays |= {f"x_{name}": part.images, f"y_{name}": part.labels}
+    np.savez(tmp_path / "toy.npz", **arrays)
+    monkeypatch.chdir(tmp_path)
+    dataset = load_dataset("npz:toy.npz")
+    description = train(tmp_path / "run", dataset=dataset, epochs=1, budget_epochs=0).description
+    assert description["class_names"] == ["a", "b", "c", "d"]
+    assert description["dataset"] == f"npz:{tmp_path}/toy.npz"
+
+
+def test_going_on_keeps_the_order_of_the_classes(
+    train: Train, toy_set: DataSet, finished: Any, tmp_path: Path
+) -> None:
+    turned = DataSet(
+        "turned",
+        *(
+            ImageSet(part.images, (part.labels + 1) % 4, 4, ("d", "a", "b", "c"))
+            for part in (toy_set.train, toy_set.test)
+        ),
+    )
+    further = {"start": finished.folder, "epochs": 0, "budget_epochs": 1}
+    first = train(tmp_path / "first", **further)
+    second = train(tmp_path / "second", dataset=turned, **further)
+    assert second.description["class_names"] == ["a", "b", "c", "d"]
+    assert second.description["figures"] == first.description["figures"]
