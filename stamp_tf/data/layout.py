@@ -68,14 +68,14 @@ def find_layout(root: Path, where: str) -> Layout:
     for name in flat:
         raise StampError(
             f"{where} must hold class folders in every part, but '{name}' holds images itself beside the part "
-            f"'{next(iter(parts))}'; sort them into a folder per class, or move '{name}' away."
+            f"'{next(iter(parts))}'; sort them into a folder per class, or move them away."
         )
     others = [name for name in names if name not in parts and image_files(root / name)]
     if others:
         raise StampError(
             f"{where} must hold either parts or classes, but '{next(iter(parts))}' reads like a part and "
-            f"'{others[0]}' holds images beside it; move '{others[0]}' away, or rename '{next(iter(parts))}' if it is "
-            "a class."
+            f"'{others[0]}' holds images beside it; rename '{others[0]}' to test if it is one, move it away if not, or "
+            f"rename '{next(iter(parts))}' if both are classes."
         )
     found: dict[str, str] = {}
     for name, kind in parts.items():
