@@ -25,6 +25,10 @@ class StampError(ValueError):
         return in_words_of_the_caller(super().__str__(), self.arguments)
 
 
+class NotFiniteError(StampError):
+    """Values that are NaN or infinite where they must not be. The message says whose, and how many."""
+
+
 class DivergenceError(StampError):
     """Training whose values are no longer finite. The message names the step, the rate and where the state is."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from stamp_tf.errors import StampError
+from stamp_tf.errors import NotFiniteError
 
 # Whole numbers, truth values, text and objects are never NaN; all else, bfloat16 among it, may be.
 _ALWAYS_FINITE = "biuSUOmM"
@@ -45,10 +45,10 @@ def require_finite(arrays: Mapping[str, np.ndarray], *, subject: str, remedy: st
         remedy: What to do, as a message ends.
 
     Raises:
-        StampError: If one is NaN or infinite; it names the first array.
+        NotFiniteError: If one is NaN or infinite; it names the first array.
     """
     if words := not_finite(arrays):
-        raise StampError(f"{subject} must be finite, but {words}; {remedy}.")
+        raise NotFiniteError(f"{subject} must be finite, but {words}; {remedy}.")
 
 
 def _words(name: str, values: np.ndarray) -> str:

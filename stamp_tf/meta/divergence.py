@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stamp_tf.errors import DivergenceError
+from stamp_tf.errors import DivergenceError, NotFiniteError
 from stamp_tf.finite import not_finite
 
 _SECONDS_BETWEEN_LOOKS = 1.0
@@ -108,7 +109,25 @@ class DivergenceWatch:
                 raise self._error(f"{words} at {place}")
         self._unread.clear()
         if words := not_finite(arrays or {}):
-            raise self._error(f"{words} after {self._place}" if self._place else words)
+            raise self._after(words)
+
+    @contextmanager
+    def blaming(self, what: str) -> Iterator[None]:
+        """Let what is not finite in the block be the last step's doing.
+
+        Args:
+            what: What is looked at there, such as `the logits`.
+
+        Raises:
+            DivergenceError: If it is not finite.
+        """
+        try:
+            yield
+        except NotFiniteError as error:
+            raise self._after(f"{what} are NaN or infinite") from error
+
+    def _after(self, what: str) -> DivergenceError:
+        return self._error(f"{what} after {self._place}" if self._place else what)
 
     def _error(self, what: str) -> DivergenceError:
         words = f"{self._training} must stay finite, but {what}; {self._remedy}. {self._state()}"

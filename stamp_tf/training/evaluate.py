@@ -9,7 +9,7 @@ import numpy as np
 
 from stamp_tf.backbones.end import split_end
 from stamp_tf.data import Batches, ImageSet, Normalization, StreamedSet
-from stamp_tf.errors import StampError
+from stamp_tf.errors import NotFiniteError, StampError
 
 _BATCH_SIZE = 500
 
@@ -57,8 +57,8 @@ def count_hits(
         normalization: That of the images the network was trained on.
 
     Raises:
-        StampError: If logits are not finite, for the largest of them says nothing and must not count as right, or no
-            image is left to test.
+        NotFiniteError: If logits are not finite, for the largest of them says nothing and must not count as right.
+        StampError: If no image is left to test.
     """
     if model.output_shape[-1] == 1:
         # Even odds are a logit of 0, but a sigmoid of one half.
@@ -72,7 +72,7 @@ def count_hits(
         hits += np.bincount(y[_classes(logits) == y], minlength=len(hits))
         num_bad += int((~np.isfinite(logits).all(axis=-1)).sum())
     if num_bad:
-        raise StampError(
+        raise NotFiniteError(
             f"A network must give finite logits, but {model.name} gives NaN or infinity for {num_bad} of "
             f"{tested.sum()} test images; use weights from before its training diverged, or another network."
         )
@@ -93,7 +93,7 @@ def evaluate_accuracy(
         normalization: That of the images the network was trained on.
 
     Raises:
-        StampError: If logits are not finite: the largest of them says nothing, and must not count as right.
+        NotFiniteError: If logits are not finite: the largest of them says nothing, and must not count as right.
     """
     return count_hits(model, images, normalization=normalization).accuracy
 

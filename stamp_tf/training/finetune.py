@@ -202,12 +202,13 @@ def finetune(
             mean_loss = float(sum(float(loss) for loss in losses) / len(losses))
             watch.check(weight_values(trained))
             is_last = epoch + 1 == config.epochs
-            if is_last:
-                recalibrate()
-            seconds = records[-1].seconds + time.perf_counter() - started
-            if _is_tested(config, epoch + 1) and not is_last:
-                recalibrate()
-            measured = _accuracy(trained, dataset, normalization, config, epoch + 1)
+            with watch.blaming("statistics of batch normalisation or logits"):
+                if is_last:
+                    recalibrate()
+                seconds = records[-1].seconds + time.perf_counter() - started
+                if _is_tested(config, epoch + 1) and not is_last:
+                    recalibrate()
+                measured = _accuracy(trained, dataset, normalization, config, epoch + 1)
         records.append(EpochRecord(epoch + 1, seconds, mean_loss, measured))
         if checkpoints is not None:
             save_step(

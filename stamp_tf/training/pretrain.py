@@ -239,11 +239,13 @@ def _pretrain(
         state = reference.arrays() | optimizer_arrays("optimizer", optimizer) | stage.arrays()
         watch.check(state)
         means = {name: sum(float(values[name]) for values in history) / len(history) for name in history[0]}
+        with watch.blaming("logits of test images"):
+            test_accuracy = evaluate_accuracy(model, dataset.test, normalization=normalization)
         record: dict[str, Any] = {
             "epoch": epoch + 1,
             **means,
             "seconds": time.perf_counter() - started,
-            "test_accuracy": evaluate_accuracy(model, dataset.test, normalization=normalization),
+            "test_accuracy": test_accuracy,
         }
         append_jsonl(run.metrics, record)
         words = ", ".join(

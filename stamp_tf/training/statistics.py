@@ -26,7 +26,7 @@ def recalibrate_statistics(model: keras.Model, batches: Iterable[np.ndarray]) ->
         batches: Normalised images, float32 `[B, H, W, D]` each, large enough for statistics.
 
     Raises:
-        StampError: If a mean or variance is not finite; all of them then stay as they were measured last.
+        NotFiniteError: If a mean or variance is not finite; all of them then stay as they were measured last.
 
     Reference:
         Yu & Huang 2019 (section 3.2, post-statistics of batch normalisation).

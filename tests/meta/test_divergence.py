@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from stamp_tf.errors import DivergenceError, StampError
+from stamp_tf.finite import require_finite
 from stamp_tf.meta.backend import global_norm
 from stamp_tf.meta.divergence import DivergenceWatch, StepPlace, last_state_in_words
 
@@ -97,6 +98,13 @@ def test_arrays_must_be_finite_as_well(watch: DivergenceWatch) -> None:
         DivergenceError, match=r"kernel holds 1 of 2 values that are NaN or infinite after step 3"
     ):
         watch.check({"bias": np.zeros(2), "kernel": np.array([1.0, NAN])})
+
+
+def test_what_a_step_left_behind_is_blamed_on_it(watch: DivergenceWatch) -> None:
+    watch.see(place(3), {"loss": 1.0})
+    message = "but logits are NaN or infinite after step 3 of 9"
+    with pytest.raises(DivergenceError, match=message), watch.blaming("logits"):
+        require_finite({"logits": np.array(NAN)}, subject="They", remedy="none")
 
 
 def test_it_is_an_error_of_the_users_input() -> None:

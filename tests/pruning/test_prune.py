@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stamp_tf.data import DataSet, ImageSet, Normalization
-from stamp_tf.errors import StampError
+from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.meta.reference import BackboneConfig, Reference, make_layer
 from stamp_tf.pruning.prune import PruneResult, prune
 from stamp_tf.training.finetune import FinetuneConfig
@@ -115,6 +115,20 @@ def test_pruning_epochs_train_a_copy_of_the_reference(
     assert not np.array_equal(weights(trained), weights(instant))
     for name, value in reference.arrays().items():
         np.testing.assert_array_equal(before[name], value)
+
+
+def test_pruning_epochs_that_diverge_stop(dataset: DataSet) -> None:
+    options = {"epochs_prune": 3, "rates": (1e30, 1e30, 1e30)}
+    with pytest.raises(
+        DivergenceError, match=r"Pruning epochs must stay finite, but .* of 3 \(epoch \d, rate of W"
+    ):
+        prune(dataset, made_reference("score"), max_flops=0.4, finetune=AT_ONCE, options=options)
+
+
+def test_fine_tuning_that_diverges_says_how_to_start_anew(dataset: DataSet, tmp_path: Path) -> None:
+    config = FinetuneConfig(epochs=2, learning_rate=1e30)
+    with pytest.raises(DivergenceError, match="so start anew with --overwrite"):
+        prune(dataset, made_reference(), max_flops=0.4, finetune=config, checkpoints=tmp_path)
 
 
 def test_structure_only_starts_from_fresh_weights(dataset: DataSet) -> None:

@@ -40,8 +40,8 @@ def poison_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     compile_step = reference_steps.compile_plain_step
 
     def at_step(number: int) -> None:
-        def compiled(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Any:
-            step, calls = compile_step(model, optimizer), []
+        def compiled(model: keras.Model, optimizer: keras.optimizers.Optimizer, **options: Any) -> Any:
+            step, calls = compile_step(model, optimizer, **options), []
 
             def run(*inputs: Any) -> Any:
                 calls.append(None)
@@ -88,6 +88,13 @@ def test_fine_tuning_goes_back_to_the_last_whole_epoch(
     arrays, _ = load_state(tmp_path / "step-00000001.npz")
     for variable in model.variables:
         np.testing.assert_array_equal(variable, arrays[f"model/{variable.path}"])
+
+
+def test_a_single_step_that_ruins_the_statistics_is_named(toy_set: DataSet) -> None:
+    """Its loss was that of the weights before it."""
+    config = FinetuneConfig(epochs=2, batch_size=52, learning_rate=1e30)
+    with pytest.raises(DivergenceError, match=r"after step 1 of 2 \(epoch 1, learning rate 1e\+30\)"):
+        finetune(network(), toy_set, normalization=NORMALIZATION, config=config)
 
 
 def test_mixed_precision_diverges_alike(toy_set: DataSet) -> None:
