@@ -3,6 +3,7 @@
 import math
 import zipfile
 import zlib
+from tokenize import TokenError
 
 import numpy as np
 from numpy.lib import format as npy
@@ -23,6 +24,7 @@ UNREADABLE = (
     SyntaxError,
     zipfile.BadZipFile,
     zlib.error,
+    TokenError,
 )
 
 _ALWAYS_FINE = 16 * 2**20

@@ -136,7 +136,7 @@ def read_json(
 
 def read_record(path: Path, schema: type[Record], *, remedy: str = "check the path") -> Record:
     """Read a JSON file of a run as a record; otherwise as `read_json`."""
-    return decode(_read(path), schema, source=path, remedy=remedy)
+    return check(read_json(path, remedy=remedy), schema, source=path, remedy=remedy)
 
 
 def _read(path: Path) -> bytes:

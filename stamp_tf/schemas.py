@@ -64,6 +64,31 @@ class RunConfig(msgspec.Struct, frozen=True):
     clip_norm: Number | None = None
 
 
+class PixelStatistics(msgspec.Struct, frozen=True):
+    """Mean and deviation of pixels in [0, 1], by channel."""
+
+    mean: tuple[Number, ...]
+    std: tuple[Number, ...]
+
+
+class LayerDescription(msgspec.Struct, frozen=True):
+    """How to build a registered set encoder or mask generator again."""
+
+    name: str
+    config: dict[str, Any]
+    shape: tuple[int | None, ...]
+
+
+class ReferenceDescription(msgspec.Struct, frozen=True):
+    """What `reference.npz` says of its arrays."""
+
+    backbone: NetworkConfig
+    normalization: PixelStatistics
+    set_encoder: LayerDescription | None
+    mask_generator: LayerDescription | None
+    description: dict[str, Any] = {}
+
+
 class Masks(msgspec.Struct, frozen=True):
     """`masks.json`: which channels a run kept, and of which network."""
 

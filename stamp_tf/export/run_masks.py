@@ -123,7 +123,10 @@ def read_masks(run_dir: str | Path) -> RunMasks:
     config = run.read_pruned_config()
     content = read_json(run.masks, Masks, remedy="prune again")
     masks = check(content, Masks, source=run.masks, remedy="prune again")
-    groups = tuple(GroupRow(name, size, masks.kept.get(name, ())) for name, size in masks.sizes.items())
+    try:
+        groups = tuple(GroupRow(name, size, masks.kept.get(name, ())) for name, size in masks.sizes.items())
+    except StampError as error:
+        raise StampError(f"{run.masks} must hold masks of a network, but in it {error}") from None
     if not groups or not all(group.kept for group in groups):
         raise StampError(
             f"{run.masks} must hold the kept channels of every layer, but does not; prune again."

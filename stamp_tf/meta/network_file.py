@@ -137,7 +137,8 @@ def _is_lambda(node: dict[str, Any]) -> bool:
 def _objects(node: Any) -> Iterator[dict[str, Any]]:
     """Walk a Keras configuration and yield every object that it describes."""
     if isinstance(node, dict):
-        if isinstance(node.get("class_name"), str):
+        names = (node.get("class_name"), node.get("module") or "", node.get("registered_name") or "")
+        if all(isinstance(name, str) for name in names):
             yield node
         for child in node.values():
             yield from _objects(child)

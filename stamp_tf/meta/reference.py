@@ -29,7 +29,9 @@ from stamp_tf.meta.layer_contracts import (
 from stamp_tf.meta.probe import Probe
 from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.plugin_code import PluginCode
+from stamp_tf.records import check
 from stamp_tf.runs import reference_file
+from stamp_tf.schemas import ReferenceDescription
 from stamp_tf.set_encoders.by_class import encode_by_class, keeps_images
 
 
@@ -245,14 +247,12 @@ def reference_from(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]
     Raises:
         StampError: If they do not fit each other.
     """
-    try:
-        backbone = BackboneConfig.from_config(metadata["backbone"])
-        normalization = Normalization.from_config(metadata["normalization"])
-        layers = {name: metadata[name] for name in ("set_encoder", "mask_generator")}
-    except (KeyError, TypeError):
-        raise StampError(
-            f"A checkpoint must describe a reference network, but {path} does not; use another."
-        ) from None
+    check(
+        metadata, ReferenceDescription, source=f"The description in {path}", remedy="use another checkpoint"
+    )
+    backbone = BackboneConfig.from_config(metadata["backbone"])
+    normalization = Normalization.from_config(metadata["normalization"])
+    layers = {name: metadata[name] for name in ("set_encoder", "mask_generator")}
     model = backbone.build()
     assign_arrays("model", model, arrays, path=path)
     derive_state(model)

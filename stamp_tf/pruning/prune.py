@@ -25,12 +25,12 @@ from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.plugin_code import PluginCode
 from stamp_tf.pruning.choose import choose_pruner
 from stamp_tf.pruning.config import PruneConfig
+from stamp_tf.pruning.cut_proposal import cut_proposal
 from stamp_tf.pruning.find_reference import find_reference
 from stamp_tf.pruning.head_order import in_order_of_head
-from stamp_tf.pruning.latency import latency_clock, meet_latency
 from stamp_tf.pruning.pixel_trial import settle_pixels
 from stamp_tf.pruning.proposals import propose
-from stamp_tf.pruning.pruner import Proposal, PruningTask
+from stamp_tf.pruning.pruner import PruningTask
 from stamp_tf.pruning.saved_mask import load_mask, save_mask
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.finetune import EpochRecord, finetune
@@ -177,7 +177,7 @@ def prune(
             proposal = propose(plugin, pruner, task)
             fold = proposal.fold
             if saved is None:
-                mask, timing = _mask_of(proposal, cut, config, model=model, on_step=on_step)
+                mask, timing = cut_proposal(proposal, cut, config, model=model, on_step=on_step)
             else:
                 mask, timing = saved.mask, saved.timing
     with _clock(times, "slice"):
@@ -277,64 +277,6 @@ def _draw_head(model: keras.Model) -> None:
     layer.kernel.assign(layer.kernel_initializer(layer.kernel.shape))
     if layer.use_bias:
         layer.bias.assign(layer.bias_initializer(layer.bias.shape))
-
-
-def _mask_of(
-    proposal: Proposal,
-    cut: ChannelCut,
-    config: PruneConfig,
-    *,
-    model: keras.Model,
-    on_step: Progress | None,
-) -> tuple[np.ndarray, Timing | None]:
-    """Cut scores at the budget, or check a finished mask against it; with the latency, where it is limited."""
-    timing = None
-    if proposal.mask is not None:
-        mask = proposal.mask
-        timing = _check(mask, cut, config, model=model)
-    elif config.max_latency is None:
-        mask = cut.meet(proposal.scores, config.budget)
-    else:
-        mask, timing = meet_latency(
-            cut,
-            proposal.scores,
-            budget=config.budget,
-            model=model,
-            measure=latency_clock(config.latency_batch),
-            on_step=None
-            if on_step is None
-            else lambda done, total, figures: on_step("latency", done, total, figures),
-        )
-    if (mask > 0).all():
-        raise StampError(
-            "Pruning must remove something, but every channel stays; give a lower limit, such as --max-flops 0.5."
-        )
-    return mask, timing
-
-
-def _check(mask: np.ndarray, cut: ChannelCut, config: PruneConfig, *, model: keras.Model) -> Timing | None:
-    """Refuse a finished mask that is above the budget or has widths that the rules forbid."""
-    budget, cost = config.budget, cut.cost_model
-    if broken := budget.broken(cost, mask > 0):
-        raise StampError(
-            f"--method {config.method} gave masks above the budget: parameters and FLOPs are "
-            f"{cost.exact_fractions(mask > 0)}, activations {cost.activation_bytes(mask > 0)}B; raise "
-            f"{' and '.join(broken)} or change the widths."
-        )
-    if not config.rules.allow(cut.channel_map, mask > 0):
-        raise StampError(
-            f"{config.rules.options} must hold for finished masks too, but --method {config.method} gave other "
-            "widths; add a budget such as --max-flops 0.5, whose cut follows the rules, or leave them out."
-        )
-    if budget.max_latency is None:
-        return None
-    timing = latency_clock(config.latency_batch)(slice_model(model, cut.channel_map, mask))
-    if timing.seconds > budget.max_latency:
-        raise StampError(
-            f"--method {config.method} gave masks above the budget: the latency is {1e3 * timing.seconds:.3g}ms; "
-            "raise --max-latency or change the widths."
-        )
-    return timing
 
 
 @contextmanager

@@ -207,7 +207,7 @@ def test_a_file_that_describes_no_reference_is_refused(saved: Path, missing: str
     arrays, metadata = load_state(saved)
     del metadata[missing]
     save_state(saved, arrays, metadata)
-    with pytest.raises(StampError, match=r"must describe a reference network, but .* does not"):
+    with pytest.raises(StampError, match=r"The description in .* must be JSON written by stamp-tf, but"):
         load_reference(saved)
 
 

@@ -1,0 +1,92 @@
+"""From what a method proposes to the mask that is cut: within the budget and the rules, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+
+from stamp_tf.channels import ChannelCut, slice_model
+from stamp_tf.errors import StampError
+from stamp_tf.pruning.config import PruneConfig
+from stamp_tf.pruning.latency import latency_clock, meet_latency
+from stamp_tf.pruning.pruner import Proposal
+
+if TYPE_CHECKING:
+    from stamp_tf.training.speed import Timing
+
+OnPhase = Callable[[str, int, int, Mapping[str, float]], None]
+
+
+def cut_proposal(
+    proposal: Proposal,
+    cut: ChannelCut,
+    config: PruneConfig,
+    *,
+    model: keras.Model,
+    on_step: OnPhase | None,
+) -> tuple[np.ndarray, Timing | None]:
+    """Cut scores at the budget, or check a finished mask against it.
+
+    Args:
+        proposal: What a method answered.
+        cut: The cut over the channels of `model`, with the rules for widths.
+        config: Options; the budget is among them.
+        model: The full network.
+        on_step: Called with (phase, networks measured, about how many in all, figures) where latency is limited.
+
+    Returns:
+        Keep value per channel, `[C]`, and the latency, where it is limited.
+
+    Raises:
+        StampError: If the budget cannot be met, nothing was removed, or a finished mask breaks a rule.
+    """
+    timing = None
+    if proposal.mask is not None:
+        mask = proposal.mask
+        timing = _check(mask, cut, config, model=model)
+    elif config.max_latency is None:
+        mask = cut.meet(proposal.scores, config.budget)
+    else:
+        mask, timing = meet_latency(
+            cut,
+            proposal.scores,
+            budget=config.budget,
+            model=model,
+            measure=latency_clock(config.latency_batch),
+            on_step=None
+            if on_step is None
+            else lambda done, total, figures: on_step("latency", done, total, figures),
+        )
+    if (mask > 0).all():
+        raise StampError(
+            "Pruning must remove something, but every channel stays; give a lower limit, such as --max-flops 0.5."
+        )
+    return mask, timing
+
+
+def _check(mask: np.ndarray, cut: ChannelCut, config: PruneConfig, *, model: keras.Model) -> Timing | None:
+    """Refuse a finished mask that is above the budget or has widths that the rules forbid."""
+    budget, cost = config.budget, cut.cost_model
+    if broken := budget.broken(cost, mask > 0):
+        raise StampError(
+            f"--method {config.method} gave masks above the budget: parameters and FLOPs are "
+            f"{cost.exact_fractions(mask > 0)}, activations {cost.activation_bytes(mask > 0)}B; raise "
+            f"{' and '.join(broken)} or change the widths."
+        )
+    if not config.rules.allow(cut.channel_map, mask > 0):
+        raise StampError(
+            f"{config.rules.options} must hold for finished masks too, but --method {config.method} gave other "
+            "widths; add a budget such as --max-flops 0.5, whose cut follows the rules, or leave them out."
+        )
+    if budget.max_latency is None:
+        return None
+    timing = latency_clock(config.latency_batch)(slice_model(model, cut.channel_map, mask))
+    if timing.seconds > budget.max_latency:
+        raise StampError(
+            f"--method {config.method} gave masks above the budget: the latency is {1e3 * timing.seconds:.3g}ms; "
+            "raise --max-latency or change the widths."
+        )
+    return timing
