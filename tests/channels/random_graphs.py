@@ -1,0 +1,385 @@
+"""Random functional graphs: what can stand side by side in a network does so here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+Tensor = keras.KerasTensor
+
+
+class GraphMaker:
+    """Draws one functional graph.
+
+    Args:
+        seed: The same one gives the same graph.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.shared: list[tuple[tuple[int, ...], Callable[[Tensor], Tensor]]] = []
+        self.count = 0
+
+    def name(self, kind: str) -> str:
+        """Return a name that is used once."""
+        self.count += 1
+        return f"{kind}{self.count}"
+
+    def pick(self, *options: Any) -> Any:
+        """Return one of some values."""
+        return options[self.rng.integers(len(options))]
+
+    def model(self) -> keras.Model:
+        """Return a graph of 1 or 2 inputs and 1 or 2 outputs, with lively weights."""
+        inputs = [keras.Input((self.pick(6, 8), self.pick(6, 8), 3), name="image0")]
+        if self.rng.random() < 0.3:
+            inputs.append(keras.Input((*inputs[0].shape[1:3], 2), name="image1"))
+        tensors: list[Tensor] = list(inputs)
+        for _ in range(self.rng.integers(6, 13)):
+            # The newest tensors most often, so that the graph is deep; what is never read again has no part in it.
+            source = tensors[-1 - min(int(self.rng.geometric(0.6)) - 1, len(tensors) - 1)]
+            tensors += self.step(source, tensors)
+        ends = [self.vector(tensors[-1])]
+        if self.rng.random() < 0.4:
+            ends.append(self.vector(self.pick(*tensors[len(inputs) :])))
+        outputs = [layers.Dense(2, name=self.name("end"))(self.hidden(end)) for end in ends]
+        if self.rng.random() < 0.15:
+            outputs.append(tensors[-1])
+        used = [one for one in inputs if self._reaches(one, outputs)]
+        return self.enliven(keras.Model(used, outputs if len(outputs) > 1 else outputs[0]))
+
+    @staticmethod
+    def _reaches(one: Tensor, outputs: list[Tensor]) -> bool:
+        seen: set[int] = set()
+        stack = list(outputs)
+        while stack:
+            tensor = stack.pop()
+            if tensor is one:
+                return True
+            if id(tensor) not in seen:
+                seen.add(id(tensor))
+                stack += tensor._keras_history.operation._inbound_nodes[
+                    tensor._keras_history.node_index
+                ].input_tensors
+        return False
+
+    def enliven(self, model: keras.Model) -> keras.Model:
+        """Draw every weight and statistic anew, none of them where training starts."""
+        for weight in model.weights:
+            shape, kind = tuple(weight.shape), weight.name
+            if kind == "moving_variance":
+                value = self.rng.uniform(0.3, 2, shape)
+            elif kind in ("gamma", "alpha"):
+                value = self.rng.uniform(0.4, 1.6, shape) * self.rng.choice([-1, 1], shape)
+            elif len(shape) <= 1:
+                value = self.rng.normal(0, 0.5, shape)
+            else:
+                value = self.rng.normal(0, np.sqrt(1.5 / np.prod(shape[:-1])), shape)
+            weight.assign(value)
+        return model
+
+    def vector(self, x: Tensor) -> Tensor:
+        """Bring a tensor to features `[B, F]`."""
+        if len(x.shape) == 2:
+            return x
+        kinds = [layers.Flatten, lambda: ops.mean, lambda: ops.max]
+        kind = self.pick(*kinds, self._global_pool(x))
+        if kind is layers.Flatten:
+            return layers.Flatten(name=self.name("flatten"))(x)
+        made = kind()
+        return made(x) if isinstance(made, layers.Layer) else made(x, axis=tuple(range(1, len(x.shape) - 1)))
+
+    @staticmethod
+    def _global_pool(x: Tensor) -> type[layers.Layer]:
+        return layers.GlobalAveragePooling2D if len(x.shape) == 4 else layers.GlobalMaxPooling1D
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """Put a dense layer before an end, most times."""
+        if self.rng.random() < 0.3:
+            return x
+        return layers.Dense(
+            int(self.rng.integers(3, 7)), activation=self.activation(), name=self.name("hidden")
+        )(x)
+
+    def activation(self) -> Any:
+        """Return an activation of a kernel layer."""
+        return self.pick(
+            None, "relu", "tanh", "gelu", "sigmoid", "softmax" if self.rng.random() < 0.1 else None
+        )
+
+    def step(self, x: Tensor, tensors: list[Tensor]) -> list[Tensor]:
+        """Return what one random step makes of a tensor and those before it."""
+        kinds = self.ANY
+        if len(x.shape) == 4:
+            kinds = (*self.ANY, *self.ON_IMAGES, *self.ON_IMAGES)
+        made = getattr(self, self.pick(*kinds))(x, tensors)
+        return made if isinstance(made, list) else [made]
+
+    ANY = (
+        "dense",
+        "norm",
+        "activate",
+        "merge",
+        "shared_call",
+        "scalars",
+        "split",
+        "odd",
+        "concatenate",
+        "gate",
+    )
+    ON_IMAGES = (
+        *(
+            "conv",
+            "conv",
+            "conv",
+            "conv_or_grouped",
+            "depthwise",
+            "separable",
+            "transposed",
+            "pool",
+            "pad",
+            "crop",
+        ),
+        *("residual", "reshape", "nested", "encoder", "upsample", "group_norm", "squeeze"),
+    )
+
+    def filters(self) -> int:
+        """Return a small number of channels."""
+        return int(self.rng.integers(2, 8))
+
+    def conv(self, x: Tensor, _: Any = None, *, filters: int | None = None, same: bool = False) -> Tensor:
+        """Convolve, strided or dilated or neither."""
+        strides, dilation = self.pick((1, 1), (1, 1), (2, 1), (1, 2)) if not same else (1, 1)
+        return layers.Conv2D(
+            filters or self.filters(),
+            self.pick(1, 3),
+            strides=strides,
+            dilation_rate=dilation,
+            padding="same" if same or min(x.shape[1:3]) < 5 else self.pick("same", "valid"),
+            activation=None if same else self.activation(),
+            use_bias=bool(self.rng.random() < 0.7),
+            name=self.name("conv"),
+        )(x)
+
+    def conv_or_grouped(self, x: Tensor, _: Any) -> Tensor:
+        """Convolve, now and then in groups, for which a processor compiles every time."""
+        return self.grouped(x, _) if self.rng.random() < 0.25 else self.conv(x)
+
+    def grouped(self, x: Tensor, _: Any) -> Tensor:
+        """Convolve in groups."""
+        groups = self.pick(2, 3)
+        x = self.conv(x, filters=groups * self.pick(1, 2), same=True)
+        filters = groups * self.pick(1, 2, 3)
+        return layers.Conv2D(filters, 3, padding="same", groups=groups, name=self.name("grouped"))(x)
+
+    def depthwise(self, x: Tensor, _: Any) -> Tensor:
+        """Filter every channel on its own."""
+        return layers.DepthwiseConv2D(
+            self.pick(1, 3), padding="same", depth_multiplier=self.pick(1, 1, 2), name=self.name("depthwise")
+        )(x)
+
+    def separable(self, x: Tensor, _: Any) -> Tensor:
+        """Filter, then mix."""
+        return layers.SeparableConv2D(
+            self.filters(), 3, padding="same", depth_multiplier=self.pick(1, 2), name=self.name("separable")
+        )(x)
+
+    def transposed(self, x: Tensor, _: Any) -> Tensor:
+        """Convolve the other way."""
+        if max(x.shape[1:3]) > 8:
+            return self.pool(x, None)
+        return layers.Conv2DTranspose(
+            self.filters(),
+            self.pick(2, 3),
+            strides=self.pick(1, 2),
+            padding="same",
+            name=self.name("transposed"),
+        )(x)
+
+    def pool(self, x: Tensor, _: Any) -> Tensor:
+        """Pool, by a layer or an operation."""
+        if min(x.shape[1:3]) < 2:
+            return self.activate(x, None)
+        kind = self.pick(layers.MaxPooling2D, layers.AveragePooling2D, ops.max_pool, ops.average_pool)
+        if isinstance(kind, type):
+            return kind(2, padding="same", strides=self.pick(1, 2))(x)
+        return kind(x, 2, strides=self.pick(1, 2), padding="same")
+
+    def pad(self, x: Tensor, _: Any) -> Tensor:
+        """Pad positions."""
+        if max(x.shape[1:3]) > 9:
+            return self.crop(x, None)
+        return self.pick(layers.ZeroPadding2D(1), lambda y: ops.pad(y, [[0, 0], [1, 0], [0, 2], [0, 0]]))(x)
+
+    def crop(self, x: Tensor, _: Any) -> Tensor:
+        """Cut positions off."""
+        if min(x.shape[1:3]) < 4:
+            return self.activate(x, None)
+        return self.pick(layers.Cropping2D(1), lambda y: y[:, 1:, :-1], lambda y: y[:, ::2])(x)
+
+    def upsample(self, x: Tensor, _: Any) -> Tensor:
+        """Repeat positions."""
+        return layers.UpSampling2D(2)(x) if max(x.shape[1:3]) < 5 else self.norm(x, None)
+
+    def residual(self, x: Tensor, _: Any) -> Tensor:
+        """Add one or two convolutions to a tensor."""
+        branch = self.norm(self.conv(x, same=True), None)
+        branch = self.conv(self.activate(branch, None), filters=x.shape[-1], same=True)
+        return self.pick(layers.Add(), layers.Subtract(), layers.Average())([x, branch])
+
+    def reshape(self, x: Tensor, _: Any) -> Tensor:
+        """Bring positions into a row, into another shape, or channels elsewhere."""
+        height, width, channels = x.shape[1:]
+        target = self.pick(
+            (height * width, channels), (-1, channels), (width, height, channels), (-1, 1, channels)
+        )
+        if self.rng.random() < 0.2 and channels % 2 == 0:
+            target = (height * width * 2, channels // 2)
+        if self.rng.random() < 0.4:
+            return ops.reshape(x, (-1, *[size if size != -1 else height * width for size in target]))
+        return layers.Reshape(target)(x)
+
+    def group_norm(self, x: Tensor, _: Any) -> Tensor:
+        """Normalise groups."""
+        x = self.conv(x, filters=self.pick(4, 6), same=True)
+        return layers.GroupNormalization(self.pick(1, 2), name=self.name("group_norm"))(x)
+
+    def squeeze(self, x: Tensor, _: Any) -> Tensor:
+        """Gate channels by what all positions say."""
+        gate = layers.GlobalAveragePooling2D(keepdims=True)(x)
+        gate = layers.Dense(self.pick(2, 3), activation="relu", name=self.name("squeeze"))(gate)
+        gate = layers.Dense(x.shape[-1], activation="sigmoid", name=self.name("excite"))(gate)
+        return self.pick(layers.Multiply(), lambda two: two[0] * two[1])([x, gate])
+
+    def dense(self, x: Tensor, _: Any) -> Tensor:
+        """Mix the last axis."""
+        return layers.Dense(self.filters(), activation=self.activation(), name=self.name("dense"))(x)
+
+    def norm(self, x: Tensor, _: Any) -> Tensor:
+        """Normalise by statistics, or over all channels now and then."""
+        if self.rng.random() < 0.1:
+            return layers.LayerNormalization(name=self.name("layer_norm"))(x)
+        options = {"scale": bool(self.rng.random() < 0.8), "center": bool(self.rng.random() < 0.8)}
+        return layers.BatchNormalization(name=self.name("norm"), **options)(x)
+
+    def activate(self, x: Tensor, _: Any) -> Tensor:
+        """Apply a function to every number."""
+        shared_axes = list(range(1, len(x.shape) - 1)) or None
+        return self.pick(
+            layers.ReLU(),
+            layers.LeakyReLU(0.3),
+            layers.Activation("swish"),
+            layers.PReLU(shared_axes=shared_axes, name=self.name("prelu")),
+            layers.Dropout(0.5),
+            ops.tanh,
+            ops.softplus,
+            lambda y: ops.clip(y, -1.0, 2.0),
+        )(x)
+
+    def scalars(self, x: Tensor, _: Any) -> Tensor:
+        """Compute with numbers on either side."""
+        return self.pick(
+            lambda y: 1.5 - y,
+            lambda y: y / 2.0,
+            lambda y: 2.0 * y + 0.5,
+            lambda y: 1.0 / (2.0 + y * y),
+            lambda y: ops.add(x2=y, x1=0.25),
+            lambda y: ops.abs(y) ** 1.5,
+        )(x)
+
+    def merge(self, x: Tensor, tensors: list[Tensor]) -> Tensor:
+        """Merge with another tensor of the same shape, or with one that spreads over it."""
+        others = [other for other in tensors if tuple(other.shape) == tuple(x.shape) and other is not x]
+        other = self.pick(*others) if others else self.scalars(x, None)
+        return self.pick(
+            lambda a, b: a + b,
+            lambda a, b: a * b,
+            ops.maximum,
+            lambda a, b: layers.Minimum()([a, b]),
+            lambda a, b: a - ops.mean(b, axis=-1, keepdims=True) if self.rng.random() < 0.3 else a - b,
+        )(x, other)
+
+    def gate(self, x: Tensor, tensors: list[Tensor]) -> Tensor:
+        """Multiply by one channel that is spread over all."""
+        one = layers.Dense(1, activation="sigmoid", name=self.name("gate"))(x)
+        return x * one if self.rng.random() < 0.4 else self.norm(x, tensors)
+
+    def concatenate(self, x: Tensor, tensors: list[Tensor]) -> Tensor:
+        """Put tensors side by side, along channels or positions."""
+        others = [other for other in tensors if tuple(other.shape[:-1]) == tuple(x.shape[:-1])]
+        other = self.pick(*others)
+        if other.shape[-1] == x.shape[-1] and len(x.shape) > 2 and x.shape[1] < 8 and self.rng.random() < 0.3:
+            return layers.Concatenate(axis=1)([x, other])
+        if x.shape[-1] + other.shape[-1] > 24:
+            return self.merge(x, tensors)
+        return self.pick(layers.Concatenate(), lambda both: ops.concatenate(both, axis=-1))([x, other])
+
+    def split(self, x: Tensor, _: Any) -> list[Tensor]:
+        """Take channels apart; a part may never be read."""
+        size = x.shape[-1]
+        if size < 2:
+            return [self.activate(x, None)]
+        if size % 2 == 0 and self.rng.random() < 0.5:
+            return list(ops.split(x, 2, axis=-1))
+        return list(ops.split(x, [int(self.rng.integers(1, size))], axis=-1))
+
+    def odd(self, x: Tensor, _: Any) -> Tensor:
+        """Do something that no rule covers."""
+        if self.rng.random() < 0.6:
+            return self.norm(x, None)
+        row = self.rng.normal(size=x.shape[-1])
+        return self.pick(
+            lambda y: ops.flip(y, axis=-1),
+            lambda y: ops.roll(y, 1, axis=-1),
+            lambda y: y + ops.convert_to_tensor(row),
+            lambda y: y[..., : max(1, x.shape[-1] // 2)],
+            lambda y: ops.softmax(y, axis=-1),
+        )(x)
+
+    def shared_call(self, x: Tensor, _: Any) -> Tensor:
+        """Call a layer or model that was called before, if one takes this shape; else make one for later."""
+        shape = tuple(x.shape[1:])
+        fitting = [call for known, call in self.shared if known == shape]
+        if fitting:
+            return self.pick(*fitting)(x)
+        kind = self.pick("dense", "norm", "reshape", "sequential", "flatten")
+        call: Callable[[Tensor], Tensor]
+        if kind == "dense":
+            call = layers.Dense(self.filters(), name=self.name("shared"))
+        elif kind == "norm":
+            call = layers.BatchNormalization(name=self.name("shared"))
+        elif kind == "reshape" and len(shape) == 3:
+            call = layers.Reshape((shape[1], shape[0], shape[2]), name=self.name("shared"))
+        elif kind == "flatten" and len(shape) > 1:
+            call = layers.Reshape((-1, shape[-1]), name=self.name("shared"))
+        else:
+            call = keras.Sequential([layers.ReLU(), layers.Activation("tanh")], name=self.name("shared"))
+        self.shared.append((shape, call))
+        return call(x)
+
+    def nested(self, x: Tensor, _: Any) -> Tensor:
+        """Call a functional or sequential model, sometimes twice."""
+        if self.rng.random() < 0.3:
+            stack = [
+                layers.Conv2D(self.filters(), 3, padding="same", name=self.name("inner")),
+                layers.BatchNormalization(name=self.name("inner_norm")),
+                layers.ReLU(),
+            ]
+            model: keras.Model = keras.Sequential(stack, name=self.name("sequential"))
+        else:
+            inner = keras.Input(tuple(x.shape[1:]))
+            model = keras.Model(inner, self.residual(inner, None), name=self.name("model"))
+        self.shared.append((tuple(x.shape[1:]), model))
+        return model(x)
+
+    def encoder(self, x: Tensor, _: Any) -> list[Tensor]:
+        """Call a model of two outputs; the second may never be read."""
+        inner = keras.Input(tuple(x.shape[1:]))
+        first = self.activate(self.conv(inner, same=True), None)
+        second = self.norm(self.conv(first, same=True), None)
+        outputs = keras.Model(inner, [first, second], name=self.name("encoder"))(x)
+        return outputs if self.rng.random() < 0.5 else [outputs[self.rng.integers(2)]]
