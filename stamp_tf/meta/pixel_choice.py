@@ -47,7 +47,9 @@ class PixelChoice:
     def __str__(self) -> str:
         """Return one line for a user."""
         name = f"{self.pixels} by each data set" if self.pixels == "standardized" else self.pixels
-        remedy = "; name --pixels if it was trained on another scale" if self.origin == "assumed" else ""
+        remedy = (
+            "; if it was trained on another scale, name it with --pixels" if self.origin == "assumed" else ""
+        )
         return in_words_of_the_caller(f"Pixels: {name}, {self.reason}{remedy}.", {})
 
     def to_config(self) -> dict[str, str]:

@@ -89,7 +89,8 @@ def expected_pixels(line: Line) -> tuple[str | None, bool]:
     zero, unit = line.zero, line.unit
     ends = (line.offset, line.offset + 255 * line.slope)
     if line.is_whole and (8 < zero <= 256 or (16 <= unit <= 600 and max(map(abs, ends)) <= 16)):
-        return "0:255", True
+        # Digits of 16 grey levels are divided by 16, too.
+        return "0:255", zero > 8 or max(map(abs, ends)) <= 8
     if abs(zero + 1) < _CLOSE and abs(unit - 1) > _CLOSE:
         return "-1:1", True
     if abs(zero - 0.5) < _CLOSE and unit <= 1 + _CLOSE:

@@ -13,6 +13,7 @@ import numpy as np
 from keras import layers, ops
 
 from stamp_tf.channels.graph import calls, functional_graph, graph_of
+from stamp_tf.channels.work_operations import OPERATION_RULES
 
 logger = logging.getLogger(__name__)
 
@@ -127,10 +128,12 @@ class _Walk:
             inner = graph_of(operation)
             if inner is not None and len(inner.inputs) == len(tensors) == 1:
                 self._enter(inner, tensors[0], node.outputs)
-            elif all(known) and _is_pixelwise(
-                operation, node, [self.values[id(tensor)] for tensor in tensors]
+            elif (
+                all(known)
+                and _is_pixelwise(operation, node, [self.values[id(tensor)] for tensor in tensors])
+                and (results := _tried(operation, node, self.values))
             ):
-                self._pass(operation, node)
+                self._pass(operation, node, results)
             else:
                 for tensor in tensors:
                     if id(tensor) in self.values:
@@ -148,9 +151,8 @@ class _Walk:
             if id(last) in self.learnt:
                 self.learnt.add(id(outer))
 
-    def _pass(self, operation: Any, node: Any) -> None:
+    def _pass(self, operation: Any, node: Any, results: list[Any]) -> None:
         learns = bool(getattr(operation, "trainable_weights", ())) and not _is_batch_norm(operation)
-        results = keras.tree.flatten(_run(operation, node, self.values))
         for tensor, value in zip(node.outputs, results, strict=True):
             self.values[id(tensor)] = value
             if learns or any(id(each) in self.learnt for each in node.input_tensors):
@@ -161,7 +163,9 @@ class _Walk:
         features = values.reshape(len(LEVELS), -1, values.shape[-1])
         # Padding is another value than the pixels that it surrounds.
         middle = np.median(features, axis=1)
-        has_kernel = any(len(weight.shape) > 1 for weight in getattr(operation, "weights", ()))
+        has_kernel = type(operation).__name__ in OPERATION_RULES or any(
+            len(weight.shape) > 1 for weight in getattr(operation, "weights", ())
+        )
         self.found.append(Arrival(operation.name, has_kernel, middle, id(tensor) in self.learnt))
 
 
@@ -186,11 +190,8 @@ def _is_pixelwise(operation: Any, node: Any, values: list[Any]) -> bool:
         changed = draw.copy()
         changed[(slice(None), *(0 for _ in range(max(1, draw.ndim - 2))))] += 8
         first[id(tensor)], second[id(tensor)] = ops.convert_to_tensor(draw), ops.convert_to_tensor(changed)
-    try:
-        before, after = (keras.tree.flatten(_run(operation, node, each)) for each in (first, second))
-    # An operation of somebody else's may raise anything on images that were made up; then it is not passed.
-    except Exception as error:
-        logger.debug("Not followed through %s, which raised %r", operation.name, error)
+    before, after = (_tried(operation, node, each) for each in (first, second))
+    if before is None or after is None:
         return False
     places = values[0].shape[:-1] if len(values[0].shape) > 2 else values[0].shape
     return all(
@@ -220,6 +221,17 @@ def _is_map_of_depths(layer: Any) -> bool:
         and layer.activation is keras.activations.linear
         and (isinstance(layer, layers.DepthwiseConv2D) or not layer.trainable)
     )
+
+
+def _tried(operation: Any, node: Any, values: dict[int, Any]) -> list[Any] | None:
+    """Compute a call, or return None where it refuses images that were made up."""
+    try:
+        results = keras.tree.flatten(_run(operation, node, values))
+    # An operation of somebody else's may raise anything; then it is not passed.
+    except Exception as error:
+        logger.debug("Not followed through %s, which raised %r", operation.name, error)
+        return None
+    return results if len(results) == len(node.outputs) else None
 
 
 def _run(operation: Any, node: Any, values: dict[int, Any]) -> Any:

@@ -107,7 +107,12 @@ def scaled(*scale: keras.Layer) -> keras.Model:
 @pytest.mark.parametrize(
     ("pixels", "scale", "expected", "line"),
     [
-        (None, 1.0, "standardized", "assumed, because the network does not scale its input; name --pixels"),
+        (
+            None,
+            1.0,
+            "standardized",
+            "assumed, because the network does not scale its input; if it was trained on another scale, name it with",
+        ),
         (None, 1 / 255, "0:255", "Pixels: 0:255, found in the network (x / 255)."),
         ("0:255", 1 / 255, "0:255", "Pixels: 0:255, as was asked."),
         ("-1:1", 1.0, "-1:1", "Pixels: -1:1, as was asked."),

@@ -76,6 +76,7 @@ def augmented(image: Any) -> Any:
         (augmented, "0:255", "x / 127.5 - 1"),
         (batch_norm(120, 60), "0:255", None),
         (lambda x: layers.ZeroPadding2D(1)(x / 255.0), "0:255", "x / 255"),
+        (lambda x: ops.conv(x / 255.0, np.ones((3, 3, 3, 4), "float32")), "0:255", "x / 255"),
         (lambda x: layers.AveragePooling2D(2)(x) / 255.0, "0:255", "x / 255"),
         (lambda x: ops.concatenate(ops.split(x, 3, axis=-1)[::-1], -1) / 255.0, "0:255", "x / 255"),
         (lambda x: ops.image.rgb_to_grayscale(x / 255.0), "0:255", "x / 255"),
@@ -150,8 +151,26 @@ def test_whole_numbers_are_0_to_255() -> None:
 @pytest.mark.parametrize("flatten", [lambda x: layers.Flatten()(x), lambda x: layers.Reshape((64,))(x)])
 def test_grey_images_of_a_dense_network_are_followed(flatten: Callable[[Any], Any]) -> None:
     image = keras.Input((8, 8, 1))
-    model = keras.Model(image, layers.Dense(3)(flatten(image) / 16.0))
-    assert find_scale(model) == FoundScale("0:255", True, "x / 16")
+    model = keras.Model(image, layers.Dense(3)(flatten(image) / 255.0))
+    assert find_scale(model) == FoundScale("0:255", True, "x / 255")
+
+
+def test_sixteen_levels_are_a_doubt() -> None:
+    assert find_scale(network(lambda x: x / 16.0)) == FoundScale("0:255", False, "x / 16")
+
+
+@keras.saving.register_keras_serializable("test_pixel_scale")
+class Symbolic(layers.Layer):
+    """Works while a network is built, and never after."""
+
+    def call(self, inputs: Any) -> Any:
+        if inputs.shape[0] is not None:
+            raise RuntimeError("no batch is small enough")
+        return inputs
+
+
+def test_what_cannot_be_run_is_not_followed() -> None:
+    assert find_scale(network(lambda x: Symbolic()(x) / 255.0)).pixels is None
 
 
 def test_scaling_before_a_nested_model_and_within_it_is_one() -> None:
