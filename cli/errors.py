@@ -16,6 +16,7 @@ from stamp_cli.terminal import say
 from stamp_registry import RegistryError
 from stamp_tf.errors import StampError
 from stamp_tf.notation import as_typed
+from stamp_tf.without_tensorflow import is_missing_tensorflow
 
 WRONG_INPUT = 2
 INTERRUPTED = 130
@@ -76,6 +77,10 @@ def _ending() -> Iterator[None]:
         _fail(error.format_message())
     except MemoryError:
         _fail("Memory must suffice, but ran out; choose smaller images or a smaller batch.")
+    except ImportError as error:
+        if not is_missing_tensorflow(error):
+            raise
+        _fail("This needs TensorFlow, which is not installed; install it with pip install tensorflow.")
     except OSError as error:
         number = _number(error)
         if number not in _REMEDIES:

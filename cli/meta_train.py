@@ -23,7 +23,7 @@ from stamp_cli.references import find_source, from_option
 from stamp_cli.tensorboard import TensorBoard, tensorboard_option
 from stamp_cli.terminal import say
 from stamp_cli.values import BudgetRange, Count, KeyValue, Number, as_options
-from stamp_cli.verbosity import load_tensorflow
+from stamp_cli.verbosity import load_tensorflow, require_tensorflow
 
 
 @click.command(cls=Command, idle=META_TRAIN)
@@ -134,6 +134,7 @@ def command(
     Every outer step draws tasks of a few classes from the data set, takes inner steps on each under the masks
     of its own images, and moves network, mask generator and set encoder along the gradient at the end.
     """
+    require_tensorflow()
     from stamp_tf.claims import claimed
     from stamp_tf.runs import RunDirectory
 

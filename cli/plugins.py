@@ -1,8 +1,9 @@
 """`stamp-tf plugins`: every installed plug-in, tried."""
 
 import json
+import logging
 import sys
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import click
 from stamp_cli.command import Command
 from stamp_cli.terminal import make_console, say
 from stamp_cli.verbosity import load_tensorflow
+from stamp_tf.errors import StampError
 
 if TYPE_CHECKING:
     from stamp_registry import Plugin
@@ -25,9 +27,13 @@ def command(as_json: bool) -> None:
     """
     from stamp_registry import plugins
 
-    # Most plug-ins need it; where it cannot be imported, each of them says so in its own row.
-    with suppress(Exception):
+    try:
         load_tensorflow()
+    except StampError:  # it is not installed
+        raise
+    # Most plug-ins need it; where it is broken, each of them says so in its own row.
+    except Exception as error:
+        logging.getLogger("stamp_tf").debug("TensorFlow cannot be imported: %s", error)
     # A plug-in may print while it is imported; standard output is ours.
     with redirect_stdout(sys.stderr):
         found = plugins()

@@ -21,7 +21,7 @@ from stamp_cli.references import find_source
 from stamp_cli.tensorboard import TensorBoard, tensorboard_option
 from stamp_cli.terminal import say
 from stamp_cli.values import BudgetRange, Count, FilePath, KeyValue, Number, as_options
-from stamp_cli.verbosity import load_tensorflow
+from stamp_cli.verbosity import load_tensorflow, require_tensorflow
 
 
 @click.command(cls=Command, idle=PRETRAIN)
@@ -103,6 +103,7 @@ def command(
     score per channel learns which channels a budget keeps. With --mask-generator the masked networks serve
     small tasks drawn from the data set, each with a mask made for its classes.
     """
+    require_tensorflow()
     from stamp_tf.claims import claimed
     from stamp_tf.runs import RunDirectory
 

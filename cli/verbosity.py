@@ -8,7 +8,9 @@ from typing import TextIO
 
 import click
 
+from stamp_tf.errors import StampError
 from stamp_tf.printable import printable
+from stamp_tf.without_tensorflow import is_installed
 
 STANDARD_ERROR = 2
 
@@ -54,14 +56,31 @@ def set_verbosity(verbose: bool) -> None:
         logger.addHandler(StandardError())
 
 
+def require_tensorflow() -> None:
+    """Refuse to go on without TensorFlow, before anything is read; nothing is imported.
+
+    Raises:
+        StampError: If it is not installed.
+    """
+    if sys.modules.get("tensorflow") is None and not is_installed("tensorflow"):
+        raise StampError(
+            "The command line needs TensorFlow, which is not installed; install it with pip install tensorflow, or "
+            "call stamp_tf from Python, which runs on JAX as well."
+        )
+
+
 def load_tensorflow() -> None:
     """Import TensorFlow without what its C++ part says at import, which no log level holds back.
 
     A command calls this once its own checks are done, before it imports what needs TensorFlow. With --verbose
     everything is shown.
+
+    Raises:
+        StampError: If TensorFlow is not installed.
     """
-    if "tensorflow" in sys.modules:
+    if sys.modules.get("tensorflow") is not None:
         return
+    require_tensorflow()
     if logging.getLogger("stamp_tf").isEnabledFor(logging.DEBUG):
         importlib.import_module("tensorflow")
         return

@@ -59,7 +59,14 @@ def __getattr__(name: str) -> Any:
         from stamp_registry import did_you_mean
 
         raise AttributeError(f"module 'stamp_tf' has no attribute {name!r}.{did_you_mean(name, __all__)}")
-    value = getattr(import_module(_LAZY[name]), name)
+    try:
+        value = getattr(import_module(_LAZY[name]), name)
+    except ImportError as error:
+        from stamp_tf.without_tensorflow import is_missing_tensorflow, missing_tensorflow
+
+        if not is_missing_tensorflow(error):
+            raise
+        raise missing_tensorflow(f"stamp_tf.{name}") from None
     globals()[name] = value
     return value
 

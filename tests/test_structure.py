@@ -15,7 +15,18 @@ import pytest
 # From the bottom to the top. A part may import parts of its own tier and of those below it.
 TIERS = (
     {
-        *("errors", "notation", "printable", "fields", "seeds", "runs", "checkpoints", "schedules", "losses"),
+        *(
+            "errors",
+            "notation",
+            "printable",
+            "fields",
+            "seeds",
+            "without_tensorflow",
+            "runs",
+            "checkpoints",
+            "schedules",
+            "losses",
+        ),
         *(
             "archives",
             "claims",

@@ -16,6 +16,7 @@ from stamp_tf.data.streaming import StreamedSet
 from stamp_tf.data.tfds_records import Records, quiet
 from stamp_tf.data.unknown import unknown_dataset
 from stamp_tf.errors import StampError
+from stamp_tf.without_tensorflow import is_installed
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,11 @@ def tfds(spec: str, options: LoadOptions) -> DataSet:
     if not spec:
         raise StampError("--dataset tfds must name a set, but names none; write for example tfds:cifar10.")
     where = f"--dataset {spec}"
+    if not is_installed("tensorflow_datasets"):
+        raise StampError(
+            f"{where} must be digits, folder:PATH or npz:PATH where TensorFlow Datasets, which would know it, is not "
+            "installed; check the name, or install it with pip install tensorflow tensorflow-datasets."
+        )
     builder = _builder(spec, where, options)
     image_key, label_key = _keys(builder, where)
     _prepare(builder, where, options)

@@ -13,7 +13,7 @@ from stamp_tf.channels import Budget, ChannelCut, Ranking, slice_model
 from stamp_tf.errors import StampError
 
 if TYPE_CHECKING:
-    from stamp_tf.training.speed import Timing
+    from stamp_tf.training.timing import Timing
 
 Measure = Callable[[keras.Model], "Timing"]
 OnStep = Callable[[int, int, Mapping[str, float]], None]

@@ -38,7 +38,7 @@ from stamp_tf.training.head import fit_head
 from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
 
 if TYPE_CHECKING:
-    from stamp_tf.training.speed import Timing
+    from stamp_tf.training.timing import Timing
 
 Progress = Callable[[str, int, int, Mapping[str, float]], None]
 

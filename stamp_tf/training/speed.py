@@ -13,33 +13,13 @@ import numpy as np
 import tensorflow as tf
 
 from stamp_tf.errors import StampError
+from stamp_tf.training.timing import Timing
 
 INFERENCE = "inference"
 TRAINING = "training"
 _MIN_ROUNDS = 3
 _NUM_WARM_UP = 2  # The first call traces, the second fills caches.
 _MODEL = "model"
-
-
-@dataclass(frozen=True)
-class Timing:
-    """How long one step of one network takes.
-
-    Args:
-        model: Its name.
-        kind: `inference` or `training`.
-        batch_size: Images per step.
-        seconds: Median over the rounds.
-        spread: Interquartile range of the rounds, in seconds.
-        num_rounds: Steps that were timed, those of the warm-up left out.
-    """
-
-    model: str
-    kind: str
-    batch_size: int
-    seconds: float
-    spread: float
-    num_rounds: int
 
 
 @dataclass(frozen=True)
