@@ -284,3 +284,19 @@ def print_summary(report: "Report", directory: "RunDirectory") -> None:
     say(f"Report       {directory.report_html}")
     say(f"SavedModel   {directory.saved_model}")
     say(f"Keras model  {directory.model}")
+    say_calling(report.calling, directory.saved_model)
+
+
+def say_calling(calling: Mapping[str, Any], saved_model: Path) -> None:
+    """Print how the networks of a run are called.
+
+    Args:
+        calling: What a report says of it; nothing in runs of before it did.
+        saved_model: Where the SavedModel lies.
+    """
+    if calling:
+        say("")
+        say(f"Takes        {calling['takes']}")
+        say(f"Gives        {calling['gives']}")
+        say(f'Call it      tf.saved_model.load({str(saved_model)!r})(images)["class_name"]')
+        say(f"Keras model  {calling['keras_takes']}")

@@ -56,7 +56,8 @@ def contents(folder: Path) -> set[str]:
 def _saved_model_files(folder: Path) -> list[Path]:
     """Return what TensorFlow writes into a SavedModel, and what is ours in it."""
     return [
-        *(folder / name for name in ("saved_model.pb", "fingerprint.pb", "assets.extra/class_names.json")),
+        *(folder / name for name in ("saved_model.pb", "fingerprint.pb")),
+        *(folder / "assets.extra" / name for name in ("class_names.json", "contract.json")),
         *folder.glob("variables/variables.*"),
         *folder.glob("assets/*"),
     ]

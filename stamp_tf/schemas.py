@@ -20,6 +20,7 @@ class NetworkConfig(msgspec.Struct, frozen=True):
     options: dict[str, Any]
     architecture: dict[str, Any] | None = None
     head: str | None = None
+    end: dict[str, Any] | None = None
 
 
 class NamedNetwork(msgspec.Struct, frozen=True):
@@ -105,6 +106,7 @@ class Card(msgspec.Struct, frozen=True):
     class_names: tuple[str, ...]
     mean: tuple[Number, ...]
     std: tuple[Number, ...]
+    scaling_layer: str | None = None
 
 
 class Exports(msgspec.Struct, frozen=True):

@@ -21,6 +21,7 @@ OURS = (
         "saved_model/saved_model.pb",
         "saved_model/fingerprint.pb",
         "saved_model/assets.extra/class_names.json",
+        "saved_model/assets.extra/contract.json",
     ),
     *("saved_model/variables/variables.index", "saved_model/variables/variables.data-00000-of-00001"),
     *("further_training/config.json", "further_training/checkpoints/step-00000001.npz"),

@@ -133,7 +133,7 @@ def _continue(
         seconds=records[-1].seconds,
         command=command,
     )
-    report = _continued(report, records, step)
+    report = dataclasses.replace(_continued(report, records, step), calling=run.calling.to_json())
     export_networks(
         run.network,
         way,

@@ -35,7 +35,10 @@ class Exporter(Protocol):
         normalization: PixelNormalization,
         input_name: str = "image",
     ) -> Path:
-        """Write the model whole or not at all and return where it is."""
+        """Write the model whole or not at all and return where it is.
+
+        It maps normalised images to logits, or to what a user's own model ended in; `split_end` takes that off.
+        """
 
 
 def run_exporter(

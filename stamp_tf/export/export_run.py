@@ -16,6 +16,7 @@ from stamp_tf.backbones.end import put_back
 from stamp_tf.claims import check, held
 from stamp_tf.data.identity import describe
 from stamp_tf.errors import StampError
+from stamp_tf.export.calling import calling_of
 from stamp_tf.export.contract import PixelNormalization
 from stamp_tf.export.history import history_entry
 from stamp_tf.export.keras_file import export_keras
@@ -223,6 +224,7 @@ def _report(
         command=command,
         versions=_versions(),
         hardware=describe_device(),
+        calling=calling_of(backbone.input_shape, result.dataset.class_names, backbone.end).to_json(),
     )
 
 

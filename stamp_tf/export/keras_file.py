@@ -10,9 +10,12 @@ from typing import Any
 import keras
 
 from stamp_tf.archives import UNREADABLE, check_sizes
+from stamp_tf.backbones.end import split_end
 from stamp_tf.errors import StampError
+from stamp_tf.export.calling import calling_of
 from stamp_tf.export.contract import PixelNormalization, check_exportable
-from stamp_tf.export.plain import custom_objects, plain_copy
+from stamp_tf.export.plain import custom_objects
+from stamp_tf.export.scaling import with_scaling
 from stamp_tf.export.staging import staged
 from stamp_tf.records import check, decode
 from stamp_tf.schemas import Card
@@ -31,16 +34,18 @@ def export_keras(
 ) -> Path:
     """Write a `.keras` file that `keras.saving.load_model` reads without stamp-tf, whole or not at all.
 
-    The model is saved as it is, from *normalised* images to logits, in float32 and without an optimizer, so
-    that it can be trained on. The archive carries one more member, `input_and_classes.json`, with the class
-    names and the normalisation; Keras ignores it, `read_card` reads it.
+    It takes *pixels in [0, 255]*, like the SavedModel beside it: what normalised the images in training is its first
+    layer, a `Rescaling`. It ends as the model does, computes in float32 and carries no optimizer, so that it can be
+    trained on. The archive has one more member, `input_and_classes.json`, with the class names, the normalisation and
+    how to call it; Keras ignores it, `read_card` reads it.
 
     Args:
-        model: A functional model from normalised images [B, H, W, D] to logits [B, classes].
+        model: A functional model from normalised images [B, H, W, D] to logits [B, classes], or to what your own
+            model ended in; it is not changed.
         path: The file to write; it ends in `.keras`.
-        class_names: One name per logit.
+        class_names: One name per class.
         normalization: How the model's input was normalised in training.
-        input_name: Written to the card; the model keeps its own input name.
+        input_name: Name of the input, where the scaling is added.
 
     Returns:
         The file.
@@ -49,21 +54,25 @@ def export_keras(
         StampError: If the parts do not fit, the name does not end in `.keras`, or it cannot be written.
     """
     path = Path(path)
-    check_exportable(model, class_names=class_names, normalization=normalization)
+    image_shape = check_exportable(model, class_names=class_names, normalization=normalization)
     if path.suffix != ".keras":
         raise StampError(f"path must end in '.keras', but is '{path}'; add the ending.")
     if path.is_dir():
         raise StampError(f"path must be a file, but {path} is a folder; choose another.")
-    model = plain_copy(model)
+    _, end = split_end(model)
+    model, scaling = with_scaling(model, normalization, input_name=input_name)
     customs = custom_objects(model)
     if customs:
         _log.warning("%s needs custom objects to load: %s", path.name, ", ".join(customs))
     card = {
         "class_names": list(class_names),
-        "input_name": input_name,
+        "input_name": model.inputs[0].name,
         "mean": [float(value) for value in normalization.mean],
         "std": [float(value) for value in normalization.std],
-        "formula": "(pixel / 255 - mean) / std",
+        "formula": "(pixel / 255 - mean) / std, inside the model",
+        "takes": "pixels in [0, 255]",
+        "scaling_layer": scaling,
+        "contract": calling_of(image_shape, class_names, end).to_json(),
     }
     with staged(path) as temporary:
         model.save(temporary)
@@ -79,7 +88,9 @@ def read_card(path: Path) -> dict[str, Any]:
         path: The file.
 
     Returns:
-        `class_names`, `input_name`, `mean` and `std` (of pixels in [0, 1]) and `formula`.
+        `class_names`, `input_name`, `mean` and `std` (of pixels in [0, 1]) and `formula`; `scaling_layer`, the name of
+        the layer that normalises, or None where the network takes pixels in [0, 255] by itself. Files of before that
+        layer have no such member: they take normalised images.
 
     Raises:
         StampError: If the file is missing, truncated or not ours.

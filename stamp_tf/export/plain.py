@@ -20,9 +20,21 @@ def plain_copy(model: keras.Model) -> keras.Model:
     """
     if not getattr(model, "compiled", False) and all(_is_float32(layer) for layer in _layers(model)):
         return model
+    return twin_of(model)
+
+
+def twin_of(model: keras.Model) -> keras.Model:
+    """Return a model of the same layers and weights, each its own, that computes in float32; it is not compiled.
+
+    Args:
+        model: A functional or sequential model.
+    """
     config = copy.deepcopy(model.get_config())
     _set_float32(config)
-    twin = model.__class__.from_config(config)
+    # A layer that nobody registered with Keras can be copied here all the same.
+    classes = {type(layer).__name__: type(layer) for layer in model._flatten_layers()}
+    with keras.saving.custom_object_scope(classes):
+        twin = model.__class__.from_config(config)
     twin.set_weights(model.get_weights())
     derive_state(twin)
     return twin

@@ -20,7 +20,9 @@ from stamp_tf.data.digest import digest_of
 from stamp_tf.data.origin import is_same_place
 from stamp_tf.ends import LOGITS, End
 from stamp_tf.errors import StampError
+from stamp_tf.export.calling import Calling, calling_of
 from stamp_tf.export.keras_file import read_card
+from stamp_tf.export.scaling import without_scaling
 from stamp_tf.finite import require_finite, weight_values
 from stamp_tf.meta.network_file import import_layers
 from stamp_tf.runs import RunDirectory
@@ -52,6 +54,11 @@ class PrunedRun:
     def network(self) -> keras.Model:
         """The network as it left: with what stands behind its logits."""
         return put_back(self.model, self.end)
+
+    @property
+    def calling(self) -> Calling:
+        """How its files are called."""
+        return calling_of(self.image_shape, self.class_names, self.end)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -195,5 +202,7 @@ def load_run(run_dir: str | Path) -> PrunedRun:
         weight_values(model), subject=f"Weights of {run.model}", remedy="prune again, or take another run"
     )
     normalization = Normalization(tuple(card["mean"]), tuple(card["std"]))
+    if (scaling := card.get("scaling_layer")) is not None:
+        model = without_scaling(model, scaling)
     logits, end = split_end(model)
     return PrunedRun(run, logits, tuple(card["class_names"]), normalization, config, end)

@@ -114,6 +114,7 @@ class Report:
         command: What was typed for the last step.
         versions: Package to version.
         hardware: The device in words.
+        calling: How the exported files are called, see `Calling.to_json`; empty in runs of before that.
 
     Raises:
         StampError: If a count or the accuracy is out of range.
@@ -142,6 +143,7 @@ class Report:
     command: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     hardware: str = ""
+    calling: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.test_accuracy <= 1.0:

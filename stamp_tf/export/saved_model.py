@@ -1,4 +1,4 @@
-"""A SavedModel that a process without stamp-tf loads: raw pixels in, logits and probabilities out."""
+"""A SavedModel that a process without stamp-tf loads: images as they are in, names and probabilities out."""
 
 import json
 from collections.abc import Sequence
@@ -8,13 +8,19 @@ import keras
 import tensorflow as tf
 
 from stamp_tf.backbones.end import split_end
+from stamp_tf.ends import End
 from stamp_tf.errors import StampError
+from stamp_tf.export.calling import calling_of
 from stamp_tf.export.contract import PixelNormalization, check_exportable
+from stamp_tf.export.pillow_resize import resize_as_pillow
 from stamp_tf.export.plain import plain_copy
+from stamp_tf.export.scaling import scale_and_shift
 from stamp_tf.export.staging import staged
 from stamp_tf.losses import class_probabilities
 
 _MAX_PIXEL = 255.0
+# Half a grey level, for what rounding leaves.
+_SLACK = 0.5
 
 
 def export_saved_model(
@@ -25,23 +31,27 @@ def export_saved_model(
     normalization: PixelNormalization,
     input_name: str = "image",
 ) -> Path:
-    """Write a SavedModel with a dynamic batch, whole or not at all.
+    """Write a SavedModel that takes pixels as they are, whole or not at all.
 
-    Signatures:
+    Loaded, it is called with uint8 or float32 images `[B, height, width, D]` of any size, pixels in [0, 255]. They
+    are resized as in training and normalised inside. It answers with a dictionary: `class_name`, string `[B]`, of the
+    likeliest class; `probabilities`, float32 `[B, classes]`; `logits` before them. Signatures, of which readers
+    such as TFLite's converter take the first:
 
-    - `serving_default`: float32 `image` [B, H, W, D], raw pixels in [0, 255] (the normalisation is inside),
-      to `logits` and `probabilities`, float32 [B, classes] each.
-    - `class_names`: nothing to `class_names`, string [classes].
+    - `serving_default`: the same for float32. It refuses what cannot be pixels in [0, 255]: values beyond, and batches
+      without any above 1 that hold fractions, which are scaled to [0, 1].
+    - `serving_uint8`: the same for uint8.
 
-    The class names also lie as a JSON list in `assets.extra/class_names.json`, for readers without
-    TensorFlow.
+    `class_names()` of what was loaded lists the classes. For readers without TensorFlow they lie as
+    a JSON list in `assets.extra/class_names.json`, and how to call it in `assets.extra/contract.json`.
 
     Args:
-        model: A functional model from normalised images [B, H, W, D] to logits [B, classes].
+        model: A functional model from normalised images [B, H, W, D] to logits [B, classes], or to what your own
+            model ended in; see `split_end`.
         path: The folder to write; an earlier SavedModel there is replaced.
-        class_names: One name per logit.
+        class_names: One name per class.
         normalization: How the model's input was normalised in training.
-        input_name: Name of the image argument of `serving_default`.
+        input_name: Name of the image argument.
 
     Returns:
         The folder.
@@ -51,44 +61,104 @@ def export_saved_model(
             be written.
 
     Example:
-        >>> loaded = tf.saved_model.load("runs/c10/saved_model")
-        >>> answer = loaded.signatures["serving_default"](image=pixels)
-        >>> names = loaded.signatures["class_names"]()["class_names"]
+        >>> network = tf.saved_model.load("runs/c10/saved_model")
+        >>> network(images)["class_name"]
     """
     path = Path(path)
     image_shape = check_exportable(model, class_names=class_names, normalization=normalization)
     _check_replaceable(path)
-    model, end = split_end(plain_copy(model))
-    mean = tf.constant(tuple(normalization.mean), tf.float32)
-    std = tf.constant(tuple(normalization.std), tf.float32)
-    names = tf.constant(tuple(class_names), tf.string)
-
-    @tf.function(input_signature=[tf.TensorSpec((None, *image_shape), tf.float32, name=input_name)])
-    def classify(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits = model((image / _MAX_PIXEL - mean) / std, training=False)
-        return {"logits": logits, "probabilities": class_probabilities(logits, end)}
-
-    @tf.function(input_signature=[])
-    def list_class_names() -> dict[str, tf.Tensor]:
-        return {"class_names": tf.identity(names)}
-
-    module = tf.Module()
-    # Only the variables are tracked, not the Keras objects: nothing of Keras has to be rebuilt on loading.
-    module.weights = [variable.value for variable in model.variables]
-    module.classify = classify
+    logits, end = split_end(plain_copy(model))
+    module = _Classifier(
+        logits, end, class_names=class_names, normalization=normalization, input_name=input_name
+    )
+    contract = calling_of(image_shape, class_names, end).to_json()
     with staged(path) as folder:
         try:
             tf.saved_model.save(
-                module, str(folder), {"serving_default": classify, "class_names": list_class_names}
+                module,
+                str(folder),
+                {"serving_default": module.classify_float, "serving_uint8": module.classify_uint8},
             )
         except tf.errors.OpError as error:
             raise OSError(error.message.splitlines()[0]) from error
         extra = folder / "assets.extra"
         extra.mkdir()
-        (extra / "class_names.json").write_text(
-            json.dumps(list(class_names), ensure_ascii=False) + "\n", "utf-8"
-        )
+        for name, content in (("class_names", list(class_names)), ("contract", contract)):
+            text = json.dumps(content, ensure_ascii=False, indent=None if name == "class_names" else 2)
+            (extra / f"{name}.json").write_text(f"{text}\n", "utf-8")
     return path
+
+
+class _Classifier(tf.Module):
+    """What is saved: TensorFlow alone, without a Keras object that would have to be rebuilt on loading."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        end: End,
+        *,
+        class_names: Sequence[str],
+        normalization: PixelNormalization,
+        input_name: str,
+    ) -> None:
+        super().__init__()
+        # Only the variables are tracked.
+        self.weights = [variable.value for variable in model.variables]
+        height, width, depth = model.inputs[0].shape[1:]
+        names = tf.constant(tuple(class_names), tf.string)
+        scale, shift = (tf.constant(values) for values in scale_and_shift(normalization))
+
+        def classify(image: tf.Tensor) -> dict[str, tf.Tensor]:
+            image = resize_as_pillow(image, height, width)
+            logits = model(image * scale - shift, training=False)
+            # TensorFlow's own argmax, because TFLite has no word for what Keras' does about negative zeros.
+            scores = tf.concat([-logits, logits], axis=-1) if end.is_binary else logits
+            return {
+                "class_name": tf.gather(names, tf.argmax(scores, axis=-1)),
+                "probabilities": class_probabilities(logits, end),
+                "logits": logits,
+            }
+
+        def spec(dtype: tf.DType) -> tf.TensorSpec:
+            return tf.TensorSpec((None, None, None, depth), dtype, name=input_name)
+
+        def classify_float(image: tf.Tensor) -> dict[str, tf.Tensor]:
+            with tf.control_dependencies([_refusal_of_other_scales(image)]):
+                return classify(tf.identity(image))
+
+        def classify_uint8(image: tf.Tensor) -> dict[str, tf.Tensor]:
+            return classify(tf.cast(image, tf.float32))
+
+        def list_class_names() -> tf.Tensor:
+            return tf.identity(names)
+
+        def either(image: tf.Tensor) -> dict[str, tf.Tensor]:
+            return classify_uint8(image) if image.dtype == tf.uint8 else classify_float(image)
+
+        self.classify_float = tf.function(classify_float, input_signature=[spec(tf.float32)])
+        self.classify_uint8 = tf.function(classify_uint8, input_signature=[spec(tf.uint8)])
+        self.class_names = tf.function(list_class_names, input_signature=[])
+        self.__call__ = tf.function(either)
+        for dtype in (tf.uint8, tf.float32):
+            self.__call__.get_concrete_function(spec(dtype))
+
+
+def _refusal_of_other_scales(image: tf.Tensor) -> tf.Operation:
+    """Return an operation that fails where values cannot be pixels in [0, 255].
+
+    A black image is one, and so is one of zeros and ones; fractions up to 1 throughout a batch are pixels in [0, 1].
+    """
+    is_within = tf.reduce_all((image >= -_SLACK) & (image <= _MAX_PIXEL + _SLACK))
+    is_small = tf.reduce_all(image <= 1) & tf.reduce_any(image != tf.floor(image))
+    return tf.raw_ops.Assert(
+        condition=is_within & ~is_small,
+        data=[
+            "image must hold pixels in [0, 255], but holds other values, or fractions up to 1 only; multiply pixels "
+            "in [0, 1] by 255, give those of images as they are, or give uint8. Smallest and largest:",
+            tf.reduce_min(image),
+            tf.reduce_max(image),
+        ],
+    )
 
 
 def _check_replaceable(path: Path) -> None:

@@ -10,6 +10,7 @@ from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.meta.model_reference import reference_of_model
 from stamp_tf.meta.network_file import load_network
+from stamp_tf.meta.pixel_choice import pixel_normalization
 from stamp_tf.meta.reference import Reference
 
 _CARD = "input_and_classes.json"
@@ -18,8 +19,8 @@ _CARD = "input_and_classes.json"
 def reference_of_file(path: Path, *, pixels: str | None = None) -> Reference:
     """Make a reference of a trained model in a file.
 
-    A pruned network that left this library carries the mean and deviation of its images, which hold unless another
-    scale is named, and the names of its classes.
+    A pruned network that left this library says which pixels it takes, which holds unless another scale is named, and
+    the names of its classes.
 
     Args:
         path: The `.keras` file.
@@ -36,7 +37,7 @@ def reference_of_file(path: Path, *, pixels: str | None = None) -> Reference:
 
 
 def _card_of(path: Path) -> tuple[Normalization, tuple[str, ...]] | None:
-    """Return the normalisation and the class names that a file of ours carries beside the network."""
+    """Return what brings pixels to those that a file of ours takes, and the names of its classes."""
     with zipfile.ZipFile(path) as archive:
         if _CARD not in archive.namelist():
             return None
@@ -44,6 +45,9 @@ def _card_of(path: Path) -> tuple[Normalization, tuple[str, ...]] | None:
     try:
         card = json.loads(text)
         names = tuple(str(name) for name in card["class_names"])
+        if "takes" in card:
+            # Its mean and deviation are in the network, which takes pixels as they are.
+            return pixel_normalization("0:255", len(card["mean"])), names
         return Normalization(tuple(card["mean"]), tuple(card["std"])), names
     except (ValueError, KeyError, TypeError, AttributeError):
         raise StampError(

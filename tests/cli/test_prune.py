@@ -51,6 +51,18 @@ def test_summary_says_what_and_where(cli, toy, tmp_path, images, pretrained):
     for words in ("Test accuracy", "Parameters", "FLOPs", "Time", "Expense", f"{run_dir / 'report.html'}"):
         assert words in result.stdout
     assert read(run_dir / "report.json")["dollars_per_hour"] == 3
+    last_lines = result.stdout.rstrip().splitlines()[-4:]
+    for line, words in zip(
+        last_lines,
+        (
+            "pixels 0 to 255, of any size (resized to 16 x 16",
+            "5 classes: 0, 1",
+            "saved_model.load",
+            "16, 16, 3",
+        ),
+        strict=True,
+    ):
+        assert words in line
 
 
 def test_folder_is_chosen_and_small_gray_images_are_resized(cli, toy, tmp_path, pretrained, monkeypatch):

@@ -13,6 +13,7 @@ import pytest
 
 from stamp_tf.errors import StampError
 from stamp_tf.export import page
+from stamp_tf.export.calling import Calling
 from stamp_tf.export.curves import nice_axis
 from stamp_tf.export.numbers import factor
 from stamp_tf.export.page import kept_channels, render_page, write_report
@@ -112,6 +113,18 @@ def test_kept_indices_must_rise_inside_the_group(kept: tuple[int, ...]) -> None:
 def test_accuracy_is_a_share(report: Report) -> None:
     with pytest.raises(StampError, match=r"test_accuracy must be in \[0, 1\], but is 87.5"):
         replace(report, test_accuracy=87.5)
+
+
+def test_page_says_how_the_network_is_called(report: Report) -> None:
+    calling = Calling((32, 24, 3), ("cat", "dog <b>")).to_json()
+    text = render_page(replace(report, calling=calling))
+    for part in (
+        "tf.saved_model.load",
+        "pixels 0 to 255, of any size (resized to 32 x 24",
+        "cat, dog &lt;b&gt;",
+    ):
+        assert part in text
+    assert "How to call it" not in render_page(report)
 
 
 def test_page_needs_nothing_from_outside(report: Report) -> None:

@@ -25,7 +25,7 @@ serve = loaded.signatures["serving_default"]
 images = np.load(images)
 one, three = serve(image=tf.constant(images[:1])), serve(image=tf.constant(images))
 np.savez(answer, one=one["logits"], three=three["logits"], probabilities=three["probabilities"],
-         names=loaded.signatures["class_names"]()["class_names"].numpy().astype("S"))
+         names=loaded.class_names().numpy().astype("S"))
 """
 
 
