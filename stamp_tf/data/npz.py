@@ -114,10 +114,15 @@ def _labels(labels: np.ndarray, where: str, *, num_images: int) -> np.ndarray:
         )
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
+    if labels.ndim == 2 and len(labels) == num_images and (labels.astype(bool).sum(axis=1) > 1).any():
+        raise StampError(
+            f"{where} must have one label per image, but has rows of several, {list(labels.shape)}; "
+            "leave such images out, because a network is pruned for classes that exclude each other."
+        )
     if labels.shape != (num_images,):
         raise StampError(
             f"{where} must have shape [{num_images}], one label per image, but has {list(labels.shape)}; "
-            "give class numbers, not one-hot rows."
+            "give class numbers, not one-hot rows, such as labels.argmax(axis=1)."
         )
     return labels
 

@@ -137,3 +137,12 @@ def test_numbers_of_another_range_cut_to_8_bits_are_warned_about(
     load_dataset(write_npz(**{part: images}))
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert f"the images to {what} are nearly black, with 1 of 255 as their largest value" in caplog.text
+
+
+def test_several_labels_an_image_are_refused_for_what_they_are(tmp_path: Path) -> None:
+    labels = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 1], [1, 1, 0]])
+    np.savez(tmp_path / "tags.npz", x_train=np.zeros((4, 2, 2, 3), np.uint8), y_train=labels)
+    with pytest.raises(
+        StampError, match=r"one label per image, but has rows of several .*; leave such images out"
+    ):
+        load_dataset(f"npz:{tmp_path / 'tags.npz'}")
