@@ -1,6 +1,7 @@
 """Make the smaller twin of a network, layer by layer, and carry over what stays."""
 
 import inspect
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,9 +10,11 @@ import numpy as np
 
 from stamp_tf.channels.graph import calls, functional_graph, graph_of
 from stamp_tf.channels.groups import ChannelMap, LayerOption, WeightAxis
-from stamp_tf.channels.state import carry_data, carry_state
+from stamp_tf.channels.state import carry_data, carry_notes, carry_state
 from stamp_tf.channels.twin import make_twin
 from stamp_tf.errors import StampError
+
+logger = logging.getLogger(__name__)
 
 
 class Slicer:
@@ -122,16 +125,20 @@ class Slicer:
         changed: dict[str, Any] = {}
         for option in options:
             number = int(self._kept[option.channels].sum())
-            if option.index is not None:
-                values = list(changed.get(option.name, operation.get_config()[option.name]))
-                values[option.index] = number
-                number = tuple(values)
-            changed[option.name] = number
+            if option.index is None:
+                changed[option.name] = number
+                continue
+            # A configuration may not be to be had, of an operation that was given an array.
+            held = getattr(operation, option.name, None)
+            known = changed.get(option.name, operation.get_config()[option.name] if held is None else held)
+            values = list(known)
+            values[option.index] = number
+            changed[option.name] = tuple(values)
         return changed
 
     def _sliced_initializer(self, layer: Any, name: str, initializer: Any) -> Any:
         """Return an initializer that fits the new shape: of a constant array, the slices that stay."""
-        value = getattr(initializer, "value", None)
+        value: Any = getattr(initializer, "value", None)
         if not isinstance(initializer, keras.initializers.Constant) or not np.ndim(value):
             return initializer
         stem = name.removesuffix("_initializer")
@@ -144,8 +151,10 @@ class Slicer:
         """Give every twin the state of its original, models from the outermost to the innermost first."""
         models = [both for both in self._twins.values() if isinstance(both[0], keras.Model)]
         for model, twin in reversed(models):
+            carry_notes(model, twin)
             if model.trainable != twin.trainable:
                 twin.trainable = model.trainable
+        self._warn_of_shared()
         for layer, twin in self._twins.values():
             if isinstance(layer, keras.Layer) and graph_of(layer) is None:
                 try:
@@ -157,6 +166,16 @@ class Slicer:
                         f"Every layer must be rebuilt with its weights, but {layer.name} "
                         f"({type(layer).__name__}) was not: {error}; mend its get_config."
                     ) from error
+
+    def _warn_of_shared(self) -> None:
+        """Say which layers held one variable, and do no more."""
+        holders: dict[int, list[str]] = {}
+        for layer, _ in self._twins.values():
+            if isinstance(layer, keras.Layer) and graph_of(layer) is None:
+                for weight in layer.weights:
+                    holders.setdefault(id(weight), []).append(layer.name)
+        for names in dict.fromkeys(tuple(one) for one in holders.values() if len(one) > 1):
+            logger.warning("%s share a variable; in the smaller model each has its own.", " and ".join(names))
 
     def _mask_of(self, axis: WeightAxis) -> np.ndarray:
         return np.append(self._mask, 1.0)[axis.channels]
@@ -187,4 +206,4 @@ def _model_like(model: keras.Model, inputs: Any, outputs: Any) -> keras.Model:
 
 
 def _as_list(value: Any) -> Any:
-    return list(value) if isinstance(value, list | tuple) else value
+    return list(value) if isinstance(value, list | tuple | np.ndarray) else value

@@ -55,6 +55,18 @@ def carry_data(old: Any, new: Any) -> None:
                 setattr(other, name, _copied(value))
 
 
+def carry_notes(model: keras.Model, twin: keras.Model) -> None:
+    """Set plain attributes that somebody gave a model, such as the names of its classes.
+
+    Args:
+        model: The model.
+        twin: Its twin.
+    """
+    for name, value in vars(model).items():
+        if not name.startswith("_") and name not in vars(twin) and _is_plain(value):
+            setattr(twin, name, _copied(value))
+
+
 def carry_assets(old: Any, new: Any) -> None:
     """Give a twin the vocabularies of a layer, as saving would.
 

@@ -119,7 +119,8 @@ class _Copy:
         """Return the copy of a layer or operation."""
         if id(operation) in self._copies:
             return self._copies[id(operation)]
-        copy = type(operation).__new__(type(operation))
+        kind: Any = type(operation)
+        copy = kind.__new__(kind)
         self._copies[id(operation)] = copy
         if not isinstance(operation, keras.Layer):
             keras.Operation.__init__(copy, name=operation.name)

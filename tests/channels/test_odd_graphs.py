@@ -164,6 +164,13 @@ def test_nests_of_inputs_and_outputs(wrap: Callable[..., object], conv: Conv) ->
     keras.tree.map_structure(np.testing.assert_array_equal, same(data), model(data))
 
 
+def test_a_split_at_an_array_of_places(conv: Conv, classify: Classify, roads_meet: RoadsMeet) -> None:
+    channel_map = roads_meet(
+        classify(lambda x: conv(3, "b")(ops.split(conv(6, "a")(x), np.array([2, 5]), axis=-1)[1]))
+    )
+    assert sum(sizes(channel_map).values()) == 9
+
+
 def test_an_output_twice_and_an_input_passed_on(conv: Conv) -> None:
     image = keras.Input((8, 8, 3))
     x = layers.Dense(2, name="end")(layers.GlobalAveragePooling2D()(conv(4, "a")(image)))
@@ -174,7 +181,7 @@ def test_an_output_twice_and_an_input_passed_on(conv: Conv) -> None:
     assert [tuple(output.shape) for output in outputs] == [(2, 2), (2, 2), (2, 8, 8, 3), ()]
 
 
-def test_one_variable_in_two_layers(roads_meet: RoadsMeet) -> None:
+def test_one_variable_in_two_layers(roads_meet: RoadsMeet, caplog: pytest.LogCaptureFixture) -> None:
     image = keras.Input((6,))
     first, second = layers.Dense(6, name="first"), layers.Dense(6, name="second")
     x = first(layers.Dense(6, name="before")(image))
@@ -183,3 +190,4 @@ def test_one_variable_in_two_layers(roads_meet: RoadsMeet) -> None:
     second._untrack_variable(second._kernel)
     second._kernel = first._kernel
     roads_meet(keras.Model(image, layers.Dense(2)(y)))
+    assert "first and second share a variable; in the smaller model each has its own." in caplog.text

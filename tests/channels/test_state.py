@@ -189,6 +189,18 @@ def test_a_layer_that_loses_channels_is_built_from_its_own_parts(kind: str) -> N
         np.testing.assert_array_equal(layer.bias_initializer.value, [0, 2, 3])
 
 
+def test_what_somebody_noted_on_a_model_comes_along() -> None:
+    class Own(keras.Model):
+        """A model with steps of its own."""
+
+    inputs = keras.Input((6,))
+    model = Own(inputs, tail(inputs))
+    model.class_names, model.temperature = ["cat", "dog"], 2.5
+    smaller = halves(model)
+    assert type(smaller) is type(model)
+    assert (smaller.class_names, smaller.temperature) == (["cat", "dog"], 2.5)
+
+
 def test_flags_and_policies_come_along() -> None:
     image = keras.Input((8, 8, 3))
     x = layers.Conv2D(5, 3, name="lost")(image)

@@ -94,11 +94,10 @@ def apply_rule(call: Call) -> None:
         return call.keep_whole(f"another weight has the path {path}, too")
     start = call.trace.mark()
     try:
-        reason = rule(call)
-        if reason is None:
-            reason = _obstacle(call) or call.settle()
-        elif not isinstance(reason, str):
-            reason = f"its rule returned {type(reason).__name__}, where None or a reason is wanted"
+        answer: Any = rule(call)
+        reason = answer if answer is not None else _obstacle(call) or call.settle()
+        if reason is not None and not isinstance(reason, str):
+            reason = f"its rule returned {type(answer).__name__}, where None or a reason is wanted"
     # A rule may be anybody's. That it fails is no reason to leave the rest of the network alone.
     except (Exception, SystemExit) as error:
         said = " ".join(str(error).split())[:200]
