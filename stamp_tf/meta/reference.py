@@ -19,6 +19,7 @@ from stamp_tf.data import ImageSet, Normalization, StreamedSet, balanced_part, r
 from stamp_tf.errors import StampError
 from stamp_tf.finite import require_finite
 from stamp_tf.meta.backbone_config import BackboneConfig
+from stamp_tf.meta.layer_arrays import assign_arrays, layer_arrays
 from stamp_tf.meta.layer_contracts import (
     check_finite,
     check_layer,
@@ -273,30 +274,6 @@ def reference_from(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]
             "use another."
         )
     return reference
-
-
-def layer_arrays(prefix: str, layer: keras.Layer) -> dict[str, np.ndarray]:
-    """Return a layer's or model's values by path, the states of random generators included."""
-    return {f"{prefix}/{variable.path}": keras.ops.convert_to_numpy(variable) for variable in layer.variables}
-
-
-def assign_arrays(prefix: str, layer: keras.Layer, arrays: Mapping[str, np.ndarray], *, path: Path) -> None:
-    """Set a layer's values by path. Where the state of a random generator is missing, it stays as it is.
-
-    Raises:
-        StampError: If a weight is missing or one is of another shape.
-    """
-    for variable in layer.variables:
-        value = arrays.get(f"{prefix}/{variable.path}")
-        if value is None and variable.path.endswith("seed_generator_state"):
-            continue
-        if value is None or value.shape != tuple(variable.shape):
-            found = "nothing" if value is None else f"shape {value.shape}"
-            raise StampError(
-                f"A checkpoint must be of the same backbone, width and input: {variable.path} must have shape "
-                f"{tuple(variable.shape)}, but {path} has {found}; check --backbone, --width and --from."
-            )
-        variable.assign(value)
 
 
 def _layer_config(layer: keras.Layer | None) -> dict[str, Any] | None:
