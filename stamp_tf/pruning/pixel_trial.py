@@ -116,6 +116,7 @@ def try_pixels(reference: Reference, dataset: DataSet, *, seed: int = 0) -> Pixe
     affordable = MOST_MULTIPLY_ADDS / len(scales) / max(1.0, float(reference.cost_model.full[1]))
     number = int(min(MOST_IMAGES, max(FEWEST_IMAGES, affordable)))
     images = random_part(dataset.train, number, seed=seed)
+    logger.info("Trying %d scales of pixels on %d training images.", len(scales), len(images))
     answers = {pixels: answers_of(reference, images, scale) for pixels, scale in scales.items()}
     plain = {pixels: float(np.mean(answer == images.labels)) for pixels, answer in answers.items()}
     matched = {
