@@ -116,7 +116,7 @@ def _labels(labels: np.ndarray, where: str, *, num_images: int) -> np.ndarray:
         labels = labels[:, 0]
     if labels.ndim == 2 and len(labels) == num_images and (labels.astype(bool).sum(axis=1) > 1).any():
         raise StampError(
-            f"{where} must have one label per image, but has rows of several, {list(labels.shape)}; "
+            f"{where} must have one label per image, but has rows of several labels, {list(labels.shape)}; "
             "leave such images out, because a network is pruned for classes that exclude each other."
         )
     if labels.shape != (num_images,):
