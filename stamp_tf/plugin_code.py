@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import stamp_registry
 from stamp_tf.errors import PluginError, StampError
 
 # These are no fault of the plug-in's, or have words of their own.
 _PASSING = (StampError, stamp_registry.RegistryError, KeyboardInterrupt, GeneratorExit, MemoryError)
+
+_MARK = "_is_of_the_caller"
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class PluginCode:
         except _PASSING:
             raise
         except BaseException as error:
+            if getattr(error, _MARK, False):
+                raise
             if isinstance(error, Exception) and stamp_registry.is_built_in(self.group, self.name):
                 raise
             reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
@@ -65,6 +70,23 @@ class PluginCode:
             received: What it did, such as `returned None`.
         """
         return PluginError(f"{self} must {rule}, but {received}; report this to its author.")
+
+
+def of_the_caller(function: Callable[..., None]) -> Callable[..., None]:
+    """Return a callback whose errors are the caller's own, though a plug-in calls it.
+
+    Args:
+        function: What to call.
+    """
+
+    def call(*arguments: Any) -> None:
+        try:
+            function(*arguments)
+        except BaseException as error:
+            setattr(error, _MARK, True)
+            raise
+
+    return call
 
 
 def in_words(value: object) -> str:

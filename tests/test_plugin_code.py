@@ -3,7 +3,7 @@
 import pytest
 
 from stamp_tf.errors import PluginError, StampError
-from stamp_tf.plugin_code import PluginCode, in_words
+from stamp_tf.plugin_code import PluginCode, in_words, of_the_caller
 
 GROUP = "stamp_tf.pruners"
 
@@ -42,6 +42,14 @@ def test_wrong_input_and_interrupts_go_on_as_they_are(plugin: PluginCode, error:
     with pytest.raises(type(error)) as caught, plugin.running():
         raise error
     assert caught.value is error
+
+
+def test_what_a_callback_raises_is_the_callers_own(plugin: PluginCode) -> None:
+    def stop() -> None:
+        raise LookupError("enough")
+
+    with pytest.raises(LookupError, match="enough"), plugin.running():
+        of_the_caller(stop)()
 
 
 def test_a_fault_of_a_built_in_shows_as_what_it_is() -> None:

@@ -25,7 +25,7 @@ def make_pruner(plugin: PluginCode, pruner_class: Any) -> Pruner:
         pruner = pruner_class()
     if not isinstance(pruner, Pruner):
         raise plugin.breach("derive from stamp_tf.pruning.pruner.Pruner", f"is a {type(pruner).__name__}")
-    names = pruner.option_names
+    names: Any = pruner.option_names
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
         raise plugin.breach("list its options in option_names as a tuple of text", f"has {names!r}")
     return pruner

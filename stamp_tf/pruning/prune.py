@@ -22,7 +22,7 @@ from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.fields import overridden
 from stamp_tf.meta.reference import Reference
 from stamp_tf.meta.transfer import transfer_weights
-from stamp_tf.plugin_code import PluginCode
+from stamp_tf.plugin_code import PluginCode, of_the_caller
 from stamp_tf.pruning.choose import choose_pruner
 from stamp_tf.pruning.config import PruneConfig
 from stamp_tf.pruning.cut_proposal import cut_proposal
@@ -162,7 +162,7 @@ def prune(
         options=config.options,
         on_step=None
         if on_step is None
-        else lambda done, total, figures: on_step("prune", done, total, figures),
+        else of_the_caller(lambda done, total, figures: on_step("prune", done, total, figures)),
     )
     # Patterns that match nothing are refused before any work is done.
     cut = ChannelCut(reference.channel_map, cost, rules=config.rules)
