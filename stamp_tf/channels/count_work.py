@@ -45,7 +45,7 @@ def count_work(operation: Any, arguments: Mapping[str, Any], outputs: Sequence[S
         return sum((work_of(call) for call in calls_at(graph, known)), NOTHING)
     if makes_no_products(operation):
         return NOTHING
-    kind = type(operation)
+    kind: Any = type(operation)
     if not isinstance(operation, keras.Layer):
         is_ours = kind.__module__.startswith("keras.src.ops")
         rule = OPERATION_RULES.get(kind.__name__) if is_ours else None

@@ -77,7 +77,7 @@ def makes_no_products(operation: Any) -> bool:
     Args:
         operation: The layer or operation.
     """
-    kind = type(operation)
+    kind: Any = type(operation)
     if not isinstance(operation, keras.Layer):
         return kind.__module__.startswith("keras.src.ops") and kind.__name__ in ELEMENTWISE_OPERATIONS
     if kind in (layers.UpSampling2D, layers.UpSampling3D):
@@ -89,7 +89,7 @@ def makes_no_products(operation: Any) -> bool:
     if f"{kind.__module__}.{kind.__qualname__}" in _LAYERS_BY_NAME:
         return True
     # A subclass may compute anything in a `call` of its own.
-    base = next((base for base in kind.__mro__ if base in ELEMENTWISE_LAYERS), None)
+    base: Any = next((base for base in kind.__mro__ if base in ELEMENTWISE_LAYERS), None)
     return base is not None and kind.call is base.call
 
 

@@ -188,7 +188,7 @@ def _is_pixelwise(operation: Any, node: Any, values: list[Any]) -> bool:
     for tensor, value in zip(node.input_tensors, values, strict=True):
         draw = rng.uniform(0, 255, value.shape).astype("float32")
         changed = draw.copy()
-        changed[(slice(None), *(0 for _ in range(max(1, draw.ndim - 2))))] += 8
+        changed[_first_place(draw)] += 8
         first[id(tensor)], second[id(tensor)] = ops.convert_to_tensor(draw), ops.convert_to_tensor(changed)
     before, after = (_tried(operation, node, each) for each in (first, second))
     if before is None or after is None:
@@ -200,11 +200,15 @@ def _is_pixelwise(operation: Any, node: Any, values: list[Any]) -> bool:
     )
 
 
+def _first_place(values: np.ndarray) -> tuple[Any, ...]:
+    """Return the index of the first pixel of each image, of the first number where they are flat."""
+    return (slice(None), *[0] * max(1, values.ndim - 2))
+
+
 def _differs_at_one(first: Any, second: Any) -> bool:
     """Return whether two results agree but at the first place of each image."""
     one, other = np.asarray(ops.convert_to_numpy(first)), np.array(ops.convert_to_numpy(second))
-    where = (slice(None), *(0 for _ in range(max(1, one.ndim - 2))))
-    other[where] = one[where]
+    other[_first_place(one)] = one[_first_place(one)]
     return np.array_equal(one, other)
 
 

@@ -39,6 +39,7 @@ def kernel(*shape: int) -> np.ndarray:
         lambda x: ops.depthwise_conv(x, kernel(3, 3, 3, 2), padding="same"),
         lambda x: ops.separable_conv(x, kernel(3, 3, 3, 2), kernel(1, 1, 6, 4)),
         lambda x: ops.matmul(x, kernel(3, 5)),
+        lambda x: layers.Dense(7)(ops.reshape(x, (-1, 16, 3))),
         lambda x: x @ ops.transpose(x, (0, 1, 3, 2)),
         lambda x: ops.tensordot(x, kernel(8, 3, 4), axes=[[2, 3], [0, 1]]),
         lambda x: layers.Dot(axes=-1)([layers.Reshape((64, 3))(x), layers.Reshape((64, 3))(x)]),
