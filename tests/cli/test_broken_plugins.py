@@ -5,8 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stamp_tf.runs import RunDirectory
-
 SOURCE = """
 import sys
 from pathlib import Path
@@ -146,23 +144,14 @@ def test_plugins_lists_all_of_them(cli, acorn, make_plugin) -> None:
     assert "The pruner 'gone' of package oak must import, but oak:Gone raised SystemExit: 0" in shown
 
 
-def test_a_run_with_weights_that_are_not_finite_is_refused(cli, pruned, images) -> None:
+def test_a_run_with_weights_that_are_not_finite_is_refused(cli, pruned) -> None:
     """What somebody else wrote into a run's network is looked at before it is used."""
-    import keras
+    from stamp_tf.export.keras_file import export_keras
+    from stamp_tf.export.pruned_run import load_run
 
-    path = RunDirectory(pruned).model
-    model = keras.saving.load_model(path, compile=False)
-    kernel = np.array(model.layers[1].kernel)
+    run = load_run(pruned)
+    kernel = np.array(run.network.get_layer("conv1").kernel)
     kernel.flat[:2] = np.nan
-    model.layers[1].kernel.assign(kernel)
-    from stamp_tf.data import Normalization
-    from stamp_tf.export.keras_file import export_keras, read_card
-
-    card = read_card(path)
-    export_keras(
-        model,
-        path,
-        class_names=card["class_names"],
-        normalization=Normalization(tuple(card["mean"]), tuple(card["std"])),
-    )
+    run.network.get_layer("conv1").kernel.assign(kernel)
+    export_keras(run.network, run.run.model, class_names=run.class_names, normalization=run.normalization)
     assert "conv1/kernel holds 2 of" in cli.refused("evaluate", pruned)
