@@ -140,8 +140,9 @@ class Reference:
 
     def _encode(self, images: Any) -> Any:
         """Return the pseudo-images of a set, as its encoder must give them."""
-        with plugin_of(self.set_encoder, group="set_encoders").running():
-            pseudo_images = self.set_encoder(images)
+        encoder: Any = self.set_encoder
+        with plugin_of(encoder, group="set_encoders").running():
+            pseudo_images = encoder(images)
         return checked_pseudo_images(self.set_encoder, pseudo_images, image_shape=self.backbone.input_shape)
 
     def excite(self, images: Any) -> Any:
