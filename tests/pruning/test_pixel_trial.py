@@ -8,6 +8,7 @@ import pytest
 from keras import layers
 
 from stamp_tf.data import DataSet, ImageSet
+from stamp_tf.errors import StampError
 from stamp_tf.export.keras_file import export_keras
 from stamp_tf.meta.model_reference import reference_of_model
 from stamp_tf.pruning.find_reference import find_reference
@@ -130,7 +131,13 @@ def test_a_pruned_network_is_pruned_again_at_the_scale_in_its_file(dataset: Data
         normalization=first.normalization,
     )
     again = find_reference(path, backbone="")
-    assert again.normalization == first.normalization
-    assert again.normalization_for(dataset.test) == first.normalization
+    images = dataset.test.images
+    np.testing.assert_allclose(
+        again.model(again.normalization_for(dataset.test)(images)),
+        first.model(first.normalization(images)),
+        rtol=1e-4,
+        atol=1e-4,
+    )
     assert settle_pixels(again, dataset) is again
-    assert find_reference(path, backbone="", pixels="-1:1").description["pixels"] == "-1:1"
+    with pytest.raises(StampError, match="--pixels must be the scale that the network is built for"):
+        find_reference(path, backbone="", pixels="-1:1")
