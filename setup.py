@@ -72,6 +72,7 @@ setup(
         "rich>=13.9",
         "jinja2>=3.1",
         "scikit-learn>=1.5",
+        "scipy>=1.13",
         "pillow>=11",
         "msgspec>=0.19",  # one parser with a schema for every JSON file of a run
     ],

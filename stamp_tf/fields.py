@@ -5,7 +5,7 @@ import math
 import numbers
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
@@ -54,7 +54,8 @@ def check_fields(config: Any) -> None:
     Raises:
         StampError: If a field has another type; it names the field.
     """
-    hints = _hints(type(config))
+    kind: Hashable = type(config)
+    hints = _hints(kind)
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         fitting = _fit(value, hints[field.name])

@@ -65,9 +65,9 @@ def chart(line: Line, *, epochs: tuple[float, float], marks: Sequence[tuple[floa
     for epoch in _whole_ticks(first, last):
         x, y = across(epoch), float(_HEIGHT - 10)
         parts.append(f'<text class="number" x="{x:.1f}" y="{y:g}" text-anchor="middle">{epoch}</text>')
-    for epoch, words in marks:
+    for mark, words in marks:
         parts.append(
-            f'<path class="mark" d="M{across(epoch):.1f} {_TOP:g}V{_HEIGHT - _BOTTOM:g}">'
+            f'<path class="mark" d="M{across(mark):.1f} {_TOP:g}V{_HEIGHT - _BOTTOM:g}">'
             f"<title>{escape(words)}</title></path>"
         )
     path = "".join(

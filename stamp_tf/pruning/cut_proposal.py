@@ -47,6 +47,8 @@ def cut_proposal(
     if proposal.mask is not None:
         mask = proposal.mask
         timing = _check(mask, cut, config, model=model)
+    elif proposal.scores is None:
+        raise StampError(f"--method {config.method} must propose scores or a mask, but gave none; mend it.")
     elif config.max_latency is None:
         mask = cut.meet(proposal.scores, config.budget)
     else:
