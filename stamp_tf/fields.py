@@ -9,7 +9,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeGuard, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeGuard, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from stamp_registry import did_you_mean
 from stamp_tf.errors import StampError
@@ -54,8 +54,8 @@ def check_fields(config: Any) -> None:
     Raises:
         StampError: If a field has another type; it names the field.
     """
-    kind: Hashable = type(config)
-    hints = _hints(kind)
+    # A class is hashable, whatever its objects are.
+    hints = _hints(cast("Hashable", type(config)))
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         fitting = _fit(value, hints[field.name])
