@@ -1,16 +1,21 @@
 """What the built-in backbones ask of their arguments."""
 
 from stamp_tf.errors import StampError
+from stamp_tf.fields import is_number
+
+_WIDEST = 16
 
 
 def scale_width(channels: int, width: float) -> int:
     """Return `channels` scaled by `width`, rounded, at least 1.
 
     Raises:
-        StampError: If `width` is not above 0.
+        StampError: If `width` is no number above 0, or asks for more channels than a machine can bear.
     """
-    if not width > 0:
-        raise StampError(f"--width must be above 0, but got {width}; use 1 for the published network.")
+    if not is_number(width) or not 0 < width <= _WIDEST:
+        raise StampError(
+            f"--width must be a number above 0 and at most {_WIDEST}, but got {width!r}; 1 is as published."
+        )
     return max(1, round(channels * width))
 
 

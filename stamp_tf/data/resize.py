@@ -68,14 +68,23 @@ def to_picture(image: np.ndarray) -> Image.Image:
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
 
+# One image of this size takes 200 MB in float32.
+_LONGEST_SIDE = 4096
+
+
 def check_image_shape(image_shape: tuple[int, int, int]) -> None:
     """Refuse a shape that no image can have.
 
     Raises:
-        StampError: If it is not two positive numbers and a depth of 1 or 3.
+        StampError: If it is not two positive numbers, of which one batch still fits in memory, and a depth of 1 or 3.
     """
     if len(image_shape) != 3 or min(image_shape) < 1 or image_shape[2] not in (1, 3):
         raise StampError(
             "image_shape must be a positive height and width and a depth of 1 or 3, but is "
             f"{tuple(image_shape)}; give for example (32, 32, 3)."
+        )
+    if max(image_shape) > _LONGEST_SIDE:
+        raise StampError(
+            f"image_shape must be at most {_LONGEST_SIDE} pixels high and wide, but is {tuple(image_shape)}; give for "
+            "example (224, 224, 3)."
         )

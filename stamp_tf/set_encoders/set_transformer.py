@@ -9,6 +9,8 @@ from stamp_tf.errors import StampError
 from stamp_tf.layers.attention import ISAB, PMA, SAB
 from stamp_tf.set_encoders.set_encoder import SetEncoder, require_positive
 
+_MOST_POINTS = 4096
+
 
 @keras.saving.register_keras_serializable(package="stamp_tf")
 class SetTransformer(SetEncoder):
@@ -58,10 +60,10 @@ class SetTransformer(SetEncoder):
                 f"num_heads must divide width, but num_heads={num_heads} and width={width}; "
                 "choose a width that is a multiple of num_heads."
             )
-        if num_inducing_points < 0:
+        if not 0 <= num_inducing_points <= _MOST_POINTS:
             raise StampError(
-                f"num_inducing_points must be at least 0, but it is {num_inducing_points}; "
-                "give a positive number, or 0 for full attention."
+                f"num_inducing_points must be at least 0 and at most {_MOST_POINTS}, but it is "
+                f"{num_inducing_points}; give a positive number, or 0 for full attention."
             )
         self.num_heads = num_heads
         self.num_blocks = num_blocks

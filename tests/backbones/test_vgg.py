@@ -25,9 +25,9 @@ def test_sixteen_convolutions_and_one_dense_layer() -> None:
     assert trace_channels(model).group_sizes == (6,) * 2 + (13,) * 2 + (26,) * 4 + (51,) * 8
 
 
-@pytest.mark.parametrize("width", [0, -1, float("nan")])
-def test_a_width_of_nothing_is_refused(width: float) -> None:
-    with pytest.raises(StampError, match="--width must be above 0, but got"):
+@pytest.mark.parametrize("width", [0, -1, 1e9, float("nan"), float("inf"), 10**400, True, None, "a", [1]])
+def test_a_width_that_is_none_is_refused(width: object) -> None:
+    with pytest.raises(StampError, match="--width must be a number above 0 and at most 16, but got"):
         vgg19((32, 32, 3), 10, width=width)
 
 

@@ -132,3 +132,8 @@ def test_import_loads_nothing_heavy() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_images_that_no_memory_bears_are_refused():
+    with pytest.raises(StampError, match=r"at most 4096 pixels high and wide, but is \(99999, 8, 3\)"):
+        load_dataset("digits", image_shape=(99999, 8, 3))

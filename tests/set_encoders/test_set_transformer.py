@@ -44,7 +44,11 @@ def test_memory_is_linear_in_the_set_by_default() -> None:
         ({"width": 10}, "num_heads must divide width, but num_heads=4 and width=10"),
         ({"num_heads": 0}, "num_heads must be at least 1, but it is 0"),
         ({"num_blocks": 0}, "num_blocks must be at least 1, but it is 0"),
-        ({"num_inducing_points": -1}, "num_inducing_points must be at least 0, but it is -1"),
+        (
+            {"num_inducing_points": -1},
+            "num_inducing_points must be at least 0 and at most 4096, but it is -1",
+        ),
+        ({"num_inducing_points": 10**12}, "at most 4096, but it is 1000000000000"),
     ],
 )
 def test_options_out_of_range_are_refused(options: dict[str, int], message: str) -> None:
