@@ -72,6 +72,8 @@ def page(results: Path, plots: Path | None = None) -> str:
             "## Memory of the set encoders",
             "See [results/set_encoder_memory.md](results/set_encoder_memory.md).",
         ]
+    if (results / "kills.md").exists():
+        parts += ["## Kills that runs survive", "See [results/kills.md](results/kills.md)."]
     return "\n\n".join(parts) + "\n"
 
 

@@ -1,6 +1,9 @@
 """A kill before any write of any command loses nothing: what goes on from it ends as if nobody had killed it."""
 
+import re
 import shutil
+import signal
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -51,7 +54,7 @@ SCENARIOS = {
     "export-keras": Scenario(("export", "RUN", "--format", "keras"), "pruned", ()),
 }
 # Those that a fast check takes: of each scenario a few, spread over its writes.
-FAST = {"pretrain": 3, "meta-train": 1, "prune": 3, "prune-overwrite": 1, "finetune": 4, "export": 1}
+FAST = {"pretrain": 2, "meta-train": 1, "prune": 2, "prune-overwrite": 1, "finetune": 3, "export": 1}
 
 
 class Killing:
@@ -79,10 +82,13 @@ class Killing:
     def go_on(self, scenario: Scenario, image: Any) -> dict[str, Any]:
         """Go on as a user would from what a kill left, and return what is made."""
         self.harness.restore(image, self.run)
+        return self.finish(scenario, f"before write {image.number}, {image.word}")
+
+    def finish(self, scenario: Scenario, where: str) -> dict[str, Any]:
+        """Go on from what lies there."""
         result = self.type_in(scenario, *scenario.goes_on_by)
         if result.exit_code == 2 and "leave --resume out" in result.stderr:
             result = self.type_in(scenario)
-        where = f"before write {image.number}, {image.word}"
         assert result.exit_code == 0, f"{where}: {result.stderr} {result.exception!r}"
         return self.harness.contents(self.run)
 
@@ -132,6 +138,7 @@ def test_some_kills_are_survived(killing, tmp_path, name):
 
 
 @pytest.mark.kills
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_kill_is_survived(killing, tmp_path, name, capsys):
     started = time.perf_counter()
@@ -141,3 +148,61 @@ def test_every_kill_is_survived(killing, tmp_path, name, capsys):
         sys.stdout.write(
             f"\n{name}: {writes} kills, {images} different images, all survived, {seconds:.0f} s\n"
         )
+
+
+# What a process does that kills itself, as the system does it, before its nth write below a folder.
+SUICIDAL = """
+import importlib.util, os, signal, sys
+from pathlib import Path
+spec = importlib.util.spec_from_file_location("harness", sys.argv[1])
+harness = importlib.util.module_from_spec(spec)
+sys.modules["harness"] = harness
+spec.loader.exec_module(harness)
+left = int(sys.argv[3])
+def act(word):
+    global left
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+from stamp_cli.main import main
+sys.argv = ["stamp-tf", *sys.argv[4:]]
+with harness.writes_below(Path(os.environ["RUN"]), act):
+    main()
+"""
+
+
+@pytest.mark.kills
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        *(("pretrain", number) for number in (9, 17, 30)),
+        *(("meta-train", number) for number in (9, 25)),
+        *(("prune", number) for number in (14, 24, 34)),
+        *(("finetune", number) for number in (12, 30, 45)),
+        *(("export", 9), ("export-keras", 5)),
+        *(("prune-overwrite", number) for number in (5, 12)),
+    ],
+)
+def test_a_process_that_is_killed_for_good_leaves_the_same(killing, toy_environment, tmp_path, name, number):
+    killing.store = tmp_path
+    scenario = SCENARIOS[name]
+    images, expected = killing.record(scenario)
+    image = images[number - 1]
+    shutil.rmtree(killing.run)
+    if scenario.starts_from is not None:
+        shutil.copytree(killing.bases[scenario.starts_from], killing.run)
+    words = [str(killing.names.get(word, word)) for word in scenario.arguments]
+    command = [sys.executable, "-c", SUICIDAL, killing.harness.__file__, "-", str(number), *words]
+    environment = {**toy_environment, "RUN": str(killing.run)}
+    killed = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert shapes(killing.run) == shapes(image.folder)
+    assert not killing.harness.differences(killing.finish(scenario, f"killed at write {number}"), expected)
+
+
+def shapes(folder: Path | None) -> list[str]:
+    """Return the names in a folder, the numbers of processes taken out."""
+    if folder is None:
+        return []
+    return sorted(re.sub(r"\.\d+\.tmp", ".tmp", str(path.relative_to(folder))) for path in folder.rglob("*"))
