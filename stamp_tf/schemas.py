@@ -38,6 +38,8 @@ class RunData(msgspec.Struct, frozen=True):
     test_images: Count
     digest: dict[str, str]
     spec: str | None = None
+    path: str | None = None
+    test_by_content: bool = True
     data_dir: str | None = None
     train_size: Count | None = None
     skip_corrupt: bool = False

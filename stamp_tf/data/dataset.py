@@ -124,6 +124,7 @@ class DataSet:
         flips: Whether a mirrored image still shows its class. False for digits and letters.
         path: The file or folder that a source read it from; None where there is none.
         origin: What loads it again; None for one that was made in Python. `load_dataset` sets it.
+        test_by_content: Whether `test` was split off by content, because the source brings no test part.
 
     Raises:
         StampError: If the two parts disagree about classes or image shape, a class name cannot be shown, or two
@@ -136,6 +137,7 @@ class DataSet:
     flips: bool = True
     path: Path | None = None
     origin: Origin | None = None
+    test_by_content: bool = False
 
     def __post_init__(self) -> None:
         check_class_names(self.train.class_names, f"--dataset {self.name}")

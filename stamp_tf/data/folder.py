@@ -69,7 +69,8 @@ def folder(path: str, options: LoadOptions) -> DataSet:
     elif len(parts["test"].keys):
         _warn_of_shared(parts, root, f"folder:{path}")
     loaded = {name: _loaded(part, root, where, form=form, options=options) for name, part in parts.items()}
-    return DataSet(f"folder:{path}", loaded["train"], loaded["test"])
+    by_content = layout.test is None
+    return DataSet(f"folder:{path}", loaded["train"], loaded["test"], test_by_content=by_content)
 
 
 def _say_layout(layout: Layout, parts: dict[str, Part], name: str) -> None:

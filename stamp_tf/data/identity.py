@@ -16,13 +16,14 @@ def identity_of(dataset: DataSet) -> dict[str, Any]:
 
     Returns:
         JSON content: `name`, the fields of `Origin` (for a set made in Python `spec` alone, which is null),
-        `train_images`, `test_images` and `digest`.
+        `train_images`, `test_images`, `test_by_content` and `digest`.
     """
     return {
         "name": dataset.name,
         **({"spec": None} if dataset.origin is None else dataset.origin.to_config()),
         "train_images": len(dataset.train),
         "test_images": len(dataset.test),
+        "test_by_content": dataset.test_by_content,
         "digest": digest_of(dataset),
     }
 

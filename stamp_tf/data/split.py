@@ -29,7 +29,7 @@ def with_test_split(name: str, images: ImageSet, *, flips: bool = True) -> DataS
     """
     keys = content_keys(images.images)
     train, test = split_by_content(name, keys, images.labels, images.class_names)
-    return DataSet(name, images.take(train), images.take(test), flips=flips)
+    return DataSet(name, images.take(train), images.take(test), flips=flips, test_by_content=True)
 
 
 def split_by_content(

@@ -95,7 +95,8 @@ def tfds(spec: str, options: LoadOptions) -> DataSet:
 
     if test_split is None:
         train, test = records.split_by_content(spec, train_split, class_names)
-        return DataSet(spec, loaded(train_split, train), loaded(train_split, test), flips=flips)
+        held_out = loaded(train_split, test)
+        return DataSet(spec, loaded(train_split, train), held_out, flips=flips, test_by_content=True)
     logger.info("%s: '%s' is for training, '%s' for testing.", spec, train_split, test_split)
     dataset = DataSet(spec, loaded(train_split), loaded(test_split), flips=flips)
     warn_of_shared_arrays(dataset)

@@ -107,6 +107,7 @@ def _continue(
     )
     report = read_record(run.run.report_json, Report, remedy="prune again")
     dataset = run.fitted(dataset) if isinstance(dataset, DataSet) else run.load_dataset(dataset)
+    run.warn_of_training_images(dataset)
     if not resume and any(way.checkpoints.glob("step-*.npz")):
         logger.warning("Warning: the interrupted finetune in %s is thrown away.", run.run.path)
     options = {"command": "finetune", **describe(dataset), **asdict(config)}

@@ -153,6 +153,42 @@ class PrunedRun:
             )
         return with_classes(dataset, self.class_names, allow_subset=allow_subset)
 
+    def warn_of_training_images(self, dataset: DataSet) -> None:
+        """Say so where images that are held out now may be among those that trained the network.
+
+        Runs of before a split went by content drew theirs by lot, and the lot is not known any more. Where the run's
+        data had a test part, all of its training part was trained on.
+
+        Args:
+            dataset: Whose test images are to be taken.
+        """
+        if not dataset.test_by_content:
+            return
+        remedy = "prune again, or name a data set with a test part of images that the network has not seen"
+        if self.data.get("digest") is None:
+            logger.warning(
+                "The accuracy on %s may be of images that trained the network: %s was made by an older version, which "
+                "held out other images of a data set without a test part; %s.",
+                dataset.name,
+                self.run.path,
+                remedy,
+            )
+        elif not self.data.get("test_by_content", True) and self._shares_a_folder(dataset):
+            logger.warning(
+                "The accuracy on %s may be of images that trained the network: the data of %s had a test part, so that "
+                "of its training images none was held out; %s.",
+                dataset.name,
+                self.run.path,
+                remedy,
+            )
+
+    def _shares_a_folder(self, dataset: DataSet) -> bool:
+        """Return whether a data set lies in the folder of the run's own, or that one in its."""
+        if dataset.path is None or self.data.get("path") is None:
+            return False
+        one, other = (Path(os.path.realpath(path)) for path in (dataset.path, self.data["path"]))
+        return one.is_relative_to(other) or other.is_relative_to(one)
+
     def _warn_of_changes(self, dataset: DataSet) -> None:
         """Say what of the run's own data is not as it was when the network was pruned."""
         before = self.data.get("digest")
