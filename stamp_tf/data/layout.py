@@ -7,7 +7,8 @@ One table of names, in any case, alone or followed by `set`, `data`, `images` or
     val, valid, validation    images to be judged on if there is no test folder; else left out
 
 A folder of such a name is a part if folders lie in it, and a class if images do. Without a part for testing, the
-part for training is split by content. What fits neither reading is refused, so that no part is taken for a class.
+part for training is split by content. What fits neither reading is refused, and so are folders of other names that
+hold the same folders each, so that no part is taken for a class.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 from stamp_tf.data.files import holds_images, image_files, sub_folders
@@ -64,6 +66,7 @@ def find_layout(root: Path, where: str) -> Layout:
     flat = [name for name in kinds if name not in parts]
     if not parts:
         _check_classes(root, names, kinds, where)
+        _check_alike(root, names, where)
         return Layout(root)
     for name in flat:
         raise StampError(
@@ -90,10 +93,12 @@ def find_layout(root: Path, where: str) -> Layout:
             f"{where} must hold a part to learn from, but holds only {_quoted(parts)}; add a folder 'train', name the "
             "folder below, or rename those that are classes."
         )
+    train = root / found["train"]
+    _check_alike(train, sub_folders(train), f"{where}/{found['train']}")
     tested = found.get("test", found.get("val"))
     left_out = found["val"] if {"test", "val"} <= set(found) else None
     return Layout(
-        root / found["train"],
+        train,
         None if tested is None else root / tested,
         None if left_out is None else root / left_out,
     )
@@ -124,6 +129,30 @@ def _check_classes(root: Path, names: tuple[str, ...], kinds: dict[str, str], wh
             raise StampError(
                 f"{where} must hold parts above classes, but '{name}' holds {_quoted(inner.values())}; move them to "
                 f"{inner['train']}/{name} and so on, or name the folder '{name}' if it is the data set."
+            )
+
+
+def _check_alike(root: Path, names: tuple[str, ...], where: str) -> None:
+    """Refuse folders that hold each the same classes, such as `trn` and `tst`, or the classes beside them once more."""
+    holding: dict[str, set[str]] = {}
+    for name in names:
+        # Years and numbers are how pictures of a class are sorted, and no names of classes.
+        inner = {each for each in sub_folders(root / name) if re.search(r"[^\W\d_]", each)}
+        again = sorted(inner & set(names) - {name})
+        if len(again) > 1:
+            raise StampError(
+                f"{where} must hold a folder per class, but '{name}' holds {_quoted(again[:2])} again; move its images "
+                "into theirs, or move it away."
+            )
+        if len(inner) > 1 and not holds_images(root / name):
+            holding[name] = inner
+    for first, second in combinations(holding, 2):
+        both = sorted(holding[first] & holding[second])
+        if len(both) > 1:
+            raise StampError(
+                f"{where} must hold a folder per class, but '{first}' and '{second}' both hold {_quoted(both[:2])}, as "
+                "parts of a data set do; name them train and test if they are parts, or name one of them alone; if "
+                "they are classes, put the images of each right into its folder."
             )
 
 

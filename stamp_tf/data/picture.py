@@ -61,6 +61,9 @@ def upright_size(picture: Image.Image) -> tuple[int, int]:
     if picture.format == "PNG" and "exif" not in picture.info:
         # Pillow would decode all of it to look for an orientation behind the pixels.
         return height, width
+    if picture.format == "TIFF":
+        # Pillow turns these by itself, and tells the size of what it will have turned.
+        return height, width
     return (width, height) if picture.getexif().get(ORIENTATION) in SIDEWAYS else (height, width)
 
 

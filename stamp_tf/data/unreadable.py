@@ -16,7 +16,8 @@ def reason(error: Exception) -> str:
     if isinstance(error, UnreadableImage):
         return str(error)
     if isinstance(error, UnidentifiedImageError):
-        return "not an image of BMP, GIF, JPEG, PNG, PPM, TIFF or WebP"
+        # Some kinds of TIFF are among them, such as one of colours in floating-point numbers.
+        return "not an image of BMP, GIF, JPEG, PNG, PPM, TIFF or WebP, or of a kind of these that Pillow cannot read"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error).split("\n")[0] or type(error).__name__

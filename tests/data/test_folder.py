@@ -85,6 +85,18 @@ def test_pictures_are_turned_upright(write_folder: WriteFolder) -> None:
     np.testing.assert_array_equal(dataset.test.images[0, ..., 0].ravel(), np.arange(144)[::-1])
 
 
+@pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp"])
+def test_pictures_on_their_side_have_the_size_of_upright_ones(tmp_path: Path, ending: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for index in range(4):
+        pixels = np.random.default_rng(index).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+        folder = tmp_path / ("cat" if index % 2 else "dog")
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(folder / f"{index}.{ending}", exif=exif)
+    assert load_dataset(f"folder:{tmp_path}").image_shape == (9, 6, 3)
+
+
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_streamed_and_in_memory_give_the_same_batches(write_folder: WriteFolder, shuffle: bool) -> None:
     write_folder(prefix="train", per_class=17)

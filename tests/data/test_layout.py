@@ -135,6 +135,15 @@ def test_a_folder_without_images_beside_parts_is_not_read(tmp_path: Path) -> Non
             (*part("train", "a", "b", "c"), *part("val", "a", "b")),
             "'train' and 'val', but only train has 'c'",
         ),
+        (
+            (*part("trn"), *part("tst")),
+            "'trn' and 'tst' both hold 'cat' and 'dog', as parts of a data set do",
+        ),
+        (
+            (*part("train/amazon"), *part("train/webcam"), *part("test/amazon"), *part("test/webcam")),
+            "/train must hold a folder per class, but 'amazon' and 'webcam' both hold",
+        ),
+        (("cat", "dog", *part("augmented")), "'augmented' holds 'cat' and 'dog' again; move"),
     ],
 )
 def test_what_can_be_read_in_two_ways_is_refused(
@@ -143,6 +152,12 @@ def test_what_can_be_read_in_two_ways_is_refused(
     with pytest.raises(StampError, match=message) as caught:
         load_dataset(write(tmp_path, *folders))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("inner", [("2019", "2020"), ("images",)])
+def test_pictures_of_a_class_may_lie_in_like_folders(tmp_path: Path, inner: tuple[str, ...]) -> None:
+    dataset = load_dataset(write(tmp_path, *part("cat", *inner), *part("dog", *inner)))
+    assert dataset.class_names == ("cat", "dog")
 
 
 def test_a_part_without_folders_is_refused(tmp_path: Path) -> None:
