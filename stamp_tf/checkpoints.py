@@ -117,6 +117,16 @@ def save_step(folder: Path, step: int, arrays: Mapping[str, np.ndarray], metadat
         old.unlink()
 
 
+def drop_steps(folder: Path) -> None:
+    """Remove the states of a training that another one takes the place of.
+
+    Args:
+        folder: The run's checkpoints; it need not exist.
+    """
+    for old in folder.glob("step-*.npz"):
+        old.unlink()
+
+
 def load_last_step(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
     """Return the last saved state, or None if there is none yet.
 

@@ -110,8 +110,8 @@ def prune(
         backbone: Which bundled reference.
         pixels: What the images of your own model are scaled to, such as `0:1`; see `reference_of_model`.
         config: Options.
-        checkpoints: Where fine-tuning keeps its state and goes on from; None keeps none.
-        resume: Whether to go on from the mask that lies in `checkpoints`, if one does.
+        checkpoints: Where fine-tuning keeps its state; None keeps none.
+        resume: Whether to go on from the mask and the state that lie in `checkpoints`, if they do.
         on_step: Called with (phase, steps done, all steps, figures).
         **overrides: Fields of `PruneConfig`, such as `max_flops=0.25`.
 
@@ -219,6 +219,7 @@ def prune(
             config=settings,
             end=reference.backbone.end,
             checkpoints=checkpoints,
+            resume=resume,
             on_step=on_finetune,
         )
     except DivergenceError as error:

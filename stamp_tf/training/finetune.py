@@ -12,7 +12,7 @@ from typing import Literal
 import keras
 
 from stamp_tf.backbones.end import split_end
-from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
+from stamp_tf.checkpoints import assign_optimizer, drop_steps, load_last_step, optimizer_arrays, save_step
 from stamp_tf.data import Batches, DataSet, Normalization
 from stamp_tf.ends import End
 from stamp_tf.errors import StampError
@@ -125,6 +125,7 @@ def finetune(
     config: FinetuneConfig | None = None,
     end: End | None = None,
     checkpoints: Path | None = None,
+    resume: bool = True,
     on_step: Callable[[int, int, Mapping[str, float]], None] | None = None,
 ) -> list[EpochRecord]:
     """Train a network in place by SGD with momentum.
@@ -139,7 +140,9 @@ def finetune(
         normalization: Of the images.
         config: Options.
         end: What was taken off a network that gives logits; None looks how the model ends.
-        checkpoints: Where to keep a state per epoch and go on from the last one; None keeps none.
+        checkpoints: Where to keep a state per epoch; None keeps none.
+        resume: Go on from the last state in `checkpoints`; otherwise those of another training give way to the first
+            that is saved.
         on_step: Called with (steps done, all steps, figures) after each step; figures wait to be read.
 
     Returns:
@@ -174,7 +177,7 @@ def finetune(
     num_steps = config.epochs * len(batches)
     step_function = compile_plain_step(trained, optimizer, end=end)
     records: list[EpochRecord] = []
-    if checkpoints is not None and (state := load_last_step(checkpoints)) is not None:
+    if checkpoints is not None and resume and (state := load_last_step(checkpoints)) is not None:
         arrays, metadata = state
         assign_arrays("model", trained, arrays, path=checkpoints)
         assign_optimizer("optimizer", optimizer, arrays)
@@ -211,6 +214,8 @@ def finetune(
                 measured = _accuracy(trained, dataset, normalization, config, epoch + 1)
         records.append(EpochRecord(epoch + 1, seconds, mean_loss, measured))
         if checkpoints is not None:
+            if epoch == 0:
+                drop_steps(checkpoints)
             save_step(
                 checkpoints,
                 epoch + 1,

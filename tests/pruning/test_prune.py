@@ -131,6 +131,16 @@ def test_fine_tuning_that_diverges_says_how_to_start_anew(dataset: DataSet, tmp_
         prune(dataset, made_reference(), max_flops=0.4, finetune=config, checkpoints=tmp_path)
 
 
+def test_pruning_anew_takes_nothing_from_the_states_of_another_run(dataset: DataSet, tmp_path: Path) -> None:
+    reference = made_reference()
+    first, second = (FinetuneConfig(epochs=2, learning_rate=rate) for rate in (0.1, 0.001))
+    prune(dataset, reference, max_flops=0.4, finetune=first, checkpoints=tmp_path)
+    anew = prune(dataset, reference, max_flops=0.4, finetune=second, checkpoints=tmp_path, resume=False)
+    alone = prune(dataset, reference, max_flops=0.4, finetune=second)
+    assert [record.train_loss for record in anew.records] == [record.train_loss for record in alone.records]
+    np.testing.assert_array_equal(weights(anew), weights(alone))
+
+
 def test_structure_only_starts_from_fresh_weights(dataset: DataSet) -> None:
     reference = made_reference()
     kept = prune(dataset, reference, max_flops=0.4, finetune=AT_ONCE)

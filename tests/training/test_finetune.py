@@ -109,6 +109,28 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(dataset: DataSet, tmp_pat
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_a_training_that_starts_anew_takes_nothing_from_the_states_of_another(
+    dataset: DataSet, tmp_path: Path
+) -> None:
+    finetune(
+        network(),
+        dataset,
+        normalization=NORMALIZATION,
+        config=FinetuneConfig(epochs=3, batch_size=16),
+        checkpoints=tmp_path,
+    )
+    config = FinetuneConfig(epochs=1, batch_size=16, learning_rate=0.01)
+    alone, anew = network(), network()
+    finetune(alone, dataset, normalization=NORMALIZATION, config=config)
+    records = finetune(
+        anew, dataset, normalization=NORMALIZATION, config=config, checkpoints=tmp_path, resume=False
+    )
+    assert [record.epoch for record in records] == [0, 1]
+    for ours, theirs in zip(anew.get_weights(), alone.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001.npz"]
+
+
 def test_mixed_precision_trains_and_leaves_float32(dataset: DataSet) -> None:
     model = network()
     before = model.get_weights()
