@@ -1,4 +1,4 @@
-"""Resize within a TensorFlow graph as the data of a run are resized by Pillow."""
+"""Resize and convert within a TensorFlow graph as the data of a run are resized by Pillow."""
 
 from __future__ import annotations
 
@@ -28,6 +28,25 @@ def resize_as_pillow(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
     down = tf.matmul(_weights(rows, height)[None], tf.reshape(across, (sizes[0], rows, width * depth)))
     down = _rounded(down, rows != height)
     return tf.reshape(down, (sizes[0], height, width, depth))
+
+
+def of_depth(images: tf.Tensor, depth: int) -> tf.Tensor:
+    """Return grey images as coloured ones, or the other way round, as Pillow converts them.
+
+    Args:
+        images: float32 `[B, h, w, 1]` or `[B, h, w, 3]` in [0, 255].
+        depth: D, wanted, 1 or 3.
+
+    Returns:
+        float32 `[B, h, w, D]`.
+    """
+    if images.shape[-1] == depth:
+        return images
+    if depth == 3:
+        return tf.repeat(images, 3, axis=-1)
+    # ITU-R 601 in whole numbers of 2 ** -16, below 2 ** 24 and so without rounding.
+    luma = tf.reduce_sum(images * tf.constant([19595.0, 38470.0, 7471.0]), axis=-1, keepdims=True)
+    return tf.floor((luma + 32768.0) / 65536.0)
 
 
 def _weights(size: tf.Tensor, wanted: int) -> tf.Tensor:

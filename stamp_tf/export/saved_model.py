@@ -12,7 +12,7 @@ from stamp_tf.ends import End
 from stamp_tf.errors import StampError
 from stamp_tf.export.calling import calling_of
 from stamp_tf.export.contract import PixelNormalization, check_exportable
-from stamp_tf.export.pillow_resize import resize_as_pillow
+from stamp_tf.export.pillow_resize import of_depth, resize_as_pillow
 from stamp_tf.export.plain import plain_copy
 from stamp_tf.export.scaling import scale_and_shift
 from stamp_tf.export.staging import staged
@@ -33,8 +33,9 @@ def export_saved_model(
 ) -> Path:
     """Write a SavedModel that takes pixels as they are, whole or not at all.
 
-    Loaded, it is called with uint8 or float32 images `[B, height, width, D]` of any size, pixels in [0, 255]. They
-    are resized as in training and normalised inside. It answers with a dictionary: `class_name`, string `[B]`, of the
+    Loaded, it is called with images `[B, height, width, D]` of any size and number, pixels in [0, 255]: uint8 or float32,
+    or what numpy makes of them, float64, int32 and int64. They are made grey or coloured as the network takes them,
+    resized as in training and normalised inside. It answers with a dictionary: `class_name`, string `[B]`, of the
     likeliest class; `probabilities`, float32 `[B, classes]`; `logits` before them. Signatures, of which readers
     such as TFLite's converter take the first:
 
@@ -108,9 +109,12 @@ class _Classifier(tf.Module):
         names = tf.constant(tuple(class_names), tf.string)
         scale, shift = (tf.constant(values) for values in scale_and_shift(normalization))
 
-        def classify(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        def answer(image: tf.Tensor) -> dict[str, tf.Tensor]:
             image = resize_as_pillow(image, height, width)
-            logits = model(image * scale - shift, training=False)
+            # Some kernels fail on no images, so that there is always one.
+            number = tf.shape(image)[0]
+            image = tf.pad(image, [[0, tf.cast(tf.equal(number, 0), tf.int32)], [0, 0], [0, 0], [0, 0]])
+            logits = model(image * scale - shift, training=False)[:number]
             # TensorFlow's own argmax, because TFLite has no word for what Keras' does about negative zeros.
             scores = tf.concat([-logits, logits], axis=-1) if end.is_binary else logits
             return {
@@ -119,28 +123,45 @@ class _Classifier(tf.Module):
                 "logits": logits,
             }
 
-        def spec(dtype: tf.DType) -> tf.TensorSpec:
+        def spec(dtype: tf.DType, depth: int = depth) -> tf.TensorSpec:
             return tf.TensorSpec((None, None, None, depth), dtype, name=input_name)
 
+        # The network is in the file once, however many kinds of images are taken.
+        self.answer = tf.function(answer, input_signature=[spec(tf.float32)])
+
         def classify_float(image: tf.Tensor) -> dict[str, tf.Tensor]:
-            with tf.control_dependencies([_refusal_of_other_scales(image)]):
-                return classify(tf.identity(image))
+            with tf.control_dependencies([_refusal_of_nothing(image), _refusal_of_other_scales(image)]):
+                return self.answer(of_depth(tf.cast(image, tf.float32), depth))
 
         def classify_uint8(image: tf.Tensor) -> dict[str, tf.Tensor]:
-            return classify(tf.cast(image, tf.float32))
+            with tf.control_dependencies([_refusal_of_nothing(image)]):
+                return self.answer(of_depth(tf.cast(image, tf.float32), depth))
 
         def list_class_names() -> tf.Tensor:
             return tf.identity(names)
 
-        def either(image: tf.Tensor) -> dict[str, tf.Tensor]:
-            return classify_uint8(image) if image.dtype == tf.uint8 else classify_float(image)
+        def any_of(image: tf.Tensor) -> dict[str, tf.Tensor]:
+            return (
+                classify_uint8(image)
+                if image.dtype == tf.uint8
+                else classify_float(tf.cast(image, tf.float32))
+            )
 
         self.classify_float = tf.function(classify_float, input_signature=[spec(tf.float32)])
         self.classify_uint8 = tf.function(classify_uint8, input_signature=[spec(tf.uint8)])
         self.class_names = tf.function(list_class_names, input_signature=[])
-        self.__call__ = tf.function(either)
-        for dtype in (tf.uint8, tf.float32):
-            self.__call__.get_concrete_function(spec(dtype))
+        self.__call__ = tf.function(any_of)
+        for each in (depth, *({1, 3} - {depth})):
+            for dtype in (tf.uint8, tf.float32, tf.float64, tf.int32, tf.int64):
+                self.__call__.get_concrete_function(spec(dtype, each))
+
+
+def _refusal_of_nothing(image: tf.Tensor) -> tf.Operation:
+    """Return an operation that fails where images have no pixels."""
+    return tf.raw_ops.Assert(
+        condition=tf.reduce_all(tf.shape(image)[1:] > 0),
+        data=["image must have a height and a width of 1 or more, but has the shape", tf.shape(image)],
+    )
 
 
 def _refusal_of_other_scales(image: tf.Tensor) -> tf.Operation:

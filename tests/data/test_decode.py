@@ -244,6 +244,13 @@ def test_white_shapes_on_a_transparent_ground_are_refused() -> None:
         decode(encoded(image, "PNG"), SHAPE)
 
 
+def test_a_jpeg_is_resized_from_all_of_its_pixels() -> None:
+    photograph = Image.fromarray(RNG.integers(0, 256, (90, 120, 3), dtype=np.uint8))
+    content = encoded(photograph, "JPEG")
+    whole = Image.open(io.BytesIO(content)).resize((SHAPE[1], SHAPE[0]), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(decode(content, SHAPE), np.asarray(whole))
+
+
 def test_first_frame_of_an_animation_is_taken() -> None:
     frames = [Image.new("L", (10, 9), value) for value in (40, 200)]
     content = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])

@@ -25,6 +25,7 @@ def network(activation: str = "linear", units: int = 3) -> keras.Model:
     keras.utils.set_random_seed(0)
     image = keras.Input((8, 8, 3), name="pixels")
     x = keras.layers.Conv2D(4, 3, padding="same", name="conv")(image)
+    x = keras.layers.BatchNormalization(name="norm")(x)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(keras.layers.ReLU(name="relu")(x))
     return keras.Model(image, keras.layers.Dense(units, activation, name="head")(x), name="toy")
 
@@ -81,6 +82,48 @@ def test_other_scales_are_refused_with_a_remedy(loaded: tf.Module, images: np.nd
         tf.errors.InvalidArgumentError, match=r"must hold pixels in \[0, 255\], but .* by 255"
     ):
         loaded(images)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (11, 13)])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_no_images_get_no_answers(loaded: tf.Module, size: tuple[int, int], dtype: str) -> None:
+    answer = loaded(np.zeros((0, *size, 3), dtype))
+    assert {name: tuple(value.shape) for name, value in answer.items()} == {
+        "class_name": (0,),
+        "logits": (0, 3),
+        "probabilities": (0, 3),
+    }
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_images_without_pixels_are_refused(loaded: tf.Module, dtype: str) -> None:
+    with pytest.raises(tf.errors.InvalidArgumentError, match="a height and a width of 1 or more"):
+        loaded(np.zeros((1, 0, 8, 3), dtype))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "int32", "int64"])
+def test_what_numpy_makes_of_images_is_taken(loaded: tf.Module, dtype: str) -> None:
+    images = pictures(11, 13)
+    np.testing.assert_array_equal(
+        loaded(images.astype(dtype))["probabilities"], loaded(images)["probabilities"]
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError, match="multiply pixels"):
+        loaded(images / 255)
+
+
+def test_grey_and_colour_are_made_of_each_other_as_in_a_run(loaded: tf.Module, tmp_path: Path) -> None:
+    colour = pictures(8, 8)
+    grey = fit_images(colour, (8, 8, 1))
+    np.testing.assert_array_equal(loaded(grey)["logits"], loaded(np.repeat(grey, 3, axis=3))["logits"])
+    image = keras.Input((8, 8, 1))
+    model = keras.Model(image, keras.layers.Dense(2)(keras.layers.Flatten()(image)))
+    pixels = Normalization((0.5,), (0.5,))
+    takes_grey = tf.saved_model.load(
+        str(export_saved_model(model, tmp_path / "grey", class_names=("a", "b"), normalization=pixels))
+    )
+    np.testing.assert_array_equal(takes_grey(colour)["logits"], takes_grey(grey)["logits"])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="multiply pixels"):
+        takes_grey(colour / 255)
 
 
 def test_dark_images_are_images(loaded: tf.Module) -> None:
