@@ -10,6 +10,7 @@ from stamp_cli.options import RegisteredName
 from stamp_cli.terminal import say
 from stamp_cli.values import FilePath
 from stamp_cli.verbosity import load_tensorflow
+from stamp_tf.errors import StampError
 
 
 @click.command(cls=Command)
@@ -39,6 +40,8 @@ def command(run: Path, exporter: str, target: Path | None) -> None:
 
     directory = RunDirectory(run)
     directory.read_pruned_config()
+    if target is not None and exporter == "keras":
+        _check_replaceable(target)
     places = {"saved-model": directory.saved_model, "keras": directory.model}
     target = target or places.get(exporter, directory.path / exporter)
     if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(directory.path)):
@@ -57,3 +60,13 @@ def command(run: Path, exporter: str, target: Path | None) -> None:
     )
     record_export(directory, written)
     say(f"Wrote {written}")
+
+
+def _check_replaceable(target: Path) -> None:
+    """Refuse a file that `export` did not write, such as the model that was pruned."""
+    from stamp_tf.export.keras_file import is_export
+
+    if target.is_file() and not is_export(target):
+        raise StampError(
+            f"--to must be new or an earlier export, but {target} is another file; choose another name."
+        )

@@ -10,7 +10,7 @@ from typing import Any
 from stamp_tf.errors import StampError
 from stamp_tf.files import remove_if_empty, sweep
 from stamp_tf.locks import LOCK, FolderTaken, locked
-from stamp_tf.overwriting import clear, contents
+from stamp_tf.overwriting import clear, contents, in_the_way
 from stamp_tf.records import write_json_atomic
 from stamp_tf.runs import RunDirectory
 
@@ -55,6 +55,11 @@ def check(run: RunDirectory, *, overwrite: bool = False, resume: bool = False) -
         )
     if occupied:
         run.read_config()
+    if occupied and overwrite and (foreign := in_the_way(run)) is not None:
+        raise StampError(
+            f"--overwrite keeps what no run wrote, but {foreign} is in the way of the new run; move it, or choose "
+            "another --run-dir."
+        )
 
 
 @contextmanager

@@ -48,9 +48,22 @@ def clear(run: RunDirectory) -> None:
         logger.info("Left in %s, as no run wrote it: %s%s.", run.path, ", ".join(left[:_MOST_NAMED]), more)
 
 
-def contents(folder: Path) -> set[str]:
-    """Return the names in a folder, without those of a lock and of what a killed process left half-built."""
-    return {entry.name for entry in folder.iterdir() if entry.name != LOCK and not is_leftover(entry.name)}
+def in_the_way(run: RunDirectory) -> Path | None:
+    """Return what no run wrote, so that it stays, but stands where one will write; None if nothing does.
+
+    Args:
+        run: A folder that a run wrote.
+    """
+    for path in (run.report_json, run.report_html, run.reference, run.masks, run.model, run.metrics):
+        if path.is_dir() and not path.is_symlink():
+            return path
+    return foreign_file(run.saved_model)
+
+
+def foreign_file(folder: Path) -> Path | None:
+    """Return a file within a SavedModel's folder that is none of those that we write there; None if all are."""
+    ours = _saved_model_files(folder)
+    return next((path for path in sorted(folder.rglob("*")) if not path.is_dir() and path not in ours), None)
 
 
 def _saved_model_files(folder: Path) -> list[Path]:
@@ -59,8 +72,12 @@ def _saved_model_files(folder: Path) -> list[Path]:
         *(folder / name for name in ("saved_model.pb", "fingerprint.pb")),
         *(folder / "assets.extra" / name for name in ("class_names.json", "contract.json")),
         *folder.glob("variables/variables.*"),
-        *folder.glob("assets/*"),
     ]
+
+
+def contents(folder: Path) -> set[str]:
+    """Return the names in a folder, without those of a lock and of what a killed process left half-built."""
+    return {entry.name for entry in folder.iterdir() if entry.name != LOCK and not is_leftover(entry.name)}
 
 
 def _is_inside(name: str) -> bool:

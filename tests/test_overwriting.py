@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from stamp_tf.claims import start
+from stamp_tf.errors import StampError
 from stamp_tf.export.record_export import record_export
 from stamp_tf.overwriting import clear
 from stamp_tf.runs import RunDirectory
@@ -98,3 +99,15 @@ def test_a_run_that_is_a_link_is_cleared_where_it_lies(run: RunDirectory, tmp_pa
     clear(RunDirectory(link))
     assert link.is_symlink()
     assert listing(run.path) == ["config.json"]
+
+
+@pytest.mark.parametrize("name", ["saved_model/notes.txt", "model.keras/mine.txt", "report.json/mine.txt"])
+def test_what_would_stand_in_the_way_is_refused_before_anything_goes(run: RunDirectory, name: str) -> None:
+    place = run.path / Path(name).parts[0]
+    if place.is_file():
+        place.unlink()
+    put(run.path / name)
+    before = listing(run.path)
+    with pytest.raises(StampError, match=f"overwrite.* keeps what no run wrote, but .*{Path(name).parts[0]}"):
+        start(run, CONFIG, resume=False, overwrite=True)
+    assert listing(run.path) == before

@@ -81,6 +81,15 @@ def export_keras(
     return path
 
 
+def is_export(path: Path) -> bool:
+    """Return whether a file is one that `export_keras` wrote."""
+    try:
+        read_card(path)
+    except StampError:
+        return False
+    return True
+
+
 def read_card(path: Path) -> dict[str, Any]:
     """Return class names and normalisation of a `.keras` file written by `export_keras`.
 

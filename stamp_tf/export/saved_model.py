@@ -17,6 +17,7 @@ from stamp_tf.export.plain import plain_copy
 from stamp_tf.export.scaling import scale_and_shift
 from stamp_tf.export.staging import staged
 from stamp_tf.losses import class_probabilities
+from stamp_tf.overwriting import foreign_file
 
 _MAX_PIXEL = 255.0
 # Half a grey level, for what rounding leaves.
@@ -49,7 +50,7 @@ def export_saved_model(
     Args:
         model: A functional model from normalised images [B, H, W, D] to logits [B, classes], or to what your own
             model ended in; see `split_end`.
-        path: The folder to write; an earlier SavedModel there is replaced.
+        path: The folder to write; an earlier SavedModel of ours there is replaced.
         class_names: One name per class.
         normalization: How the model's input was normalised in training.
         input_name: Name of the image argument.
@@ -186,8 +187,13 @@ def _check_replaceable(path: Path) -> None:
     """Never remove a folder that is not ours to remove."""
     if path.exists() and not path.is_dir():
         raise StampError(f"path must be a folder, but {path} is a file; choose another.")
-    if path.is_dir() and any(path.iterdir()) and not (path / "saved_model.pb").exists():
+    if not path.is_dir() or not any(path.iterdir()):
+        return
+    is_ours = (path / "saved_model.pb").exists() and (path / "assets.extra" / "class_names.json").exists()
+    foreign = foreign_file(path)
+    if foreign is not None or not is_ours:
+        something = "something else" if foreign is None else f"something else ({foreign.relative_to(path)})"
         raise StampError(
-            f"path must be new, empty or an earlier SavedModel, but {path} holds something else; "
-            "choose another."
+            f"path must be new, empty or an earlier SavedModel of stamp-tf, but {path} holds {something}; "
+            "choose another, or move that away."
         )

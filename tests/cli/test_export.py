@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 ELSEWHERE = """
 import sys, numpy, tensorflow
@@ -54,6 +55,36 @@ def test_folder_of_something_else_is_left_alone(cli, pruned, tmp_path):
     (tmp_path / "mine/precious").write_text("x")
     assert "holds something else" in cli.refused("export", pruned, "--to", tmp_path / "mine")
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["precious"]
+
+
+@pytest.mark.parametrize("name", ["thesis.tex", "assets/vocabulary.txt", "variables/notes"])
+def test_saved_model_with_something_else_within_is_left_alone(cli, pruned, tmp_path, name):
+    cli.done("export", pruned, "--to", tmp_path / "served")
+    (tmp_path / "served" / name).write_text("mine")
+    assert f"holds something else ({name})" in cli.refused("export", pruned, "--to", tmp_path / "served")
+    assert (tmp_path / "served" / name).read_text() == "mine"
+
+
+def test_saved_model_of_somebody_else_is_left_alone(cli, pruned, tmp_path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs/saved_model.pb").write_text("mine")
+    assert "holds something else" in cli.refused("export", pruned, "--to", tmp_path / "theirs")
+    assert (tmp_path / "theirs/saved_model.pb").read_text() == "mine"
+
+
+def test_keras_file_of_somebody_else_is_left_alone(cli, pruned, tmp_path):
+    import keras
+
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "original.keras")
+    before = (tmp_path / "original.keras").read_bytes()
+    typed = ("export", pruned, "--format", "keras", "--to", tmp_path / "original.keras")
+    assert "must be new or an earlier export" in cli.refused(*typed)
+    assert (tmp_path / "original.keras").read_bytes() == before
+
+
+def test_keras_file_of_ours_is_replaced(cli, pruned, tmp_path):
+    for _ in range(2):
+        cli.done("export", pruned, "--format", "keras", "--to", tmp_path / "copy.keras")
 
 
 def test_unknown_format_suggests_the_nearest(cli, pruned):
