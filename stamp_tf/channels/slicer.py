@@ -10,7 +10,7 @@ import numpy as np
 
 from stamp_tf.channels.graph import calls, functional_graph, graph_of
 from stamp_tf.channels.groups import ChannelMap, LayerOption, WeightAxis
-from stamp_tf.channels.state import carry_data, carry_notes, carry_state
+from stamp_tf.channels.state import carry_assets, carry_data, carry_notes, carry_state
 from stamp_tf.channels.twin import make_twin
 from stamp_tf.errors import StampError
 
@@ -152,6 +152,9 @@ class Slicer:
         models = [both for both in self._twins.values() if isinstance(both[0], keras.Model)]
         for model, twin in reversed(models):
             carry_notes(model, twin)
+            if model.dtype_policy != twin.dtype_policy:
+                # Of a global policy that has changed since; compile asks it whether a loss has to be scaled.
+                twin.dtype_policy = model.dtype_policy
             if model.trainable != twin.trainable:
                 twin.trainable = model.trainable
         self._warn_of_shared()
@@ -161,6 +164,8 @@ class Slicer:
                     carry_state(layer, twin, self._new_value)
                     if id(layer) not in self._touched:
                         carry_data(layer, twin)
+                    if layer.variables:
+                        carry_assets(layer, twin)
                 except ValueError as error:
                     raise StampError(
                         f"Every layer must be rebuilt with its weights, but {layer.name} "

@@ -68,13 +68,17 @@ def carry_notes(model: keras.Model, twin: keras.Model) -> None:
 
 
 def carry_assets(old: Any, new: Any) -> None:
-    """Give a twin the vocabularies of a layer, as saving would.
+    """Give a twin the vocabularies of a layer, and what it saves without variables, as saving would.
 
     Args:
         old: The layer or operation.
         new: Its twin.
     """
     for one, other in pairs(old, new):
+        if _overrides(one, "save_own_variables") and not one.variables:
+            store: dict[str, Any] = {}
+            one.save_own_variables(store)
+            other.load_own_variables(store)
         if _overrides(one, "save_assets"):
             with tempfile.TemporaryDirectory() as folder:
                 one.save_assets(folder)

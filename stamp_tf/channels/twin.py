@@ -32,18 +32,18 @@ def make_twin(operation: Any, options: Mapping[str, Any], *, is_touched: bool) -
     for way in ways:
         try:
             twin = way(operation, options)
+            carry_functions(operation, twin)
+            for layer, other in pairs(operation, twin):
+                other.name = layer.name  # Constructors let Keras number the layers within.
+            if not is_touched and not getattr(operation, "variables", ()):
+                # Before the first call: they may decide on the shape of what is written.
+                carry_data(operation, twin)
+                if way is not _by_copy:
+                    carry_assets(operation, twin)
+            return twin
         # A layer of somebody else's may raise anything.
         except Exception as error:
             errors.append(error)
-            continue
-        carry_functions(operation, twin)
-        for layer, other in pairs(operation, twin):
-            other.name = layer.name  # Constructors let Keras number the layers within.
-        if not is_touched and not getattr(operation, "variables", ()):
-            # Before the first call: they may decide on the shape of what is written.
-            carry_data(operation, twin)
-            carry_assets(operation, twin)
-        return twin
     raise StampError(
         f"Every layer must be rebuilt from its configuration, but {operation.name} "
         f"({type(operation).__name__}) gave {why(errors[0])}; mend its get_config."

@@ -1,6 +1,7 @@
 """The comparison of sliced and full networks: what it finds, and where it holds its tongue."""
 
 import logging
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -118,6 +119,27 @@ def test_soft_masks_agree() -> None:
     model = network(layers.DepthwiseConv2D(3, padding="same"))
     channel_map = trace_channels(model)
     slice_model(model, channel_map, np.linspace(0, 1, channel_map.num_channels), check=True)
+
+
+@pytest.mark.parametrize(
+    "function", [lambda x: ops.exp(x * 1e3), ops.sqrt, lambda x: 1.0 / ops.relu(x), lambda x: x * 1e36 * 1e36]
+)
+def test_removed_channels_that_are_no_numbers_are_no_difference(function: Callable[[Tensor], Tensor]) -> None:
+    image = keras.Input((6, 6, 3))
+    x = layers.Conv2D(4, 1, name="middle")(function(layers.Conv2D(4, 1, name="lost")(image)))
+    model = keras.Model(image, x)
+    for seed, channel in enumerate(range(4)):
+        model.get_layer("lost").kernel.assign(np.random.default_rng(seed).normal(size=(1, 1, 3, 4)))
+        smaller = stamp_tf.remove_channels(model, {"lost": np.arange(4) != channel})
+        assert smaller.get_layer("lost").filters == 3
+
+
+def test_a_network_without_finite_numbers_is_let_through_with_a_word(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO, "stamp_tf.channels.check"):
+        stamp_tf.remove_channels(network(layers.Rescaling(float("inf"))), MASK)
+    assert "it gives no finite number on random inputs" in caplog.text
 
 
 def test_inputs_are_drawn_by_their_types_and_the_same_each_time() -> None:

@@ -115,6 +115,9 @@ ODD = {
     "a number for each image": lambda x: x * ops.mean(x, axis=(1, 2, 3), keepdims=True),
     "masking": lambda x: layers.Masking()(layers.Reshape((64, 6))(x)),
     "noise of a given shape": lambda x: layers.Dropout(0.0, noise_shape=(None, 1, 1, 6))(x),
+    "noise of a given shape that keeps the mean": lambda x: layers.AlphaDropout(
+        0.1, noise_shape=(None, 1, 1, 6)
+    )(x),
     "an operation in three tensors": lambda x: ops.where(x > 0, x, 0.1 * x),
     "a slice of channels": lambda x: x[..., 1:5],
     "a lambda": lambda x: layers.Lambda(lambda y: y * 2)(x),

@@ -1,6 +1,7 @@
 """What a layer knows beyond its weights comes along, whichever way its twin is made."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -54,6 +55,20 @@ PREPROCESSING = {
         ),
         np.array([["c"], ["z"]]),
     ),
+    "words, weighted": (
+        lambda: adapted(
+            layers.StringLookup(output_mode="tf_idf", name="state"), np.array([["a"], ["b"], ["a"]])
+        ),
+        np.array([["a"], ["z"]]),
+    ),
+    "integers, weighted": (
+        lambda: adapted(layers.IntegerLookup(output_mode="tf_idf", name="state"), np.array([[5], [7], [5]])),
+        np.array([[7], [8]]),
+    ),
+    "text, weighted": (
+        lambda: adapted(layers.TextVectorization(output_mode="tf_idf", name="state"), WORDS),
+        np.array([["b"], ["a d"]]),
+    ),
     "integers": (
         lambda: adapted(layers.IntegerLookup(name="state"), np.array([5, 7, 9])),
         np.array([[7], [8]]),
@@ -81,6 +96,46 @@ def test_preprocessing_keeps_what_it_was_adapted_to(kind: str) -> None:
     smaller = halves(model)
     assert smaller.get_layer("lost").units == 3
     assert_same_before(model, smaller, "state", data)
+
+
+class Listed(layers.Layer):
+    """Knows words of its own beside a weight, as a vocabulary in a file."""
+
+    words: tuple[str, ...] = ()
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        self.scale = self.add_weight(shape=(), name="scale")
+
+    def call(self, x: Tensor) -> Tensor:
+        return x * self.scale
+
+    def save_assets(self, folder: str) -> None:
+        Path(folder, "words.txt").write_text(" ".join(self.words))
+
+    def load_assets(self, folder: str) -> None:
+        self.words = tuple(Path(folder, "words.txt").read_text().split())
+
+
+class Unsaved(layers.Layer):
+    """Cannot write what it knows."""
+
+    def call(self, x: Tensor) -> Tensor:
+        return 2 * x
+
+    def save_assets(self, folder: str) -> None:
+        raise OSError("no")
+
+
+def test_files_of_a_layer_with_weights_come_along() -> None:
+    layer, row = Listed(name="state"), keras.Input((6,))
+    model = keras.Model(row, tail(layer(row)))
+    layer.words = ("a", "b")
+    assert halves(model).get_layer("state").words == ("a", "b")
+
+
+def test_a_layer_that_cannot_save_itself_is_copied() -> None:
+    row = keras.Input((6,))
+    assert halves(keras.Model(row, tail(Unsaved(name="state")(row)))).get_layer("lost").units == 3
 
 
 class Calibrated(layers.Layer):
@@ -217,6 +272,20 @@ def test_flags_and_policies_come_along() -> None:
     assert smaller.get_layer("lost").bias.trainable is False
     assert smaller.get_layer("drop").supports_masking is False
     np.testing.assert_array_equal(smaller.get_layer("drop").seed_generator.state, [7, 9])
+
+
+def test_a_model_of_another_policy_than_the_global_one_keeps_it() -> None:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        row = keras.Input((6,))
+        model = keras.Model(row, tail(keras.Sequential([layers.Dense(4)], name="inner")(row)))
+    finally:
+        keras.config.set_dtype_policy(before)
+    model.compile("sgd", "mse")
+    smaller = halves(model)
+    assert smaller.dtype_policy.name == smaller.get_layer("inner").dtype_policy.name == "mixed_float16"
+    assert type(smaller.optimizer) is type(model.optimizer) is keras.optimizers.LossScaleOptimizer
 
 
 def test_a_quantized_layer_and_one_with_adapters_stay_what_they_are() -> None:

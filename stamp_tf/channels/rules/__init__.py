@@ -30,7 +30,7 @@ _RULES: dict[tuple[type, ...], Rule] = {
     (layers.PReLU,): vectors.prelu,
     (layers.Rescaling,): vectors.rescaling,
     (layers.Activation,): shapes.activation,
-    (layers.Dropout,): shapes.dropout,
+    (layers.Dropout, layers.AlphaDropout): shapes.dropout,
     (layers.Softmax,): shapes.softmax,
     (layers.Flatten,): shapes.flatten,
     (layers.Reshape,): shapes.reshape,
@@ -43,7 +43,7 @@ _RULES: dict[tuple[type, ...], Rule] = {
     (
         *(layers.ReLU, layers.LeakyReLU, layers.ELU, layers.Identity, layers.ActivityRegularization),
         *(layers.SpatialDropout1D, layers.SpatialDropout2D, layers.SpatialDropout3D),
-        *(layers.GaussianDropout, layers.GaussianNoise, layers.AlphaDropout),
+        *(layers.GaussianDropout, layers.GaussianNoise),
         *(layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D),
         *(layers.AveragePooling1D, layers.AveragePooling2D, layers.AveragePooling3D),
         *(layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D, layers.GlobalAveragePooling3D),
@@ -98,8 +98,10 @@ def apply_rule(call: Call) -> None:
         reason = answer if answer is not None else _obstacle(call) or call.settle()
         if reason is not None and not isinstance(reason, str):
             reason = f"its rule returned {type(answer).__name__}, where None or a reason is wanted"
+    except KeyboardInterrupt:
+        raise
     # A rule may be anybody's. That it fails is no reason to leave the rest of the network alone.
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         said = " ".join(str(error).split())[:200]
         reason = f"its rule raised {type(error).__name__}: {said}"
         module = getattr(rule, "__module__", type(rule).__module__)
