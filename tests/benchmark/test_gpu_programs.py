@@ -1,4 +1,4 @@
-"""The programs for a GPU, whole, on a CPU: train in pieces, go on, assemble, rows, timing."""
+"""The programs for a GPU, on a CPU: train in pieces and assemble; by the marker `gpu` also go on, rows and timing."""
 
 import json
 import os
@@ -27,13 +27,23 @@ def speck(input_shape, num_classes, *, width=1.0):
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     return keras.Model(inputs, layers.Dense(num_classes, name="logits", dtype="float32")(x), name="speck")
 '''
-RUN = """
+START = """
 import sys
 import assemble, meta_step_time, target_rows, train_reference
 data, out = sys.argv[1:]
 common = ["--data", data, "--policy", "float32", "--batch-size", "32"]
 net = ["--backbone", "speck", "--width", "1.0", "--budgets", "0.2", "1.0", "--save-every", "0"]
 train_reference.main([*common, *net, "--epochs", "8", "--budget-epochs", "4", "--out", f"{out}/first"])
+"""
+TRAIN = (
+    START
+    + """
+assemble.main([f"{out}/first", f"{out}/reference.npz"])
+"""
+)
+ALL = (
+    START
+    + """
 train_reference.main([*common, *net, "--from", f"{out}/first", "--budget-epochs", "2", "--out", f"{out}/second"])
 assemble.main([f"{out}/second", f"{out}/reference.npz"])
 rows = [*common, "--pieces", f"{out}/second", "--epochs", "4", "--budgets", "0.5", "--out", f"{out}/rows"]
@@ -42,12 +52,23 @@ target_rows.main([*rows, "--methods", "full", "stamp", "random", "l1", "stamp-st
 meta_step_time.main(["--backbone", "speck", "--width", "1.0", "--batch-size", "4", "--tasks", "1", "--rounds", "1",
                      "--policy", "float32", "--out", out])
 """
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a reference that was trained and assembled."""
+    return run(tmp_path_factory.mktemp("gpu"), TRAIN)
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which every program ran to its end."""
-    folder = tmp_path_factory.mktemp("gpu")
+    return run(tmp_path_factory.mktemp("gpu"), ALL)
+
+
+def run(folder: Path, source: str) -> Path:
+    """Run programs on gray images of four classes, in a process of their own under JAX."""
     site = folder / "site"
     metadata = site / "speck_plugin-1.0.dist-info"
     metadata.mkdir(parents=True)
@@ -65,7 +86,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(folder / "gray.npz", **arrays)
     paths = [str(PROGRAMS), str(site), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    command = [sys.executable, "-c", RUN, str(folder / "gray.npz"), str(folder / "out")]
+    command = [sys.executable, "-c", source, str(folder / "gray.npz"), str(folder / "out")]
     outcome = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert outcome.returncode == 0, outcome.stderr[-3000:]
     return folder / "out"
@@ -76,22 +97,22 @@ def lines(path: Path) -> list[dict]:
 
 
 @pytest.mark.slow
-def test_a_reference_learns_on_the_device_and_says_how_accurate_it_is_at_budgets(out: Path) -> None:
-    final = lines(out / "first/figures.jsonl")[-1]["test_accuracy"]
+def test_a_reference_learns_on_the_device_and_says_how_accurate_it_is_at_budgets(trained: Path) -> None:
+    final = lines(trained / "first/figures.jsonl")[-1]["test_accuracy"]
     assert final["1"] > 0.9
     assert final["0.5"] > 0.6
-    stages = [line.get("stage") for line in lines(out / "first/figures.jsonl")]
+    stages = [line.get("stage") for line in lines(trained / "first/figures.jsonl")]
     assert stages == [None, *["plain"] * 8, *["budgets"] * 4, "final"]
 
 
-@pytest.mark.slow
+@pytest.mark.gpu
 def test_training_goes_on_from_pieces_at_budgets_alone(out: Path) -> None:
     stages = [line.get("stage") for line in lines(out / "second/figures.jsonl")]
     assert stages == [None, *["budgets"] * 2, "final"]
     assert lines(out / "second/figures.jsonl")[1]["accuracy"] > 0.9
 
 
-@pytest.mark.slow
+@pytest.mark.gpu
 def test_rows_that_stand_there_are_not_run_again(out: Path) -> None:
     rows = lines(out / "rows/rows.jsonl")
     assert [row["method"] for row in rows] == ["full", "stamp", "random", "l1", "stamp-structure"]
@@ -101,17 +122,17 @@ def test_rows_that_stand_there_are_not_run_again(out: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_was_trained_there_is_a_reference_here(out: Path) -> None:
+def test_what_was_trained_there_is_a_reference_here(trained: Path) -> None:
     from stamp_tf.checkpoints import load_metadata, load_state
 
-    description = load_metadata(out / "reference.npz")["description"]
-    assert description["test_accuracy"] == lines(out / "second/figures.jsonl")[-1]["test_accuracy"]
-    arrays, _ = load_state(out / "reference.npz")
+    description = load_metadata(trained / "reference.npz")["description"]
+    assert description["test_accuracy"] == lines(trained / "first/figures.jsonl")[-1]["test_accuracy"]
+    arrays, _ = load_state(trained / "reference.npz")
     assert arrays["scores"].shape == (24,)
     assert np.isfinite(arrays["scores"]).all()
 
 
-@pytest.mark.slow
+@pytest.mark.gpu
 def test_both_kinds_of_step_are_timed(out: Path) -> None:
     (row,) = lines(out / "meta_step.jsonl")
     assert set(row["images_per_second"]) == {"plain", "masked"}
