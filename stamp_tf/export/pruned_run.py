@@ -201,11 +201,15 @@ class PrunedRun:
                 counts = f"{now:,} as then" if then == now else f"{then:,} then, {now:,} now"
                 changed.append(f"{name} images ({counts})")
         if changed:
+            # By content an image stays on its side; in a test part that somebody made it may have come from anywhere.
+            is_doubtful = digest["test"] != before["test"] and not dataset.test_by_content
+            doubt = ", and test images may be among those that trained the network" if is_doubtful else ""
             logger.warning(
-                "%s is no longer what %s was pruned for: it has other %s.",
+                "%s is no longer what %s was pruned for: it has other %s%s.",
                 dataset.name,
                 self.run.path,
                 " and other ".join(changed),
+                doubt,
             )
 
 

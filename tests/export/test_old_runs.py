@@ -100,3 +100,16 @@ def test_images_of_a_training_part_are_warned_of_where_all_of_it_was_trained_on(
     data = identity_of(dataclasses.replace(dataset, test_by_content=not had_test_part))
     stamp_tf.evaluate(made_run(tmp_path / "run", network, dataset=f"npz:{images}", data=data))
     assert len(warnings_of(caplog)) == had_test_part
+
+
+def test_a_test_part_that_was_made_later_is_warned_of(
+    tmp_path: Path, network: keras.Model, images: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = identity_of(stamp_tf.load_dataset(f"npz:{images}"))
+    run = made_run(tmp_path / "run", network, dataset=f"npz:{images}", data=data)
+    with np.load(images) as arrays:
+        x, y = arrays["x_train"], arrays["y_train"]
+    np.savez(images, x_train=x[:30], y_train=y[:30], x_test=x[30:], y_test=y[30:])
+    stamp_tf.evaluate(run)
+    (line,) = warnings_of(caplog)
+    assert "no longer what" in line
