@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import math
 
+from stamp_tf.notation import in_words_of_the_caller
+
 logger = logging.getLogger(__name__)
 
 _SMALLEST_LOSS = 0.1
@@ -42,5 +44,5 @@ def warn_if_lost(
             100 * after,
             100 * chance,
             earlier,
-            remedy,
+            in_words_of_the_caller(remedy, {}),
         )

@@ -121,6 +121,13 @@ def test_a_network_that_ends_worse_than_it_began_is_told(
     assert "the learning rate was 10000, try a smaller --learning-rate" in caplog.messages[0]
 
 
+def test_the_remedy_is_said_in_words_of_the_caller(
+    messages_in_python: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    warn_if_lost("Training", 0.1, num_classes=4, num_images=9, remedy="try a smaller --learning-rate")
+    assert caplog.messages[0].endswith("try a smaller learning_rate.")
+
+
 @pytest.mark.parametrize(
     ("before", "after", "is_told"),
     [(0.9, 0.88, False), (0.9, 0.6, True), (0.5, 0.25, True), (None, 0.25, True), (None, 0.3, False)],
