@@ -63,6 +63,7 @@ def test_a_channel_that_nobody_reads_can_go(conv: Conv, roads_meet: RoadsMeet) -
 
 
 def test_probes_look_at_the_first_output_of_a_call(conv: Conv, classify: Classify) -> None:
+    keras.backend.clear_session()  # names of operations count up
     channel_map = trace_channels(classify(lambda x: ops.split(conv(6, "a")(x), [4], axis=-1)[1]))
     assert [(probe.layer, probe.feature) for probe in channel_map.probes] == [
         *(("split", feature) for feature in range(4)),
