@@ -37,7 +37,9 @@ class Call:
         self.trace, self._node = trace, node
         self.path = path
         self.layer: Any = node.operation
-        self._inputs: list[np.ndarray] = [trace.ids[id(tensor)] for tensor in node.input_tensors]
+        self._inputs: list[np.ndarray] = [
+            _for_reading(trace.ids[id(tensor)]) for tensor in node.input_tensors
+        ]
         self._sees_one = True
         self.touches_layer = False
         self._written: dict[int, np.ndarray] = {}
@@ -181,6 +183,13 @@ class Call:
         """Return a path that one of the layer's weights shares with another weight of the model."""
         paths = (weight.path for weight in getattr(self.layer, "weights", ()))
         return next((path for path in paths if path in self.trace.ambiguous), None)
+
+
+def _for_reading(channels: np.ndarray) -> np.ndarray:
+    """Return a view that a rule cannot write to: others hold the same numbers."""
+    view = channels.view()
+    view.flags.writeable = False
+    return view
 
 
 def num_features(tensor: Any) -> int | None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
+import stamp_registry
 from stamp_tf.data.class_counts import describe_classes, warn_of_dark_images
 from stamp_tf.data.dataset import DataSet, ImageSet
 from stamp_tf.data.options import LoadOptions
@@ -69,7 +70,13 @@ def load_dataset(
     )
     plugin, source, argument = _source(spec)
     with plugin.running():
-        dataset = source(argument, options)
+        try:
+            dataset = source(argument, options)
+        except StampError as error:
+            if stamp_registry.is_built_in(plugin.group, plugin.name):
+                raise
+            # It may be what the user gave or what the plug-in made of it: the line says whose words these are.
+            raise StampError(f"{plugin}: {error}") from error
     if not isinstance(dataset, DataSet):
         raise plugin.breach("return a stamp_tf.data.DataSet", in_words(dataset))
     train = dataset.train if train_size is None else dataset.train.subset(train_size, seed=seed)

@@ -25,8 +25,9 @@ def make_pruner(plugin: PluginCode, pruner_class: Any) -> Pruner:
         pruner = pruner_class()
     if not isinstance(pruner, Pruner):
         raise plugin.breach("derive from stamp_tf.pruning.pruner.Pruner", f"is a {type(pruner).__name__}")
-    names: Any = pruner.option_names
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+    with plugin.running():
+        names: Any = pruner.option_names
+    if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
         raise plugin.breach("list its options in option_names as a tuple of text", f"has {names!r}")
     return pruner
 

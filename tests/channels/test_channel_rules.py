@@ -93,6 +93,8 @@ def test_a_rule_may_refuse(network: keras.Model, reason: str) -> None:
         ),
         ("raise RuntimeError('no idea')", "RuntimeError: no idea"),
         ("import sys; sys.exit(0)", "SystemExit: 0"),
+        ("raise GeneratorExit('gone')", "GeneratorExit: gone"),
+        ("call.channels[:] = 0", "ValueError: assignment destination is read-only"),
         (
             "call.write(call.channels)",
             "ValueError: Its rule writes 4 channels for 7 features.",

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stamp_tf.data import DataSet, load_dataset
+from stamp_tf.data import DataSet, ImageSet, load_dataset
 from stamp_tf.errors import StampError
 
 
@@ -110,6 +110,17 @@ def test_plug_in_that_returns_something_else(monkeypatch: pytest.MonkeyPatch) ->
         StampError,
         match=r"The data set 'mine' must return a stamp_tf.data.DataSet, but returned int",
     ):
+        load_dataset("mine")
+
+
+def test_what_a_plug_in_refuses_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def source(argument: str, options: object) -> DataSet:
+        part = ImageSet(np.zeros((2, 8, 8, 3), "uint8"), np.full(2, -1, "int32"), 2, ("a", "b"))
+        return DataSet("mine", part, part)
+
+    monkeypatch.setattr("stamp_registry.names", lambda group: ("mine",))
+    monkeypatch.setattr("stamp_registry.load", lambda group, name: source)
+    with pytest.raises(StampError, match=r"^The data set 'mine': labels must be in \[0, 2\)"):
         load_dataset("mine")
 
 

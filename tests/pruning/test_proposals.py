@@ -80,6 +80,22 @@ class Unnamed(Pruner):
     def propose(self, task: Any) -> Any: ...
 
 
+class Numbered(Unnamed):
+    option_names = 5  # type: ignore[assignment]
+
+
+class Endless(Unnamed):
+    @property
+    def option_names(self) -> Any:  # type: ignore[override]
+        return iter(lambda: "epochs", None)
+
+
+class Forgetful(Unnamed):
+    @property
+    def option_names(self) -> Any:  # type: ignore[override]
+        raise LookupError("which")
+
+
 class Abstract(Pruner):
     """Forgets to propose."""
 
@@ -97,6 +113,9 @@ class Leaving(NoPruner):
     ("kind", "rule"),
     [
         (Unnamed, "list its options in option_names as a tuple of text, but has 'epochs'"),
+        (Numbered, "list its options in option_names as a tuple of text, but has 5"),
+        (Endless, "list its options in option_names as a tuple of text, but has <callable_iterator"),
+        (Forgetful, "must not fail, but raised LookupError: which"),
         (Abstract, "must not fail, but raised TypeError"),
         (NoPruner, "must derive from stamp_tf.pruning.pruner.Pruner, but is a NoPruner"),
         (Leaving, "must not fail, but raised SystemExit: 0"),
