@@ -131,7 +131,7 @@ def load_last_step(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
     """Return the last saved state, or None if there is none yet.
 
     Files are written whole, so that a damaged one was changed afterwards. The one before it then takes its place,
-    with a warning: what was learnt since is learnt again.
+    with a warning: what was learnt since is learnt again. All but the last two go, as `save_step` would have it.
 
     Raises:
         StampError: If no state can be read.
@@ -143,11 +143,18 @@ def load_last_step(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
             check(metadata, _Step, source=path, remedy="start anew with --overwrite")
         except StampError:
             if index + 1 == len(files):
-                raise
+                raise StampError(
+                    f"--resume needs a complete state, but {path} is truncated or something else; start anew with "
+                    "--overwrite, or finetune without --resume."
+                ) from None
             logger.warning(
                 "Warning: %s is damaged; going on from the state before it, %s.", path, files[index + 1].name
             )
             continue
+        if index == 0:
+            # A kill between saving a state and dropping the oldest leaves one too many.
+            for old in files[_NUM_KEPT:]:
+                old.unlink()
         return arrays, metadata
     return None
 

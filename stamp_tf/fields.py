@@ -77,7 +77,7 @@ def as_path(value: Any, argument: str) -> Path:
     Raises:
         StampError: If it names no place.
     """
-    if not isinstance(value, str | os.PathLike) or not str(value).strip():
+    if not isinstance(value, str | os.PathLike) or not str(value).strip() or "\0" in str(value):
         raise StampError(
             f"{argument} must be a path, but is {_received(value)}; write for example 'runs/mine'."
         )

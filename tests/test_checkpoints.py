@@ -167,6 +167,13 @@ def test_a_damaged_last_step_falls_back_to_the_one_before(
     assert "step-00000002.npz is damaged; going on from the state before it, step-00000001.npz" in line
 
 
+def test_a_state_that_a_kill_left_too_many_goes(tmp_path: Path) -> None:
+    for step in (1, 2, 3):
+        save_state(tmp_path / f"step-{step:08d}.npz", {}, {"step": step})
+    load_last_step(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000002.npz", "step-00000003.npz"]
+
+
 def test_a_state_that_does_not_count_its_steps_is_damaged(tmp_path: Path) -> None:
     save_step(tmp_path, 1, {}, {})
     save_state(tmp_path / "step-00000002.npz", {}, {"step": "two"})

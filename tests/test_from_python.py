@@ -187,3 +187,17 @@ def test_dir_shows_what_is_public():
 def test_unknown_name_suggests_one():
     with pytest.raises(AttributeError, match=r"no attribute 'prunes'\. Did you mean 'prune'\?"):
         _ = stamp_tf.prunes
+
+
+@pytest.mark.parametrize("value", [None, 5, float("nan"), b"x", [], {}, object(), np.zeros(3), True])
+def test_data_set_and_model_are_of_their_types(value):
+    with pytest.raises(StampError, match=r"spec must be the name of a data set, but is of type"):
+        stamp_tf.load_dataset(value)
+    with pytest.raises(StampError, match=r"model must be a keras\.Model, but is of type"):
+        stamp_tf.measure_latency(value)
+
+
+@pytest.mark.parametrize("function", [stamp_tf.evaluate, stamp_tf.inspect])
+def test_path_with_a_null_character_is_refused(function):
+    with pytest.raises(StampError, match="must be a path"):
+        function("runs/\0mine")

@@ -57,6 +57,11 @@ def load_dataset(
     Raises:
         StampError: If there is no such set, or it cannot be used as asked.
     """
+    if not isinstance(spec, str):
+        raise StampError(
+            f"spec must be the name of a data set, but is of type {type(spec).__name__}; write for example "
+            "'digits' or 'folder:photos'."
+        )
     check_seed(seed)
     if image_shape is not None:
         check_image_shape(image_shape)

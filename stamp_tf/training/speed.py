@@ -74,12 +74,17 @@ def measure_latency(
         Median and interquartile range; the network's weights are as before.
 
     Raises:
-        StampError: If the size of an input is open, or a number is below 1.
+        StampError: If it is no model, the size of an input is open, or a number is below 1.
 
     Example:
         >>> timing = measure_latency(model, batch_size=8)
         >>> f"{1e3 * timing.seconds:.1f} ms, spread {1e3 * timing.spread:.1f} ms"
     """
+    if not isinstance(model, keras.Model):
+        raise StampError(
+            f"model must be a keras.Model, but is of type {type(model).__name__}; load a file with "
+            "keras.saving.load_model."
+        )
     if kind not in (INFERENCE, TRAINING):
         raise StampError(f"kind must be inference or training, but got {kind}; inference is the default.")
     if batch_size < 1 or repeats < 1:
