@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 
@@ -278,7 +278,10 @@ def _in_bfloat16(model: keras.Model) -> keras.Model:
     """Return a twin that computes in bfloat16 and keeps its head and its variables in float32."""
     head = model.outputs[0]._keras_history.operation
 
-    def half(layer: keras.Layer) -> keras.Layer:
+    def half(layer: Any) -> Any:
+        if not isinstance(layer, keras.Layer):
+            # An operation computes in the type of what it is given.
+            return layer
         config = layer.get_config()
         if layer is not head and not isinstance(layer, keras.layers.InputLayer):
             config["dtype"] = "mixed_bfloat16"

@@ -153,3 +153,19 @@ def test_what_is_left_open_depends_on_whose_network_it_is(
 def test_an_unknown_schedule_is_refused() -> None:
     with pytest.raises(StampError, match="schedule must be 'cosine' or 'step', but is 'linear'"):
         FinetuneConfig(schedule="linear")
+
+
+def test_mixed_precision_takes_operations_along(dataset: DataSet) -> None:
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(8, 3, activation="relu", name="conv")((inputs - 0.25) * 2.0)
+    logits = keras.layers.Dense(2, name="logits")(keras.layers.GlobalMaxPooling2D()(x)) / 2.0
+    model = keras.Model(inputs, logits)
+    images = NORMALIZATION(dataset.test.images)
+    twin = keras.models.clone_model(model)
+    config = FinetuneConfig(epochs=4, batch_size=16, learning_rate=0.1, mixed_precision=True, augment=False)
+    records = finetune(model, dataset, normalization=NORMALIZATION, config=config)
+    assert records[-1].test_accuracy > 0.9
+    assert {variable.dtype for variable in model.weights} == {"float32"}
+    twin.set_weights(model.get_weights())
+    np.testing.assert_array_equal(model(images), twin(images))
