@@ -34,9 +34,9 @@ def export_saved_model(
 ) -> Path:
     """Write a SavedModel that takes pixels as they are, whole or not at all.
 
-    Loaded, it is called with images `[B, height, width, D]` of any size and number, pixels in [0, 255]: uint8 or float32,
-    or what numpy makes of them, float64, int32 and int64. They are made grey or coloured as the network takes them,
-    resized as in training and normalised inside. It answers with a dictionary: `class_name`, string `[B]`, of the
+    Loaded, it is called with images `[B, height, width, D]` of any size and number, pixels in [0, 255]: uint8 or
+    float32, or what numpy makes of them, float64, int32 and int64. They are made grey or coloured as the network takes
+    them, resized as in training and normalised inside. It answers with a dictionary: `class_name`, string `[B]`, of the
     likeliest class; `probabilities`, float32 `[B, classes]`; `logits` before them. Signatures, of which readers
     such as TFLite's converter take the first:
 
