@@ -109,6 +109,7 @@ def test_a_reshape_that_is_refused_once_is_not_changed_for_another_call(
 
 ODD = {
     "a constant on the left": lambda x: ops.subtract(np.arange(6, dtype="float32"), x),
+    "slopes for each channel": lambda x: ops.celu(x, np.arange(1, 7, dtype="float32")),
     "limits for each channel": lambda x: ops.clip(x, np.zeros(6, "float32"), np.arange(6, dtype="float32")),
     "a state of a recurrent layer": lambda x: layers.LSTM(3, return_state=True)(layers.Reshape((64, 6))(x))[
         1
