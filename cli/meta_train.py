@@ -141,7 +141,8 @@ def command(
     assert run.run_dir is not None
     directory = RunDirectory(run.run_dir)
     # Held to the end of the command, and given back if it is refused before it has written anything.
-    click.get_current_context().with_resource(claimed(directory, resume=run.resume, overwrite=run.overwrite))
+    claim = claimed(directory, resume=run.resume, overwrite=run.overwrite, command="meta-train")
+    click.get_current_context().with_resource(claim)
     board = TensorBoard(directory.path) if tensorboard else None
     found = find_source(source, network)
     if data.dataset is None:

@@ -243,7 +243,7 @@ def _claimed(run: RunOptions, data: DatasetOptions, method: str) -> "Iterator[Ru
 
     if run.run_dir is not None:
         directory = RunDirectory(run.run_dir)
-        with claimed(directory, resume=run.resume, overwrite=run.overwrite):
+        with claimed(directory, resume=run.resume, overwrite=run.overwrite, command="prune"):
             yield directory
         return
     name = Path((data.dataset or "").rpartition(":")[2]).stem

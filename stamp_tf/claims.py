@@ -17,13 +17,16 @@ from stamp_tf.runs import RunDirectory
 _MOST_TRIES = 5
 
 
-def check(run: RunDirectory, *, overwrite: bool = False, resume: bool = False) -> None:
+def check(
+    run: RunDirectory, *, overwrite: bool = False, resume: bool = False, command: str | None = None
+) -> None:
     """Refuse a folder that `claimed` would refuse, and leave everything as it is.
 
     Args:
         run: The folder.
         overwrite: As in `claimed`.
         resume: As in `claimed`.
+        command: As in `claimed`.
 
     Raises:
         StampError: If the folder is not empty and may not be used.
@@ -54,7 +57,13 @@ def check(run: RunDirectory, *, overwrite: bool = False, resume: bool = False) -
             "has no config.json; empty it yourself or choose another --run-dir."
         )
     if occupied:
-        run.read_config()
+        before = run.read_config()["command"]
+        # Every other option differs then, too, and would only hide the reason.
+        if resume and command is not None and before != command:
+            raise StampError(
+                f"--resume goes on with a run of {command}, but {run.path} is one of {before}; check the path, or "
+                f"go on with stamp-tf {before} --resume."
+            )
     if occupied and overwrite and (foreign := in_the_way(run)) is not None:
         raise StampError(
             f"--overwrite keeps what no run wrote, but {foreign} is in the way of the new run; move it, or choose "
@@ -129,7 +138,12 @@ def _give_back(made: list[Path]) -> None:
 
 @contextmanager
 def claimed(
-    run: RunDirectory, *, overwrite: bool = False, resume: bool = False, alone: bool = False
+    run: RunDirectory,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    alone: bool = False,
+    command: str | None = None,
 ) -> Iterator[None]:
     """Hold a folder that a run is to be written to, from before there is anything to write.
 
@@ -138,6 +152,7 @@ def claimed(
         overwrite: Accept a folder that a run wrote, whose files `start` will remove.
         resume: Accept a folder that a run wrote as it is; there must be one.
         alone: As in `held`.
+        command: What writes the run, such as `prune`: one that is gone on with must be of the same.
 
     Raises:
         FolderTaken: If the folder is not empty and neither flag is set, or if somebody else is at work in it.
@@ -145,9 +160,9 @@ def claimed(
     """
     if not (run.path / LOCK).exists():
         # A folder that is not ours is not even locked.
-        check(run, overwrite=overwrite, resume=resume)
+        check(run, overwrite=overwrite, resume=resume, command=command)
     with held(run, alone=alone):
-        check(run, overwrite=overwrite, resume=resume)
+        check(run, overwrite=overwrite, resume=resume, command=command)
         yield
 
 

@@ -262,3 +262,16 @@ def test_overwriting_a_folder_with_somebody_elses_config_is_refused(run: RunDire
         start(run, CONFIG, resume=False, overwrite=True)
     assert run.config.read_text() == content
     assert listing(run.path) == ["config.json", "thesis.tex"]
+
+
+def test_another_commands_run_is_not_gone_on_with(run: RunDirectory) -> None:
+    start(run, CONFIG, resume=False, overwrite=False)
+    with (
+        pytest.raises(StampError, match=r"--resume goes on with a run of prune, but \S+ is one of pretrain"),
+        claimed(run, resume=True, command="prune"),
+    ):
+        pass
+    with claimed(run, resume=True, command="pretrain"):
+        pass
+    with claimed(run, overwrite=True, command="prune"):
+        pass

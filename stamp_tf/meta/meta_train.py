@@ -78,7 +78,7 @@ def meta_train(
     """
     config = overridden(config, overrides, kind=MetaTrainConfig)
     run = RunDirectory(as_path(run_dir, "run_dir"))
-    with claimed(run, resume=resume, overwrite=overwrite):
+    with claimed(run, resume=resume, overwrite=overwrite, command="meta-train"):
         return _meta_train(
             dataset, reference, run, config=config, resume=resume, overwrite=overwrite, on_step=on_step
         )

@@ -131,7 +131,7 @@ def pretrain(
     """
     config = overridden(config, overrides, kind=PretrainConfig)
     run = RunDirectory(as_path(run_dir, "run_dir"))
-    with claimed(run, resume=resume, overwrite=overwrite):
+    with claimed(run, resume=resume, overwrite=overwrite, command="pretrain"):
         return _pretrain(
             dataset, run, start=start, config=config, resume=resume, overwrite=overwrite, on_step=on_step
         )
