@@ -16,6 +16,7 @@ from stamp_tf.archives import UNREADABLE, array_names, read_array
 from stamp_tf.errors import StampError
 from stamp_tf.files import write_bytes_atomic
 from stamp_tf.records import check, decode, encode
+from stamp_tf.runs import FURTHER_TRAINING
 
 if TYPE_CHECKING:
     import keras
@@ -143,9 +144,10 @@ def load_last_step(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
             check(metadata, _Step, source=path, remedy="start anew with --overwrite")
         except StampError:
             if index + 1 == len(files):
+                is_finetune = folder.parent.name == FURTHER_TRAINING
+                remedy = "finetune again without it" if is_finetune else "start anew with --overwrite"
                 raise StampError(
-                    f"--resume needs a complete state, but {path} is truncated or something else; start anew with "
-                    "--overwrite, or finetune without --resume."
+                    f"--resume needs a complete state, but {path} is truncated or something else; {remedy}."
                 ) from None
             logger.warning(
                 "Warning: %s is damaged; going on from the state before it, %s.", path, files[index + 1].name

@@ -14,6 +14,9 @@ from stamp_tf.locks import locked
 from stamp_tf.records import encode, read_json
 from stamp_tf.schemas import RunConfig
 
+FURTHER_TRAINING = "further_training"
+"""Folder in a run where `finetune` keeps its states."""
+
 
 @dataclass(frozen=True)
 class RunDirectory:
@@ -86,7 +89,7 @@ class RunDirectory:
     @property
     def further_training(self) -> "RunDirectory":
         """Where `finetune` keeps its states, and at the end builds what will replace the files of the run."""
-        return RunDirectory(self.path / "further_training")
+        return RunDirectory(self.path / FURTHER_TRAINING)
 
     @property
     def finished_training(self) -> "RunDirectory":
