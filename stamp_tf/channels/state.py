@@ -74,6 +74,8 @@ def carry_assets(old: Any, new: Any) -> None:
         old: The layer or operation.
         new: Its twin.
     """
+    if not isinstance(old, keras.Layer):
+        return  # operations have no assets
     for one, other in pairs(old, new):
         if _overrides(one, "save_own_variables") and not one.variables:
             store: dict[str, Any] = {}

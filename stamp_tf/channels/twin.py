@@ -134,6 +134,9 @@ class _Copy:
         for name, value in vars(operation).items():
             if name not in base_attributes():
                 setattr(copy, name, self._value(value))
+        # What Keras noted of the constructor's arguments; a bare object has their defaults.
+        if (noted := getattr(operation, "_auto_config", None)) is not None:
+            object.__setattr__(copy, "_auto_config", noted)
         if isinstance(operation, keras.Layer):
             copy.built, copy._path = operation.built, operation._path
             copy._build_shapes_dict = operation._build_shapes_dict

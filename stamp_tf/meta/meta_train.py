@@ -185,12 +185,12 @@ def _meta_train(
     try:
         for index in range(first, config.outer_steps):
             started = time.perf_counter()
-            for optimizer, rate in zip(optimizers, config.outer_rates, strict=True):
-                optimizer.learning_rate = step_rate(index, config.outer_steps, peak=rate)
-            rates = {
-                f"outer rate of {part}": float(optimizer.learning_rate)
-                for part, optimizer in zip(("W", "pi", "theta"), optimizers, strict=True)
-            }
+            rates = {}
+            for part, optimizer, peak in zip(
+                ("W", "pi", "theta"), optimizers, config.outer_rates, strict=True
+            ):
+                rate = step_rate(index, config.outer_steps, peak=peak)
+                optimizer.learning_rate = rates[f"outer rate of {part}"] = rate
             figures = step(*_episode(sampler, reference, config, index, objective.cut.num_channels))
             record = {name: float(value) for name, value in figures.items()}
             num_done = index + 1

@@ -9,7 +9,7 @@ import pytest
 from keras import layers, ops
 
 import stamp_tf
-from stamp_tf.channels import rules, slice_model, trace_channels
+from stamp_tf.channels import rules, slice_model, trace_channels, twin
 
 Tensor = keras.KerasTensor
 
@@ -346,3 +346,13 @@ def test_a_slice_of_nothing_is_a_whole_copy() -> None:
     channel_map = trace_channels(model)
     same = slice_model(model, channel_map, np.ones(channel_map.num_channels), check=True)
     np.testing.assert_array_equal(same(NUMBERS), model(NUMBERS))
+
+
+@pytest.mark.parametrize("way", [twin._by_config, twin._by_parts, twin._by_copy])
+def test_the_twin_of_an_operation_has_its_configuration(way) -> None:
+    image = keras.Input((4, 4, 3))
+    stacked = keras.ops.stack([image[..., 1], image[..., 0]], axis=-1)
+    operation = stacked._keras_history.operation
+    assert way(operation, {}).get_config() == operation.get_config()
+    made = twin.make_twin(operation, {}, is_touched=False)
+    assert (made.axis, made.get_config()["axis"]) == (-1, -1)

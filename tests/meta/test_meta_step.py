@@ -63,6 +63,9 @@ def test_a_step_sums_gradients_and_averages_statistics_and_figures(make_objectiv
         np.testing.assert_allclose(new.numpy(), old - sum(parts), rtol=1e-9, atol=1e-12)
     for new, *parts in zip(objective.statistics, *statistics, strict=True):
         np.testing.assert_allclose(new.numpy(), sum(parts) / 2, rtol=1e-9, atol=1e-12)
+    norm = float(together.pop("gradient_norm"))
+    summed = [sum(parts) for parts in zip(*gradients, strict=True)]
+    assert norm == pytest.approx(float(tf.linalg.global_norm(summed)), rel=1e-5)
     assert {name: float(value) for name, value in together.items()} == {
         name: pytest.approx((float(figures[0][name]) + float(figures[1][name])) / 2, rel=1e-6)
         for name in ("loss", "prior", "accuracy", "keep_ratio")
