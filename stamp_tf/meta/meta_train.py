@@ -186,11 +186,11 @@ def _meta_train(
         for index in range(first, config.outer_steps):
             started = time.perf_counter()
             rates = {}
-            for part, optimizer, peak in zip(
+            for name, optimizer, peak in zip(
                 ("W", "pi", "theta"), optimizers, config.outer_rates, strict=True
             ):
                 rate = step_rate(index, config.outer_steps, peak=peak)
-                optimizer.learning_rate = rates[f"outer rate of {part}"] = rate
+                optimizer.learning_rate = rates[f"outer rate of {name}"] = rate
             figures = step(*_episode(sampler, reference, config, index, objective.cut.num_channels))
             record = {name: float(value) for name, value in figures.items()}
             num_done = index + 1

@@ -12,7 +12,7 @@ from stamp_tf.channels.rules.kernels import mixing_activation, unknown_activatio
 
 def keep(call: Call) -> str | None:
     """Pass every channel on, unless a slope is given for each."""
-    if any(np.size(getattr(call.layer, name, None)) > 1 for name in ("alpha", "negative_slope")):
+    if any(np.size(getattr(call.layer, name, 0.0)) > 1 for name in ("alpha", "negative_slope")):
         return "it has a slope for each channel"
     call.write(call.channels)
     return None
