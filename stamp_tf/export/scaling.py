@@ -42,12 +42,14 @@ def with_scaling(
     scale, shift = scale_and_shift(normalization)
     if (scale == 1).all() and (shift == 0).all():
         return twin, None
-    taken = {layer.name for layer in twin.layers}
+    # Without its own input, whose place the new one takes: a name counted up would change with the process.
+    taken = {layer.name for layer in twin.layers if not isinstance(layer, keras.layers.InputLayer)}
     name = next(
         each for each in (_NAME, *(f"{_NAME}_{number}" for number in range(1, 99))) if each not in taken
     )
     own = twin.inputs[0]
-    image = keras.Input(own.shape[1:], dtype="float32", name=input_name if input_name not in taken else None)
+    free = input_name if input_name not in taken else f"{input_name}_of_pixels"
+    image = keras.Input(own.shape[1:], dtype="float32", name=free)
     layer = keras.layers.Rescaling(_plain(scale), _plain(-shift), dtype="float32", name=name)
     return keras.Model(image, _called(twin, layer(image)), name=model.name), name
 

@@ -1,5 +1,6 @@
 """The re-trainable file: plain Keras, loadable in safe mode, trainable."""
 
+import zipfile
 from pathlib import Path
 
 import keras
@@ -99,3 +100,15 @@ def test_the_card_of_a_foreign_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.keras").write_bytes(b"PK half an archive")
     with pytest.raises(StampError, match="written by stamp-tf"):
         read_card(tmp_path / "model.keras")
+
+
+def test_two_exports_of_a_network_are_alike(pixels, class_names, tmp_path: Path) -> None:
+    image = keras.Input((8, 8, 3), name="image")  # the name that the export's own input takes
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(image)
+    model = keras.Model(image, keras.layers.Dense(3, name="head")(x))
+    configs = []
+    for name in ("one.keras", "two.keras"):
+        export_keras(model, tmp_path / name, class_names=class_names, normalization=pixels)
+        with zipfile.ZipFile(tmp_path / name) as archive:
+            configs.append(archive.read("config.json"))
+    assert configs[0] == configs[1]
