@@ -2,7 +2,7 @@
 
 A process that is killed before its k-th write leaves what the first k - 1 writes left, and nothing else: no handler of
 its own runs. So one run that nobody kills tells what every kill leaves: the folder is copied before each write, and in
-the middle of those that can tear. `test_real_kills.py` kills processes for good and finds the same.
+the middle of those that can tear. Some tests kill processes for good and find the same.
 """
 
 import filecmp
@@ -149,11 +149,13 @@ def restore(image: Image, folder: Path) -> None:
         shutil.copytree(image.folder, folder, symlinks=True)
 
 
-def contents(run: Path) -> dict[str, Any]:
-    """Return everything that a run holds, times apart, file by file."""
+def contents(run: Path, *, is_torn: Callable[[str], bool] = lambda name: False) -> dict[str, Any]:
+    """Return everything that a run holds, times apart, file by file, without those that may be half-built."""
     found: dict[str, Any] = {}
     for name in files_in(run):
         path = run / name
+        if is_torn(name):
+            continue
         if path.suffix == ".npz":
             with np.load(path) as arrays:
                 for array in arrays.files:

@@ -32,7 +32,8 @@ class Scenario:
 
     Args:
         arguments: What is typed; IMAGES, REFERENCE and RUN stand for paths.
-        starts_from: The run that lies in RUN at first: none, or a pruned one.
+        starts_from: The run that lies in RUN at first: none, a pruned one, or one that is used: exported, with a
+            further training that was interrupted, and with a file of its user.
         goes_on_by: What is added to go on; nothing repeats the command.
     """
 
@@ -40,19 +41,25 @@ class Scenario:
     starts_from: str | None = None
     goes_on_by: tuple[str, ...] = ("--resume",)
 
+    @property
+    def starts_anew(self) -> bool:
+        """Whether what lay there must not matter, the files of its user apart."""
+        return "--overwrite" in self.arguments
+
 
 SCENARIOS = {
     "pretrain": Scenario((*PRETRAIN, "--epochs", 1, "--budget-epochs", 2)),
     "meta-train": Scenario(("meta-train", *EPISODES, *ENCODER, "--from", "REFERENCE", "--run-dir", "RUN")),
     "prune": Scenario((*PRUNE, "--finetune-epochs", 2)),
-    "prune-overwrite": Scenario((*PRUNE, "--finetune-epochs", 1, "--overwrite"), "pruned", ()),
+    "prune-overwrite": Scenario((*PRUNE, "--finetune-epochs", 1, "--overwrite"), "used", ()),
     "pretrain-overwrite": Scenario(
-        (*PRETRAIN, "--epochs", 1, "--budget-epochs", 0, "--overwrite"), "pruned", ()
+        (*PRETRAIN, "--epochs", 1, "--budget-epochs", 0, "--overwrite"), "used", ()
     ),
     "finetune": Scenario(("finetune", "RUN", "--batch-size", 12, "--epochs", 2), "pruned"),
     "export": Scenario(("export", "RUN"), "pruned", ()),
     "export-keras": Scenario(("export", "RUN", "--format", "keras"), "pruned", ()),
 }
+NOTE = "thesis.txt"
 # Those that a fast check takes: of each scenario a few, spread over its writes.
 FAST = {"pretrain": 2, "meta-train": 1, "prune": 2, "prune-overwrite": 1, "finetune": 3, "export": 1}
 
@@ -70,14 +77,34 @@ class Killing:
         return self.cli(*(self.names.get(word, word) for word in scenario.arguments), *more)
 
     def record(self, scenario: Scenario) -> tuple[list[Any], dict[str, Any]]:
-        """Run a command to its end; return the images of its folder before each write, and what it made."""
+        """Run a command to its end; return the images of its folder before each write, and what it is to make.
+
+        That is what it made, and for one that starts anew what it makes where nothing lay.
+        """
+        fresh = None
+        if scenario.starts_anew:
+            shutil.rmtree(self.run, ignore_errors=True)
+            self.done(scenario)
+            (self.run / NOTE).touch()
+            fresh = self.harness.contents(self.run)
+        self.prepare(scenario)
+        with self.harness.images_of(self.run, self.store) as images:
+            self.done(scenario)
+        made = self.harness.contents(self.run)
+        if fresh is not None:
+            assert not self.harness.differences(made, fresh)
+        return images, made
+
+    def prepare(self, scenario: Scenario) -> None:
+        """Make the folder what it is before the command."""
         shutil.rmtree(self.run, ignore_errors=True)
         if scenario.starts_from is not None:
             shutil.copytree(self.bases[scenario.starts_from], self.run)
-        with self.harness.images_of(self.run, self.store) as images:
-            result = self.type_in(scenario)
+
+    def done(self, scenario: Scenario) -> None:
+        """Run a command that has to succeed."""
+        result = self.type_in(scenario)
         assert result.exit_code == 0, result.stderr
-        return images, self.harness.contents(self.run)
 
     def go_on(self, scenario: Scenario, image: Any) -> dict[str, Any]:
         """Go on as a user would from what a kill left, and return what is made."""
@@ -101,17 +128,23 @@ def killing(cli, harness, toy_on_path, tmp_path_factory, make_tiny_images) -> Ki
         "REFERENCE": str(folder / "reference"),
         "RUN": str(folder / "run"),
     }
-    made = Killing(cli, harness, names, {"pruned": folder / "pruned"}, folder / "images")
+    bases = {"pruned": folder / "pruned", "used": folder / "used"}
+    made = Killing(cli, harness, names, bases, folder / "images")
     for scenario, place in (("pretrain", "reference"), ("prune", "pruned")):
-        result = made.type_in(SCENARIOS[scenario])
-        assert result.exit_code == 0, result.stderr
+        made.done(SCENARIOS[scenario])
         shutil.move(made.run, folder / place)
+    images, _ = made.record(SCENARIOS["finetune"])
+    # In the middle, with a state; the lock belongs to no process any more.
+    harness.restore(images[len(images) // 2], made.run)
+    made.done(SCENARIOS["export-keras"])
+    (made.run / NOTE).touch()
+    shutil.move(made.run, folder / "used")
     return made
 
 
 @pytest.fixture(autouse=True)
 def states_after_every_step(monkeypatch):
-    """Let a short meta-training save more than one state."""
+    """Let a short meta-training save more than one state; `SUICIDAL` does the same."""
     monkeypatch.setattr("stamp_tf.meta.meta_train._SAVE_EVERY", 1)
 
 
@@ -158,14 +191,17 @@ spec = importlib.util.spec_from_file_location("harness", sys.argv[1])
 harness = importlib.util.module_from_spec(spec)
 sys.modules["harness"] = harness
 spec.loader.exec_module(harness)
-left = int(sys.argv[3])
+left = int(sys.argv[2])
 def act(word):
     global left
     left -= 1
     if not left:
+        os.write(2, f"\\n{word}".encode())
         os.kill(os.getpid(), signal.SIGKILL)
+import stamp_tf.meta.meta_train
+stamp_tf.meta.meta_train._SAVE_EVERY = 1
 from stamp_cli.main import main
-sys.argv = ["stamp-tf", *sys.argv[4:]]
+sys.argv = ["stamp-tf", *sys.argv[3:]]
 with harness.writes_below(Path(os.environ["RUN"]), act):
     main()
 """
@@ -189,20 +225,30 @@ def test_a_process_that_is_killed_for_good_leaves_the_same(killing, toy_environm
     scenario = SCENARIOS[name]
     images, expected = killing.record(scenario)
     image = images[number - 1]
-    shutil.rmtree(killing.run)
-    if scenario.starts_from is not None:
-        shutil.copytree(killing.bases[scenario.starts_from], killing.run)
+    killing.prepare(scenario)
     words = [str(killing.names.get(word, word)) for word in scenario.arguments]
-    command = [sys.executable, "-c", SUICIDAL, killing.harness.__file__, "-", str(number), *words]
+    command = [sys.executable, "-c", SUICIDAL, killing.harness.__file__, str(number), *words]
     environment = {**toy_environment, "RUN": str(killing.run)}
     killed = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert shapes(killing.run) == shapes(image.folder)
+    assert any_process(killed.stderr.splitlines()[-1]) == any_process(image.word)
+    left, told = (finished_files(killing, folder, image.word) for folder in (killing.run, image.folder))
+    assert not killing.harness.differences(left, told)
     assert not killing.harness.differences(killing.finish(scenario, f"killed at write {number}"), expected)
 
 
-def shapes(folder: Path | None) -> list[str]:
-    """Return the names in a folder, the numbers of processes taken out."""
-    if folder is None:
-        return []
-    return sorted(re.sub(r"\.\d+\.tmp", ".tmp", str(path.relative_to(folder))) for path in folder.rglob("*"))
+def any_process(name: str) -> str:
+    """Take the number of the process out of a name."""
+    return re.sub(r"\.\d+\.(tmp|old)", r".\1", name)
+
+
+def finished_files(killing: Killing, folder: Path | None, word: str) -> dict[str, Any]:
+    """Return what a folder holds, times apart; of what was half-written at `word` only that it is there."""
+    if folder is None or not folder.exists():
+        return {}
+    found = {any_process(str(path.relative_to(folder))): "there" for path in folder.rglob("*")}
+
+    def is_torn(name: str) -> bool:
+        return any_process(name) != name or word == f"write {name}"
+
+    return found | killing.harness.contents(folder, is_torn=is_torn)
