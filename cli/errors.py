@@ -1,9 +1,7 @@
 """The one place where exceptions become a line on standard error and an exit code."""
 
-import errno
 import logging
 import os
-import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -17,21 +15,11 @@ from stamp_registry import RegistryError
 from stamp_tf.errors import StampError
 from stamp_tf.notation import as_typed
 from stamp_tf.without_tensorflow import is_missing_tensorflow
+from stamp_tf.writing import REMEDIES, error_number
 
 WRONG_INPUT = 2
 INTERRUPTED = 130
 
-# What the machine refuses, and what a user can do about it. Any other OSError is a fault of ours.
-_REMEDIES = {
-    errno.ENOSPC: "free some space or choose another folder",
-    errno.EDQUOT: "free some space or choose another folder",
-    errno.EFBIG: "free some space or choose another folder",
-    errno.EROFS: "choose another folder",
-    errno.EACCES: "change its permissions or choose another folder",
-    errno.EPERM: "change its permissions or choose another folder",
-    errno.ELOOP: "mend the link or choose another path",
-    errno.ENAMETOOLONG: "choose a shorter name",
-}
 _TENSORFLOW_REFUSALS = {
     "PermissionDeniedError": "change its permissions or choose another folder",
     "ResourceExhaustedError": "free disk space or memory, or choose a smaller batch",
@@ -82,11 +70,13 @@ def _ending() -> Iterator[None]:
             raise
         _fail("This needs TensorFlow, which is not installed; install it with pip install tensorflow.")
     except OSError as error:
-        number = _number(error)
-        if number not in _REMEDIES:
+        number = error_number(error)
+        # Any other is a fault of ours.
+        if number not in REMEDIES:
             raise
-        subject = f"{error.filename}" if error.filename else "a file"
-        _fail(f"Cannot use {subject}: {os.strerror(number)}; {_REMEDIES[number]}.")
+        # The library names its files; a stream names none, nor do libraries their temporary files.
+        subject = f"{error.filename}" if error.filename else "standard output or a temporary file"
+        _fail(f"Cannot use {subject}: {os.strerror(number)}; {REMEDIES[number]}.")
     except Exception as error:
         remedy = _TENSORFLOW_REFUSALS.get(type(error).__name__)
         if remedy is None or not type(error).__module__.startswith("tensorflow."):
@@ -144,9 +134,3 @@ def _interrupted(interrupt: BaseException | None) -> None:
     words = " ".join(str(interrupt or "").split()).rstrip(".")
     say(f"Interrupted; {words}." if words else "Interrupted.", to_stderr=True)
     sys.exit(INTERRUPTED)
-
-
-def _number(error: OSError) -> int | None:
-    # h5py raises OSError with the number in its words alone.
-    stated = re.search(r"errno = (\d+)", str(error))
-    return error.errno if error.errno is not None or stated is None else int(stated.group(1))

@@ -1,6 +1,7 @@
 """Figures of every step for TensorBoard, an optional extra."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import click
 
 from stamp_tf.errors import StampError
+from stamp_tf.writing import REMEDIES, error_number, refusal
 
 tensorboard_option = click.option(
     "--tensorboard", is_flag=True, help="Write the figures of every step for TensorBoard."
@@ -44,14 +46,30 @@ class TensorBoard:
             return
         import tensorflow as tf
 
-        if self._writer is None:
-            self._writer = tf.summary.create_file_writer(str(self._run_dir / "tensorboard"))
-        with self._writer.as_default():
-            for name, at, value in self._waiting:
-                tf.summary.scalar(name, value, step=at)
+        with self._naming_the_folder():
+            if self._writer is None:
+                self._writer = tf.summary.create_file_writer(str(self._folder))
+            with self._writer.as_default():
+                for name, at, value in self._waiting:
+                    tf.summary.scalar(name, value, step=at)
         self._waiting.clear()
 
     def close(self) -> None:
         """Flush what is written."""
         if self._writer is not None:
-            self._writer.close()
+            with self._naming_the_folder():
+                self._writer.close()
+
+    @property
+    def _folder(self) -> Path:
+        return self._run_dir / "tensorboard"
+
+    @contextmanager
+    def _naming_the_folder(self) -> Iterator[None]:
+        """Say what cannot be written, where TensorFlow says why alone."""
+        try:
+            yield
+        except Exception as error:
+            if error_number(error) not in REMEDIES:
+                raise
+            raise refusal(self._folder, error) from error

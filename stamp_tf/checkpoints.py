@@ -17,6 +17,7 @@ from stamp_tf.errors import StampError
 from stamp_tf.files import write_bytes_atomic
 from stamp_tf.records import check, decode, encode
 from stamp_tf.runs import FURTHER_TRAINING
+from stamp_tf.writing import writing
 
 if TYPE_CHECKING:
     import keras
@@ -45,7 +46,8 @@ def save_state(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[s
     buffer = io.BytesIO()
     content: dict[str, Any] = {_METADATA: np.frombuffer(description, np.uint8), **arrays}
     np.savez(buffer, **content)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes_atomic(path, buffer.getvalue())
 
 

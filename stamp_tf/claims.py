@@ -13,6 +13,7 @@ from stamp_tf.locks import LOCK, FolderTaken, locked
 from stamp_tf.overwriting import clear, contents, in_the_way
 from stamp_tf.records import write_json_atomic
 from stamp_tf.runs import RunDirectory
+from stamp_tf.writing import refusal, writing
 
 _MOST_TRIES = 5
 
@@ -69,6 +70,11 @@ def check(
             f"--overwrite keeps what no run wrote, but {foreign} is in the way of the new run; move it, or choose "
             "another --run-dir."
         )
+    if occupied and resume and not run.is_finished and (foreign := in_the_way(run)) is not None:
+        raise StampError(
+            f"--run-dir must hold nothing in the way of the run, but {foreign} is, which no run wrote; move it, or "
+            "choose another."
+        )
 
 
 @contextmanager
@@ -95,11 +101,10 @@ def held(run: RunDirectory, *, alone: bool = False) -> Iterator[None]:
                 f"--run-dir must be a folder, but {run.path} is a file or below one; choose another."
             ) from None
         except OSError as error:
-            raise StampError(
-                f"--run-dir must be writable, but {run.path} gave '{error.strerror}'; choose another folder."
-            ) from None
+            raise refusal(run.path, error) from None
         if is_locked:
-            tidy(run)
+            with writing(run.path):
+                tidy(run)
         elif alone and run.path not in made:
             raise FolderTaken(f"--run-dir must be new, but {run.path} exists; choose another.")
         yield
@@ -216,8 +221,9 @@ def start(run: RunDirectory, config: Mapping[str, Any], *, resume: bool, overwri
     if resume:
         run.check_options(config)
         return
-    run.path.mkdir(parents=True, exist_ok=True)
-    if run.config.exists():
-        clear(run)
+    with writing(run.path):
+        run.path.mkdir(parents=True, exist_ok=True)
+        if run.config.exists():
+            clear(run)
     # In the place of the old one, so that the folder is that of a run at any instant.
     write_json_atomic(run.config, config)

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
+from stamp_tf.writing import writing
+
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 # `.NAME.PROCESS.tmp` with the ending of NAME behind it or before, and `.NAME.PROCESS.old`.
@@ -21,14 +23,18 @@ def write_bytes_atomic(path: Path, data: bytes) -> None:
     Args:
         path: The file; its folder must exist.
         data: The content.
+
+    Raises:
+        StampError: If the disk refuses; it names the file.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            _put(file, data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path):
+        try:
+            with open(temporary, "wb") as file:
+                _put(file, data)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def append_line(path: Path, line: str) -> None:
@@ -37,8 +43,11 @@ def append_line(path: Path, line: str) -> None:
     Args:
         path: The file; made if it is missing.
         line: Without its end.
+
+    Raises:
+        StampError: If the disk refuses; it names the file.
     """
-    with open(path, "ab") as file:
+    with writing(path), open(path, "ab") as file:
         _put(file, f"{line}\n".encode())
 
 

@@ -86,8 +86,14 @@ def _open(folder: Path) -> int | None:
         if _is_same(descriptor, path):
             break
         os.close(descriptor)
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode())
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode())
+    except OSError:
+        # A disk without space: what was just made goes, so that the folder can.
+        _forget(path)
+        os.close(descriptor)
+        raise
     return descriptor
 
 

@@ -17,10 +17,8 @@ _ARGUMENTS = {
     "epochs-prune": 'options["epochs_prune"]',
     "widths": 'options["widths"]',
     "html": "path",
+    "to": "path",
     "output": "folder",
-    "backbone-option": "backbone_options",
-    "set-encoder-option": "set_encoder_options",
-    "mask-generator-option": "mask_generator_options",
 }
 # Functions that take a data set by its name leave these to the one that loads it.
 _LOADING = {
@@ -46,8 +44,8 @@ _FLAGS = frozenset(
 _BARE = frozenset({"dataset", "run-dir", "html", "output", "from", "model", *_ARGUMENTS}) - {"image-size"}
 # What may follow an option in a sentence without being its value.
 _WORDS = re.compile(
-    "above|alone|and|are|asks|at|be|besides|but|cannot|does|fixes|for|from|gave|has|have|is|leave|must|needs?|of|only|"
-    "or|out|so|stands|takes|than|that|to|which|with|without"
+    "above|alone|and|are|asks|at|be|besides|but|cannot|does|fixes|for|from|gave|had|has|have|is|leave|must|needs?|of|only|"
+    "or|out|so|stands|takes|than|that|to|was|which|with|without"
 )
 _OPTION = re.compile(
     r"(?<![\w'\"/.-])--(?P<name>[a-z][a-z0-9]*(?:-[a-z0-9]+)*)(?![\w/-])(?P<value> (?:'[^']*'|[\w*/.:=-]*\w))?"
@@ -55,7 +53,12 @@ _OPTION = re.compile(
 _TO_LOAD = re.compile(rf"\b(?P<verb>add|give|with) --(?P<name>{'|'.join(_LOADING)})(?![\w-])")
 _ARGUMENT_OF_THE_COMMAND = re.compile(r"^(?:(?:Each|Every) )?RUN\b")
 # A field of the options of a method or a layer, by its own name.
-_FIELD_OPTIONS = {"method-option": "options"}
+_FIELD_OPTIONS = {
+    "method-option": "options",
+    "backbone-option": "backbone_options",
+    "set-encoder-option": "set_encoder_options",
+    "mask-generator-option": "mask_generator_options",
+}
 
 _speaks_options = False
 

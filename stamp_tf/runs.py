@@ -8,14 +8,28 @@ from typing import Any
 
 import msgspec
 
+from stamp_tf.changed_options import changed_options
 from stamp_tf.errors import StampError
 from stamp_tf.files import remove
 from stamp_tf.locks import locked
 from stamp_tf.records import encode, read_json
 from stamp_tf.schemas import RunConfig
+from stamp_tf.writing import writing
 
 FURTHER_TRAINING = "further_training"
 """Folder in a run where `finetune` keeps its states."""
+
+
+# What is called otherwise where a run goes on from Python.
+_ARGUMENTS = {
+    "pretrain": {
+        "from": "start",
+        "no-flip": "a data set with flips=False",
+        "width": 'backbone_options["width"]',
+    }
+}
+_ARGUMENTS["meta-train"] = {**_ARGUMENTS["pretrain"], "from": "reference"}
+_ARGUMENTS["finetune"] = _ARGUMENTS["meta-train"]
 
 
 @dataclass(frozen=True)
@@ -138,13 +152,11 @@ class RunDirectory:
         """
         before, now = self.read_config(), msgspec.json.decode(encode(config))
         data_before, data_now = before.pop("data", None), now.pop("data", None)
-        names = {*before, *now}
-        changed = sorted(name for name in names if not _is_same(before.get(name), now.get(name)))
-        if changed:
+        if changed := changed_options(before, now):
             raise StampError(
-                "--resume must repeat the options of the run, but "
-                + ", ".join(f"{name} was {before.get(name)!r} and is {now.get(name)!r}" for name in changed)
-                + "; repeat them, or start anew with --overwrite."
+                f"--resume must repeat the options of the run, but {', '.join(changed)}; repeat them, or start anew "
+                "with --overwrite.",
+                arguments=_ARGUMENTS.get(now.get("command", ""), {}),
             )
         _check_data(data_before, data_now)
 
@@ -164,7 +176,7 @@ class RunDirectory:
         """
         if self.finished_training.path.is_dir():
             # What a killed `finetune` had decided comes first, or else network and report do not fit.
-            with locked(self.path):
+            with writing(self.path), locked(self.path):
                 self.settle()
         config = self.read_config()
         if not self.model.exists():
@@ -177,19 +189,6 @@ class RunDirectory:
                 f"RUN must hold a pruned network, but {self.path} has no {self.model.name}; {remedy}."
             )
         return config
-
-
-def _is_same(before: object, now: object) -> bool:
-    """Compare two values of an option; paths are the same where they lead to one place, by whatever links."""
-    if not (isinstance(before, str) and isinstance(now, str)):
-        return before == now
-    return _without_links(before) == _without_links(now)
-
-
-def _without_links(text: str) -> str:
-    """Resolve an absolute path, which may stand behind the name of a source and a colon."""
-    source, colon, path = text.rpartition(":")
-    return source + colon + os.path.realpath(path) if os.path.isabs(path) else text
 
 
 def _check_data(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> None:

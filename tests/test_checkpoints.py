@@ -58,7 +58,9 @@ def test_a_failed_write_leaves_the_old_state(path: Path, monkeypatch: pytest.Mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(
+        StampError, match=r"Cannot write .*state.npz: No space left on device; free some space"
+    ):
         save_state(path, {}, {"second": True})
     assert [entry.name for entry in path.parent.iterdir()] == ["state.npz"]
     assert load_state(path)[1] == METADATA

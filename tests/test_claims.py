@@ -115,7 +115,7 @@ def test_a_folder_that_cannot_be_written_is_refused(
 
     monkeypatch.setattr(os, "open", refuse)
     with (
-        pytest.raises(StampError, match=r"--run-dir must be writable, but .* gave 'Permission denied'"),
+        pytest.raises(StampError, match=r"Cannot write .*one: Permission denied; change its permissions"),
         claimed(run),
     ):
         pass

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from stamp_tf.errors import StampError
 from stamp_tf.files import write_bytes_atomic
 
 
@@ -21,7 +22,7 @@ def test_a_write_is_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.Monk
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", fail)
-        with pytest.raises(OSError, match="Input/output error"):
+        with pytest.raises(StampError, match=r"Cannot write .*file: Input/output error"):
             write_bytes_atomic(path, b"new")
     assert path.read_bytes() == b"old"
     assert listing(tmp_path) == ["file"]

@@ -27,6 +27,7 @@ from stamp_tf.notation import as_typed, in_python
         ("add --download to fetch it", "load it with stamp_tf.load_dataset(..., download=True) to fetch it"),
         ("be fetched with --download, but", "be fetched with stamp_tf.load_dataset(..., download=True), but"),
         ("--train-size must leave", "train_size must leave"),
+        ("--to must be a folder", "path must be a folder"),
         ("--from must be a reference", "reference must be a reference"),
         ("RUN must hold a pruned network", "run must hold a pruned network"),
         ("a RUNNING man -- and --no_option, '--quoted'", "a RUNNING man -- and --no_option, '--quoted'"),

@@ -121,7 +121,7 @@ def test_inspect_takes_models_and_references(reference):
 def test_folder_of_something_else_is_left_alone(reference, tmp_path):
     result = stamp_tf.prune("digits", reference, max_flops=0.5, finetune=FinetuneConfig(epochs=0))
     (tmp_path / "precious").write_text("x")
-    with pytest.raises(StampError, match=r"only takes a folder that a run wrote"):
+    with pytest.raises(StampError, match=r"must be new, empty or the folder of a run, but"):
         stamp_tf.export_run(result, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
 

@@ -60,9 +60,9 @@ def test_options_changed_on_resume_are_all_named(run: RunDirectory) -> None:
     with pytest.raises(StampError, match="--resume must repeat the options of the run") as caught:
         start(run, changed, resume=True, overwrite=False)
     message = str(caught.value)
-    assert "width was 0.25 and is 0.5" in message
-    assert "options was {'a': 1} and is {'a': 2}" in message
-    assert "seed was None and is 3" in message
+    assert "--width was 0.25 and is 0.5" in message
+    assert "--method-option a was 1 and is 2" in message
+    assert "--seed was not given and is 3" in message
     assert "budgets" not in message
     assert run.read_config()["width"] == 0.25
 
@@ -108,5 +108,5 @@ def test_a_path_by_a_link_is_the_same_option(run: RunDirectory, tmp_path: Path) 
     ]
     start(run, options[0], resume=False, overwrite=False)
     start(run, options[1], resume=True, overwrite=False)
-    with pytest.raises(StampError, match="dataset was"):
+    with pytest.raises(StampError, match="--dataset was"):
         start(run, {**options[1], "dataset": f"folder:{tmp_path}"}, resume=True, overwrite=False)

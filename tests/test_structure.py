@@ -29,6 +29,7 @@ TIERS = (
         ),
         *(
             "archives",
+            "changed_options",
             "claims",
             "ends",
             "files",
@@ -38,6 +39,7 @@ TIERS = (
             "plugin_code",
             "records",
             "schemas",
+            "writing",
         ),
     },
     {"data"},

@@ -12,8 +12,7 @@ from stamp_tf.export.comparison import Comparison
 from stamp_tf.export.staging import staged
 from stamp_tf.export.strips import tick_path
 from stamp_tf.export.template import render
-from stamp_tf.files import write_bytes_atomic
-from stamp_tf.records import write_json_atomic
+from stamp_tf.records import encode
 
 JSON, HTML = "compare.json", "compare.html"
 _SHARED, _SOME, _OWN = "var(--accent)", "var(--some)", "var(--second)"
@@ -85,8 +84,9 @@ def write_comparison(
     page = render_comparison(comparison, command=command)
     with staged(folder) as temporary:
         temporary.mkdir()
-        write_json_atomic(temporary / JSON, {"stamp_tf": __version__, **comparison.to_json()})
-        write_bytes_atomic(temporary / HTML, page.encode())
+        content = encode({"stamp_tf": __version__, **comparison.to_json()}, indent=2)
+        (temporary / JSON).write_bytes(content)
+        (temporary / HTML).write_bytes(page.encode())
 
 
 def render_comparison(comparison: Comparison, *, command: str = "") -> str:

@@ -22,6 +22,7 @@ from stamp_tf.export.report import CurvePoint, Report
 from stamp_tf.records import read_record
 from stamp_tf.runs import RunDirectory
 from stamp_tf.training.finetune import EpochRecord, FinetuneConfig, finetune
+from stamp_tf.writing import writing
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,8 @@ def continue_run(
     directory.read_pruned_config()
     with held(directory):
         # Where the file system has no locks, nobody has done it yet.
-        directory.settle()
+        with writing(directory.path):
+            directory.settle()
         pruned = run if isinstance(run, PrunedRun) else load_run(path)
         return _continue(pruned, dataset, config=config, resume=resume, command=command, on_step=on_step)
 
@@ -144,8 +146,9 @@ def _continue(
     )
     write_report(report, way)
     # The one step that decides: before it the run is as it was, after it all that is left to do is to move files.
-    os.replace(way.path, run.run.finished_training.path)
-    run.run.settle()
+    with writing(run.run.path):
+        os.replace(way.path, run.run.finished_training.path)
+        run.run.settle()
     return report
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 
 from stamp_tf.backbones.end import put_back
-from stamp_tf.claims import check, held
+from stamp_tf.claims import held
 from stamp_tf.data.identity import describe
 from stamp_tf.errors import StampError
 from stamp_tf.export.calling import calling_of
@@ -30,7 +30,7 @@ from stamp_tf.fields import as_path
 from stamp_tf.files import write_bytes_atomic
 from stamp_tf.meta.fingerprint import fingerprint
 from stamp_tf.meta.transfer import transfer_weights
-from stamp_tf.overwriting import contents
+from stamp_tf.overwriting import contents, in_the_way
 from stamp_tf.pruning.config import PruneConfig
 from stamp_tf.pruning.prune import PruneResult
 from stamp_tf.records import encode, write_json_atomic
@@ -80,7 +80,7 @@ def export_run(
     run = RunDirectory(as_path(run_dir, "run_dir"))
     with held(run):
         if contents(run.path):
-            check(run, resume=True)
+            _check_folder(run)
         else:
             write_json_atomic(run.config, _config_of(result))
         started = time.perf_counter()
@@ -110,6 +110,20 @@ def export_run(
         report = _report(result, rows, times, curve, dollars_per_hour, command)
         write_report(report, run)
         return report
+
+
+def _check_folder(run: RunDirectory) -> None:
+    """Refuse a folder that is not a run's, or in which something is in the way."""
+    if not run.config.exists():
+        raise StampError(
+            f"--run-dir must be new, empty or the folder of a run, but {run.path} has no {run.config.name}; choose "
+            "another."
+        )
+    if (foreign := in_the_way(run)) is not None:
+        raise StampError(
+            f"--run-dir must hold nothing in the way of the run, but {foreign} is, which no run wrote; move it, or "
+            "choose another."
+        )
 
 
 def export_networks(

@@ -56,9 +56,9 @@ def export_keras(
     path = Path(path)
     image_shape = check_exportable(model, class_names=class_names, normalization=normalization)
     if path.suffix != ".keras":
-        raise StampError(f"path must end in '.keras', but is '{path}'; add the ending.")
+        raise StampError(f"--to must end in '.keras', but is '{path}'; add the ending.")
     if path.is_dir():
-        raise StampError(f"path must be a file, but {path} is a folder; choose another.")
+        raise StampError(f"--to must be a file, but {path} is a folder; choose another.")
     _, end = split_end(model)
     model, scaling = with_scaling(model, normalization, input_name=input_name)
     customs = custom_objects(model)
@@ -106,7 +106,7 @@ def read_card(path: Path) -> dict[str, Any]:
     """
     if path.is_dir() or (path.exists() and not path.is_file()):
         raise StampError(
-            f"path must be a .keras file written by stamp-tf, but {path} is not; check the path."
+            f"{path} must be a .keras file written by stamp-tf, but is something else; check the path."
         )
     try:
         with zipfile.ZipFile(path) as archive:
@@ -116,7 +116,7 @@ def read_card(path: Path) -> dict[str, Any]:
         raise
     except UNREADABLE:
         raise StampError(
-            f"path must be a .keras file written by stamp-tf, but {path} is not; check the path."
+            f"{path} must be a .keras file written by stamp-tf, but is something else; check the path."
         ) from None
     card = decode(data, dict[str, Any], source=f"{path}, {_CARD},", remedy="prune again")
     check(card, Card, source=f"{path}, {_CARD},", remedy="prune again")

@@ -26,6 +26,7 @@ from stamp_tf.export.scaling import without_scaling
 from stamp_tf.finite import require_finite, weight_values
 from stamp_tf.meta.network_file import import_layers
 from stamp_tf.runs import RunDirectory
+from stamp_tf.writing import refusal_of_temporary_files
 
 logger = logging.getLogger(__name__)
 
@@ -234,6 +235,8 @@ def load_run(run_dir: str | Path) -> PrunedRun:
         model = keras.saving.load_model(run.model, compile=False)
     # What a damaged file breaks in Keras is of any type.
     except Exception as error:
+        if (refused := refusal_of_temporary_files(error)) is not None:
+            raise refused from error
         reason = str(error).partition("\n")[0]
         raise StampError(
             f"{run.model} must be a whole network that stamp-tf wrote, but Keras answers '{reason}'; prune again."

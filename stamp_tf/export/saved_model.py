@@ -18,6 +18,7 @@ from stamp_tf.export.scaling import scale_and_shift
 from stamp_tf.export.staging import staged
 from stamp_tf.losses import class_probabilities
 from stamp_tf.overwriting import foreign_file
+from stamp_tf.writing import refusal
 
 _MAX_PIXEL = 255.0
 # Half a grey level, for what rounding leaves.
@@ -82,7 +83,7 @@ def export_saved_model(
                 {"serving_default": module.classify_float, "serving_uint8": module.classify_uint8},
             )
         except tf.errors.OpError as error:
-            raise OSError(error.message.splitlines()[0]) from error
+            raise refusal(path, error) from error
         extra = folder / "assets.extra"
         extra.mkdir()
         for name, content in (("class_names", list(class_names)), ("contract", contract)):
@@ -186,7 +187,7 @@ def _refusal_of_other_scales(image: tf.Tensor) -> tf.Operation:
 def _check_replaceable(path: Path) -> None:
     """Never remove a folder that is not ours to remove."""
     if path.exists() and not path.is_dir():
-        raise StampError(f"path must be a folder, but {path} is a file; choose another.")
+        raise StampError(f"--to must be a folder, but {path} is a file; choose another.")
     if not path.is_dir() or not any(path.iterdir()):
         return
     is_ours = (path / "saved_model.pb").exists() and (path / "assets.extra" / "class_names.json").exists()
@@ -194,6 +195,6 @@ def _check_replaceable(path: Path) -> None:
     if foreign is not None or not is_ours:
         something = "something else" if foreign is None else f"something else ({foreign.relative_to(path)})"
         raise StampError(
-            f"path must be new, empty or an earlier SavedModel of stamp-tf, but {path} holds {something}; "
+            f"--to must be new, empty or an earlier SavedModel of stamp-tf, but {path} holds {something}; "
             "choose another, or move that away."
         )

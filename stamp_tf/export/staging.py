@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stamp_tf.errors import StampError
 from stamp_tf.files import put_in_place, remove, sweep
+from stamp_tf.writing import writing
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def staged(path: Path) -> Iterator[Path]:
     """
     path = Path(path).absolute()
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent, names=(path.name, path.stem))
         remove(temporary)
@@ -38,8 +38,3 @@ def staged(path: Path) -> Iterator[Path]:
             put_in_place(temporary, path)
         finally:
             remove(temporary)
-    except OSError as error:
-        raise StampError(
-            f"path must be writable, but {path} gave '{error.strerror or error}'; free some space "
-            "or choose another."
-        ) from error

@@ -16,6 +16,7 @@ from stamp_tf.channels.graph import functional_graph
 from stamp_tf.errors import StampError
 from stamp_tf.plugin_code import PluginCode
 from stamp_tf.records import decode
+from stamp_tf.writing import refusal_of_temporary_files
 
 _RULES = "stamp_tf.channel_rules"
 # Keras imports these by itself.
@@ -60,6 +61,8 @@ def load_network(path: str | Path) -> keras.Model:
         model = keras.saving.load_model(path, safe_mode=True, compile=False)
     # What a file can break in Keras is of any type; a layer of somebody else's may even ask for the program's end.
     except (Exception, SystemExit) as error:
+        if (refused := refusal_of_temporary_files(error)) is not None:
+            raise refused from error
         raise StampError(
             f"{path} must be a model that this version of Keras loads, but gave '{_reason(error)}'; save it anew."
         ) from None

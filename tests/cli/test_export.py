@@ -53,7 +53,9 @@ def test_exporter_of_a_third_party(cli, pruned, make_plugin):
 def test_folder_of_something_else_is_left_alone(cli, pruned, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/precious").write_text("x")
-    assert "holds something else" in cli.refused("export", pruned, "--to", tmp_path / "mine")
+    message = cli.refused("export", pruned, "--to", tmp_path / "mine")
+    assert message.startswith("--to must be new, empty or an earlier SavedModel of stamp-tf, but ")
+    assert "holds something else" in message
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["precious"]
 
 
@@ -99,3 +101,39 @@ def test_exported_network_is_that_of_the_run(cli, pruned, tmp_path):
     for first, second in zip(one.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(first, second)
     assert json.loads((pruned / "config.json").read_text())["command"] == "prune"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [
+        ("saved-model", "file", "--to must be a folder, but "),
+        ("keras", "folder", "--to must end in '.keras', but is "),
+        ("keras", "folder.keras", "--to must be a file, but "),
+        ("keras", "file/net.keras", "Cannot write "),
+    ],
+)
+def test_refusals_name_the_option(cli, pruned, tmp_path, name, given, expected):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder.keras").mkdir()
+    assert cli.refused("export", pruned, "--format", name, "--to", tmp_path / given).startswith(expected)
+
+
+def test_what_lies_in_a_run_that_goes_on_is_named_before_any_work(cli, pruned, images, pretrained):
+    (pruned / "report.json").unlink()
+    (pruned / "saved_model/thesis.tex").write_text("mine")
+    typed = (
+        "prune",
+        "--dataset",
+        images,
+        "--from",
+        pretrained,
+        "--run-dir",
+        pruned,
+        "--resume",
+        "--max-flops",
+        0.5,
+    )
+    message = cli.refused(*typed)
+    assert message.startswith("--run-dir must hold nothing in the way of the run, but ")
+    assert "thesis.tex is, which no run wrote" in message

@@ -32,7 +32,7 @@ def test_interrupted_training_leaves_the_run_and_resumes(cli, pruned, pruned_onc
     assert "the state of the last whole epoch is saved" in result.stderr
     assert (pruned / "model.keras").read_bytes() == (pruned_once / "model.keras").read_bytes()
     message = cli.refused("finetune", pruned, *FURTHER, "--learning-rate", 0.5, "--resume")
-    assert "learning_rate was 0.01 and is 0.5" in message
+    assert "--learning-rate was 0.01 and is 0.5" in message
     cli.done("finetune", pruned, *FURTHER, "--resume")
     assert [point["epoch"] for point in report(pruned)["curve"]] == [0, 1, 2, 3, 4]
 

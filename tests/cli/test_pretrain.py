@@ -89,7 +89,7 @@ def test_interrupted_run_resumes_to_the_same_network(cli, toy, tmp_path, images,
 def test_options_changed_on_resume_are_named(cli, toy, tmp_path, images, pretrained):
     arguments = ("pretrain", *PRETRAIN, "--dataset", images, "--run-dir", pretrained, "--resume")
     message = cli.refused(*arguments, "--batch-size", 64, "--train-size", 50)
-    assert "batch_size was 128 and is 64, train_images was 100 and is 50" in message
+    assert "--batch-size was 128 and is 64, --dataset had 100 training images and has 50;" in message
 
 
 def test_finished_run_is_replaced_only_on_request(cli, toy, tmp_path, images):

@@ -129,7 +129,7 @@ def test_a_full_disk_leaves_the_earlier_export(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     monkeypatch.setattr(staging, "put_in_place", refuse)
-    with pytest.raises(StampError, match=r"must be writable, but .* gave 'No space left") as caught:
+    with pytest.raises(StampError, match=r"Cannot write .*: No space left") as caught:
         write(export, network(seed=1), target)
     assert "\n" not in str(caught.value)
     assert content(target.parent) == before

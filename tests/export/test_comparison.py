@@ -9,7 +9,6 @@ import pytest
 
 from stamp_tf import compare
 from stamp_tf.errors import StampError
-from stamp_tf.export import compare_page
 from stamp_tf.export.compare_page import render_comparison, shared_channels, write_comparison
 from stamp_tf.export.comparison import Comparison
 from stamp_tf.export.numbers import points, share
@@ -216,10 +215,10 @@ def test_a_failing_write_leaves_the_old_comparison(
     before = {path: path.read_bytes() for path in folder.iterdir()}
 
     def full(path: Path, data: bytes) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(compare_page, "write_bytes_atomic", full)
-    with pytest.raises(StampError, match="No space left on device"):
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StampError, match=r"Cannot write .*/out: No space left on device"):
         write_comparison(comparison, folder, overwrite=True, command="new")
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c", "out"]

@@ -90,7 +90,7 @@ def test_the_name_must_end_in_keras(network, pixels, class_names, tmp_path: Path
 
 def test_a_file_in_the_way_of_the_folder_is_one_line(network, pixels, class_names, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StampError, match="must be writable"):
+    with pytest.raises(StampError, match=r"Cannot write .*model.keras: "):
         export_keras(
             network, tmp_path / "file" / "model.keras", class_names=class_names, normalization=pixels
         )

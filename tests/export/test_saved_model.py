@@ -88,7 +88,7 @@ def test_an_export_that_breaks_leaves_the_old_one(
         raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
 
     monkeypatch.setattr(tf.saved_model, "save", break_midway)
-    with pytest.raises(StampError, match="out gave 'No space left on device'; free some space"):
+    with pytest.raises(StampError, match="out: No space left on device; free some space"):
         export_saved_model(network, folder, class_names=class_names, normalization=pixels)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

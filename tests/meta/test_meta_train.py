@@ -188,9 +188,11 @@ def test_a_finished_run_resumes_to_the_same_end(run_again, finished: Finished) -
 @pytest.mark.parametrize(
     "changes", [{"ways": 2}, {"inner_rates": (1e-3, 1e-2, 5e-3)}, {"set_encoder_options": {"width": 16}}]
 )
-def test_changed_options_are_named(run_again, changes: Fields) -> None:
+def test_changed_options_are_named(run_again, changes: Fields, messages_in_python: None) -> None:
     name = next(iter(changes))
-    with pytest.raises(StampError, match=rf"--resume must repeat the options of the run, but {name} was"):
+    with pytest.raises(
+        StampError, match=rf"resume=True must repeat the options of the run, but {name}\b.* was"
+    ):
         run_again(resume=True, **changes)
 
 

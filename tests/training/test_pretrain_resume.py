@@ -75,15 +75,19 @@ def test_a_finished_run_resumes_to_the_same_end(
     "changes",
     [{"seed": 5}, {"backbone_options": {"width": 2.0}}, {"budgets": (0.5, 1.0)}, {"learning_rate": 0.2}],
 )
-def test_changed_options_are_named(train: Train, copied: Path, changes: dict[str, Any]) -> None:
+def test_changed_options_are_named(
+    train: Train, copied: Path, changes: dict[str, Any], messages_in_python: None
+) -> None:
     name = next(iter(changes))
-    with pytest.raises(StampError, match=rf"--resume must repeat the options of the run, but {name} was"):
+    with pytest.raises(
+        StampError, match=rf"resume=True must repeat the options of the run, but {name}\b.* was"
+    ):
         train(copied, resume=True, **changes)
 
 
 def test_another_data_set_on_resume_is_named(train: Train, copied: Path, toy_set: DataSet) -> None:
     other = DataSet("other", toy_set.train, toy_set.test)
-    with pytest.raises(StampError, match=r"but dataset was 'toy' and is 'other'"):
+    with pytest.raises(StampError, match=r"but --dataset was 'toy' and is 'other'"):
         train(copied, dataset=other, resume=True)
 
 

@@ -25,7 +25,7 @@ def test_full_disk_while_training(usual, cli, toy, tmp_path, images, monkeypatch
     monkeypatch.setattr("stamp_tf.runs.os.replace", full)
     arguments = ("pretrain", *usual["pretrain"], "--dataset", images, "--run-dir", tmp_path / "run")
     message = cli.refused(*arguments)
-    assert message.startswith(f"Cannot use {tmp_path / 'run'}")
+    assert message.startswith(f"Cannot write {tmp_path / 'run'}")
     assert "No space left on device; free some space" in message
     assert not [path for path in (tmp_path / "run").rglob("*") if path.name == name or ".tmp" in path.name]
 
