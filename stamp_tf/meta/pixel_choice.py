@@ -71,15 +71,17 @@ def choose_pixels(pixels: str | None, found: FoundScale) -> PixelChoice:
         if found.pixels is None:
             says = f"does not tell ({found.formula})" if found.formula else "does not scale its input"
             return PixelChoice(STANDARDIZED, "assumed", f"assumed, because the network {says}")
-        if found.is_certain:
+        if found.is_certain and not found.rivals:
             return PixelChoice(found.pixels, "network", f"found in the network ({found.formula})")
-        return PixelChoice(found.pixels, "assumed", f"assumed, because the network computes {found.formula}")
+        as_well = f", which may suit {' or '.join(found.rivals)} as well" if found.rivals else ""
+        reason = f"assumed, because the network computes {found.formula}{as_well}"
+        return PixelChoice(found.pixels, "assumed", reason)
     if pixels not in (*PIXELS, STANDARDIZED):
         raise StampError(
             f"--pixels must be {', '.join(PIXELS)} or {STANDARDIZED}, but is {pixels!r}; name one of them, or leave it "
             "out."
         )
-    if found.pixels not in (None, pixels):
+    if found.pixels not in (None, pixels) and pixels not in found.rivals:
         if found.is_certain:
             raise StampError(
                 f"--pixels must be the scale that the network is built for, but is {pixels} where it takes "

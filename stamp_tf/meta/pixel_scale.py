@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from stamp_tf.meta.pixel_stage import Line, arrivals, lines
+from stamp_tf.meta.pixel_statistics import scales_of_statistics
 
 _CLOSE = 0.02
 
@@ -20,13 +21,15 @@ class FoundScale:
 
     Args:
         pixels: `0:255`, `0:1` or `-1:1`; None if it says nothing.
-        is_certain: Whether no other scale would make sense.
+        is_certain: Whether no other scale would make sense, but for the rivals.
         formula: What it computes of a pixel x, such as `x / 127.5 - 1`; empty if nothing.
+        rivals: Other scales that the mean and deviation it holds would fit as well.
     """
 
     pixels: str | None = None
     is_certain: bool = False
     formula: str = ""
+    rivals: tuple[str, ...] = ()
 
 
 def find_scale(model: keras.Model) -> FoundScale:
@@ -43,7 +46,8 @@ def find_scale(model: keras.Model) -> FoundScale:
     - `-1:1`, if 0 is made of -1.
 
     It is not certain where the line fits another scale as well, where weights that training changes lie on the way, or
-    where two kernels get different pixels. A line that changes nothing, or a factor near 1, says nothing.
+    where two kernels get different pixels. A line that changes nothing, or a factor near 1, says nothing. A mean and
+    deviation that were measured on images may be those of several scales: see `scales_of_statistics`.
 
     Args:
         model: A functional model of one image `[B, H, W, D]`.
@@ -59,14 +63,20 @@ def find_scale(model: keras.Model) -> FoundScale:
         if not known:
             continue
         scales = {expected_pixels(line) for line in known}
-        pixels = {name for name, _ in scales}
+        names = {name for name, _ in scales}
+        pixels = names.pop() if len(names) == 1 else None
+        possible = scales_of_statistics(known) if each.is_measured else (pixels,)
+        if pixels not in possible and possible:
+            pixels = None
+        rivals = tuple(name for name in possible if name not in (pixels, None))
         is_certain = (
-            len(pixels) == 1
+            bool(possible)
+            and pixels is not None
             and len(known) == len(found)
             and not each.is_learnt
             and all(sure for _, sure in scales)
         )
-        verdicts.append(FoundScale(pixels.pop() if len(pixels) == 1 else None, is_certain, in_words(known)))
+        verdicts.append(FoundScale(pixels, is_certain, in_words(known), rivals))
     telling = list(dict.fromkeys(verdict for verdict in verdicts if verdict.pixels))
     if not telling:
         return FoundScale()
@@ -77,6 +87,7 @@ def find_scale(model: keras.Model) -> FoundScale:
         telling[0].pixels,
         all(verdict.is_certain and verdict.pixels for verdict in verdicts),
         telling[0].formula,
+        tuple(name for name in telling[0].rivals if all(name in verdict.rivals for verdict in telling)),
     )
 
 

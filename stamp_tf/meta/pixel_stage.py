@@ -59,12 +59,15 @@ class Arrival:
         has_kernel: Whether it has a kernel, as convolutions and dense layers have.
         values: What grey images of `LEVELS` have become, one row a level `[levels, features]`.
         is_learnt: Whether weights that training changes are on the way.
+        is_measured: Whether the mean and deviation of images are on the way, as somebody measured them: those of a
+            batch normalisation, or of a normalisation that was adapted.
     """
 
     name: str
     has_kernel: bool
     values: np.ndarray
     is_learnt: bool
+    is_measured: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,7 @@ class _Walk:
     def __init__(self) -> None:
         self.values: dict[int, Any] = {}
         self.learnt: set[int] = set()
+        self.measured: set[int] = set()
         self.found: list[Arrival] = []
 
     def __call__(self, graph: Any) -> None:
@@ -142,21 +146,24 @@ class _Walk:
     def _enter(self, inner: Any, tensor: Any, outputs: Any) -> None:
         own = inner.inputs[0]
         self.values[id(own)] = self.values[id(tensor)]
-        if id(tensor) in self.learnt:
-            self.learnt.add(id(own))
+        for marked in (self.learnt, self.measured):
+            if id(tensor) in marked:
+                marked.add(id(own))
         self(inner)
         for outer, last in zip(outputs, inner.outputs, strict=True):
             if id(last) in self.values:
                 self.values[id(outer)] = self.values[id(last)]
-            if id(last) in self.learnt:
-                self.learnt.add(id(outer))
+            for marked in (self.learnt, self.measured):
+                if id(last) in marked:
+                    marked.add(id(outer))
 
     def _pass(self, operation: Any, node: Any, results: list[Any]) -> None:
         learns = bool(getattr(operation, "trainable_weights", ())) and not _is_batch_norm(operation)
         for tensor, value in zip(node.outputs, results, strict=True):
             self.values[id(tensor)] = value
-            if learns or any(id(each) in self.learnt for each in node.input_tensors):
-                self.learnt.add(id(tensor))
+            for marked, is_new in ((self.learnt, learns), (self.measured, _holds_statistics(operation))):
+                if is_new or any(id(each) in marked for each in node.input_tensors):
+                    marked.add(id(tensor))
 
     def _arrive(self, operation: Any, tensor: Any) -> None:
         values = np.asarray(ops.convert_to_numpy(self.values[id(tensor)]), "float64")
@@ -166,11 +173,21 @@ class _Walk:
         has_kernel = type(operation).__name__ in OPERATION_RULES or any(
             len(weight.shape) > 1 for weight in getattr(operation, "weights", ())
         )
-        self.found.append(Arrival(operation.name, has_kernel, middle, id(tensor) in self.learnt))
+        self.found.append(
+            Arrival(
+                operation.name, has_kernel, middle, id(tensor) in self.learnt, id(tensor) in self.measured
+            )
+        )
 
 
 def _is_batch_norm(operation: Any) -> bool:
     return type(operation) is layers.BatchNormalization
+
+
+def _holds_statistics(operation: Any) -> bool:
+    """Return whether a layer knows the mean and deviation of images that it has seen."""
+    is_adapted = isinstance(operation, layers.Normalization) and operation.input_mean is None
+    return is_adapted or _is_batch_norm(operation)
 
 
 def _is_pixelwise(operation: Any, node: Any, values: list[Any]) -> bool:

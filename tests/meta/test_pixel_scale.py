@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from stamp_tf.errors import StampError
+from stamp_tf.meta.pixel_choice import choose_pixels
 from stamp_tf.meta.pixel_scale import FoundScale, expected_pixels, find_scale
 from stamp_tf.meta.pixel_stage import Line
 
@@ -199,3 +201,39 @@ def test_a_mean_and_deviation_say_as_much_as_they_can(
     mean: float, std: float, expected: tuple[str | None, bool]
 ) -> None:
     assert expected_pixels(Line(1 / std, -mean / std)) == expected
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "pixels", "rivals"),
+    [
+        (0.45, 0.25, "0:1", ("-1:1", "imagenet")),
+        (0.5, 0.4, "0:1", ("-1:1", "imagenet")),
+        (0.6, 0.12, "0:1", ("-1:1",)),
+        (0.3, 0.06, "0:1", ()),
+        (120, 60, "0:255", ()),
+        # So far from its mean no pixel in [0, 1] gets: bright ones in [-1, 1] do.
+        (0.5, 0.8, None, ()),
+    ],
+)
+def test_a_measured_mean_and_deviation_may_be_of_several_scales(
+    mean: float, std: float, pixels: str | None, rivals: tuple[str, ...]
+) -> None:
+    found = find_scale(network(batch_norm(mean, std)))
+    assert (found.pixels, found.rivals) == (pixels, rivals if pixels else found.rivals)
+
+
+def test_a_bright_set_at_another_scale_is_not_refused() -> None:
+    bright = find_scale(network(batch_norm(0.6, 0.4)))
+    assert choose_pixels("-1:1", bright).origin == "option"
+    assumed = choose_pixels(None, bright)
+    assert (assumed.pixels, assumed.origin) == ("0:1", "assumed")
+    assert "which may suit -1:1 or imagenet as well" in str(assumed)
+    with pytest.raises(StampError, match=r"--pixels must be the scale that the network is built for"):
+        choose_pixels("0:255", bright)
+
+
+def test_a_mean_and_deviation_that_somebody_wrote_down_are_not_in_doubt() -> None:
+    written = find_scale(network(lambda x: layers.Normalization(mean=MEAN, variance=STD**2)(x)))
+    assert written.is_certain
+    with pytest.raises(StampError, match=r"but is -1:1 where it takes 0:1"):
+        choose_pixels("-1:1", written)
