@@ -35,7 +35,7 @@ def command(run: Path, exporter: str, target: Path | None) -> None:
     RUN is a folder that prune wrote. An earlier export in the same place is replaced, whole or not at all.
     """
     from stamp_tf.claims import held
-    from stamp_tf.export.record_export import record_export
+    from stamp_tf.export.record_export import is_free, record_export
     from stamp_tf.runs import RunDirectory
 
     directory = RunDirectory(run)
@@ -47,18 +47,20 @@ def command(run: Path, exporter: str, target: Path | None) -> None:
     if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(directory.path)):
         click.get_current_context().with_resource(held(directory))
     load_tensorflow()
-    from stamp_tf.export.contract import run_exporter
     from stamp_tf.export.pruned_run import load_run
+    from stamp_tf.export.run_exporter import run_exporter
 
     pruned = load_run(run)
-    written = run_exporter(
+    written, *beside = run_exporter(
         exporter,
         pruned.network,
         target,
         class_names=pruned.class_names,
         normalization=pruned.normalization,
+        is_free=lambda path: is_free(directory, path),
     )
-    record_export(directory, written)
+    for path in (written, *beside):
+        record_export(directory, path)
     say(f"Wrote {written}")
 
 

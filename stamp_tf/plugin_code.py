@@ -42,15 +42,17 @@ class PluginCode:
     def running(self) -> Iterator[None]:
         """Let whatever the block raises name the plug-in.
 
-        Wrong input, which a plug-in reports as `StampError`, and an interrupt go on as they are. So does a fault of a
-        built-in, for it is this library's own.
+        Wrong input, which a plug-in reports as `StampError` in words, and an interrupt go on as they are. So does a
+        fault of a built-in, for it is this library's own.
 
         Raises:
             PluginError: If it raises something else, `sys.exit` included, which nobody but the caller may decide.
         """
         try:
             yield
-        except _PASSING:
+        except _PASSING as error:
+            if isinstance(error, StampError) and not str(error).strip():
+                raise self.breach("say what is wrong", "raised a StampError without words") from error
             raise
         except BaseException as error:
             if getattr(error, _MARK, False):

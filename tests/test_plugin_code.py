@@ -44,6 +44,13 @@ def test_wrong_input_and_interrupts_go_on_as_they_are(plugin: PluginCode, error:
     assert caught.value is error
 
 
+@pytest.mark.parametrize("words", ["", " \n"])
+def test_wrong_input_without_words_names_the_plug_in(plugin: PluginCode, words: str) -> None:
+    rule = "The pruner 'odd' of package acorn must say what is wrong, but raised a StampError without words"
+    with pytest.raises(PluginError, match=rule), plugin.running():
+        raise StampError(words)
+
+
 def test_what_a_callback_raises_is_the_callers_own(plugin: PluginCode) -> None:
     def stop() -> None:
         raise LookupError("enough")

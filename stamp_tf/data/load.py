@@ -78,7 +78,7 @@ def load_dataset(
         try:
             dataset = source(argument, options)
         except StampError as error:
-            if stamp_registry.is_built_in(plugin.group, plugin.name):
+            if stamp_registry.is_built_in(plugin.group, plugin.name) or not str(error).strip():
                 raise
             # It may be what the user gave or what the plug-in made of it: the line says whose words these are.
             raise StampError(f"{plugin}: {error}") from error

@@ -6,9 +6,7 @@ from typing import Protocol
 
 import keras
 
-import stamp_registry
 from stamp_tf.errors import StampError
-from stamp_tf.plugin_code import PluginCode, in_words
 
 
 class PixelNormalization(Protocol):
@@ -39,38 +37,6 @@ class Exporter(Protocol):
 
         It maps normalised images to logits, or to what a user's own model ended in; `split_end` takes that off.
         """
-
-
-def run_exporter(
-    name: str,
-    model: keras.Model,
-    path: Path,
-    *,
-    class_names: Sequence[str],
-    normalization: PixelNormalization,
-) -> Path:
-    """Write a model by a registered exporter, and return where it is.
-
-    Args:
-        name: The exporter's name.
-        model: Maps images [B, H, W, D] to logits [B, classes].
-        path: Where to write.
-        class_names: One name per logit.
-        normalization: Mean and standard deviation per image channel.
-
-    Raises:
-        StampError: If the exporter cannot write the model.
-        PluginError: If it fails, or does not return where it wrote.
-    """
-    plugin = PluginCode("stamp_tf.exporters", name)
-    export = stamp_registry.load(plugin.group, name)
-    with plugin.running():
-        written = export(model, path, class_names=class_names, normalization=normalization)
-    if not isinstance(written, Path):
-        raise plugin.breach("return the Path of what it wrote", in_words(written))
-    if not written.exists():
-        raise plugin.breach("return the Path of what it wrote", f"there is no {written}")
-    return written
 
 
 def check_exportable(

@@ -1,5 +1,6 @@
-"""Which files `export` put into a run's folder: those that may go when the run is overwritten."""
+"""Which files `export` put into a run's folder: those that may go when the run is overwritten, or exported anew."""
 
+import os
 from pathlib import Path
 
 from stamp_tf.records import read_record, write_json_atomic
@@ -21,3 +22,19 @@ def record_export(run: RunDirectory, written: Path) -> None:
     known = read_record(run.exports, Exports).files if run.exports.exists() else ()
     paths = {path.relative_to(folder).as_posix() for path in files if not path.is_dir()}
     write_json_atomic(run.exports, {"files": sorted({*known, *paths})})
+
+
+def is_free(run: RunDirectory, path: Path) -> bool:
+    """Return whether an export may take a place: where nothing is, or what an earlier export put into the folder.
+
+    Args:
+        run: The run.
+        path: The file or folder that is to be written.
+    """
+    if not os.path.lexists(path):
+        return True
+    known = read_record(run.exports, Exports).files if run.exports.exists() else ()
+    folder, path = run.path.resolve(), path.parent.resolve() / path.name
+    files = [file for file in path.rglob("*") if not file.is_dir()] if path.is_dir() else [path]
+    ours = {folder / name for name in known}
+    return all(file in ours for file in files)

@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 
+import stamp_registry
 from stamp_tf.channels import ChannelMap
+from stamp_tf.meta.fingerprint import fingerprint
 from stamp_tf.plugin_code import PluginCode, in_words
+from stamp_tf.pruning.guarded_task import check_untouched, guarded
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
 
 
@@ -27,8 +30,11 @@ def make_pruner(plugin: PluginCode, pruner_class: Any) -> Pruner:
         raise plugin.breach("derive from stamp_tf.pruning.pruner.Pruner", f"is a {type(pruner).__name__}")
     with plugin.running():
         names: Any = pruner.option_names
+        needs_budget: Any = pruner.needs_budget
     if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
         raise plugin.breach("list its options in option_names as a tuple of text", f"has {names!r}")
+    if not isinstance(needs_budget, bool):
+        raise plugin.breach("say in needs_budget True or False", f"has {needs_budget!r}")
     return pruner
 
 
@@ -43,8 +49,12 @@ def propose(plugin: PluginCode, pruner: Pruner, task: PruningTask) -> Proposal:
     Raises:
         PluginError: If it fails or breaks its contract.
     """
+    is_trusted = stamp_registry.is_built_in(plugin.group, plugin.name)
+    handed, before = (task, "") if is_trusted else (guarded(plugin, task), fingerprint(task.reference))
     with plugin.running():
-        proposal = pruner.propose(task)
+        proposal = pruner.propose(handed)
+    if not is_trusted:
+        check_untouched(plugin, task, before)
     if not isinstance(proposal, Proposal):
         raise plugin.breach("return a stamp_tf.pruning.pruner.Proposal", in_words(proposal))
     if (proposal.scores is None) == (proposal.mask is None):
@@ -60,8 +70,10 @@ def propose(plugin: PluginCode, pruner: Pruner, task: PruningTask) -> Proposal:
     mask, fold = values["mask"], values["fold"]
     if mask is not None:
         _check_mask(plugin, mask, channel_map)
-    if fold is not None and fold.min() <= 0:
-        raise plugin.breach("propose a fold above 0", f"gave {fold.min():g} for channel {int(fold.argmin())}")
+    if fold is not None and len(outside := np.flatnonzero((fold <= 0) | (fold > 1))):
+        raise plugin.breach(
+            "propose a fold above 0 and at most 1", f"gave {fold[outside[0]]:g} for channel {outside[0]}"
+        )
     return Proposal(**values)
 
 

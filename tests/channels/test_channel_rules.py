@@ -73,6 +73,7 @@ def test_a_rule_of_a_package_opens_its_layer(network: keras.Model, roads_meet: C
     [
         ("return 'it is shy'", "it is shy"),
         ("return None", "its rule does not say what it writes"),
+        ("return ' '", "its rule returned a text without words, where None or a reason is wanted"),
     ],
     indirect=["network"],
 )

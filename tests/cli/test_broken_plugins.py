@@ -1,5 +1,6 @@
 """A plug-in that breaks its contract ends a command in one line that names it, with code 2."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stamp_tf.errors import StampError
 from stamp_tf.pruning.pruner import Proposal, Pruner
 
 
@@ -29,15 +31,31 @@ def nothing(*arguments, **options): ...
 def fails(*arguments, **options): raise KeyError(13)
 def says(model, path, **options): return str(path)
 def elsewhere(model, path, **options): return Path(path) / "nowhere"
+def blank(*arguments, **options): raise StampError("")
+def above(model, path, **options): return path.parents[1]
+def around(model, path, **options): return path.parent
+def another(model, path, **options): return Path(sys.executable)
+def halfway(model, path, **options):
+    path.mkdir()
+    (path / "part").write_text("half")
+    raise RuntimeError("enough")
+def hollow(model, path, **options):
+    path.mkdir()
+    return path
+def pair(model, path, **options):
+    path.with_suffix(".data").write_text("weights")
+    path.with_suffix(".graph").write_text("graph")
+    return path.with_suffix(".graph")
 """
-FUNCTIONS = ("leaves", "nothing", "fails", "says", "elsewhere")
+EXPORTERS = ("above", "around", "another", "halfway", "hollow", "pair")
+FUNCTIONS = ("leaves", "nothing", "fails", "says", "elsewhere", "blank")
 
 
 @pytest.fixture
 def acorn(make_plugin, toy) -> Path:
     groups = {
         "stamp_tf.pruners": ("Leaving", "Short", "NotFinite", "Nothing"),
-        "stamp_tf.exporters": FUNCTIONS,
+        "stamp_tf.exporters": FUNCTIONS + EXPORTERS,
         "stamp_tf.datasets": FUNCTIONS,
         "stamp_tf.backbones": FUNCTIONS,
     }
@@ -84,10 +102,37 @@ def test_a_pruner(cli, acorn, tmp_path, images, pretrained, name: str, rule: str
         ("fails", "must not fail, but raised KeyError: 13"),
         ("says", "must return the Path of what it wrote, but returned str"),
         ("elsewhere", "must return the Path of what it wrote, but there is no "),
+        ("blank", "must say what is wrong, but raised a StampError without words"),
+        ("above", "must write to the path that it is given, but wrote "),
+        ("around", "must write to the path that it is given, but wrote "),
+        ("another", "must write to the path that it is given, but wrote "),
+        ("halfway", "must not fail, but raised RuntimeError: enough"),
+        ("hollow", "must write the network, but its folder holds no file"),
     ],
 )
-def test_an_exporter(cli, acorn, pruned, name: str, rule: str) -> None:
-    assert f"The exporter {name!r} of package acorn {rule}" in cli.refused("export", pruned, "--format", name)
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+def test_an_exporter(cli, acorn, pruned, tmp_path, name: str, rule: str, is_elsewhere: bool) -> None:
+    target = ("--to", tmp_path / "new/deep/there") if is_elsewhere else ()
+    before = sorted(pruned.rglob("*"))
+    line = cli.refused("export", pruned, "--format", name, *target)
+    assert f"The exporter {name!r} of package acorn {rule}" in line
+    assert sorted(pruned.rglob("*")) == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_an_exporter_puts_beside_its_file_comes_along_and_goes_with_the_run(cli, acorn, pruned) -> None:
+    for _ in range(2):
+        assert cli.done("export", pruned, "--format", "pair").stdout == f"Wrote {pruned / 'pair.graph'}\n"
+    assert (pruned / "pair.data").read_text() == "weights"
+    assert json.loads((pruned / "exports.json").read_text())["files"] == ["pair.data", "pair.graph"]
+
+
+@pytest.mark.parametrize("name", ["pair.data", "pair.graph"])
+def test_what_lies_where_an_exporter_writes_stays(cli, acorn, pruned, name: str) -> None:
+    (pruned / name).write_text("mine")
+    assert f"{pruned / name} holds something else" in cli.refused("export", pruned, "--format", "pair")
+    assert (pruned / name).read_text() == "mine"
+    assert {path.name for path in pruned.glob("pair.*")} == {name}
 
 
 @pytest.mark.parametrize(

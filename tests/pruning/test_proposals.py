@@ -1,17 +1,21 @@
 """What a pruner gives back is checked before anything is cut by it."""
 
-from types import SimpleNamespace
+import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
-from stamp_tf.channels import trace_channels
+from stamp_tf.channels import Budget
+from stamp_tf.data import DataSet, ImageSet, Normalization
 from stamp_tf.errors import PluginError
+from stamp_tf.meta.backbone_config import BackboneConfig
+from stamp_tf.meta.reference import Reference
 from stamp_tf.plugin_code import PluginCode
 from stamp_tf.pruning.proposals import make_pruner, propose
-from stamp_tf.pruning.pruner import Proposal, Pruner
+from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
 
 PLUGIN = PluginCode("stamp_tf.pruners", "odd")
 NAN, INF = float("nan"), float("inf")
@@ -27,15 +31,32 @@ class Giving(Pruner):
         return self.answer() if callable(self.answer) else self.answer
 
 
-@pytest.fixture(scope="module")
-def task() -> Any:
-    """Channels of two layers, 3 and 2."""
+def make_task(**changes: Any) -> PruningTask:
+    """Return a task of a network with channels of two layers, 3 and 2."""
     inputs = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(2, 1, name="second")(keras.layers.Conv2D(3, 1, name="first")(inputs))
-    x = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x))
-    channel_map = trace_channels(keras.Model(inputs, x))
-    assert channel_map.num_channels == 5
-    return SimpleNamespace(reference=SimpleNamespace(channel_map=channel_map))
+    x = keras.layers.Dense(2, name="logits")(keras.layers.GlobalAveragePooling2D()(x))
+    model = keras.Model(inputs, x)
+    backbone = BackboneConfig(
+        "toy", (8, 8, 3), 2, architecture=keras.saving.serialize_keras_object(model), head="logits"
+    )
+    images = ImageSet(np.ones((4, 8, 8, 3), "uint8"), np.arange(4, dtype="int32") % 2, 2, ("a", "b"))
+    reference = Reference(backbone, model, None, Normalization((0.5,) * 3, (0.5,) * 3))
+    assert reference.channel_map.num_channels == 5
+    task = PruningTask(
+        reference,
+        backbone.build(),
+        reference.cost_model,
+        DataSet("toys", images, images),
+        reference.normalization,
+        Budget(max_flops=0.5),
+    )
+    return dataclasses.replace(task, **changes)
+
+
+@pytest.fixture(scope="module")
+def task() -> PruningTask:
+    return make_task()
 
 
 @pytest.mark.parametrize(
@@ -57,7 +78,11 @@ def task() -> Any:
         (Proposal(mask=np.array([1, -1, 1, 1, 1])), "values from 0 to 1, but gave -1 for channel 1"),
         (Proposal(mask=np.array([1, 1, 1, 0, 0])), "at least one channel of every layer, but empties second"),
         (Proposal(mask=np.array([])), r"one value of mask per channel \(5\), but gave shape \[0\]"),
-        (Proposal(scores=np.ones(5), fold=np.zeros(5)), "propose a fold above 0, but gave 0 for channel 0"),
+        (
+            Proposal(scores=np.ones(5), fold=np.zeros(5)),
+            "a fold above 0 and at most 1, but gave 0 for channel 0",
+        ),
+        (Proposal(scores=np.ones(5), fold=np.array([1, 1, 2, 1, 1])), "at most 1, but gave 2 for channel 2"),
         (Proposal(scores=np.ones(5), fold=np.full(5, NAN)), "propose finite fold"),
         (lambda: exec("import sys; sys.exit(0)"), "must not fail, but raised SystemExit: 0"),
         (lambda: 1 / 0, "must not fail, but raised ZeroDivisionError: division by zero"),
@@ -96,6 +121,12 @@ class Forgetful(Unnamed):
         raise LookupError("which")
 
 
+class Undecided(Pruner):
+    needs_budget = None  # type: ignore[assignment]
+
+    def propose(self, task: Any) -> Any: ...
+
+
 class Abstract(Pruner):
     """Forgets to propose."""
 
@@ -116,6 +147,7 @@ class Leaving(NoPruner):
         (Numbered, "list its options in option_names as a tuple of text, but has 5"),
         (Endless, "list its options in option_names as a tuple of text, but has <callable_iterator"),
         (Forgetful, "must not fail, but raised LookupError: which"),
+        (Undecided, "say in needs_budget True or False, but has None"),
         (Abstract, "must not fail, but raised TypeError"),
         (NoPruner, "must derive from stamp_tf.pruning.pruner.Pruner, but is a NoPruner"),
         (Leaving, "must not fail, but raised SystemExit: 0"),
@@ -124,3 +156,64 @@ class Leaving(NoPruner):
 def test_what_is_no_pruner_is_named(kind: type, rule: str) -> None:
     with pytest.raises(PluginError, match=f"The pruner 'odd' {rule}|The pruner 'odd' must {rule}"):
         make_pruner(PLUGIN, kind)
+
+
+class Doing(Pruner):
+    """Does something to its task first."""
+
+    def __init__(self, act: Callable[[PruningTask], Any]) -> None:
+        self.act = act
+
+    def propose(self, task: PruningTask) -> Proposal:
+        self.act(task)
+        return Proposal(scores=np.ones(5))
+
+
+def fill(model: keras.Model, value: float) -> None:
+    for variable in model.variables:
+        variable.assign(np.full(variable.shape, value))
+
+
+@pytest.mark.parametrize(
+    ("act", "rule"),
+    [
+        (
+            lambda task: task.dataset.train.images.fill(0),
+            "raised ValueError: assignment destination is read-only",
+        ),
+        (lambda task: task.dataset.test.labels.sort(), "must not fail, but raised ValueError: "),
+        (lambda task: fill(task.reference.model, 0), "leave the reference as it is, but changed its values"),
+        (lambda task: fill(task.model, NAN), "leave finite weights in the model, but .* NaN or infinite"),
+        (lambda task: task.on_step("a", 2, {}), r"report steps as .*, but called on_step\('a', 2, \{\}\)"),
+        (lambda task: task.on_step(3, 2, {}), "report steps as "),
+        (lambda task: task.on_step(1, 2, None), "report steps as "),
+    ],
+)
+def test_a_pruner_that_spoils_what_it_was_given_is_named(
+    act: Callable[[PruningTask], Any], rule: str
+) -> None:
+    spoilt = make_task(on_step=lambda *arguments: pytest.fail("nobody is told"))
+    with pytest.raises(PluginError, match=rf"^The pruner 'odd' .*{rule}"):
+        propose(PLUGIN, Doing(act), spoilt)
+    assert spoilt.dataset.train.images.all()
+
+
+def test_options_are_the_pruners_own_copy() -> None:
+    options = {"rates": [1, 2]}
+
+    def forget(task: PruningTask) -> None:
+        task.options["rates"].clear()
+
+    propose(PLUGIN, Doing(forget), make_task(options=options))
+    assert options == {"rates": [1, 2]}
+
+
+def test_a_pruner_may_train_the_model_and_tell_how_far_it_is() -> None:
+    told: list[tuple[Any, ...]] = []
+
+    def train(task: PruningTask) -> None:
+        fill(task.model, 0.5)
+        task.on_step(1, 2, {"loss": 0.1})
+
+    propose(PLUGIN, Doing(train), make_task(on_step=lambda *arguments: told.append(arguments)))
+    assert told == [(1, 2, {"loss": 0.1})]

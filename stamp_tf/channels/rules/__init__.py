@@ -98,6 +98,8 @@ def apply_rule(call: Call) -> None:
         reason = answer if answer is not None else _obstacle(call) or call.settle()
         if reason is not None and not isinstance(reason, str):
             reason = f"its rule returned {type(answer).__name__}, where None or a reason is wanted"
+        elif reason is not None and not reason.strip():
+            reason = "its rule returned a text without words, where None or a reason is wanted"
     except KeyboardInterrupt:
         raise
     # A rule may be anybody's. That it fails is no reason to leave the rest of the network alone.

@@ -1,0 +1,78 @@
+"""A task as a plug-in gets it: what it must not change is locked, or looked at afterwards."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from stamp_tf.data import DataSet, ImageSet, StreamedSet
+from stamp_tf.finite import not_finite, weight_values
+from stamp_tf.meta.fingerprint import fingerprint
+from stamp_tf.plugin_code import PluginCode
+from stamp_tf.pruning.pruner import PruningTask
+
+OnStep = Callable[[int, int, Mapping[str, float]], None]
+
+
+def guarded(plugin: PluginCode, task: PruningTask) -> PruningTask:
+    """Return a task whose images, labels and options are nobody else's, and that looks at what is reported.
+
+    Args:
+        plugin: Which pruner gets it.
+        task: The task.
+    """
+    return dataclasses.replace(
+        task,
+        dataset=_read_only(task.dataset),
+        options=copy.deepcopy(dict(task.options)),
+        on_step=None if task.on_step is None else _checked_steps(plugin, task.on_step),
+    )
+
+
+def check_untouched(plugin: PluginCode, task: PruningTask, before: str) -> None:
+    """Refuse a pruner that has changed the reference, or made weights that are not finite.
+
+    Args:
+        plugin: Which pruner.
+        task: What it was given.
+        before: Fingerprint of the reference, from before.
+
+    Raises:
+        PluginError: If it has.
+    """
+    if fingerprint(task.reference) != before:
+        raise plugin.breach("leave the reference as it is", "changed its values")
+    if words := not_finite(weight_values(task.model)):
+        raise plugin.breach("leave finite weights in the model", words)
+
+
+def _read_only(dataset: DataSet) -> DataSet:
+    """Return a data set whose arrays refuse to be written to; those of the original do not."""
+    train, test = (_locked(part) for part in (dataset.train, dataset.test))
+    return dataclasses.replace(dataset, train=train, test=test)
+
+
+def _locked(part: ImageSet | StreamedSet) -> ImageSet | StreamedSet:
+    if not isinstance(part, ImageSet):
+        return part
+    images, labels = part.images.view(), part.labels.view()
+    for array in (images, labels):
+        array.flags.writeable = False
+    return dataclasses.replace(part, images=images, labels=labels)
+
+
+def _checked_steps(plugin: PluginCode, on_step: OnStep) -> OnStep:
+    """Return a callback that refuses what is no progress before it is shown to anybody."""
+
+    def call(done: Any, total: Any, figures: Any) -> None:
+        is_count = isinstance(done, int) and isinstance(total, int)
+        if not is_count or not 0 <= done <= total or not isinstance(figures, Mapping):
+            raise plugin.breach(
+                "report steps as on_step(steps done, all steps, figures)",
+                f"called on_step({done!r}, {total!r}, {figures!r})",
+            )
+        on_step(done, total, figures)
+
+    return call
