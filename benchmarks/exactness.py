@@ -172,6 +172,7 @@ def main(arguments: Sequence[str]) -> None:
     import keras
 
     keras.config.set_floatx(options.dtype)
+    keras.config.set_dtype_policy(options.dtype)
     results = Results(options.results, program="exactness", arguments=arguments)
     for backbone in options.backbones:
         model = None

@@ -55,6 +55,27 @@ def seeded() -> None:
         sys.modules["numpy"].random.seed(0)
 
 
+@pytest.fixture(scope="session")
+def set_precision() -> Callable[[str], None]:
+    """Set the type of numbers and the policy of layers, which Keras makes from it only the first time."""
+
+    def set_both(floatx: str) -> None:
+        import keras
+
+        keras.config.set_floatx(floatx)
+        keras.config.set_dtype_policy(floatx)
+
+    return set_both
+
+
+@pytest.fixture
+def float64(set_precision: Callable[[str], None]) -> Iterator[None]:
+    """Compute in double precision, where rounding hides nothing."""
+    set_precision("float64")
+    yield
+    set_precision("float32")
+
+
 @pytest.fixture(autouse=True)
 def no_autograph_fall_back() -> Iterator[None]:
     """Fail a test in which TensorFlow gave up converting a function and went on without."""

@@ -177,10 +177,7 @@ def test_stretched_scores_keep_fractions(program):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_exactness(program, toy_backbone, tmp_path, dtype):
-    import keras
-
-    before = keras.config.floatx()
+def test_exactness(program, toy_backbone, tmp_path, set_precision, dtype):
     arguments = [
         "--backbones",
         toy_backbone,
@@ -198,7 +195,7 @@ def test_exactness(program, toy_backbone, tmp_path, dtype):
             program("exactness"), [*arguments, "--dtype", dtype], tmp_path / "exactness.jsonl"
         )
     finally:
-        keras.config.set_floatx(before)
+        set_precision("float32")
     assert records[0]["figures"]["max_difference_moving_statistics"] < 1e-5
     assert len(records) == (2 if dtype == "float32" else 1)
     for name in ("above_budget", "next_channel_fits", "emptied_layers", "miscounted"):

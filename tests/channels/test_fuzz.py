@@ -1,6 +1,5 @@
 """Two hundred random graphs: sliced networks against an interpreter that reads removed channels as zeros."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -16,13 +15,7 @@ CHUNK = 10
 NUM_GRAPHS = 200
 
 
-@pytest.fixture(autouse=True)
-def in_float64() -> Iterator[None]:
-    """Rounding must not hide anything."""
-    before = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    yield
-    keras.config.set_floatx(before)
+pytestmark = pytest.mark.usefixtures("float64")  # rounding must not hide anything
 
 
 def draw_mask(channel_map: ChannelMap, rng: np.random.Generator) -> np.ndarray:

@@ -34,16 +34,6 @@ def make(name: str) -> BackboneMaker:
 
 
 @pytest.fixture
-def float64() -> Iterator[None]:
-    # Keras makes the policy from floatx only once.
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy("float32")
-
-
-@pytest.fixture
 def mixed_precision() -> Iterator[None]:
     keras.config.set_dtype_policy("mixed_bfloat16")
     yield

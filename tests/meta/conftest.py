@@ -120,17 +120,6 @@ def toy_tasks(num_tasks: int = 3, *, num_batches: int = 3, batch_size: int = 6, 
 
 
 @pytest.fixture
-def float64() -> Iterator[None]:
-    """Compute in double precision: Adam's first step is nearly a sign, which float32 rounding flips."""
-    # Keras makes the policy from floatx only once.
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy("float32")
-
-
-@pytest.fixture
 def make_objective() -> Callable[..., StampObjective]:
     return toy_objective
 

@@ -91,7 +91,10 @@ def floatx() -> str:
 
 @pytest.fixture(scope="module", params=NAMES)
 def architecture(
-    request: pytest.FixtureRequest, floatx: str, masked: Callable[..., np.ndarray]
+    request: pytest.FixtureRequest,
+    floatx: str,
+    masked: Callable[..., np.ndarray],
+    set_precision: Callable[[str], None],
 ) -> Iterator[Architecture]:
     """One architecture after the other, built once for all tests of a file."""
     keras.backend.clear_session()
@@ -103,12 +106,6 @@ def architecture(
     smaller = slice_model(model, channel_map, mask)
     yield Architecture(request.param, model, channel_map, mask, images, logits, smaller)
     set_precision("float32")
-
-
-def set_precision(floatx: str) -> None:
-    """Set the type of numbers and, because Keras keeps it apart once it was asked for, the policy of layers."""
-    keras.config.set_floatx(floatx)
-    keras.config.set_dtype_policy(floatx)
 
 
 def build(name: str) -> keras.Model:

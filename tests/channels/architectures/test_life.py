@@ -51,7 +51,9 @@ def test_masked_and_sliced_networks_agree_in_float32(architecture) -> None:
 def test_the_smaller_network_trains_and_saves(architecture, folder: Path) -> None:
     smaller, images = architecture.smaller, architecture.images
     before = [np.asarray(variable) for variable in smaller.trainable_variables]
-    smaller.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), run_eagerly=True)
+    # A rate at which none of these random networks diverges.
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    smaller.compile(keras.optimizers.SGD(1e-5), loss, run_eagerly=True)
     smaller.train_on_batch(images, np.array([1, 2]))
     after = [np.asarray(variable) for variable in smaller.trainable_variables]
     assert any((new != old).any() for new, old in zip(after, before, strict=True))
@@ -74,6 +76,7 @@ def test_all_load_and_serve_in_a_fresh_process(folder: Path) -> None:
     )
     for place in places:
         expected = np.load(place / "expected.npy")
+        assert np.isfinite(expected).all(), place.name
         for road in ("loaded", "served"):
             answer = np.load(place / f"{road}.npy")
             np.testing.assert_allclose(
