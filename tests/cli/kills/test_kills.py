@@ -72,6 +72,7 @@ class Killing:
     ) -> None:
         self.cli, self.harness, self.names, self.bases, self.store = cli, harness, names, bases, store
         self.run = Path(names["RUN"])
+        self.recorded: dict[str, tuple[list[Any], dict[str, Any]]] = {}
 
     def type_in(self, scenario: Scenario, *more: str) -> Any:
         return self.cli(*(self.names.get(word, word) for word in scenario.arguments), *more)
@@ -94,6 +95,14 @@ class Killing:
         if fresh is not None:
             assert not self.harness.differences(made, fresh)
         return images, made
+
+    def told(self, name: str) -> tuple[list[Any], dict[str, Any]]:
+        """Record a scenario by its name, once for all tests."""
+        if name not in self.recorded:
+            store, self.store = self.store, self.run.parent / f"images-{name}"
+            self.recorded[name] = self.record(SCENARIOS[name])
+            self.store = store
+        return self.recorded[name]
 
     def prepare(self, scenario: Scenario) -> None:
         """Make the folder what it is before the command."""
@@ -220,21 +229,63 @@ with harness.writes_below(Path(os.environ["RUN"]), act):
         *(("prune-overwrite", number) for number in (5, 12)),
     ],
 )
-def test_a_process_that_is_killed_for_good_leaves_the_same(killing, toy_environment, tmp_path, name, number):
-    killing.store = tmp_path
-    scenario = SCENARIOS[name]
-    images, expected = killing.record(scenario)
+def test_a_process_that_is_killed_for_good_leaves_the_same(killing, toy_environment, name, number):
+    images, expected = killing.told(name)
     image = images[number - 1]
-    killing.prepare(scenario)
-    words = [str(killing.names.get(word, word)) for word in scenario.arguments]
-    command = [sys.executable, "-c", SUICIDAL, killing.harness.__file__, str(number), *words]
-    environment = {**toy_environment, "RUN": str(killing.run)}
-    killed = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert any_process(killed.stderr.splitlines()[-1]) == any_process(image.word)
+    process, log = start(killing, name, toy_environment, number)
+    process.wait()
+    errors = log.read_text()
+    assert process.returncode == -signal.SIGKILL, errors
+    assert any_process(errors.splitlines()[-1]) == any_process(image.word)
     left, told = (finished_files(killing, folder, image.word) for folder in (killing.run, image.folder))
     assert not killing.harness.differences(left, told)
-    assert not killing.harness.differences(killing.finish(scenario, f"killed at write {number}"), expected)
+    where = f"killed at write {number}"
+    assert not killing.harness.differences(killing.finish(SCENARIOS[name], where), expected)
+
+
+@pytest.mark.kills
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "sight"),
+    [
+        ("pretrain", "checkpoints/step-00000001.npz"),
+        ("pretrain", "checkpoints/step-00000002.npz"),
+        ("meta-train", "checkpoints/step-00000002.npz"),
+        ("prune", ".model.*.tmp.keras"),
+        ("prune", ".saved_model.*.tmp"),
+        ("prune", ".saved_model.*.tmp/variables/*"),
+        ("prune-overwrite", ".saved_model.*.tmp/variables"),
+        ("finetune", "further_training/.saved_model.*.tmp/variables"),
+        ("finetune", "further_training/.saved_model.*.tmp/saved_model.pb"),
+        ("export", ".saved_model.*.tmp"),
+        ("export", ".saved_model.*.tmp/variables"),
+        ("export", ".saved_model.*.tmp/variables/variables.index"),
+    ],
+)
+def test_a_process_that_is_killed_from_outside_loses_nothing(killing, toy_environment, name, sight):
+    """Kills at no write of Python's: what TensorFlow writes by itself tears, too."""
+    _, expected = killing.told(name)
+    process, log = start(killing, name, toy_environment)
+    while process.poll() is None and not any(killing.run.glob(sight)):
+        time.sleep(0.0005)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL, log.read_text()
+    assert not killing.harness.differences(killing.finish(SCENARIOS[name], f"killed at {sight}"), expected)
+
+
+def start(
+    killing: Killing, name: str, environment: dict[str, str], number: int | None = None
+) -> tuple[subprocess.Popen[bytes], Path]:
+    """Run a scenario in a process of its own, which kills itself before a write or never; return its log, too."""
+    killing.prepare(SCENARIOS[name])
+    words = [str(killing.names.get(word, word)) for word in SCENARIOS[name].arguments]
+    command = [sys.executable, "-c", SUICIDAL, killing.harness.__file__, str(number or 0), *words]
+    log = killing.run.with_name("log.txt")
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            command, env={**environment, "RUN": str(killing.run)}, stdout=subprocess.DEVNULL, stderr=file
+        )
+    return process, log
 
 
 def any_process(name: str) -> str:
