@@ -51,16 +51,15 @@ def command(run: Path, exporter: str, target: Path | None) -> None:
     from stamp_tf.export.run_exporter import run_exporter
 
     pruned = load_run(run)
-    written, *beside = run_exporter(
+    written, *_ = run_exporter(
         exporter,
         pruned.network,
         target,
         class_names=pruned.class_names,
         normalization=pruned.normalization,
         is_free=lambda path: is_free(directory, path),
+        note=lambda built, place: record_export(directory, place, built=built),
     )
-    for path in (written, *beside):
-        record_export(directory, path)
     say(f"Wrote {written}")
 
 

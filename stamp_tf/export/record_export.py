@@ -8,19 +8,26 @@ from stamp_tf.runs import RunDirectory
 from stamp_tf.schemas import Exports
 
 
-def record_export(run: RunDirectory, written: Path) -> None:
+def record_export(run: RunDirectory, written: Path, *, built: Path | None = None) -> None:
     """Note an export in a run's `exports.json`; one that lies elsewhere, or in its usual place, is not noted.
 
     Args:
         run: The run; the caller holds its folder.
         written: The file or folder that was written.
+        built: Where it lies until it is moved to its place. Noted before that, it is known for an export even if
+            the process is killed right after. None takes it for there.
     """
-    folder, written = run.path.resolve(), Path(written).resolve()
-    if not written.is_relative_to(folder) or written in (run.model.resolve(), run.saved_model.resolve()):
+    folder, written = run.path.resolve(), _place(written)
+    if not written.is_relative_to(folder) or written in (_place(run.model), _place(run.saved_model)):
         return
-    files = written.rglob("*") if written.is_dir() else [written]
+    built = written if built is None else built
+    files = built.rglob("*") if built.is_dir() else [built]
     known = read_record(run.exports, Exports).files if run.exports.exists() else ()
-    paths = {path.relative_to(folder).as_posix() for path in files if not path.is_dir()}
+    paths = {
+        (written / path.relative_to(built)).relative_to(folder).as_posix()
+        for path in files
+        if not path.is_dir()
+    }
     write_json_atomic(run.exports, {"files": sorted({*known, *paths})})
 
 
@@ -34,7 +41,12 @@ def is_free(run: RunDirectory, path: Path) -> bool:
     if not os.path.lexists(path):
         return True
     known = read_record(run.exports, Exports).files if run.exports.exists() else ()
-    folder, path = run.path.resolve(), path.parent.resolve() / path.name
+    folder, path = run.path.resolve(), _place(path)
     files = [file for file in path.rglob("*") if not file.is_dir()] if path.is_dir() else [path]
     ours = {folder / name for name in known}
     return all(file in ours for file in files)
+
+
+def _place(path: Path) -> Path:
+    """Resolve the folder of a path; a link in it is a thing of its own."""
+    return Path(path).parent.resolve() / path.name

@@ -25,6 +25,7 @@ def run_exporter(
     class_names: Sequence[str],
     normalization: PixelNormalization,
     is_free: Callable[[Path], bool] = lambda path: not os.path.lexists(path),
+    note: Callable[[Path, Path], None] = lambda built, place: None,
 ) -> tuple[Path, ...]:
     """Write a model by a registered exporter.
 
@@ -38,6 +39,8 @@ def run_exporter(
         class_names: One name per logit.
         normalization: Mean and standard deviation per image channel.
         is_free: Says of a place whether a plug-in may write there; built-ins look themselves.
+        note: Called with what was written and its place: with everything that a plug-in wrote before any of it is
+            moved, so that a kill in between does not leave it a stranger's; with a built-in's, which is in its place.
 
     Returns:
         What was written: the exporter's answer first, then whatever it put beside it.
@@ -56,7 +59,9 @@ def run_exporter(
             )
 
     if stamp_registry.is_built_in(plugin.group, name):
-        return (write(path),)
+        written = write(path)
+        note(written, written)
+        return (written,)
     _require_free(path, is_free)
     with _folder_beside(path) as folder:
         written = write(folder / path.name)
@@ -68,6 +73,8 @@ def run_exporter(
         places = tuple(path.with_name(entry.name) for entry in built)
         for place in places:
             _require_free(place, is_free)
+        for entry, place in zip(built, places, strict=True):
+            note(entry, place)
         for entry, place in zip(built, places, strict=True):
             if not (entry.is_dir() and place.is_dir()):
                 remove(place)

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stamp_tf.files import put_in_place
+
 SOURCE = """
 import sys
 from pathlib import Path
@@ -124,6 +126,28 @@ def test_what_an_exporter_puts_beside_its_file_comes_along_and_goes_with_the_run
     for _ in range(2):
         assert cli.done("export", pruned, "--format", "pair").stdout == f"Wrote {pruned / 'pair.graph'}\n"
     assert (pruned / "pair.data").read_text() == "weights"
+    assert json.loads((pruned / "exports.json").read_text())["files"] == ["pair.data", "pair.graph"]
+
+
+@pytest.mark.parametrize("moved", [0, 1, 2])
+def test_an_export_that_is_cut_short_while_it_is_moved_can_be_repeated(
+    cli, acorn, pruned, monkeypatch, moved: int
+) -> None:
+    left = moved
+
+    def put(temporary: Path, path: Path) -> None:
+        nonlocal left
+        if left:
+            left -= 1
+            put_in_place(temporary, path)
+        if not left:
+            raise RuntimeError("cut short")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("stamp_tf.export.run_exporter.put_in_place", put)
+        assert cli("export", pruned, "--format", "pair").exit_code != 0
+    assert (pruned / "pair.graph").exists() == (moved > 0)
+    cli.done("export", pruned, "--format", "pair")
     assert json.loads((pruned / "exports.json").read_text())["files"] == ["pair.data", "pair.graph"]
 
 
