@@ -31,6 +31,12 @@ def toy(input_shape, num_classes, *, width=1.0):
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     logits = layers.Dense(num_classes, dtype=keras.config.floatx(), name="logits")(x)
     return keras.Model(inputs, logits, name="toy")
+
+
+def two_files(model, path, **options):
+    path.with_suffix(".data").write_text("weights")
+    path.write_text("graph")
+    return path
 '''
 PRETRAIN = ("--backbone", "toy", "--image-size", "16", "--epochs", "1", "--budget-epochs", "2")
 PRUNE = ("--max-flops", "0.5", "--finetune-epochs", "2", "--no-speed", "--batch-size", "32")
@@ -109,12 +115,14 @@ def cli() -> CommandLine:
 
 @pytest.fixture(scope="session")
 def toy_site(tmp_path_factory) -> Path:
-    """A folder that, once on the path, declares the backbone `toy`."""
+    """A folder that, once on the path, declares the backbone `toy` and the exporter `two-files`."""
     site = tmp_path_factory.mktemp("site")
     metadata = site / "toynets-1.0.dist-info"
     metadata.mkdir()
     metadata.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: toynets\nVersion: 1.0\n")
-    metadata.joinpath("entry_points.txt").write_text("[stamp_tf.backbones]\ntoy = toynets:toy\n")
+    metadata.joinpath("entry_points.txt").write_text(
+        "[stamp_tf.backbones]\ntoy = toynets:toy\n[stamp_tf.exporters]\ntwo-files = toynets:two_files\n"
+    )
     site.joinpath("toynets.py").write_text(BACKBONE)
     return site
 

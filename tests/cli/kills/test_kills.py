@@ -58,10 +58,19 @@ SCENARIOS = {
     "finetune": Scenario(("finetune", "RUN", "--batch-size", 12, "--epochs", 2), "pruned"),
     "export": Scenario(("export", "RUN"), "pruned", ()),
     "export-keras": Scenario(("export", "RUN", "--format", "keras"), "pruned", ()),
+    "export-plug-in": Scenario(("export", "RUN", "--format", "two-files"), "pruned", ()),
 }
 NOTE = "thesis.txt"
 # Those that a fast check takes: of each scenario a few, spread over its writes.
-FAST = {"pretrain": 2, "meta-train": 1, "prune": 2, "prune-overwrite": 1, "finetune": 3, "export": 1}
+FAST = {
+    "pretrain": 2,
+    "meta-train": 1,
+    "prune": 2,
+    "prune-overwrite": 1,
+    "finetune": 3,
+    "export": 1,
+    "export-plug-in": 2,
+}
 
 
 class Killing:
