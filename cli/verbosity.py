@@ -8,11 +8,10 @@ from typing import TextIO
 
 import click
 
+from stamp_cli.quiet_import import show_import, silence_import
 from stamp_tf.errors import StampError
 from stamp_tf.printable import printable
 from stamp_tf.without_tensorflow import is_installed
-
-STANDARD_ERROR = 2
 
 
 class StandardError(logging.StreamHandler):
@@ -45,8 +44,11 @@ def set_verbosity(verbose: bool) -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     if verbose:
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
+        show_import()
     else:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        # Whoever asks TensorFlow for its words gets them.
+        if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3":
+            silence_import()
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
         logging.getLogger("absl").setLevel(logging.ERROR)
     logger = logging.getLogger("stamp_tf")
@@ -70,29 +72,15 @@ def require_tensorflow() -> None:
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow without what its C++ part says at import, which no log level holds back.
+    """Import TensorFlow, which takes seconds; what it says on the way is shown with --verbose alone.
 
-    A command calls this once its own checks are done, before it imports what needs TensorFlow. With --verbose
-    everything is shown.
+    A command calls this once its own checks are done, before it imports what needs TensorFlow.
 
     Raises:
         StampError: If TensorFlow is not installed.
     """
-    if sys.modules.get("tensorflow") is not None:
-        return
     require_tensorflow()
-    if logging.getLogger("stamp_tf").isEnabledFor(logging.DEBUG):
-        importlib.import_module("tensorflow")
-        return
-    # The C++ part writes to the file descriptor, past sys.stderr.
-    kept = os.dup(STANDARD_ERROR)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), STANDARD_ERROR)
-            importlib.import_module("tensorflow")
-    finally:
-        os.dup2(kept, STANDARD_ERROR)
-        os.close(kept)
+    importlib.import_module("tensorflow")
 
 
 def _callback(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:

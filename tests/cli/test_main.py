@@ -219,3 +219,32 @@ def test_backend_is_tensorflow_whatever_the_user_prefers_elsewhere():
 
 def test_json_is_the_only_thing_on_standard_output():
     assert isinstance(json.loads(shell("plugins", "--json").stdout), list)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "module",
+    [
+        "keras",
+        "stamp_tf.export.keras_file",
+        "stamp_tf.export.inspect_page",
+        "stamp_tf.pruning.prune",
+        "tensorflow",
+    ],
+)
+def test_tensorflow_is_silent_whoever_imports_it_first(module):
+    """A command imports it by many ways: at once, or with the first part of the library that needs it."""
+    code = (
+        "from stamp_cli.verbosity import set_verbosity; set_verbosity(False); import importlib.util as u;"
+        f"u.find_spec('tensorflow'); import {module}; import tensorflow; tensorflow.constant(1)"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_tensorflow_speaks_to_whoever_asks_for_it():
+    code = "from stamp_cli.verbosity import set_verbosity; set_verbosity(False); import tensorflow"
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert "oneDNN" in done.stderr or "cuda" in done.stderr.lower()
