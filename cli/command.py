@@ -1,5 +1,6 @@
 """A command that takes no option twice and none that would do nothing."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from stamp_tf.errors import StampError
 
 Values = Mapping[str, Any]
 Reason = tuple[str, str, str]
+_STARTED = "stamp_cli.started"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Command(click.Command):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
+        ctx.meta[_STARTED] = time.perf_counter()
         for idle in self._idle:
             typed = [
                 name
@@ -75,6 +78,12 @@ class Command(click.Command):
         parameter = next(one for one in self.params if one.name == name)
         is_off = parameter.secondary_opts and ctx.params.get(name) is False
         return (parameter.secondary_opts if is_off else parameter.opts)[0]
+
+
+def seconds_so_far() -> float:
+    """Return how long the command has been running."""
+    started: float = click.get_current_context().meta[_STARTED]
+    return time.perf_counter() - started
 
 
 def without(option: str, name: str) -> Callable[[Values], Reason | None]:

@@ -57,7 +57,7 @@ def command(
     from stamp_tf.training.finetune import FinetuneConfig
 
     if resume and not directory.further_training.config.exists():
-        print_summary(finished_report(directory), directory)
+        print_summary(finished_report(directory), directory, is_news=False)
         return
     pruned = load_run(run)
     dataset = pruned.load_dataset(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from stamp_cli.command import Command
+from stamp_cli.command import Command, seconds_so_far
 from stamp_cli.errors import interruptible
 from stamp_cli.idle import PRUNE
 from stamp_cli.options import (
@@ -186,7 +186,8 @@ def command(
         if directory.is_finished:
             say(f"{directory.path} is finished; nothing was changed.")
             say("")
-            print_summary(read_record(directory.report_json, Report, remedy="prune again"), directory)
+            report = read_record(directory.report_json, Report, remedy="prune again")
+            print_summary(report, directory, is_news=False)
             return
     with Progress(board) as progress, interruptible(directory.path):
 
@@ -266,17 +267,18 @@ def _widths(path: Path) -> dict[str, int]:
     return widths
 
 
-def print_summary(report: "Report", directory: "RunDirectory") -> None:
+def print_summary(report: "Report", directory: "RunDirectory", *, is_news: bool = True) -> None:
     """Print the headline figures and where the rest is.
 
     Args:
         report: The figures.
         directory: Where they were written.
+        is_news: Whether this command made them, so that it matters how long it took.
     """
     from stamp_tf.export.tables import history_table, summary_table
 
     console = make_console()
-    console.print(summary_table(report))
+    console.print(summary_table(report, command_seconds=seconds_so_far() if is_news else None))
     if len(report.history) > 1:
         say("")
         console.print(history_table(report))

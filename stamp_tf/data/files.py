@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -88,8 +89,16 @@ def holds_images(root: Path) -> bool:
     Args:
         root: The folder.
     """
-    with os.scandir(root) as entries:
-        return any(_is_image(entry.name) and not _is_folder(entry) for entry in entries)
+    return next(_loose_images(root), None) is not None
+
+
+def loose_images(root: Path) -> list[str]:
+    """List the names of the image files right in a folder, sorted.
+
+    Args:
+        root: The folder.
+    """
+    return sorted(_loose_images(root))
 
 
 def image_files(root: Path, *, passed_over: list[Path] | None = None) -> list[Path]:
@@ -143,6 +152,11 @@ def open_regular(path: Path) -> BinaryIO:
         file.close()
         raise UnreadableImage(f"{status.st_size:,} bytes are more than a picture may have ({LARGEST_FILE:,})")
     return file
+
+
+def _loose_images(root: Path) -> Iterator[str]:
+    with os.scandir(root) as entries:
+        yield from (entry.name for entry in entries if _is_image(entry.name) and not _is_folder(entry))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

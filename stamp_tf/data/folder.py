@@ -10,7 +10,7 @@ import numpy as np
 
 from stamp_tf.data.dataset import DataSet, ImageSet
 from stamp_tf.data.duplicates import warn_of_shared_images
-from stamp_tf.data.files import image_files
+from stamp_tf.data.files import image_files, loose_images
 from stamp_tf.data.folder_form import Form, surveyed
 from stamp_tf.data.folder_parts import Part, scan
 from stamp_tf.data.layout import Layout, find_layout
@@ -61,6 +61,7 @@ def folder(path: str, options: LoadOptions) -> DataSet:
             f"{where} must be readable, but {error.filename} gave '{error.strerror}'; check the permissions."
         ) from None
     _say_layout(layout, parts, f"folder:{path}")
+    _say_loose(layout, root, f"folder:{path}")
     parts, form = surveyed(parts, root, where, options)
     if layout.test is None:
         every = parts["train"]
@@ -86,6 +87,19 @@ def _say_layout(layout: Layout, parts: dict[str, Part], name: str) -> None:
     if layout.left_out is not None:
         text += f", '{layout.left_out.name}' ({len(image_files(layout.left_out)):,}) is left out"
     logger.info("%s: %s.", name, text)
+
+
+def _say_loose(layout: Layout, root: Path, name: str) -> None:
+    """Say how many images lie beside the class folders, where no folder says of which class they are."""
+    folders = dict.fromkeys(filter(None, (root, layout.train, layout.test)))
+    loose = [(folder / image).relative_to(root) for folder in folders for image in loose_images(folder)]
+    if loose:
+        logger.warning(
+            "%s: %s beside the class folders, such as %s, and so of no class; left out.",
+            name,
+            "1 image lies" if len(loose) == 1 else f"{len(loose):,} images lie",
+            printable(str(loose[0])),
+        )
 
 
 def _warn_of_shared(parts: dict[str, Part], root: Path, name: str) -> None:

@@ -27,7 +27,7 @@ class HistoryEntry:
         test_accuracy: At the end of the step, in [0, 1].
         epochs: Epochs of training in this step.
         time: End of the step, in UTC as ISO 8601; empty where the run does not say.
-        seconds: How long the step took, without measuring speed.
+        seconds: How long its pruning and training took, without loading, measuring and writing.
     """
 
     step: str

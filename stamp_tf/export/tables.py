@@ -73,8 +73,13 @@ def groups_table(groups: Sequence[GroupRow], *, title: str | None = None, strip_
     return table
 
 
-def summary_table(report: Report) -> Table:
-    """Return the headline figures of a run, for the end of `prune`."""
+def summary_table(report: Report, *, command_seconds: float | None = None) -> Table:
+    """Return the headline figures of a run, for the end of `prune` and `finetune`.
+
+    Args:
+        report: The figures.
+        command_seconds: How long the command took that prints this, loading and measuring included; None leaves it out.
+    """
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(style="bold")
@@ -94,10 +99,26 @@ def summary_table(report: Report) -> Table:
         table.add_row(
             f"{row.kind.capitalize()}, batch {row.batch_size}", f"{factor(row.ratio)} the speed  {change}"
         )
-    table.add_row("Time", duration(report.seconds))
+    for label, words in _times(report, command_seconds):
+        table.add_row(label, words)
     if report.expense is not None:
-        table.add_row("Expense", f"${report.expense:.4f}")
+        table.add_row("Expense", f"${report.expense:.4f} for pruning and fine-tuning")
     return table
+
+
+def _times(report: Report, command_seconds: float | None) -> list[tuple[str, str]]:
+    """Say what took how long: the last step first, and behind it all steps where there are several."""
+    finetuning = report.times.get("finetune", 0.0)
+    together = f"pruning {duration(report.seconds - finetuning)}"
+    if finetuning:
+        together += f", fine-tuning {duration(finetuning)}"
+    took = "" if command_seconds is None else f"; this command took {duration(command_seconds)}"
+    if len(report.history) == 1:
+        return [("Time", together + took)]
+    return [
+        ("Time of this step", f"fine-tuning {duration(report.history[-1].seconds)}{took}"),
+        ("Time of all steps", together),
+    ]
 
 
 def history_table(report: Report) -> Table:

@@ -55,8 +55,10 @@ class PixelTrial:
         return high - low > max(_FAR, _DEVIATIONS * spread)
 
     def in_words(self, pixels: str) -> str:
-        """Return the figures of a scale and of the best one."""
+        """Return the figures of a scale and, where it is another, of the best one."""
         matched = " once its classes are matched to those of the images" if self.is_matched else ""
+        if self.shares[pixels] == self.shares[self.best]:
+            return f"at it the network is right on {self.shares[pixels]:.0%} of {self.images} training images{matched}"
         return (
             f"at {self.best} the network is right on {self.shares[self.best]:.0%} of {self.images} training images"
             f"{matched}, at {pixels} on {self.shares[pixels]:.0%}"
@@ -85,6 +87,7 @@ def settle_pixels(reference: Reference, dataset: DataSet, *, seed: int = 0) -> R
     tried = copy.copy(reference)
     tried.description = {**reference.description, "pixels_tried": trial.shares}
     if not trial.beyond_doubt(pixels):
+        logger.info("Pixels: %s stays; %s.", pixels, trial.in_words(pixels))
         return tried
     words, best = trial.in_words(pixels), trial.best
     if origin == "option":
@@ -116,7 +119,9 @@ def try_pixels(reference: Reference, dataset: DataSet, *, seed: int = 0) -> Pixe
     affordable = MOST_MULTIPLY_ADDS / len(scales) / max(1.0, float(reference.cost_model.full[1]))
     number = int(min(MOST_IMAGES, max(FEWEST_IMAGES, affordable)))
     images = random_part(dataset.train, number, seed=seed)
-    logger.info("Trying %d scales of pixels on %d training images.", len(scales), len(images))
+    logger.info(
+        "Pixels: comparing that scale with %d others on %d training images.", len(scales) - 1, len(images)
+    )
     answers = {pixels: answers_of(reference, images, scale) for pixels, scale in scales.items()}
     plain = {pixels: float(np.mean(answer == images.labels)) for pixels, answer in answers.items()}
     matched = {

@@ -255,3 +255,35 @@ def test_refuses_a_folder_that_may_not_be_read(
     monkeypatch.setattr("os.scandir", refuse)
     with pytest.raises(StampError, match=r"must be readable, but .*pictures gave 'Permission denied'; check"):
         load_dataset(f"folder:{root}")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "names", "expected"),
+    [
+        (
+            "",
+            ["a.png"],
+            "1 image lies beside the class folders, such as a.png, and so of no class; left out.",
+        ),
+        (
+            "train",
+            ["d.jpg", "c.JPEG", "n.txt"],
+            "2 images lie beside the class folders, such as c.JPEG, ",
+        ),
+        ("", ["notes.txt", ".hidden.png"], None),
+    ],
+)
+def test_images_beside_class_folders_are_counted(
+    write_folder: WriteFolder,
+    caplog: pytest.LogCaptureFixture,
+    prefix: str,
+    names: list[str],
+    expected: str | None,
+) -> None:
+    root = write_folder(prefix=prefix)
+    for name in names:
+        (root / name).write_bytes(b"any")
+    dataset = load_dataset(f"folder:{root}")
+    assert len(dataset.train) + len(dataset.test) == 15
+    beside = [line for line in caplog.messages if "beside the class folders" in line]
+    assert beside == [] if expected is None else expected in beside[0]

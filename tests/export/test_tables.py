@@ -1,10 +1,12 @@
 """What the terminal shows."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from stamp_tf.export.history import HistoryEntry
 from stamp_tf.export.numbers import compact, duration, factor, percent
 from stamp_tf.export.report import GroupRow, LayerRow, Report, SpeedRow
 from stamp_tf.export.tables import before_after_table, groups_table, summary_table
@@ -44,10 +46,27 @@ def test_summary_has_the_headline() -> None:
         f"{factor(10)} fewer",
         f"{factor(4)} the speed",
         "40.0 ms → 10.0 ms",
-        "3.00 s",
+        "pruning 3.00 s",
     ):
         assert part in text
     assert "Expense" not in text
+
+
+def test_summary_says_what_its_times_count() -> None:
+    step = HistoryEntry("prune", "", "digits", None, None, 9, 9, 0.5, 1, "", 49.0)
+    report = Report(
+        *("stamp", "toy", "digits", 0, 0.5, 1, 4, 1, 10, 49.0),
+        times={"load": 60.0, "finetune": 45.0},
+        dollars_per_hour=1,
+        history=(step,),
+    )
+    text = " ".join(printed(summary_table(report, command_seconds=114.0)).split())
+    assert "Time pruning 4.00 s, fine-tuning 45.0 s; this command took 114 s" in text
+    assert "for pruning and fine-tuning" in text
+    again = replace(report, history=(step, replace(step, step="finetune", seconds=30.0)))
+    text = " ".join(printed(summary_table(again, command_seconds=50.0)).split())
+    assert "Time of this step fine-tuning 30.0 s; this command took 50.0 s" in text
+    assert "Time of all steps pruning 4.00 s, fine-tuning 45.0 s" in text
 
 
 @pytest.mark.parametrize(

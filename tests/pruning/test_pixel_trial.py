@@ -71,7 +71,19 @@ def test_a_scale_that_suits_is_left_alone(
 ) -> None:
     reference = settle_pixels(reference_of_model(network(unit=unit), pixels=pixels), dataset)
     assert reference.description["pixels"] == pixels
-    assert "right on" not in caplog.text
+    assert not caplog.records
+
+
+def test_the_log_says_how_a_comparison_ended(dataset: DataSet, caplog: pytest.LogCaptureFixture) -> None:
+    """An assumed scale, a comparison and its outcome: three lines that do not contradict each other."""
+    caplog.set_level("INFO", "stamp_tf")
+    few = DataSet("few", dataset.train.take(np.arange(8)), dataset.test)
+    settle_pixels(reference_of_model(network()), few)
+    assert [line.split(";")[0] for line in caplog.messages] == [
+        "Pixels: standardized by each data set, assumed, because the network does not scale its input",
+        "Pixels: comparing that scale with 4 others on 8 training images.",
+        "Pixels: standardized stays",
+    ]
 
 
 def test_classes_in_another_order_do_not_mislead(dataset: DataSet) -> None:
