@@ -36,7 +36,7 @@ def command(run: Path, data: DatasetOptions) -> None:
         skip_corrupt=data.skip_corrupt,
         allow_subset=True,
     )
-    pruned.warn_of_training_images(dataset)
+    pruned.warn_if_in_doubt(dataset)
     counts = run_counts(pruned, dataset)
     num_classes = len(pruned.class_names)
     classes = (

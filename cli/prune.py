@@ -282,6 +282,9 @@ def print_summary(report: "Report", directory: "RunDirectory", *, is_news: bool 
     if len(report.history) > 1:
         say("")
         console.print(history_table(report))
+    if report.history and report.history[-1].doubt:
+        say("")
+        say(f"In doubt     {report.history[-1].doubt}")
     say("")
     say(f"Report       {directory.report_html}")
     say(f"SavedModel   {directory.saved_model}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,11 @@ from stamp_tf.errors import PluginError, StampError
 
 # These are no fault of the plug-in's, or have words of their own.
 _PASSING = (StampError, stamp_registry.RegistryError, KeyboardInterrupt, GeneratorExit, MemoryError)
+
+_WRAPPED_BY_KERAS = re.compile(
+    r"Exception encountered when calling .*?\x1b\[1m(?P<words>.*?)\x1b\[0m\n\nArguments received by .*",
+    re.DOTALL,
+)
 
 _MARK = "_is_of_the_caller"
 
@@ -51,15 +57,20 @@ class PluginCode:
         try:
             yield
         except _PASSING as error:
-            if isinstance(error, StampError) and not str(error).strip():
+            if not isinstance(error, StampError):
+                raise
+            if not (words := _own_words(str(error))):
                 raise self.breach("say what is wrong", "raised a StampError without words") from error
-            raise
+            if words == str(error):
+                raise
+            raise type(error)(words) from error
         except BaseException as error:
             if getattr(error, _MARK, False):
                 raise
             if isinstance(error, Exception) and stamp_registry.is_built_in(self.group, self.name):
                 raise
-            reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
+            words = _own_words(str(error))
+            reason = " ".join(f"{type(error).__name__}: {words}".split()).rstrip(": ")
             raise PluginError(
                 f"{self} must not fail, but raised {reason}; report this to its author."
             ) from error
@@ -72,6 +83,12 @@ class PluginCode:
             received: What it did, such as `returned None`.
         """
         return PluginError(f"{self} must {rule}, but {received}; report this to its author.")
+
+
+def _own_words(text: str) -> str:
+    """Return what an error said before Keras put the arguments of the call around it, in bold."""
+    wrapped = _WRAPPED_BY_KERAS.fullmatch(text)
+    return wrapped["words"].strip() if wrapped else text.strip() and text
 
 
 def of_the_caller(function: Callable[..., None]) -> Callable[..., None]:

@@ -1,5 +1,6 @@
 """What goes wrong in a plug-in's code names the plug-in."""
 
+import keras
 import pytest
 
 from stamp_tf.errors import PluginError, StampError
@@ -49,6 +50,23 @@ def test_wrong_input_without_words_names_the_plug_in(plugin: PluginCode, words: 
     rule = "The pruner 'odd' of package acorn must say what is wrong, but raised a StampError without words"
     with pytest.raises(PluginError, match=rule), plugin.running():
         raise StampError(words)
+
+
+def test_what_keras_puts_around_an_error_is_left_out(plugin: PluginCode) -> None:
+    class Refusing(keras.layers.Layer):
+        def __init__(self, error: Exception) -> None:
+            super().__init__()
+            self.error = error
+
+        def call(self, images: object) -> None:
+            raise self.error
+
+    with pytest.raises(StampError, match=r"^--a must be b\.$"), plugin.running():
+        Refusing(StampError("--a must be b."))(keras.ops.ones((1, 2)))
+    with pytest.raises(PluginError, match="raised a StampError without words"), plugin.running():
+        Refusing(StampError(""))(keras.ops.ones((1, 2)))
+    with pytest.raises(PluginError, match=r"raised RuntimeError: enough; report"), plugin.running():
+        Refusing(RuntimeError("enough"))(keras.ops.ones((1, 2)))
 
 
 def test_what_a_callback_raises_is_the_callers_own(plugin: PluginCode) -> None:

@@ -68,6 +68,22 @@ def absolute_path(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.abspath(Path(path).expanduser()))
 
 
+def may_share_images(spec: str, other: str) -> bool:
+    """Tell whether two data sets, as written after `--dataset`, are the same, or one lies in the folder of the other.
+
+    Args:
+        spec: One.
+        other: The other.
+    """
+    if is_same_place(spec, other):
+        return True
+    paths = [absolute_spec(each)[1] for each in (spec, other)]
+    if None in paths:
+        return False
+    one, two = (Path(os.path.realpath(path)) for path in paths if path is not None)
+    return one.is_relative_to(two) or two.is_relative_to(one)
+
+
 def is_same_place(spec: str, other: str) -> bool:
     """Tell whether two data sets, as written after `--dataset`, are the same or lie in the same place.
 

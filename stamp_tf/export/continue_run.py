@@ -109,7 +109,7 @@ def _continue(
     )
     report = read_record(run.run.report_json, Report, remedy="prune again")
     dataset = run.fitted(dataset) if isinstance(dataset, DataSet) else run.load_dataset(dataset)
-    run.warn_of_training_images(dataset)
+    doubt = run.warn_if_in_doubt(dataset)
     if not resume and any(way.checkpoints.glob("step-*.npz")):
         logger.warning("Warning: the interrupted finetune in %s is thrown away.", run.run.path)
     options = {"command": "finetune", **describe(dataset), **asdict(config)}
@@ -135,7 +135,12 @@ def _continue(
         epochs=config.epochs,
         seconds=records[-1].seconds,
         command=command,
+        doubt=doubt,
     )
+    if not doubt:
+        # That of a reference is known to the report alone.
+        earlier = (entry.doubt for entry in report.history if step.is_on_data_of(entry))
+        step = dataclasses.replace(step, doubt=next(filter(None, earlier), ""))
     report = dataclasses.replace(_continued(report, records, step), calling=run.calling.to_json())
     export_networks(
         run.network,

@@ -32,7 +32,7 @@ def evaluate(run: PrunedRun | str | Path, dataset: DataSet | str | None = None) 
     run = run if isinstance(run, PrunedRun) else load_run(as_path(run, "run"))
     if not isinstance(dataset, DataSet):
         dataset = run.load_dataset(dataset, allow_subset=True)
-    run.warn_of_training_images(dataset)
+    run.warn_if_in_doubt(dataset)
     return run_counts(run, dataset).accuracy
 
 

@@ -14,6 +14,7 @@ import keras
 
 from stamp_tf.backbones.end import put_back
 from stamp_tf.claims import held
+from stamp_tf.data.doubt import doubt_of_reference
 from stamp_tf.data.identity import describe
 from stamp_tf.errors import StampError
 from stamp_tf.export.calling import calling_of
@@ -213,6 +214,7 @@ def _report(
         epochs=config.finetune.epochs,
         seconds=result.seconds,
         command=command,
+        doubt=doubt_of_reference(result.reference.description, result.dataset),
     )
     return Report(
         method=config.method,

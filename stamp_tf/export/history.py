@@ -28,6 +28,7 @@ class HistoryEntry:
         epochs: Epochs of training in this step.
         time: End of the step, in UTC as ISO 8601; empty where the run does not say.
         seconds: How long its pruning and training took, without loading, measuring and writing.
+        doubt: Why the images tested may be among those that trained the network; empty where nothing says so.
     """
 
     step: str
@@ -41,6 +42,7 @@ class HistoryEntry:
     epochs: int
     time: str
     seconds: float
+    doubt: str = ""
 
     def is_on_data_of(self, other: HistoryEntry) -> bool:
         """Tell whether accuracies of the two steps may be compared: those of one and the same data."""
@@ -58,6 +60,7 @@ def history_entry(
     seconds: float,
     command: str,
     test_images: int | None = None,
+    doubt: str = "",
 ) -> HistoryEntry:
     """Return the entry of a step that ends now.
 
@@ -69,6 +72,7 @@ def history_entry(
         seconds: How long it took.
         command: What was typed.
         test_images: Number of images tested; None for all of the data set's.
+        doubt: Why they may have trained the network.
     """
     from stamp_tf.data.digest import digest_of
 
@@ -84,6 +88,7 @@ def history_entry(
         epochs=epochs,
         time=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=seconds,
+        doubt=doubt,
     )
 
 

@@ -17,7 +17,8 @@ from stamp_tf.backbones.end import put_back, split_end
 from stamp_tf.data import DataSet, Normalization, load_dataset, with_classes
 from stamp_tf.data.class_names import are_numbers
 from stamp_tf.data.digest import digest_of
-from stamp_tf.data.origin import is_same_place
+from stamp_tf.data.doubt import doubt_of_lot, in_words
+from stamp_tf.data.origin import is_same_place, may_share_images
 from stamp_tf.ends import LOGITS, End
 from stamp_tf.errors import StampError
 from stamp_tf.export.calling import Calling, calling_of
@@ -154,41 +155,41 @@ class PrunedRun:
             )
         return with_classes(dataset, self.class_names, allow_subset=allow_subset)
 
-    def warn_of_training_images(self, dataset: DataSet) -> None:
-        """Say so where images that are held out now may be among those that trained the network.
+    def doubt(self, dataset: DataSet) -> str:
+        """Say why test images may be among those that trained the network; empty where nothing says so.
 
         Runs of before a split went by content drew theirs by lot, and the lot is not known any more. Where the run's
-        data had a test part, all of its training part was trained on.
+        data had a test part, all of its training part was trained on; and a test part that somebody made since may
+        hold anything.
 
         Args:
             dataset: Whose test images are to be taken.
         """
-        if not dataset.test_by_content:
-            return
-        remedy = "prune again, or name a data set with a test part of images that the network has not seen"
-        if self.data.get("digest") is None:
-            logger.warning(
-                "The accuracy on %s may be of images that trained the network: %s was made by an older version, which "
-                "held out other images of a data set without a test part; %s.",
-                dataset.name,
-                self.run.path,
-                remedy,
-            )
-        elif not self.data.get("test_by_content", True) and self._shares_a_folder(dataset):
-            logger.warning(
-                "The accuracy on %s may be of images that trained the network: the data of %s had a test part, so that "
-                "of its training images none was held out; %s.",
-                dataset.name,
-                self.run.path,
-                remedy,
-            )
+        before = self.data.get("digest")
+        if before is None:
+            reason = doubt_of_lot(f"{self.run.path} was made") if dataset.test_by_content else ""
+        elif not self._is_own(dataset):
+            reason = ""
+        elif not dataset.test_by_content:
+            # By content an image stays on its side.
+            reason = f"its test images are others than {self.run.path} was pruned with"
+            reason = reason if digest_of(dataset)["test"] != before["test"] else ""
+        else:
+            had_part = not self.data.get("test_by_content", True)
+            reason = f"the data of {self.run.path} had a test part, so that of its training images none was held out"
+            reason = reason if had_part else ""
+        return in_words(dataset, reason, remedy="prune again") if reason else ""
 
-    def _shares_a_folder(self, dataset: DataSet) -> bool:
-        """Return whether a data set lies in the folder of the run's own, or that one in its."""
-        if dataset.path is None or self.data.get("path") is None:
-            return False
-        one, other = (Path(os.path.realpath(path)) for path in (dataset.path, self.data["path"]))
-        return one.is_relative_to(other) or other.is_relative_to(one)
+    def warn_if_in_doubt(self, dataset: DataSet) -> str:
+        """Log what `doubt` says, if it says something, and return it."""
+        if doubt := self.doubt(dataset):
+            logger.warning("%s", doubt)
+        return doubt
+
+    def _is_own(self, dataset: DataSet) -> bool:
+        """Return whether a data set is the run's own, or lies in the same folder."""
+        spec = self.data["spec"]
+        return spec is not None and dataset.origin is not None and may_share_images(dataset.origin.spec, spec)
 
     def _warn_of_changes(self, dataset: DataSet) -> None:
         """Say what of the run's own data is not as it was when the network was pruned."""
@@ -202,15 +203,11 @@ class PrunedRun:
                 counts = f"{now:,} as then" if then == now else f"{then:,} then, {now:,} now"
                 changed.append(f"{name} images ({counts})")
         if changed:
-            # By content an image stays on its side; in a test part that somebody made it may have come from anywhere.
-            is_doubtful = digest["test"] != before["test"] and not dataset.test_by_content
-            doubt = ", and test images may be among those that trained the network" if is_doubtful else ""
             logger.warning(
-                "%s is no longer what %s was pruned for: it has other %s%s.",
+                "%s is no longer what %s was pruned for: it has other %s.",
                 dataset.name,
                 self.run.path,
                 " and other ".join(changed),
-                doubt,
             )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
+from stamp_tf.finite import not_finite
 from stamp_tf.layers.mask_generator import MaskGenerator
 from stamp_tf.plugin_code import PluginCode, in_words
 
@@ -43,6 +46,54 @@ def check_layer(layer: Any, *, group: str, name: str) -> None:
         )
 
 
+def check_built(layer: keras.Layer, *, group: str, name: str) -> None:
+    """Refuse a layer that cannot be saved, or whose weights are not finite, before anything is trained.
+
+    Args:
+        layer: It has been built.
+        group: `set_encoders` or `mask_generators`.
+        name: Its name in the registry.
+
+    Raises:
+        PluginError: If it is such a layer.
+    """
+    plugin = PluginCode(f"stamp_tf.{group}", name)
+    with plugin.running():
+        config: Any = layer.get_config()
+    if not isinstance(config, Mapping):
+        raise plugin.breach("return its options from get_config", in_words(config))
+    try:
+        json.dumps(dict(config))
+    except (TypeError, ValueError) as error:
+        raise plugin.breach(
+            "return JSON content from get_config", f"gave something else ({error})"
+        ) from error
+    weights = {variable.path: keras.ops.convert_to_numpy(variable) for variable in layer.variables}
+    if words := not_finite(weights):
+        raise plugin.breach("start with finite weights", words)
+
+
+def training_argument(set_encoder: keras.Layer, training: bool) -> dict[str, bool]:
+    """Return `training` for a set encoder that asks for it; others do the same at all times."""
+    return {"training": training} if "training" in inspect.signature(set_encoder.call).parameters else {}
+
+
+def check_in_training(set_encoder: keras.Layer, images: Tensor) -> None:
+    """Refuse a set encoder that breaks its contract in training alone.
+
+    Args:
+        set_encoder: The layer.
+        images: Normalised, float32 `[B, H, W, D]`.
+
+    Raises:
+        PluginError: If it does.
+    """
+    with plugin_of(set_encoder, group="set_encoders").running():
+        value = set_encoder(images, **training_argument(set_encoder, True))
+    checked = checked_pseudo_images(set_encoder, value, image_shape=images.shape[1:])
+    check_finite(set_encoder, checked, group="set_encoders", what="pseudo-images in training")
+
+
 def num_outputs_of(set_encoder: keras.Layer, image_shape: Sequence[int]) -> int | None:
     """Return r, the number of pseudo-images, as the encoder itself says; None where it follows from the set.
 
@@ -56,7 +107,7 @@ def num_outputs_of(set_encoder: keras.Layer, image_shape: Sequence[int]) -> int 
     plugin, shape = plugin_of(set_encoder, group="set_encoders"), (None, *image_shape)
     with plugin.running():
         found = set_encoder.compute_output_shape(shape)
-    if not isinstance(found, tuple | list) or tuple(found[1:]) != tuple(image_shape):
+    if not isinstance(found, tuple | list) or tuple(found[1:]) != tuple(image_shape) or found[0] == 0:
         raise plugin.breach(
             f"map {list(shape)} to [r, {_listed(image_shape)}] in compute_output_shape", f"gave {found}"
         )
@@ -74,9 +125,10 @@ def checked_pseudo_images(set_encoder: keras.Layer, value: Any, *, image_shape: 
     Raises:
         PluginError: If they have another shape.
     """
-    if tuple(getattr(value, "shape", ()))[1:] != tuple(image_shape):
+    shape = tuple(getattr(value, "shape", ()))
+    if shape[1:] != tuple(image_shape) or shape[0] == 0:
         plugin = plugin_of(set_encoder, group="set_encoders")
-        raise plugin.breach(f"return pseudo-images [r, {_listed(image_shape)}]", in_words(value))
+        raise plugin.breach(f"return 1 or more pseudo-images [r, {_listed(image_shape)}]", in_words(value))
     return value
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
+import stamp_registry
 from stamp_tf.channels import Budget
 from stamp_tf.channels.budget_range import check_reachable, draw_limits, median_flops
 from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
@@ -28,7 +29,7 @@ from stamp_tf.meta.class_reference import learn_reference
 from stamp_tf.meta.closed_form import closed_form_gradient
 from stamp_tf.meta.divergence import DivergenceWatch, StepPlace, last_state_in_words
 from stamp_tf.meta.inner_loop import task_gradient
-from stamp_tf.meta.layer_contracts import num_outputs_of, plugin_of
+from stamp_tf.meta.layer_contracts import check_in_training, num_outputs_of, plugin_of
 from stamp_tf.meta.meta_train_config import MetaTrainConfig
 from stamp_tf.meta.objective import StampObjective
 from stamp_tf.meta.reference import Reference, as_reference, assign_arrays, load_reference, make_layer
@@ -149,7 +150,7 @@ def _meta_train(
         reference.normalization,
         # Tasks number their classes anew, so that the head has none of its own.
         {name: value for name, value in reference.description.items() if name != "class_names"}
-        | {"meta_train": asdict(config), "meta_dataset": known["dataset"]},
+        | {"meta_train": asdict(config), "meta_dataset": known["dataset"], "meta_data": known["data"]},
         objective.set_encoder,
         objective.mask_generator,
     )
@@ -251,6 +252,8 @@ def _objective(reference: Reference, dataset: DataSet, config: MetaTrainConfig) 
     # One answer before anything is written: a plug-in that breaks its contract is found here.
     part = start.draw_set(dataset.train, config.ways, seed=config.seed)
     start.propose_scores(part.images, normalization=reference.normalization, labels=part.labels)
+    if not stamp_registry.is_built_in("stamp_tf.set_encoders", config.set_encoder):
+        check_in_training(set_encoder, keras.ops.convert_to_tensor(reference.normalization(part.images)))
     return StampObjective(
         model,
         mask_generator,

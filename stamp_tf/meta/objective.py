@@ -14,7 +14,7 @@ from stamp_tf.errors import StampError
 from stamp_tf.layers.mask_generator import MaskGenerator
 from stamp_tf.losses import accuracy, classification_loss
 from stamp_tf.meta.features import Features
-from stamp_tf.meta.layer_contracts import checked_masks, checked_pseudo_images, plugin_of
+from stamp_tf.meta.layer_contracts import checked_masks, checked_pseudo_images, plugin_of, training_argument
 from stamp_tf.meta.probe import Probe
 from stamp_tf.set_encoders.by_class import encode_by_class, keeps_images
 
@@ -139,7 +139,11 @@ class StampObjective:
         def encode(images: Tensor) -> tuple[Tensor, list[Tensor]]:
             with plugin_of(self.set_encoder, group="set_encoders").running():
                 pseudo_images, _, losses = self.set_encoder.stateless_call(
-                    encoder, state, images, training=training, return_losses=True
+                    encoder,
+                    state,
+                    images,
+                    return_losses=True,
+                    **training_argument(self.set_encoder, training),
                 )
             checked = checked_pseudo_images(self.set_encoder, pseudo_images, image_shape=images.shape[1:])
             return checked, losses

@@ -21,6 +21,7 @@ from stamp_tf.finite import require_finite
 from stamp_tf.meta.backbone_config import BackboneConfig
 from stamp_tf.meta.layer_arrays import assign_arrays, layer_arrays
 from stamp_tf.meta.layer_contracts import (
+    check_built,
     check_finite,
     check_layer,
     checked_masks,
@@ -323,6 +324,8 @@ def make_layer(group: str, name: str, options: Mapping[str, Any], *, shape: Any)
     check_layer(layer, group=group, name=name)
     with layers_numbered_anew(), plugin.running():
         layer.build(tuple(shape))
+    if not stamp_registry.is_built_in(plugin.group, name):
+        check_built(layer, group=group, name=name)
     layer.registry_name, layer.built_shape = name, tuple(shape)
     return layer
 

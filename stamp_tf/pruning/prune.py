@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from stamp_tf.backbones.head import head_layer
 from stamp_tf.channels import ChannelCut, CostModel, slice_model
 from stamp_tf.channels.derived_state import derive_state
 from stamp_tf.data import DataSet, Normalization, as_dataset
+from stamp_tf.data.doubt import doubt_of_reference
 from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.fields import overridden
 from stamp_tf.meta.reference import Reference
@@ -39,6 +41,8 @@ from stamp_tf.training.statistics import recalibrate_statistics, statistics_imag
 
 if TYPE_CHECKING:
     from stamp_tf.training.timing import Timing
+
+logger = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int, Mapping[str, float]], None]
 
@@ -142,6 +146,8 @@ def prune(
             f"--head keep needs the classes of the network ({reference.backbone.num_classes}), but --dataset has "
             f"{dataset.num_classes}; use --head ridge."
         )
+    if doubt := doubt_of_reference(reference.description, dataset):
+        logger.warning("%s", doubt)
     reference = settle_pixels(reference, dataset, seed=config.seed)
     if option := _own_head(config, reference):
         remedy = "use --head ridge" if option == "--head keep" else f"leave {option} out"

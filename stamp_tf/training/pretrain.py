@@ -16,6 +16,7 @@ from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arr
 from stamp_tf.claims import claimed
 from stamp_tf.claims import start as start_run
 from stamp_tf.data import Batches, DataSet, Normalization, as_dataset, with_classes
+from stamp_tf.data.doubt import doubt_of_reference
 from stamp_tf.data.identity import describe
 from stamp_tf.data.task_batches import TaskBatches
 from stamp_tf.errors import StampError
@@ -162,10 +163,16 @@ def _pretrain(
     model = backbone.build()
     normalization = Normalization.of(dataset.train)
     known = describe(dataset)
-    description: dict[str, Any] = {"dataset": known["dataset"], "pretrain": asdict(config)}
+    description: dict[str, Any] = {
+        "dataset": known["dataset"],
+        "data": known["data"],
+        "pretrain": asdict(config),
+    }
     if before is not None:
         transfer_weights(before.model, model)
         description["start"] = before.description
+        if doubt := doubt_of_reference(before.description, dataset):
+            logger.warning("%s", doubt)
     description["class_names"] = list(dataset.class_names)
     reference = Reference(backbone, model, None, normalization, description)
     require_finite(

@@ -4,6 +4,7 @@ import json
 
 import keras
 import numpy as np
+import pytest
 
 FURTHER = ("--epochs", 2, "--batch-size", 32)
 
@@ -46,3 +47,45 @@ def test_reference_is_not_a_pruned_network(cli, toy, pretrained):
 def test_other_data_set_needs_the_same_classes(cli, pruned, make_images):
     message = cli.refused("finetune", pruned, "--dataset", f"npz:{make_images('other.npz', num_classes=3)}")
     assert "must have the 5 classes of the network, but has 3" in message
+
+
+@pytest.fixture
+def without_test_part(images, tmp_path) -> str:
+    """The toy images that are trained on, in a file of their own."""
+    with np.load(images.removeprefix("npz:")) as arrays:
+        np.savez(tmp_path / "train.npz", x_train=arrays["x_train"], y_train=arrays["y_train"])
+    return f"npz:{tmp_path / 'train.npz'}"
+
+
+def test_a_doubt_about_the_images_tested_is_in_the_report(cli, pruned, without_test_part):
+    config = json.loads((pruned / "config.json").read_text())
+    del config["data"]  # As an older version left it.
+    (pruned / "config.json").write_text(json.dumps(config))
+    done = cli.done("finetune", pruned, "--epochs", "1", "--dataset", without_test_part)
+    report = json.loads((pruned / "report.json").read_text())
+    assert report["history"][0]["doubt"] == ""
+    doubt = report["history"][-1]["doubt"]
+    assert "was made by an older version, which held out other images" in doubt
+    assert f"In doubt     {doubt}\n" in done.stdout
+    page = (pruned / "report.html").read_text()
+    assert page.count("held out other images of a data set without a test part") == 2
+    assert "<b>Test accuracy in doubt.</b>" in page
+
+
+def test_a_reference_of_an_older_version_puts_its_doubt_into_the_report(
+    cli, toy, pretrained, without_test_part, tmp_path
+):
+    from stamp_tf.meta.reference import load_reference
+
+    reference = load_reference(pretrained / "reference.npz")
+    reference.description["dataset"] = without_test_part
+    del reference.description["data"]
+    reference.save(tmp_path / "old.npz")
+    run = tmp_path / "run"
+    options = ("--max-flops", "0.5", "--finetune-epochs", "0", "--no-speed", "--run-dir", run)
+    cli.done("prune", "--dataset", without_test_part, "--from", tmp_path / "old.npz", *options)
+    (step,) = json.loads((run / "report.json").read_text())["history"]
+    assert "the reference was trained on it by an older version" in step["doubt"]
+    cli.done("finetune", run, "--epochs", "1")
+    first, second = json.loads((run / "report.json").read_text())["history"]
+    assert second["doubt"] == first["doubt"]

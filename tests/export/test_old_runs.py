@@ -112,4 +112,5 @@ def test_a_test_part_that_was_made_later_is_warned_of(
     np.savez(images, x_train=x[:30], y_train=y[:30], x_test=x[30:], y_test=y[30:])
     stamp_tf.evaluate(run)
     (line,) = warnings_of(caplog)
-    assert "no longer what" in line
+    assert "its test images are others than" in line
+    assert "it has other training images (52 then, 30 now)" in caplog.text

@@ -18,6 +18,7 @@ import sys
 import keras
 from keras import layers, ops
 
+from stamp_tf.errors import StampError
 from stamp_tf.layers.score_generator import ScoreGenerator
 
 
@@ -49,6 +50,23 @@ class Shapeless(keras.layers.Layer):
 class Bad(keras.layers.Layer):
     def call(self, images): return ops.mean(images, axis=0, keepdims=True) * float("nan")
     def compute_output_shape(self, shape): return (1, *shape[1:])
+class Mean(keras.layers.Layer):
+    def call(self, images): return ops.mean(images, axis=0, keepdims=True)
+    def compute_output_shape(self, shape): return (1, *shape[1:])
+class Empty(Mean):
+    def call(self, images): return images[:0]
+class BadInTraining(Mean):
+    def call(self, images, training=False):
+        mean = super().call(images)
+        return mean * float("nan") if training else mean
+class BadWeight(Mean):
+    def build(self, shape): self.add_weight((2,), name="scale", initializer=lambda *_, **__: float("nan") * ops.ones(2))
+class Wordless(Mean):
+    def call(self, images): raise StampError("")
+class Unsaved(Mean):
+    def get_config(self): return {"shape": object()}
+class Optionless(Mean):
+    def get_config(self): ...
 class Leaving(keras.layers.Layer):
     def call(self, images): sys.exit(0)
     def compute_output_shape(self, shape): return (1, *shape[1:])
@@ -74,7 +92,9 @@ class NotFinite(ScoreGenerator):
         return scores / 0.0, sample, prior
 """
 BACKBONES = ("nothing", "leaving", "failing", "wider", "taller", "two", "subclassed", "optional")
-ENCODERS = ("Flat", "Shapeless", "Bad", "Leaving", "LeavingAtOnce", "NoLayer")
+GOOD_ENCODERS = ("Mean",)
+BAD_ENCODERS = ("Empty", "BadInTraining", "BadWeight", "Wordless", "Unsaved", "Optionless")
+ENCODERS = (*GOOD_ENCODERS, *BAD_ENCODERS, "Flat", "Shapeless", "Bad", "Leaving", "LeavingAtOnce", "NoLayer")
 GENERATORS = ("Short", "Single", "NotFinite", "NoLayer", "Flat")
 
 
@@ -138,7 +158,13 @@ def reference(dataset: DataSet) -> Reference:
 @pytest.mark.parametrize(
     ("options", "rule"),
     [
-        ({"set_encoder": "Flat"}, "must return pseudo-images [r, 8, 8, 3], but returned"),
+        ({"set_encoder": "Empty"}, "must return 1 or more pseudo-images [r, 8, 8, 3], but returned"),
+        ({"set_encoder": "BadInTraining"}, "must give finite pseudo-images in training, but 192 of 192"),
+        ({"set_encoder": "BadWeight"}, "must start with finite weights, but set_encoder/scale holds 2 of 2"),
+        ({"set_encoder": "Wordless"}, "must say what is wrong, but raised a StampError without words"),
+        ({"set_encoder": "Unsaved"}, "must return JSON content from get_config, but gave something else"),
+        ({"set_encoder": "Optionless"}, "must return its options from get_config, but returned None"),
+        ({"set_encoder": "Flat"}, "must return 1 or more pseudo-images [r, 8, 8, 3], but returned"),
         ({"set_encoder": "Shapeless"}, "to [r, 8, 8, 3] in compute_output_shape, but gave None"),
         ({"set_encoder": "Bad"}, "must give finite pseudo-images, but 192 of 192 values are NaN or infinite"),
         ({"set_encoder": "Leaving"}, "must not fail, but raised SystemExit: 0"),
@@ -180,3 +206,10 @@ def test_what_a_compiled_step_is_built_from_is_checked_too(make_objective, make_
             training=True,
             labels=tasks.labels[0, 0],
         )
+
+
+def test_a_set_encoder_need_not_know_of_training(dataset: DataSet, tmp_path) -> None:
+    config = MetaTrainConfig(
+        set_encoder="Mean", ways=3, shots=4, inner_batches=2, budgets=(0.3, 1.0), outer_steps=1
+    )
+    assert meta_train(dataset, reference(dataset), tmp_path / "run", config=config).set_encoder is not None
