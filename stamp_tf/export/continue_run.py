@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -19,6 +20,7 @@ from stamp_tf.export.history import HistoryEntry, history_entry
 from stamp_tf.export.page import write_report
 from stamp_tf.export.pruned_run import PrunedRun, load_run
 from stamp_tf.export.report import CurvePoint, Report
+from stamp_tf.export.run_masks import read_masks
 from stamp_tf.records import read_record
 from stamp_tf.runs import RunDirectory
 from stamp_tf.training.finetune import EpochRecord, FinetuneConfig, finetune
@@ -108,6 +110,7 @@ def _continue(
         clip_norm=run.config.get("clip_norm") if config.clip_norm is None else config.clip_norm,
     )
     report = read_record(run.run.report_json, Report, remedy="prune again")
+    _check_same_network(run, report)
     dataset = run.fitted(dataset) if isinstance(dataset, DataSet) else run.load_dataset(dataset)
     doubt = run.warn_if_in_doubt(dataset)
     if not resume and any(way.checkpoints.glob("step-*.npz")):
@@ -155,6 +158,25 @@ def _continue(
         os.replace(way.path, run.run.finished_training.path)
         run.run.settle()
     return report
+
+
+def _check_same_network(run: PrunedRun, report: Report) -> None:
+    """Refuse files of several runs in one folder: the new report would tell of one network and another be trained.
+
+    Raises:
+        StampError: If the report is of a network of another size, or of other channels than the masks.
+    """
+    remedy = "bring back the files that belong together, or prune again"
+    num_params = sum(math.prod(weight.shape) for weight in run.model.trainable_weights)
+    if num_params != report.params:
+        raise StampError(
+            f"{run.run.report_json} must be of the network in {run.run.model.name}, which has {num_params:,} "
+            f"parameters, but is of one with {report.params:,}; {remedy}."
+        )
+    if run.run.masks.exists() and tuple(report.groups) != read_masks(run.run.path).groups:
+        raise StampError(
+            f"{run.run.report_json} must be of the channels in {run.run.masks.name}, but is of others; {remedy}."
+        )
 
 
 def _continued(report: Report, records: Sequence[EpochRecord], step: HistoryEntry) -> Report:

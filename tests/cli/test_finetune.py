@@ -89,3 +89,24 @@ def test_a_reference_of_an_older_version_puts_its_doubt_into_the_report(
     cli.done("finetune", run, "--epochs", "1")
     first, second = json.loads((run / "report.json").read_text())["history"]
     assert second["doubt"] == first["doubt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "rule"),
+    [
+        (
+            "report.json",
+            {"params": 771},
+            "parameters, but is of one with 771; bring back the files that belong",
+        ),
+        ("masks.json", {"kept": {"conv1": [0]}}, "must be of the channels in masks.json, but is of others"),
+    ],
+)
+def test_files_of_two_runs_are_not_taken_for_one(cli, pruned, name, change, rule):
+    content = json.loads((pruned / name).read_text())
+    for field, value in change.items():
+        content[field] = content[field] | value if isinstance(value, dict) else value
+    (pruned / name).write_text(json.dumps(content))
+    before = {path: path.read_bytes() for path in pruned.rglob("*") if path.is_file()}
+    assert rule in cli.refused("finetune", pruned, "--epochs", "1")
+    assert {path: path.read_bytes() for path in pruned.rglob("*") if path.is_file()} == before
