@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from stamp_tf.fields import is_number
 from stamp_tf.finite import not_finite
 from stamp_tf.layers.mask_generator import MaskGenerator
 from stamp_tf.plugin_code import PluginCode, in_words
@@ -68,9 +69,25 @@ def check_built(layer: keras.Layer, *, group: str, name: str) -> None:
         raise plugin.breach(
             "return JSON content from get_config", f"gave something else ({error})"
         ) from error
+    if isinstance(layer, MaskGenerator):
+        _check_attributes(layer, plugin)
     weights = {variable.path: keras.ops.convert_to_numpy(variable) for variable in layer.variables}
     if words := not_finite(weights):
         raise plugin.breach("start with finite weights", words)
+
+
+def _check_attributes(generator: MaskGenerator, plugin: PluginCode) -> None:
+    """Refuse what a mask generator says of itself where it cannot be so."""
+    with plugin.running():
+        threshold: Any = generator.threshold
+        flags: dict[str, Any] = {name: getattr(generator, name) for name in ("has_prior", "needs_classes")}
+        # At the end of a training it would be too late.
+        generator.shift_scores(0.0)
+    if not is_number(threshold) or not 0 <= threshold <= 1:
+        raise plugin.breach("have a threshold from 0 to 1", f"has {threshold!r}")
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise plugin.breach(f"say in {name} True or False", f"has {value!r}")
 
 
 def training_argument(set_encoder: keras.Layer, training: bool) -> dict[str, bool]:
@@ -172,6 +189,27 @@ def check_finite(layer: keras.Layer, value: Any, *, group: str, what: str) -> No
     if bad := int(values.size - np.count_nonzero(np.isfinite(values))):
         plugin = plugin_of(layer, group=group)
         raise plugin.breach(f"give finite {what}", f"{bad} of {values.size} values are NaN or infinite")
+
+
+def check_sample(mask_generator: keras.Layer, sample: Any, cost: Any) -> None:
+    """Refuse a sampled mask that is not finite or out of [0, 1], and a prior's cost that is not finite.
+
+    Args:
+        mask_generator: Who made them; its weights are finite.
+        sample: The mask, `[C]`.
+        cost: The cost, a scalar.
+
+    Raises:
+        PluginError: If they are such.
+    """
+    for what, value in (("masks", sample), ("costs of its prior", cost)):
+        check_finite(mask_generator, value, group="mask_generators", what=what)
+    values = keras.ops.convert_to_numpy(sample)
+    if len(outside := np.flatnonzero((values < 0) | (values > 1))):
+        plugin = plugin_of(mask_generator, group="mask_generators")
+        raise plugin.breach(
+            "give masks of values from 0 to 1", f"gave {values[outside[0]]:g} for channel {outside[0]}"
+        )
 
 
 def _listed(shape: Sequence[int]) -> str:

@@ -247,7 +247,7 @@ def _objective(reference: Reference, dataset: DataSet, config: MetaTrainConfig) 
     start = replace(reference, set_encoder=set_encoder, mask_generator=mask_generator)
     with plugin_of(mask_generator, group="mask_generators").running():
         if reference.scores is not None:
-            mask_generator.start_from(reference.scores)
+            mask_generator.start_from(np.array(reference.scores))
         learn_reference(start, dataset.train, seed=config.seed)
     # One answer before anything is written: a plug-in that breaks its contract is found here.
     part = start.draw_set(dataset.train, config.ways, seed=config.seed)
@@ -300,4 +300,5 @@ def _center_scores(
     median = median_flops(config.budgets)
     part = reference.draw_set(dataset.train, config.ways * config.shots, seed=config.seed)
     scores = reference.propose_scores(part.images, normalization=reference.normalization, labels=part.labels)
-    generator.shift_scores(-reference.cut.threshold(scores, Budget(max_flops=median)))
+    with plugin_of(generator, group="mask_generators").running():
+        generator.shift_scores(-reference.cut.threshold(scores, Budget(max_flops=median)))

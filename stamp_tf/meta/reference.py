@@ -24,6 +24,7 @@ from stamp_tf.meta.layer_contracts import (
     check_built,
     check_finite,
     check_layer,
+    check_sample,
     checked_masks,
     checked_pseudo_images,
     plugin_of,
@@ -135,8 +136,9 @@ class Reference:
         uniform = np.full((2, num_channels), 0.5, "float32")
         with plugin_of(self.mask_generator, group="mask_generators").running():
             masks = self.mask_generator(pooled, uniform, **classes)
-        scores = checked_masks(self.mask_generator, masks, num_channels=num_channels)[0]
+        scores, sample, cost = checked_masks(self.mask_generator, masks, num_channels=num_channels)
         check_finite(self.mask_generator, scores, group="mask_generators", what="scores")
+        check_sample(self.mask_generator, sample, cost)
         return keras.ops.convert_to_numpy(scores)
 
     def _encode(self, images: Any) -> Any:

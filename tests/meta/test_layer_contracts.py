@@ -86,6 +86,21 @@ class Short(ScoreGenerator):
         return scores[1:], sample, prior
 class Single(ScoreGenerator):
     def call(self, pooled, uniform): return super().call(pooled, uniform)[0]
+class Sampling(ScoreGenerator):
+    factor, cost = float("nan"), 0.0
+    def call(self, pooled, uniform):
+        scores, sample, prior = super().call(pooled, uniform)
+        return scores, sample * self.factor, prior + self.cost
+class Large(Sampling): factor = 5.0
+class Negative(Sampling): factor = -1.0
+class Dear(Sampling): factor, cost = 1.0, float("inf")
+class Boundless(ScoreGenerator): threshold = None
+class Beyond(ScoreGenerator): threshold = float("nan")
+class Wavering(ScoreGenerator): needs_classes = "perhaps"
+class Shifting(ScoreGenerator):
+    def shift_scores(self, amount): raise StampError("")
+class Spoiling(ScoreGenerator):
+    def start_from(self, scores): scores[:] = 7.0
 class NotFinite(ScoreGenerator):
     def call(self, pooled, uniform):
         scores, sample, prior = super().call(pooled, uniform)
@@ -95,7 +110,8 @@ BACKBONES = ("nothing", "leaving", "failing", "wider", "taller", "two", "subclas
 GOOD_ENCODERS = ("Mean",)
 BAD_ENCODERS = ("Empty", "BadInTraining", "BadWeight", "Wordless", "Unsaved", "Optionless")
 ENCODERS = (*GOOD_ENCODERS, *BAD_ENCODERS, "Flat", "Shapeless", "Bad", "Leaving", "LeavingAtOnce", "NoLayer")
-GENERATORS = ("Short", "Single", "NotFinite", "NoLayer", "Flat")
+BAD_GENERATORS = ("Sampling", "Large", "Negative", "Dear", "Boundless", "Beyond", "Wavering", "Shifting")
+GENERATORS = (*BAD_GENERATORS, "Spoiling", "Short", "Single", "NotFinite", "NoLayer", "Flat")
 
 
 @pytest.fixture(autouse=True)
@@ -170,6 +186,14 @@ def reference(dataset: DataSet) -> Reference:
         ({"set_encoder": "Leaving"}, "must not fail, but raised SystemExit: 0"),
         ({"set_encoder": "LeavingAtOnce"}, "must not fail, but raised SystemExit: 0"),
         ({"set_encoder": "NoLayer"}, "must be a keras.Layer, but is a NoLayer"),
+        ({"mask_generator": "Sampling"}, "must give finite masks, but 4 of 4 values are NaN or infinite"),
+        ({"mask_generator": "Large"}, "must give masks of values from 0 to 1, but gave "),
+        ({"mask_generator": "Negative"}, "must give masks of values from 0 to 1, but gave -"),
+        ({"mask_generator": "Dear"}, "must give finite costs of its prior, but 1 of 1 values"),
+        ({"mask_generator": "Boundless"}, "must have a threshold from 0 to 1, but has None"),
+        ({"mask_generator": "Beyond"}, "must have a threshold from 0 to 1, but has nan"),
+        ({"mask_generator": "Wavering"}, "must say in needs_classes True or False, but has 'perhaps'"),
+        ({"mask_generator": "Shifting"}, "must say what is wrong, but raised a StampError without words"),
         ({"mask_generator": "Short"}, "must return scores of shape [4], but returned"),
         ({"mask_generator": "Single"}, "must return scores, a mask and the cost of its prior, but returned"),
         ({"mask_generator": "NotFinite"}, "must give finite scores, but 4 of 4 values are NaN or infinite"),
@@ -213,3 +237,18 @@ def test_a_set_encoder_need_not_know_of_training(dataset: DataSet, tmp_path) -> 
         set_encoder="Mean", ways=3, shots=4, inner_batches=2, budgets=(0.3, 1.0), outer_steps=1
     )
     assert meta_train(dataset, reference(dataset), tmp_path / "run", config=config).set_encoder is not None
+
+
+def test_a_mask_generator_cannot_spoil_the_scores_that_it_starts_from(dataset: DataSet, tmp_path) -> None:
+    before = reference(dataset)
+    config = MetaTrainConfig(
+        set_encoder="Mean",
+        mask_generator="Spoiling",
+        ways=3,
+        shots=4,
+        inner_batches=2,
+        budgets=(0.3, 1.0),
+        outer_steps=1,
+    )
+    meta_train(dataset, before, tmp_path / "run", config=config)
+    np.testing.assert_array_equal(before.scores, np.zeros(4))
