@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stamp_tf.arguments import fault_of_path
 from stamp_tf.errors import StampError
+from stamp_tf.fields import shortened
 from stamp_tf.seeds import LARGEST_SEED
 
 if TYPE_CHECKING:
@@ -82,10 +84,9 @@ class FilePath(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         if not str(value).strip():
             self.fail("A path must have a name, but is empty; write '.' for this folder.", param, ctx)
-        try:
-            str(value).encode()
-        except UnicodeEncodeError:
-            self.fail(f"{str(value)!r} must be a name in UTF-8, but is not; rename it.", param, ctx)
+        if (fault := fault_of_path(str(value))) is not None:
+            reason, remedy = fault
+            self.fail(f"{shortened(repr(str(value)))} must be a path, but {reason}; {remedy}.", param, ctx)
         return Path(value)
 
     def shell_complete(

@@ -3,11 +3,9 @@
 import dataclasses
 import math
 import numbers
-import os
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeGuard, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -32,7 +30,7 @@ def overridden(config: Config | None, overrides: Mapping[str, Any], *, kind: typ
         config = kind()
     if not isinstance(config, kind):
         raise StampError(
-            f"config must be a {kind.__name__}, but is {_received(config)}; give {kind.__name__}(...), or its "
+            f"config must be a {kind.__name__}, but is {received(config)}; give {kind.__name__}(...), or its "
             "fields as arguments."
         )
     fields = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
@@ -58,35 +56,18 @@ def check_fields(config: Any) -> None:
     hints = _hints(cast("Hashable", type(config)))
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        fitting = _fit(value, hints[field.name])
-        if fitting is _NONE_FITS:
+        fitting = fit(value, hints[field.name])
+        if fitting is NONE_FITS:
             raise StampError(
-                f"{field.name} must be {_in_words(hints[field.name])}, but is {_received(value)}; "
+                f"{field.name} must be {in_words(hints[field.name])}, but is {received(value)}; "
                 f"{_remedy(value, field)}."
             )
         object.__setattr__(config, field.name, fitting)
 
 
-def as_path(value: Any, argument: str) -> Path:
-    """Return a path that came from Python.
-
-    Args:
-        value: What was given.
-        argument: Its name.
-
-    Raises:
-        StampError: If it names no place.
-    """
-    if not isinstance(value, str | os.PathLike) or not str(value).strip() or "\0" in str(value):
-        raise StampError(
-            f"{argument} must be a path, but is {_received(value)}; write for example 'runs/mine'."
-        )
-    return Path(value)
-
-
 def is_number(value: object) -> TypeGuard[float]:
     """Whether something is a finite number, and no truth value."""
-    return _fit_number(value) is not _NONE_FITS
+    return _fit_number(value) is not NONE_FITS
 
 
 def check_least(**fields: tuple[float, float]) -> None:
@@ -105,7 +86,8 @@ def check_least(**fields: tuple[float, float]) -> None:
             )
 
 
-_NONE_FITS = object()
+NONE_FITS = object()
+"""What `fit` returns where a value is of another type."""
 
 
 @cache
@@ -113,72 +95,84 @@ def _hints(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
-def _fit(value: Any, hint: Any) -> Any:
-    """Return the value as the annotation has it, or `_NONE_FITS`."""
+def fit(value: Any, hint: Any) -> Any:
+    """Return a value as an annotation has it, or `NONE_FITS`.
+
+    Args:
+        value: What was given.
+        hint: The annotation.
+    """
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
-        return next((fit for one in arguments if (fit := _fit(value, one)) is not _NONE_FITS), _NONE_FITS)
+        return next((found for one in arguments if (found := fit(value, one)) is not NONE_FITS), NONE_FITS)
     if origin is Literal:
-        return value if isinstance(value, str) and value in arguments else _NONE_FITS
+        return value if isinstance(value, str) and value in arguments else NONE_FITS
     if origin is tuple:
         return _fit_tuple(value, arguments)
     if hint is bool:
         # NumPy's truth values are no bool.
-        return bool(value) if type(value).__name__ in ("bool", "bool_") else _NONE_FITS
+        return bool(value) if type(value).__name__ in ("bool", "bool_") else NONE_FITS
     if hint is int:
         is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-        return int(value) if is_whole else _NONE_FITS
+        return int(value) if is_whole else NONE_FITS
     if hint is float:
         return _fit_number(value)
     kind = NoneType if hint is None else origin or hint
     if kind is Sequence and isinstance(value, str):
-        return _NONE_FITS
-    return value if hint is Any or isinstance(value, kind) else _NONE_FITS
+        return NONE_FITS
+    return value if hint is Any or isinstance(value, kind) else NONE_FITS
 
 
 def _fit_number(value: Any) -> Any:
     if type(value) is bool or not isinstance(value, numbers.Real):
-        return _NONE_FITS
+        return NONE_FITS
     try:
         number = float(value)
     except OverflowError:
-        return _NONE_FITS
-    return number if math.isfinite(number) else _NONE_FITS
+        return NONE_FITS
+    return number if math.isfinite(number) else NONE_FITS
 
 
 def _fit_tuple(value: Any, arguments: tuple[Any, ...]) -> Any:
     if isinstance(value, str | Mapping) or not hasattr(value, "__iter__"):
-        return _NONE_FITS
+        return NONE_FITS
     values = tuple(value)
     kinds = (arguments[0],) * len(values) if arguments[-1] is Ellipsis else arguments
     if len(kinds) != len(values):
-        return _NONE_FITS
-    fitting = tuple(_fit(one, kind) for one, kind in zip(values, kinds, strict=True))
-    return _NONE_FITS if any(one is _NONE_FITS for one in fitting) else fitting
+        return NONE_FITS
+    fitting = tuple(fit(one, kind) for one, kind in zip(values, kinds, strict=True))
+    return NONE_FITS if any(one is NONE_FITS for one in fitting) else fitting
 
 
-def _in_words(hint: Any) -> str:
+def in_words(hint: Any) -> str:
+    """Return what values of an annotation are called."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
-        return " or ".join(map(_in_words, arguments))
+        return " or ".join(map(in_words, arguments))
     if origin is Literal:
         return " or ".join(map(repr, arguments))
     if origin is tuple:
         if arguments[-1] is Ellipsis:
-            return f"a list, each {_in_words(arguments[0])}"
-        return f"{len(arguments)} values, each {_in_words(arguments[0])}"
+            return f"a list, each {in_words(arguments[0])}"
+        return f"{len(arguments)} values, each {in_words(arguments[0])}"
     if origin is Sequence:
-        return f"a list, each {_in_words(arguments[0])}"
+        return f"a list, each {in_words(arguments[0])}"
     if origin is Mapping:
         return "a dict"
+    if origin is Callable:
+        return "a function"
     words = {bool: "True or False", int: "a whole number", float: "a finite number", str: "text"}
     return words.get(hint) or getattr(hint, "__name__", str(hint)).replace("NoneType", "None")
 
 
-def _received(value: Any) -> str:
-    text = " ".join(repr(value).split())
-    shown = text if len(text) <= 60 else f"{text[:57]}..."
-    return f"{shown} ({type(value).__name__})"
+def received(value: Any) -> str:
+    """Return a value as a message shows it, with its type."""
+    return f"{shortened(' '.join(repr(value).split()))} ({type(value).__name__})"
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of a long text."""
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _remedy(value: Any, field: dataclasses.Field[Any]) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import stamp_tf
-from stamp_tf.data import load_dataset
+from stamp_tf.data import ImageSet, Normalization, load_dataset
 from stamp_tf.errors import StampError
 from stamp_tf.meta.meta_train import MetaTrainConfig
 from stamp_tf.pruning.config import PruneConfig
@@ -201,3 +201,137 @@ def test_data_set_and_model_are_of_their_types(value):
 def test_path_with_a_null_character_is_refused(function):
     with pytest.raises(StampError, match="must be a path"):
         function("runs/\0mine")
+
+
+NUL, LONG = "a\0b", "x" * 5000
+
+
+@pytest.mark.parametrize("name", [NUL, LONG, f"folder:{NUL}", f"npz:{LONG}"])
+def test_data_set_that_no_file_can_be_called(name):
+    assert "dataset" in refused(stamp_tf.load_dataset, name)
+    assert "dataset" in refused(stamp_tf.prune, name, max_flops=0.5)
+
+
+@pytest.mark.parametrize("path", [NUL, LONG, "\udcff"])
+def test_place_that_no_file_can_have(path):
+    toys = toy_set()
+    for function, arguments, name in (
+        (stamp_tf.evaluate, (path,), "run"),
+        (stamp_tf.inspect, (path,), "network"),
+        (stamp_tf.inspect, (f"{path}.keras",), "network"),
+        (stamp_tf.compare, ([path, "b"],), "runs"),
+        (stamp_tf.pretrain, (toys, path), "run_dir"),
+        (stamp_tf.meta_train, (toys, "reference", path), "run_dir"),
+        (stamp_tf.prune, (toys, path), "reference"),
+        (stamp_tf.prune, (toys, f"{path}.keras"), "reference"),
+    ):
+        options = {"max_flops": 0.5} if function is stamp_tf.prune else {}
+        assert refused(function, *arguments, **options).startswith(f"{name} must be a path, but is ")
+    assert refused(stamp_tf.load_dataset, "digits", data_dir=path).startswith(
+        "data_dir must be a path, but is "
+    )
+
+
+def toy_set() -> stamp_tf.DataSet:
+    images, labels = np.zeros((4, 8, 8, 3), np.uint8), np.array([0, 1, 0, 1], np.int32)
+    part = ImageSet(images, labels, 2, ("a", "b"))
+    return stamp_tf.DataSet("toys", part, part)
+
+
+def toy_model() -> keras.Model:
+    layers = [keras.layers.Conv2D(4, 3, name="conv"), keras.layers.Flatten(), keras.layers.Dense(2)]
+    return keras.Sequential([keras.Input((8, 8, 3)), *layers])
+
+
+CHECKED = (
+    *(
+        "load_dataset",
+        "pretrain",
+        "meta_train",
+        "prune",
+        "finetune",
+        "measure_latency",
+        "evaluate",
+        "inspect",
+    ),
+    *("compare", "trace_channels", "remove_channels", "DataSet", "ImageSet"),
+)
+
+
+def usual_arguments() -> dict[str, tuple[object, dict[str, object]]]:
+    """Every public function with arguments of the right types, up to the first that is to be changed."""
+    toys, model = toy_set(), toy_model()
+    run = {"run_dir": "run", "config": None, "resume": False, "overwrite": False, "on_step": None}
+    return {
+        "load_dataset": (
+            stamp_tf.load_dataset,
+            {"spec": "digits", "image_shape": None, "data_dir": None, "download": False, "train_size": None}
+            | {"skip_corrupt": False, "seed": 0, "stream_above": 1},
+        ),
+        "pretrain": (stamp_tf.pretrain, {"dataset": toys, "start": None, **run}),
+        "meta_train": (stamp_tf.meta_train, {"dataset": toys, "reference": "none", **run}),
+        "prune": (
+            stamp_tf.prune,
+            {"dataset": toys, "reference": model, "backbone": "vgg19", "pixels": None, "config": None}
+            | {"checkpoints": None, "resume": True, "on_step": None},
+        ),
+        "finetune": (
+            stamp_tf.finetune,
+            {"model": model, "dataset": toys, "normalization": Normalization.of(toys.train), "config": None}
+            | {"end": None, "checkpoints": None, "resume": True, "on_step": None},
+        ),
+        "measure_latency": (
+            stamp_tf.measure_latency,
+            {
+                "model": model,
+                "kind": "inference",
+                "batch_size": 1,
+                "repeats": 1,
+                "max_seconds": 0.1,
+                "seed": 0,
+            },
+        ),
+        "evaluate": (stamp_tf.evaluate, {"run": "none", "dataset": "digits"}),
+        "inspect": (stamp_tf.inspect, {"network": model}),
+        "compare": (
+            stamp_tf.compare,
+            {"runs": ["a", "b"], "swap": False, "reference": None, "on_step": None},
+        ),
+        "trace_channels": (stamp_tf.trace_channels, {"model": model}),
+        "remove_channels": (stamp_tf.remove_channels, {"model": model, "masks": {}, "channel_map": None}),
+        "DataSet": (
+            stamp_tf.DataSet,
+            {"name": "toys", "train": toys.train, "test": toys.test, "flips": True, "path": None}
+            | {"test_by_content": False},
+        ),
+        "ImageSet": (
+            ImageSet,
+            {
+                "images": toys.train.images,
+                "labels": toys.train.labels,
+                "num_classes": 2,
+                "class_names": ("a", "b"),
+            },
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_every_argument_of_another_type_is_refused_by_name(name):
+    function, usual = usual_arguments()[name]
+    for argument in usual:
+        for value in (b"bytes", object(), {1: 2}):
+            message = refused(function, **{**usual, argument: value})
+            # Masks are named as what they are of.
+            assert argument.rstrip("s") in message.lower(), message
+
+
+def test_every_public_function_is_held_to_its_types():
+    # The options are held to theirs above, and what prune returns can only come from it.
+    others = {
+        "StampError",
+        "__version__",
+        "export_run",
+        *(name for name in dir(stamp_tf) if name.endswith("Config")),
+    }
+    assert {*CHECKED, *others} - {"ImageSet"} == set(dir(stamp_tf))

@@ -29,6 +29,7 @@ TIERS = (
         ),
         *(
             "archives",
+            "arguments",
             "changed_options",
             "claims",
             "ends",

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from stamp_registry import did_you_mean
+from stamp_tf.arguments import check_arguments
 from stamp_tf.channels.compilation import compile_like
 from stamp_tf.channels.groups import ChannelMap
 from stamp_tf.channels.keep_values import as_values, check_mask
@@ -45,7 +46,9 @@ def remove_channels(
         >>> groups = stamp_tf.trace_channels(model)
         >>> small = stamp_tf.remove_channels(model, {"conv1": [1, 0, 1, 1]})
     """
-    channel_map = channel_map or trace_channels(model)
+    if channel_map is None:
+        channel_map = trace_channels(model)
+    check_arguments(model=(model, keras.Model), channel_map=(channel_map, ChannelMap))
     if isinstance(masks, Mapping):
         mask = _row(channel_map, masks)
     else:
@@ -73,7 +76,7 @@ def _row(channel_map: ChannelMap, masks: Mapping[str, Any]) -> np.ndarray:
     for name, values in masks.items():
         if name not in groups:
             raise StampError(
-                f"Masks must name channel groups, but there is no group {name!r}.{did_you_mean(name, groups)}"
+                f"Masks must name channel groups, but there is no group {name!r}.{did_you_mean(str(name), groups)}"
             )
         row[groups[name].slice] = as_values(values, groups[name].size, subject=f"The mask of {name}")
     return row

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stamp_tf.arguments import check_arguments
 from stamp_tf.data.class_names import check_class_names
 from stamp_tf.data.subset import balanced_indices
 from stamp_tf.errors import StampError
+from stamp_tf.fields import received
 
 if TYPE_CHECKING:
     from stamp_tf.data.origin import Origin
@@ -39,6 +41,13 @@ class ImageSet:
 
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels
+        check_arguments(
+            images=(images, np.ndarray),
+            labels=(labels, np.ndarray),
+            num_classes=(self.num_classes, int),
+            class_names=(self.class_names, tuple[str, ...]),
+        )
+        object.__setattr__(self, "class_names", tuple(self.class_names))
         if images.dtype != np.uint8 or images.ndim != 4 or len(images) == 0:
             raise StampError(
                 f"images must be uint8 of shape [n >= 1, H, W, D], but are {images.dtype} of shape "
@@ -140,6 +149,19 @@ class DataSet:
     test_by_content: bool = False
 
     def __post_init__(self) -> None:
+        check_arguments(
+            name=(self.name, str),
+            flips=(self.flips, bool),
+            path=(self.path, Path | None),
+            test_by_content=(self.test_by_content, bool),
+        )
+        for which, part in (("train", self.train), ("test", self.test)):
+            # A streamed set is known by what it can do, as importing it here would be a circle.
+            if not isinstance(part, ImageSet) and not hasattr(part, "raw_batches"):
+                raise StampError(
+                    f"{which} must be an ImageSet or a StreamedSet, but is {received(part)}; make one of arrays with "
+                    "stamp_tf.data.ImageSet."
+                )
         check_class_names(self.train.class_names, f"--dataset {self.name}")
         for what in ("class_names", "image_shape"):
             of_train, of_test = getattr(self.train, what), getattr(self.test, what)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 import stamp_registry
+from stamp_tf.arguments import as_path, check_arguments, check_text
 from stamp_tf.data.class_counts import describe_classes, warn_of_dark_images
 from stamp_tf.data.dataset import DataSet, ImageSet
 from stamp_tf.data.options import LoadOptions
@@ -19,6 +20,7 @@ from stamp_tf.data.streaming import StreamedSet
 from stamp_tf.data.tfds import tfds
 from stamp_tf.data.unknown import GROUP
 from stamp_tf.errors import StampError
+from stamp_tf.fields import check_least
 from stamp_tf.plugin_code import PluginCode, in_words
 from stamp_tf.seeds import check_seed
 
@@ -62,7 +64,17 @@ def load_dataset(
             f"spec must be the name of a data set, but is of type {type(spec).__name__}; write for example "
             "'digits' or 'folder:photos'."
         )
+    _check_name(spec)
+    check_arguments(
+        image_shape=(image_shape, tuple[int, ...] | None),
+        download=(download, bool),
+        train_size=(train_size, int | None),
+        skip_corrupt=(skip_corrupt, bool),
+        seed=(seed, int),
+        stream_above=(stream_above, int),
+    )
     check_seed(seed)
+    check_least(stream_above=(stream_above, 0))
     if image_shape is not None:
         check_image_shape(image_shape)
     options = LoadOptions(
@@ -121,6 +133,21 @@ def as_dataset(dataset: object, *, image_shape: tuple[int, int, int] | None = No
         return load_dataset(dataset, image_shape=image_shape, seed=seed)
     if isinstance(dataset, DataSet):
         return dataset
+    check_dataset_type(dataset)
+    return cast("DataSet", dataset)
+
+
+def check_dataset_type(dataset: object) -> None:
+    """Refuse what is neither a data set nor the name of one.
+
+    Args:
+        dataset: What was given.
+
+    Raises:
+        StampError: If it is of another type.
+    """
+    if isinstance(dataset, str | DataSet):
+        return
     kind = "npz" if str(dataset).endswith(".npz") else "folder"
     remedy = (
         f"write {f'{kind}:{dataset}'!r}"
@@ -133,9 +160,18 @@ def as_dataset(dataset: object, *, image_shape: tuple[int, int, int] | None = No
     )
 
 
+def _check_name(spec: str) -> None:
+    """Refuse the name of a file or set that no file system takes; what follows a plug-in's name may be anything."""
+    name, _, argument = spec.partition(":")
+    if name in ("folder", "npz"):
+        check_text(argument, f"--dataset {name}")
+    elif not argument:
+        check_text(spec, "--dataset")
+
+
 def _expanded(data_dir: str | os.PathLike[str]) -> Path:
     try:
-        return Path(data_dir).expanduser()
+        return as_path(data_dir, "--data-dir").expanduser()
     except RuntimeError as error:
         raise StampError(
             f"--data-dir must be a folder, but {data_dir}: {error} Write the whole path."

@@ -65,6 +65,8 @@ class Calling:
         return {
             "input": {
                 "dtypes": ["uint8", "float32"],
+                "also": "other types of numbers, and one image without the batch, where the network itself is called; "
+                "a signature takes its own type and shape alone",
                 "shape": ["batch", "height", "width", depth],
                 "pixels": [0, 255],
                 "size": [height, width],

@@ -12,10 +12,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.errors import StampError
 from stamp_tf.export.overlap import Overlap, layer_overlaps, total_overlap
 from stamp_tf.export.run_masks import RunMasks, read_masks
-from stamp_tf.fields import as_path
 
 if TYPE_CHECKING:  # masks are compared without loading Keras
     from stamp_tf.export.swap import Swap
@@ -121,6 +121,9 @@ def compare(
         >>> overall = comparison.pairs[0].overall
         >>> overall.iou, overall.iou_by_chance
     """
+    check_arguments(swap=(swap, bool), on_step=(on_step, Callable | None))
+    if reference is not None and not swap:
+        raise StampError("--from needs --swap, but it is not given; add --swap, or leave --from out.")
     is_one = isinstance(runs, str | Path) or not hasattr(runs, "__iter__")
     folders = [as_path(run, "runs") for run in ([runs] if is_one else runs)]
     if len(folders) < 2:

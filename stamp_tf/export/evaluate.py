@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from stamp_tf.arguments import as_path
 from stamp_tf.data import DataSet
+from stamp_tf.data.load import check_dataset_type
 from stamp_tf.export.pruned_run import PrunedRun, load_run
-from stamp_tf.fields import as_path
 from stamp_tf.training.evaluate import TestCounts, count_hits
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ def evaluate(run: PrunedRun | str | Path, dataset: DataSet | str | None = None) 
     Example:
         >>> stamp_tf.evaluate("runs/digits")
     """
+    if dataset is not None:
+        check_dataset_type(dataset)
     run = run if isinstance(run, PrunedRun) else load_run(as_path(run, "run"))
     if not isinstance(dataset, DataSet):
         dataset = run.load_dataset(dataset, allow_subset=True)

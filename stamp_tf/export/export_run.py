@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 
+from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.backbones.end import put_back
 from stamp_tf.claims import held
 from stamp_tf.data.doubt import doubt_of_reference
@@ -27,7 +28,6 @@ from stamp_tf.export.report import CurvePoint, Report, SpeedRow
 from stamp_tf.export.rows import group_rows, layer_rows, speed_rows
 from stamp_tf.export.run_masks import limits_in_words
 from stamp_tf.export.saved_model import export_saved_model
-from stamp_tf.fields import as_path
 from stamp_tf.files import write_bytes_atomic
 from stamp_tf.meta.fingerprint import fingerprint
 from stamp_tf.meta.transfer import transfer_weights
@@ -78,6 +78,15 @@ def export_run(
         raise StampError(
             f"result must be what stamp_tf.prune returned, but is of type {type(result).__name__}; prune first."
         )
+    check_arguments(
+        speed=(speed, bool),
+        batch_sizes=(batch_sizes, tuple[int, ...]),
+        training_batch_sizes=(training_batch_sizes, tuple[int, ...]),
+        repeats=(repeats, int),
+        max_seconds=(max_seconds, float),
+        dollars_per_hour=(dollars_per_hour, float | None),
+        command=(command, str),
+    )
     run = RunDirectory(as_path(run_dir, "run_dir"))
     with held(run):
         if contents(run.path):

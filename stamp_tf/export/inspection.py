@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from stamp_tf.arguments import as_path
 from stamp_tf.channels import ChannelMap, CostModel, KeptWhole, trace_channels
 from stamp_tf.channels.cost import BYTES_PER_NUMBER
 from stamp_tf.channels.share import prunable_share
@@ -16,7 +17,6 @@ from stamp_tf.errors import StampError
 from stamp_tf.export.network_rows import NetworkRow, network_rows
 from stamp_tf.export.report import GroupRow, LayerRow
 from stamp_tf.export.rows import group_rows, layer_rows
-from stamp_tf.fields import as_path
 from stamp_tf.meta.network_file import load_network
 from stamp_tf.meta.pixel_choice import choose_pixels
 from stamp_tf.meta.pixel_scale import find_scale

@@ -12,17 +12,21 @@ from stamp_tf.ends import End
 from stamp_tf.errors import StampError
 from stamp_tf.export.calling import calling_of
 from stamp_tf.export.contract import PixelNormalization, check_exportable
-from stamp_tf.export.pillow_resize import of_depth, resize_as_pillow
+from stamp_tf.export.given_images import (
+    NO_NUMBERS,
+    NUMBERS,
+    as_batch,
+    in_depth,
+    refusal_of_nothing,
+    refusal_of_other_scales,
+)
+from stamp_tf.export.pillow_resize import resize_as_pillow
 from stamp_tf.export.plain import plain_copy
 from stamp_tf.export.scaling import scale_and_shift
 from stamp_tf.export.staging import staged
 from stamp_tf.losses import class_probabilities
 from stamp_tf.overwriting import foreign_file
 from stamp_tf.writing import refusal
-
-_MAX_PIXEL = 255.0
-# Half a grey level, for what rounding leaves.
-_SLACK = 0.5
 
 
 def export_saved_model(
@@ -35,14 +39,15 @@ def export_saved_model(
 ) -> Path:
     """Write a SavedModel that takes pixels as they are, whole or not at all.
 
-    Loaded, it is called with images `[B, height, width, D]` of any size and number, pixels in [0, 255]: uint8 or
-    float32, or what numpy makes of them, float64, int32 and int64. They are made grey or coloured as the network takes
-    them, resized as in training and normalised inside. It answers with a dictionary: `class_name`, string `[B]`, of the
-    likeliest class; `probabilities`, float32 `[B, classes]`; `logits` before them. Signatures, of which readers
-    such as TFLite's converter take the first:
+    Loaded, it is called with images `[B, height, width, D]` of any size and number, or with one image without the
+    batch, which is answered as a batch of one: pixels in [0, 255] of any type of number. They are made grey or coloured
+    as the network takes them, resized as in training and normalised inside; truth values, text and other shapes are
+    refused. It answers with a dictionary: `class_name`, string `[B]`, of the likeliest class; `probabilities`, float32
+    `[B, classes]`; `logits` before them. Signatures, of which readers such as TFLite's converter take the first, have
+    one type and shape each, and TensorFlow itself refuses others in its own words:
 
-    - `serving_default`: the same for float32. It refuses what cannot be pixels in [0, 255]: values beyond, and batches
-      without any above 1 that hold fractions, which are scaled to [0, 1].
+    - `serving_default`: the same for float32 `[B, height, width, D]`. It refuses what cannot be pixels in [0, 255]:
+      values beyond, and batches without any above 1 that hold fractions, which are scaled to [0, 1].
     - `serving_uint8`: the same for uint8.
 
     `class_names()` of what was loaded lists the classes. For readers without TensorFlow they lie as
@@ -125,63 +130,36 @@ class _Classifier(tf.Module):
                 "logits": logits,
             }
 
-        def spec(dtype: tf.DType, depth: int = depth) -> tf.TensorSpec:
+        def spec(dtype: tf.DType) -> tf.TensorSpec:
             return tf.TensorSpec((None, None, None, depth), dtype, name=input_name)
 
         # The network is in the file once, however many kinds of images are taken.
         self.answer = tf.function(answer, input_signature=[spec(tf.float32)])
 
         def classify_float(image: tf.Tensor) -> dict[str, tf.Tensor]:
-            with tf.control_dependencies([_refusal_of_nothing(image), _refusal_of_other_scales(image)]):
-                return self.answer(of_depth(tf.cast(image, tf.float32), depth))
+            with tf.control_dependencies([refusal_of_nothing(image), refusal_of_other_scales(image)]):
+                return self.answer(tf.cast(image, tf.float32))
 
         def classify_uint8(image: tf.Tensor) -> dict[str, tf.Tensor]:
-            with tf.control_dependencies([_refusal_of_nothing(image)]):
-                return self.answer(of_depth(tf.cast(image, tf.float32), depth))
+            with tf.control_dependencies([refusal_of_nothing(image)]):
+                return self.answer(tf.cast(image, tf.float32))
 
         def list_class_names() -> tf.Tensor:
             return tf.identity(names)
 
         def any_of(image: tf.Tensor) -> dict[str, tf.Tensor]:
-            return (
-                classify_uint8(image)
-                if image.dtype == tf.uint8
-                else classify_float(tf.cast(image, tf.float32))
-            )
+            images = as_batch(image, depth)
+            # Of the pixels as they are given: grey ones are made of colours in whole numbers.
+            scales = [] if image.dtype == tf.uint8 else [refusal_of_other_scales(images)]
+            with tf.control_dependencies([refusal_of_nothing(images), *scales]):
+                return self.answer(in_depth(images, depth))
 
         self.classify_float = tf.function(classify_float, input_signature=[spec(tf.float32)])
         self.classify_uint8 = tf.function(classify_uint8, input_signature=[spec(tf.uint8)])
         self.class_names = tf.function(list_class_names, input_signature=[])
         self.__call__ = tf.function(any_of)
-        for each in (depth, *({1, 3} - {depth})):
-            for dtype in (tf.uint8, tf.float32, tf.float64, tf.int32, tf.int64):
-                self.__call__.get_concrete_function(spec(dtype, each))
-
-
-def _refusal_of_nothing(image: tf.Tensor) -> tf.Operation:
-    """Return an operation that fails where images have no pixels."""
-    return tf.raw_ops.Assert(
-        condition=tf.reduce_all(tf.shape(image)[1:] > 0),
-        data=["image must have a height and a width of 1 or more, but has the shape", tf.shape(image)],
-    )
-
-
-def _refusal_of_other_scales(image: tf.Tensor) -> tf.Operation:
-    """Return an operation that fails where values cannot be pixels in [0, 255].
-
-    A black image is one, and so is one of zeros and ones; fractions up to 1 throughout a batch are pixels in [0, 1].
-    """
-    is_within = tf.reduce_all((image >= -_SLACK) & (image <= _MAX_PIXEL + _SLACK))
-    is_small = tf.reduce_all(image <= 1) & tf.reduce_any(image != tf.floor(image))
-    return tf.raw_ops.Assert(
-        condition=is_within & ~is_small,
-        data=[
-            "image must hold pixels in [0, 255], but holds other values, or fractions up to 1 only; multiply pixels "
-            "in [0, 1] by 255, give those of images as they are, or give uint8. Smallest and largest:",
-            tf.reduce_min(image),
-            tf.reduce_max(image),
-        ],
-    )
+        for dtype in (*NUMBERS, *NO_NUMBERS):
+            self.__call__.get_concrete_function(tf.TensorSpec(None, dtype, name=input_name))
 
 
 def _check_replaceable(path: Path) -> None:

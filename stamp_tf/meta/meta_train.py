@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 import stamp_registry
+from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.channels import Budget
 from stamp_tf.channels.budget_range import check_reachable, draw_limits, median_flops
 from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
@@ -22,8 +23,9 @@ from stamp_tf.claims import claimed
 from stamp_tf.claims import start as start_run
 from stamp_tf.data import DataSet, EpisodeSampler, as_dataset
 from stamp_tf.data.identity import describe
+from stamp_tf.data.load import check_dataset_type
 from stamp_tf.errors import StampError
-from stamp_tf.fields import as_path, overridden
+from stamp_tf.fields import overridden
 from stamp_tf.layers.mask_generator import MaskGenerator
 from stamp_tf.meta.class_reference import learn_reference
 from stamp_tf.meta.closed_form import closed_form_gradient
@@ -78,6 +80,8 @@ def meta_train(
         Song et al. 2020, Algorithm 1.
     """
     config = overridden(config, overrides, kind=MetaTrainConfig)
+    check_dataset_type(dataset)
+    check_arguments(resume=(resume, bool), overwrite=(overwrite, bool), on_step=(on_step, Callable | None))
     run = RunDirectory(as_path(run_dir, "run_dir"))
     with claimed(run, resume=resume, overwrite=overwrite, command="meta-train"):
         return _meta_train(

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 import stamp_registry
+from stamp_tf.arguments import as_path
 from stamp_tf.backbones.naming import layers_numbered_anew
 from stamp_tf.channels import ChannelCut, ChannelMap, CostModel, trace_channels
 from stamp_tf.channels.derived_state import derive_state
@@ -226,24 +227,29 @@ def load_reference(path: Path) -> Reference:
     return reference_from(arrays, metadata, path=path)
 
 
-def as_reference(reference: Reference | str | Path) -> Reference:
+def as_reference(reference: Reference | str | Path, *, argument: str = "reference") -> Reference:
     """Return a reference, loading it where a run directory or a file of one is named.
 
     Args:
         reference: What a user may give.
+        argument: What it is called in Python.
 
     Raises:
         StampError: If there is none at the place.
     """
-    if isinstance(reference, Reference):
-        require_finite(reference.arrays(), subject="Values of --from", remedy="use another reference")
-        return reference
-    if not isinstance(reference, str | Path):
-        raise StampError(
-            "--from must be a reference, a run directory or a file, but is of type "
-            f"{type(reference).__name__}; give what pretrain or meta_train returned."
-        )
-    return load_reference(reference_file(Path(reference)))
+    try:
+        if isinstance(reference, Reference):
+            require_finite(reference.arrays(), subject="Values of --from", remedy="use another reference")
+            return reference
+        if not isinstance(reference, str | Path):
+            raise StampError(
+                "--from must be a reference, a run directory or a file, but is of type "
+                f"{type(reference).__name__}; give what pretrain or meta_train returned."
+            )
+        return load_reference(reference_file(as_path(reference, "--from")))
+    except StampError as error:
+        error.arguments.setdefault("from", argument)
+        raise
 
 
 def reference_from(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any], *, path: Path) -> Reference:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 
+from stamp_tf.arguments import as_path
 from stamp_tf.bundled import load_bundled
 from stamp_tf.errors import StampError
 from stamp_tf.meta.model_reference import reference_of_model
@@ -29,8 +30,10 @@ def find_reference(
     """
     if reference is None:
         reference = load_bundled(backbone)
-    if isinstance(reference, str | Path) and Path(reference).suffix == ".keras":
-        return reference_of_file(Path(reference), pixels=pixels)
+    if isinstance(reference, str | Path):
+        reference = as_path(reference, "reference")
+    if isinstance(reference, Path) and reference.suffix == ".keras":
+        return reference_of_file(reference, pixels=pixels)
     if isinstance(reference, keras.Model):
         return reference_of_model(reference, pixels=pixels)
     if pixels is not None:

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.backbones.end import put_back
 from stamp_tf.backbones.head import head_layer
 from stamp_tf.channels import ChannelCut, CostModel, slice_model
 from stamp_tf.channels.derived_state import derive_state
 from stamp_tf.data import DataSet, Normalization, as_dataset
 from stamp_tf.data.doubt import doubt_of_reference
+from stamp_tf.data.load import check_dataset_type
 from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.fields import overridden
 from stamp_tf.meta.reference import Reference
@@ -100,7 +102,7 @@ def prune(
     backbone: str = "vgg19",
     pixels: str | None = None,
     config: PruneConfig | None = None,
-    checkpoints: Path | None = None,
+    checkpoints: str | Path | None = None,
     resume: bool = True,
     on_step: Progress | None = None,
     **overrides: Any,
@@ -130,6 +132,14 @@ def prune(
         >>> result.test_accuracy, result.flops_fraction
     """
     config = overridden(config, overrides, kind=PruneConfig)
+    check_dataset_type(dataset)
+    check_arguments(
+        backbone=(backbone, str),
+        pixels=(pixels, str | None),
+        resume=(resume, bool),
+        on_step=(on_step, Callable | None),
+    )
+    checkpoints = None if checkpoints is None else as_path(checkpoints, "checkpoints")
     pruner = choose_pruner(config)
     plugin = PluginCode("stamp_tf.pruners", config.method)
     times: dict[str, float] = {}

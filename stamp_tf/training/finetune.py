@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import keras
 
+from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.backbones.end import split_end
 from stamp_tf.checkpoints import assign_optimizer, drop_steps, load_last_step, optimizer_arrays, save_step
 from stamp_tf.data import Batches, DataSet, Normalization
@@ -124,7 +125,7 @@ def finetune(
     normalization: Normalization,
     config: FinetuneConfig | None = None,
     end: End | None = None,
-    checkpoints: Path | None = None,
+    checkpoints: str | Path | None = None,
     resume: bool = True,
     on_step: Callable[[int, int, Mapping[str, float]], None] | None = None,
 ) -> list[EpochRecord]:
@@ -155,6 +156,16 @@ def finetune(
     """
     from stamp_tf.training.reference_steps import compile_plain_step, make_weight_optimizer
 
+    check_arguments(
+        model=(model, keras.Model),
+        dataset=(dataset, DataSet),
+        normalization=(normalization, Normalization),
+        config=(config, FinetuneConfig | None),
+        end=(end, End | None),
+        resume=(resume, bool),
+        on_step=(on_step, Callable | None),
+    )
+    checkpoints = None if checkpoints is None else as_path(checkpoints, "checkpoints")
     config = config or FinetuneConfig()
     logits, end = split_end(model) if end is None else (model, end)
     trained = _in_bfloat16(logits) if config.mixed_precision else logits

@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.channels.budget_range import check_budget_range, check_reachable
 from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
 from stamp_tf.claims import claimed
@@ -18,9 +19,10 @@ from stamp_tf.claims import start as start_run
 from stamp_tf.data import Batches, DataSet, Normalization, as_dataset, with_classes
 from stamp_tf.data.doubt import doubt_of_reference
 from stamp_tf.data.identity import describe
+from stamp_tf.data.load import check_dataset_type
 from stamp_tf.data.task_batches import TaskBatches
 from stamp_tf.errors import StampError
-from stamp_tf.fields import as_path, check_fields, check_least, overridden
+from stamp_tf.fields import check_fields, check_least, overridden
 from stamp_tf.finite import require_finite, weight_values
 from stamp_tf.meta.divergence import DivergenceWatch, StepPlace, last_state_in_words
 from stamp_tf.meta.reference import BackboneConfig, Reference, as_reference, assign_arrays, load_reference
@@ -131,6 +133,8 @@ def pretrain(
         DivergenceError: If the loss, the gradients or a weight is no longer finite.
     """
     config = overridden(config, overrides, kind=PretrainConfig)
+    check_dataset_type(dataset)
+    check_arguments(resume=(resume, bool), overwrite=(overwrite, bool), on_step=(on_step, Callable | None))
     run = RunDirectory(as_path(run_dir, "run_dir"))
     with claimed(run, resume=resume, overwrite=overwrite, command="pretrain"):
         return _pretrain(
@@ -155,7 +159,7 @@ def _pretrain(
     backbone = BackboneConfig(
         config.backbone, dataset.image_shape, dataset.num_classes, dict(config.backbone_options)
     )
-    before = None if start is None else as_reference(start)
+    before = None if start is None else as_reference(start, argument="start")
     if before is not None:
         _check_same_backbone(before.backbone, backbone)
         dataset = _in_order_of(before, dataset)

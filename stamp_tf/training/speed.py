@@ -12,7 +12,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from stamp_tf.arguments import check_arguments
 from stamp_tf.errors import StampError
+from stamp_tf.seeds import check_seed
 from stamp_tf.training.timing import Timing
 
 INFERENCE = "inference"
@@ -85,6 +87,14 @@ def measure_latency(
             f"model must be a keras.Model, but is of type {type(model).__name__}; load a file with "
             "keras.saving.load_model."
         )
+    check_arguments(
+        kind=(kind, str),
+        batch_size=(batch_size, int),
+        repeats=(repeats, int),
+        max_seconds=(max_seconds, float),
+        seed=(seed, int),
+    )
+    check_seed(seed)
     if kind not in (INFERENCE, TRAINING):
         raise StampError(f"kind must be inference or training, but got {kind}; inference is the default.")
     if batch_size < 1 or repeats < 1:

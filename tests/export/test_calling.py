@@ -101,7 +101,9 @@ def test_images_without_pixels_are_refused(loaded: tf.Module, dtype: str) -> Non
         loaded(np.zeros((1, 0, 8, 3), dtype))
 
 
-@pytest.mark.parametrize("dtype", ["float64", "int32", "int64"])
+@pytest.mark.parametrize(
+    "dtype", ["float64", "int32", "int64", "float16", "int16", "uint16", "uint32", "uint64"]
+)
 def test_what_numpy_makes_of_images_is_taken(loaded: tf.Module, dtype: str) -> None:
     images = pictures(11, 13)
     np.testing.assert_array_equal(
@@ -109,6 +111,43 @@ def test_what_numpy_makes_of_images_is_taken(loaded: tf.Module, dtype: str) -> N
     )
     with pytest.raises(tf.errors.InvalidArgumentError, match="multiply pixels"):
         loaded(images / 255)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "uint16"])
+def test_one_image_without_a_batch_is_a_batch_of_one(loaded: tf.Module, dtype: str) -> None:
+    images = pictures(11, 13).astype(dtype)
+    alone, among = loaded(images[1]), loaded(images)
+    assert alone["class_name"].shape == (1,)
+    np.testing.assert_allclose(alone["logits"][0], among["logits"][1], atol=1e-5)
+    grey = images[1, :, :, :1]
+    np.testing.assert_allclose(loaded(grey)["logits"], loaded(grey[None])["logits"], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.zeros((2, 8, 8, 3), bool),
+        np.array([b"cat.jpg"]),
+        np.zeros((8, 8, 3), "complex64"),
+        np.array(b"cat"),
+    ],
+    ids=["bool", "text", "complex", "one text"],
+)
+def test_what_is_no_number_is_refused_in_words(loaded: tf.Module, images: object) -> None:
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="must hold pixels 0 to 255, uint8 or float32, but is"
+    ):
+        loaded(images)
+
+
+@pytest.mark.parametrize("shape", [(), (8,), (8, 8), (2, 8, 8), (2, 8, 8, 4), (8, 8, 2), (1, 2, 8, 8, 3)])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_other_shapes_are_refused_in_words(loaded: tf.Module, shape: tuple[int, ...], dtype: str) -> None:
+    with pytest.raises(
+        tf.errors.InvalidArgumentError,
+        match=r"must be \[batch, height, width, 1 or 3\], or one image without",
+    ):
+        loaded(np.zeros(shape, dtype))
 
 
 def test_grey_and_colour_are_made_of_each_other_as_in_a_run(loaded: tf.Module, tmp_path: Path) -> None:

@@ -111,8 +111,13 @@ VALUES = {
     "inspect --backbone vgg19 --html ''": ["'--html'", "A path must have a name"],
     "export run --to ''": ["'--to'", "A path must have a name"],
     # Names that are no UTF-8, as a shell hands them over.
-    PRUNE + "--run-dir caf\udce9": ["'--run-dir'", r"must be a name in UTF-8, but is not; rename it"],
-    "evaluate caf\udce9": ["'RUN'", "must be a name in UTF-8"],
+    PRUNE + "--run-dir caf\udce9": ["'--run-dir'", r"must be a path, but is no text in UTF-8; rename it"],
+    PRUNE + f"--run-dir {'x' * 300}": ["'--run-dir'", "must be a path, but has a name of 300 bytes; choose"],
+    f"inspect {'x/' * 3000}": [
+        "'NETWORK'",
+        "must be a path, but has 6,000 bytes; choose one of at most 4,095",
+    ],
+    "evaluate caf\udce9": ["'RUN'", "is no text in UTF-8"],
     # Options and commands that are missing or not there.
     "prune": ["Missing option '--dataset'"],
     "pretrain --dataset digits": ["Missing option '--run-dir'"],
