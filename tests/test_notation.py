@@ -1,8 +1,16 @@
 """The command line names options, Python names arguments, out of one message."""
 
+import ast
+import re
+from pathlib import Path
+
 import pytest
 
+import stamp_tf
+from stamp_tf.data.streaming import refuse_or_warn
+from stamp_tf.data.unreadable import UnreadableImage
 from stamp_tf.errors import StampError
+from stamp_tf.meta.pixel_choice import PixelChoice
 from stamp_tf.notation import as_typed, in_python
 
 
@@ -44,3 +52,36 @@ def test_error_names_options_on_the_command_line_and_arguments_elsewhere(message
     with as_typed():
         assert str(error) == "--max-flops must be above 0; --from knows."
     assert str(error).startswith("max_flops")
+
+
+def spoken_in_logs(tree: ast.AST) -> list[str]:
+    """Return the strings that calls of a logger are given, those in words of the caller left out."""
+    found = []
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and ast.unparse(call.func).startswith(("logger.", "_log.")):
+            for argument in call.args:
+                if isinstance(argument, ast.Call) and ast.unparse(argument.func) == "in_words_of_the_caller":
+                    continue
+                found += [str(node.value) for node in ast.walk(argument) if isinstance(node, ast.Constant)]
+    return found
+
+
+def test_no_log_line_names_an_option_but_in_words_of_the_caller():
+    root = Path(stamp_tf.__file__).parent
+    lines = {path: spoken_in_logs(ast.parse(path.read_text())) for path in root.rglob("*.py")}
+    assert sum(map(len, lines.values())) > 30
+    assert not [
+        (path.name, line)
+        for path, each in lines.items()
+        for line in each
+        if re.search("(^|[^-])--[a-z]", line)
+    ]
+
+
+def test_log_of_skipped_pictures_names_the_set_alone(caplog):
+    refuse_or_warn("--dataset folder:pets", [("cat/1.png", UnreadableImage("cut"))], skip_corrupt=True)
+    assert caplog.messages == ["folder:pets: skipped cat/1.png, which cannot be decoded: cut."]
+
+
+def test_log_of_a_scale_names_the_argument_in_python(messages_in_python):
+    assert "name it with pixels." in str(PixelChoice("standardized", "assumed", "assumed"))

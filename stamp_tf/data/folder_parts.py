@@ -118,9 +118,10 @@ def _listed(folders: dict[str, Path], class_names: tuple[str, ...], where: str) 
         paths.extend(files)
         labels.extend([label] * len(files))
     if passed_over:
+        set_name = where.removeprefix("--dataset ")
         logger.warning(
             "%s: %s of types that are not read are left out, such as %s; convert them.",
-            where.removeprefix("--dataset "),
+            set_name,
             "1 picture" if len(passed_over) == 1 else f"{len(passed_over):,} pictures",
             "/".join(passed_over[0].parts[-2:]),
         )

@@ -221,4 +221,5 @@ def refuse_or_warn(
             "mend or remove it, or add --skip-corrupt."
         )
     for name, reason in unreadable:
-        logger.warning("%s: skipped %s, which cannot be decoded: %s.", origin, name, reason)
+        set_name = origin.removeprefix("--dataset ")
+        logger.warning("%s: skipped %s, which cannot be decoded: %s.", set_name, name, reason)
