@@ -15,6 +15,7 @@ from stamp_tf.channels.cost_terms import Rows, Terms, written_tensors
 from stamp_tf.channels.count_work import work_of
 from stamp_tf.channels.graph import leaf_layers
 from stamp_tf.channels.groups import KEPT, ChannelMap, WeightAxis
+from stamp_tf.channels.keep_values import mask_values
 from stamp_tf.channels.leaf_calls import leaf_calls
 
 Tensor = Any
@@ -157,7 +158,7 @@ class CostModel:
         """Return the number of kept slices of every row; float64 holds these whole numbers exactly."""
         flat, starts = self._flat_rows
         # KEPT is -1, the place behind the last channel.
-        return np.add.reduceat(np.append(np.asarray(mask, float), 1.0)[flat], starts)
+        return np.add.reduceat(np.append(mask_values(mask, self.num_channels), 1.0)[flat], starts)
 
     def _exact(self, mask: np.ndarray) -> np.ndarray:
         """Return (parameters, FLOPs, activation bytes, weight bytes) of a 0/1 mask."""

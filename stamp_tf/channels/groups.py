@@ -7,6 +7,8 @@ from typing import Literal
 
 import numpy as np
 
+from stamp_tf.channels.keep_values import mask_values
+
 KEPT = -1
 """Marks a slice of a weight that belongs to no removable channel."""
 
@@ -172,8 +174,16 @@ class ChannelMap:
         return "\n".join(lines)
 
     def kept(self, mask: np.ndarray) -> dict[str, list[int]]:
-        """Return the indices of the kept channels within each group."""
-        return {group.name: np.flatnonzero(np.asarray(mask)[group.slice]).tolist() for group in self.groups}
+        """Return the indices of the kept channels within each group.
+
+        Args:
+            mask: `[num_channels]`, 0 for those that go.
+
+        Raises:
+            StampError: If it has another shape, or a value is NaN or out of [0, 1].
+        """
+        values = mask_values(mask, self.num_channels)
+        return {group.name: np.flatnonzero(values[group.slice]).tolist() for group in self.groups}
 
     def mask_of(self, kept: dict[str, list[int]]) -> np.ndarray:
         """Return the 0/1 mask `[num_channels]` of the kept indices within each group; undoes `kept`."""

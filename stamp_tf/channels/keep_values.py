@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stamp_tf.channels.groups import ChannelMap
 from stamp_tf.errors import StampError
+
+if TYPE_CHECKING:
+    from stamp_tf.channels.groups import ChannelMap
+
+# Text, complex numbers and times, which NumPy makes numbers of all the same.
+_NO_NUMBERS = "USVcmM"
 
 
 def as_values(given: Any, size: int, *, subject: str) -> np.ndarray:
@@ -22,6 +27,8 @@ def as_values(given: Any, size: int, *, subject: str) -> np.ndarray:
         StampError: If they are no numbers, or have another shape.
     """
     try:
+        if np.asarray(given).dtype.kind in _NO_NUMBERS:
+            raise TypeError
         values = np.asarray(given, "float64")
     except (TypeError, ValueError):
         raise StampError(
@@ -30,6 +37,25 @@ def as_values(given: Any, size: int, *, subject: str) -> np.ndarray:
     if values.shape != (size,):
         raise StampError(
             f"{subject} must have one value per channel ({size}), but has shape {values.shape}; give a row of {size}."
+        )
+    return values
+
+
+def mask_values(given: Any, size: int) -> np.ndarray:
+    """Return a mask as numbers, float64 `[size]`.
+
+    Args:
+        given: What was given as a mask.
+        size: C.
+
+    Raises:
+        StampError: If it is none, or a value is NaN or out of [0, 1].
+    """
+    values = as_values(given, size, subject="A mask")
+    if len(wrong := np.flatnonzero(~((values >= 0) & (values <= 1)))):
+        raise StampError(
+            f"A mask must hold values from 0 to 1, but channel {wrong[0]} has {values[wrong[0]]:g}; 0 removes a "
+            "channel, 1 keeps it as it is."
         )
     return values
 

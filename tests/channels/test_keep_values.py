@@ -96,3 +96,30 @@ def test_a_rule_that_returns_neither_nothing_nor_a_reason_keeps_its_layer_whole(
     assert apply_rule is rules.apply_rule
     kept = trace_channels(model).kept_whole
     assert f"its rule returned {type(answer).__name__}, where None or a reason is wanted" in str(kept)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (float("nan"), "mask must hold values from 0 to 1, but channel 1 has nan"),
+        (-1, "mask must hold values from 0 to 1, but channel 1 has -1"),
+        (2, "mask must hold values from 0 to 1, but channel 1 has 2"),
+        (float("inf"), "mask must hold values from 0 to 1, but channel 1 has inf"),
+        ("1", "mask must be a row of"),
+        (1j, "mask must be a row of"),
+    ],
+)
+@pytest.mark.parametrize(
+    "name", ["parameters", "flops", "activation_bytes", "weight_bytes", "exact_fractions", "table"]
+)
+def test_no_cost_is_counted_of_what_is_no_mask(
+    model: keras.Model, name: str, wrong: Any, message: str
+) -> None:
+    channel_map = trace_channels(model)
+    mask: list[Any] = [1] * channel_map.num_channels
+    mask[1] = wrong
+    for use in (getattr(CostModel(model, channel_map), name), channel_map.kept):
+        with pytest.raises(StampError, match=message):
+            use(mask)
+        with pytest.raises(StampError, match="one value per channel"):
+            use(mask[2:3] * 2)
