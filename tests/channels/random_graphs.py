@@ -337,7 +337,8 @@ class GraphMaker:
             lambda y: ops.roll(y, 1, axis=-1),
             lambda y: y + ops.convert_to_tensor(row),
             lambda y: y[..., : max(1, x.shape[-1] // 2)],
-            lambda y: ops.softmax(y, axis=-1),
+            # Keras warns of a softmax over one value.
+            lambda y: ops.softmax(y, axis=-1) if y.shape[-1] > 1 else ops.sigmoid(y),
         )(x)
 
     def shared_call(self, x: Tensor, _: Any) -> Tensor:
