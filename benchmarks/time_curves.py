@@ -58,10 +58,10 @@ def main(arguments: Sequence[str]) -> None:
 
     from stamp_tf.benchmark.curve_run import prepared, restored
     from stamp_tf.benchmark.pruning_run import warm_up
-    from stamp_tf.checkpoints import load_last_step, save_step
     from stamp_tf.data import load_dataset
     from stamp_tf.meta.fingerprint import fingerprint
     from stamp_tf.pruning.find_reference import find_reference
+    from stamp_tf.storage.checkpoints import load_last_step, save_step
     from stamp_tf.training.finetune import FinetuneConfig
 
     results = Results(options.results, program="time_curves", arguments=arguments)

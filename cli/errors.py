@@ -14,8 +14,8 @@ from stamp_cli.terminal import say
 from stamp_registry import RegistryError
 from stamp_tf.errors import StampError
 from stamp_tf.notation import as_typed
+from stamp_tf.storage.writing import REMEDIES, error_number
 from stamp_tf.without_tensorflow import is_missing_tensorflow
-from stamp_tf.writing import REMEDIES, error_number
 
 WRONG_INPUT = 2
 INTERRUPTED = 130

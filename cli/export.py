@@ -34,9 +34,9 @@ def command(run: Path, exporter: str, target: Path | None) -> None:
 
     RUN is a folder that prune wrote. An earlier export in the same place is replaced, whole or not at all.
     """
-    from stamp_tf.claims import held
     from stamp_tf.export.record_export import is_free, record_export
-    from stamp_tf.runs import RunDirectory
+    from stamp_tf.storage.claims import held
+    from stamp_tf.storage.runs import RunDirectory
 
     directory = RunDirectory(run)
     directory.read_pruned_config()

@@ -45,8 +45,8 @@ def command(
 
     RUN is a folder that prune wrote. Its networks and report are replaced at the end.
     """
-    from stamp_tf.claims import held
-    from stamp_tf.runs import RunDirectory
+    from stamp_tf.storage.claims import held
+    from stamp_tf.storage.runs import RunDirectory
 
     directory = RunDirectory(run)
     directory.read_pruned_config()

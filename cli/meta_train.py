@@ -135,8 +135,8 @@ def command(
     of its own images, and moves network, mask generator and set encoder along the gradient at the end.
     """
     require_tensorflow()
-    from stamp_tf.claims import claimed
-    from stamp_tf.runs import RunDirectory
+    from stamp_tf.storage.claims import claimed
+    from stamp_tf.storage.runs import RunDirectory
 
     assert run.run_dir is not None
     directory = RunDirectory(run.run_dir)

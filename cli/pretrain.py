@@ -104,8 +104,8 @@ def command(
     small tasks drawn from the data set, each with a mask made for its classes.
     """
     require_tensorflow()
-    from stamp_tf.claims import claimed
-    from stamp_tf.runs import RunDirectory
+    from stamp_tf.storage.claims import claimed
+    from stamp_tf.storage.runs import RunDirectory
 
     assert run.run_dir is not None
     assert network.backbone is not None

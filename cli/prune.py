@@ -33,7 +33,7 @@ from stamp_tf.errors import StampError
 
 if TYPE_CHECKING:
     from stamp_tf.export.report import Report
-    from stamp_tf.runs import RunDirectory
+    from stamp_tf.storage.runs import RunDirectory
 
 _PHASES = {"prune": "Pruning", "latency": "Measuring", "finetune": "Fine-tuning"}
 
@@ -154,7 +154,7 @@ def command(
     from stamp_tf.pruning.choose import choose_pruner
     from stamp_tf.pruning.config import PruneConfig
     from stamp_tf.pruning.prune import prune
-    from stamp_tf.records import read_record
+    from stamp_tf.storage.records import read_record
     from stamp_tf.training.finetune import FinetuneConfig
 
     config = PruneConfig(
@@ -225,7 +225,7 @@ class _Start:
 
     def __call__(self) -> None:
         if not self._is_done:
-            from stamp_tf.claims import start
+            from stamp_tf.storage.claims import start
 
             start(
                 self._directory,
@@ -239,8 +239,8 @@ class _Start:
 @contextmanager
 def _claimed(run: RunOptions, data: DatasetOptions, method: str) -> "Iterator[RunDirectory]":
     """Claim the folder that was asked for, or the next free one in runs/."""
-    from stamp_tf.claims import claimed, claimed_next
-    from stamp_tf.runs import RunDirectory
+    from stamp_tf.storage.claims import claimed, claimed_next
+    from stamp_tf.storage.runs import RunDirectory
 
     if run.run_dir is not None:
         directory = RunDirectory(run.run_dir)
@@ -255,9 +255,9 @@ def _claimed(run: RunOptions, data: DatasetOptions, method: str) -> "Iterator[Ru
 
 def _widths(path: Path) -> dict[str, int]:
     """Read the widths of another pruned run."""
-    from stamp_tf.records import read_record
-    from stamp_tf.runs import RunDirectory
-    from stamp_tf.schemas import Masks
+    from stamp_tf.storage.records import read_record
+    from stamp_tf.storage.runs import RunDirectory
+    from stamp_tf.storage.schemas import Masks
 
     widths = read_record(RunDirectory(path).masks, Masks, remedy="name another with --widths").widths
     if not widths:

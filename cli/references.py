@@ -64,8 +64,8 @@ def find_source(path: Path | None, network: BackboneOptions) -> Source:
         StampError: If there is no reference, the file is damaged or not ours, or it is of another network.
     """
     from stamp_tf.bundled import bundled_file
-    from stamp_tf.checkpoints import load_metadata
-    from stamp_tf.runs import reference_file
+    from stamp_tf.storage.checkpoints import load_metadata
+    from stamp_tf.storage.runs import reference_file
 
     bundled = network.backbone or _DEFAULT_BACKBONE
     with bundled_file(bundled) if path is None else nullcontext(reference_file(path)) as file:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from stamp_tf.errors import StampError
-from stamp_tf.writing import REMEDIES, error_number, refusal
+from stamp_tf.storage.writing import REMEDIES, error_number, refusal
 
 tensorboard_option = click.option(
     "--tensorboard", is_flag=True, help="Write the figures of every step for TensorBoard."

@@ -88,7 +88,7 @@ class Source:
     """One file of the packages.
 
     Args:
-        path: Where it lies in the repository's terms, such as `stamp_tf/runs.py` or `cli/main.py`.
+        path: Where it lies in the repository's terms, such as `stamp_tf/storage/runs.py` or `cli/main.py`.
         module: What it is imported as.
         tree: Its syntax tree.
         imports: What it imports, type-checking imports included.
@@ -325,7 +325,7 @@ def test_library_neither_prints_nor_pickles_nor_configures_logging():
 CHEAP = [
     "stamp_tf",
     "stamp_tf.errors",
-    "stamp_tf.runs",
+    "stamp_tf.storage.runs",
     "stamp_cli.main",
     "stamp_cli.options",
     "stamp_registry",

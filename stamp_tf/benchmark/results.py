@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from stamp_tf.benchmark.machine import describe_code, describe_machine, describe_versions
-from stamp_tf.files import write_bytes_atomic
-from stamp_tf.records import append_jsonl
+from stamp_tf.storage.files import write_bytes_atomic
+from stamp_tf.storage.records import append_jsonl
 
 Record = Mapping[str, Any]
 

@@ -12,7 +12,7 @@ from stamp_tf.export.comparison import Comparison
 from stamp_tf.export.staging import staged
 from stamp_tf.export.strips import tick_path
 from stamp_tf.export.template import render
-from stamp_tf.records import encode
+from stamp_tf.storage.records import encode
 
 JSON, HTML = "compare.json", "compare.html"
 _SHARED, _SOME, _OWN = "var(--accent)", "var(--some)", "var(--second)"

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from stamp_tf.claims import held, start
 from stamp_tf.data import DataSet
 from stamp_tf.data.identity import describe
 from stamp_tf.errors import DivergenceError, StampError
@@ -21,10 +20,11 @@ from stamp_tf.export.page import write_report
 from stamp_tf.export.pruned_run import PrunedRun, load_run
 from stamp_tf.export.report import CurvePoint, Report
 from stamp_tf.export.run_masks import read_masks
-from stamp_tf.records import read_record
-from stamp_tf.runs import RunDirectory
+from stamp_tf.storage.claims import held, start
+from stamp_tf.storage.records import read_record
+from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.writing import writing
 from stamp_tf.training.finetune import EpochRecord, FinetuneConfig, finetune
-from stamp_tf.writing import writing
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,6 @@ import keras
 
 from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.backbones.end import put_back
-from stamp_tf.claims import held
 from stamp_tf.data.doubt import doubt_of_reference
 from stamp_tf.data.identity import describe
 from stamp_tf.errors import StampError
@@ -28,14 +27,15 @@ from stamp_tf.export.report import CurvePoint, Report, SpeedRow
 from stamp_tf.export.rows import group_rows, layer_rows, speed_rows
 from stamp_tf.export.run_masks import limits_in_words
 from stamp_tf.export.saved_model import export_saved_model
-from stamp_tf.files import write_bytes_atomic
 from stamp_tf.meta.fingerprint import fingerprint
 from stamp_tf.meta.transfer import transfer_weights
-from stamp_tf.overwriting import contents, in_the_way
 from stamp_tf.pruning.config import PruneConfig
 from stamp_tf.pruning.prune import PruneResult
-from stamp_tf.records import encode, write_json_atomic
-from stamp_tf.runs import RunDirectory
+from stamp_tf.storage.claims import held
+from stamp_tf.storage.files import write_bytes_atomic
+from stamp_tf.storage.overwriting import contents, in_the_way
+from stamp_tf.storage.records import encode, write_json_atomic
+from stamp_tf.storage.runs import RunDirectory
 from stamp_tf.training.speed import describe_device, measure_speed
 
 _PACKAGES = ("stamp-tf", "tensorflow", "keras", "numpy")

@@ -21,9 +21,9 @@ from stamp_tf.meta.network_file import load_network
 from stamp_tf.meta.pixel_choice import choose_pixels
 from stamp_tf.meta.pixel_scale import find_scale
 from stamp_tf.meta.reference import BackboneConfig, Reference, load_reference
-from stamp_tf.records import read_json
-from stamp_tf.runs import RunDirectory
-from stamp_tf.schemas import Masks
+from stamp_tf.storage.records import read_json
+from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.schemas import Masks
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from typing import Any
 
 import keras
 
-from stamp_tf.archives import UNREADABLE, check_sizes
 from stamp_tf.backbones.end import split_end
 from stamp_tf.errors import StampError
 from stamp_tf.export.calling import calling_of
@@ -17,8 +16,9 @@ from stamp_tf.export.contract import PixelNormalization, check_exportable
 from stamp_tf.export.plain import custom_objects
 from stamp_tf.export.scaling import with_scaling
 from stamp_tf.export.staging import staged
-from stamp_tf.records import check, decode
-from stamp_tf.schemas import Card
+from stamp_tf.storage.archives import UNREADABLE, check_sizes
+from stamp_tf.storage.records import check, decode
+from stamp_tf.storage.schemas import Card
 
 _log = logging.getLogger(__name__)
 _CARD = "input_and_classes.json"

@@ -11,9 +11,9 @@ from stamp_tf.export.report import CurvePoint, Report
 from stamp_tf.export.rows import fold_layers
 from stamp_tf.export.strips import hues, kept_channels
 from stamp_tf.export.template import render
-from stamp_tf.files import write_bytes_atomic
-from stamp_tf.records import write_json_atomic
-from stamp_tf.runs import RunDirectory
+from stamp_tf.storage.files import write_bytes_atomic
+from stamp_tf.storage.records import write_json_atomic
+from stamp_tf.storage.runs import RunDirectory
 
 
 def write_report(report: Report, run_directory: RunDirectory) -> None:

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from stamp_tf.records import read_record, write_json_atomic
-from stamp_tf.runs import RunDirectory
-from stamp_tf.schemas import Exports
+from stamp_tf.storage.records import read_record, write_json_atomic
+from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.schemas import Exports
 
 
 def record_export(run: RunDirectory, written: Path, *, built: Path | None = None) -> None:

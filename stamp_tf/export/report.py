@@ -6,7 +6,7 @@ from typing import Any
 
 from stamp_tf.errors import StampError
 from stamp_tf.export.history import HistoryEntry
-from stamp_tf.records import check, finite
+from stamp_tf.storage.records import check, finite
 
 SECONDS_PER_HOUR = 3600.0
 

@@ -13,8 +13,8 @@ import keras
 import stamp_registry
 from stamp_tf.errors import StampError
 from stamp_tf.export.contract import PixelNormalization
-from stamp_tf.files import put_in_place, remove, sweep
 from stamp_tf.plugin_code import PluginCode, in_words
+from stamp_tf.storage.files import put_in_place, remove, sweep
 
 
 def run_exporter(

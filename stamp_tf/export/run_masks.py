@@ -10,9 +10,9 @@ from typing import Any
 from stamp_tf.errors import StampError
 from stamp_tf.export.numbers import compact, duration
 from stamp_tf.export.report import GroupRow
-from stamp_tf.records import check, read_json
-from stamp_tf.runs import RunDirectory
-from stamp_tf.schemas import Masks
+from stamp_tf.storage.records import check, read_json
+from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.schemas import Masks
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ from stamp_tf.export.plain import plain_copy
 from stamp_tf.export.scaling import scale_and_shift
 from stamp_tf.export.staging import staged
 from stamp_tf.losses import class_probabilities
-from stamp_tf.overwriting import foreign_file
-from stamp_tf.writing import refusal
+from stamp_tf.storage.overwriting import foreign_file
+from stamp_tf.storage.writing import refusal
 
 
 def export_saved_model(

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stamp_tf.files import put_in_place, remove, sweep
-from stamp_tf.writing import writing
+from stamp_tf.storage.files import put_in_place, remove, sweep
+from stamp_tf.storage.writing import writing
 
 
 @contextmanager

@@ -18,9 +18,6 @@ import stamp_registry
 from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.channels import Budget
 from stamp_tf.channels.budget_range import check_reachable, draw_limits, median_flops
-from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
-from stamp_tf.claims import claimed
-from stamp_tf.claims import start as start_run
 from stamp_tf.data import DataSet, EpisodeSampler, as_dataset
 from stamp_tf.data.identity import describe
 from stamp_tf.data.load import check_dataset_type
@@ -36,9 +33,12 @@ from stamp_tf.meta.meta_train_config import MetaTrainConfig
 from stamp_tf.meta.objective import StampObjective
 from stamp_tf.meta.reference import Reference, as_reference, assign_arrays, load_reference, make_layer
 from stamp_tf.meta.transfer import transfer_weights
-from stamp_tf.records import append_jsonl, trim_jsonl
-from stamp_tf.runs import RunDirectory
 from stamp_tf.schedules import step_rate
+from stamp_tf.storage.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
+from stamp_tf.storage.claims import claimed
+from stamp_tf.storage.claims import start as start_run
+from stamp_tf.storage.records import append_jsonl, trim_jsonl
+from stamp_tf.storage.runs import RunDirectory
 
 logger = logging.getLogger(__name__)
 

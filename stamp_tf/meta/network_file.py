@@ -11,12 +11,12 @@ from typing import Any
 import keras
 
 import stamp_registry
-from stamp_tf.archives import UNREADABLE, check_sizes
 from stamp_tf.channels.graph import functional_graph
 from stamp_tf.errors import StampError
 from stamp_tf.plugin_code import PluginCode
-from stamp_tf.records import decode
-from stamp_tf.writing import refusal_of_temporary_files
+from stamp_tf.storage.archives import UNREADABLE, check_sizes
+from stamp_tf.storage.records import decode
+from stamp_tf.storage.writing import refusal_of_temporary_files
 
 _RULES = "stamp_tf.channel_rules"
 # Keras imports these by itself.

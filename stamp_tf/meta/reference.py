@@ -15,7 +15,6 @@ from stamp_tf.arguments import as_path
 from stamp_tf.backbones.naming import layers_numbered_anew
 from stamp_tf.channels import ChannelCut, ChannelMap, CostModel, trace_channels
 from stamp_tf.channels.derived_state import derive_state
-from stamp_tf.checkpoints import load_state, save_state
 from stamp_tf.data import ImageSet, Normalization, StreamedSet, balanced_part, random_part
 from stamp_tf.errors import StampError
 from stamp_tf.finite import require_finite
@@ -33,10 +32,11 @@ from stamp_tf.meta.layer_contracts import (
 from stamp_tf.meta.probe import Probe
 from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.plugin_code import PluginCode
-from stamp_tf.records import check
-from stamp_tf.runs import reference_file
-from stamp_tf.schemas import ReferenceDescription
 from stamp_tf.set_encoders.by_class import encode_by_class, keeps_images
+from stamp_tf.storage.checkpoints import load_state, save_state
+from stamp_tf.storage.records import check
+from stamp_tf.storage.runs import reference_file
+from stamp_tf.storage.schemas import ReferenceDescription
 
 
 @dataclass

@@ -13,7 +13,6 @@ import keras
 
 from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.backbones.end import split_end
-from stamp_tf.checkpoints import assign_optimizer, drop_steps, load_last_step, optimizer_arrays, save_step
 from stamp_tf.data import Batches, DataSet, Normalization
 from stamp_tf.ends import End
 from stamp_tf.errors import StampError
@@ -24,6 +23,13 @@ from stamp_tf.meta.reference import assign_arrays, layer_arrays
 from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.schedules import cosine_rate, step_rate
 from stamp_tf.seeds import check_seed
+from stamp_tf.storage.checkpoints import (
+    assign_optimizer,
+    drop_steps,
+    load_last_step,
+    optimizer_arrays,
+    save_step,
+)
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.figures import StepFigures
 from stamp_tf.training.lost import warn_if_lost

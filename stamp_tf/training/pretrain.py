@@ -13,9 +13,6 @@ import keras
 
 from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.channels.budget_range import check_budget_range, check_reachable
-from stamp_tf.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
-from stamp_tf.claims import claimed
-from stamp_tf.claims import start as start_run
 from stamp_tf.data import Batches, DataSet, Normalization, as_dataset, with_classes
 from stamp_tf.data.doubt import doubt_of_reference
 from stamp_tf.data.identity import describe
@@ -27,10 +24,13 @@ from stamp_tf.finite import require_finite, weight_values
 from stamp_tf.meta.divergence import DivergenceWatch, StepPlace, last_state_in_words
 from stamp_tf.meta.reference import BackboneConfig, Reference, as_reference, assign_arrays, load_reference
 from stamp_tf.meta.transfer import transfer_weights
-from stamp_tf.records import append_jsonl, trim_jsonl
-from stamp_tf.runs import RunDirectory
 from stamp_tf.schedules import cosine_rate
 from stamp_tf.seeds import check_seed
+from stamp_tf.storage.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
+from stamp_tf.storage.claims import claimed
+from stamp_tf.storage.claims import start as start_run
+from stamp_tf.storage.records import append_jsonl, trim_jsonl
+from stamp_tf.storage.runs import RunDirectory
 from stamp_tf.training.budget_stage import BudgetStage
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.figures import StepFigures

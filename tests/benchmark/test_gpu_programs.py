@@ -123,7 +123,7 @@ def test_rows_that_stand_there_are_not_run_again(out: Path) -> None:
 
 @pytest.mark.slow
 def test_what_was_trained_there_is_a_reference_here(trained: Path) -> None:
-    from stamp_tf.checkpoints import load_metadata, load_state
+    from stamp_tf.storage.checkpoints import load_metadata, load_state
 
     description = load_metadata(trained / "reference.npz")["description"]
     assert description["test_accuracy"] == lines(trained / "first/figures.jsonl")[-1]["test_accuracy"]

@@ -23,7 +23,7 @@ def arguments(toy_reference, tmp_path):
 @pytest.fixture
 def last_arrays(monkeypatch):
     """States as they are saved, by step; raise KeyboardInterrupt behind the step in `stop`."""
-    from stamp_tf import checkpoints
+    from stamp_tf.storage import checkpoints
 
     seen = {}
     save = checkpoints.save_step

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stamp_tf.files import put_in_place
+from stamp_tf.storage.files import put_in_place
 
 SOURCE = """
 import sys

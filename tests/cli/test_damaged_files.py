@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from stamp_cli.errors import edge
-from stamp_tf.checkpoints import load_last_step, load_metadata
-from stamp_tf.claims import start
 from stamp_tf.errors import StampError
-from stamp_tf.records import trim_jsonl
-from stamp_tf.runs import RunDirectory
+from stamp_tf.storage.checkpoints import load_last_step, load_metadata
+from stamp_tf.storage.claims import start
+from stamp_tf.storage.records import trim_jsonl
+from stamp_tf.storage.runs import RunDirectory
 
 Damage = Callable[[bytes], bytes]
 DEEP = 100_000

@@ -18,7 +18,7 @@ from stamp_tf.export.curves import nice_axis
 from stamp_tf.export.numbers import factor
 from stamp_tf.export.page import kept_channels, render_page, write_report
 from stamp_tf.export.report import CurvePoint, GroupRow, LayerRow, Report, SpeedRow, report_from_json
-from stamp_tf.runs import RunDirectory
+from stamp_tf.storage.runs import RunDirectory
 
 
 @pytest.fixture

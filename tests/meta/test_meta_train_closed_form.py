@@ -12,7 +12,7 @@ from stamp_tf.layers.class_separation import ClassSeparation
 from stamp_tf.meta.meta_train import MetaTrainConfig, meta_train
 from stamp_tf.meta.reference import BackboneConfig, Reference, load_reference
 from stamp_tf.pruning.prune import prune
-from stamp_tf.runs import RunDirectory
+from stamp_tf.storage.runs import RunDirectory
 from stamp_tf.training.finetune import FinetuneConfig
 
 pytestmark = pytest.mark.usefixtures("backbones")

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from stamp_registry import UnknownName
-from stamp_tf.checkpoints import load_state, save_state
 from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.meta.reference import (
@@ -19,6 +18,7 @@ from stamp_tf.meta.reference import (
     make_layer,
 )
 from stamp_tf.meta.transfer import transfer_weights
+from stamp_tf.storage.checkpoints import load_state, save_state
 
 pytestmark = pytest.mark.usefixtures("backbones")
 

@@ -10,12 +10,12 @@ import keras
 import numpy as np
 import pytest
 
-from stamp_tf.checkpoints import load_state
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.finite import not_finite, weight_values
 from stamp_tf.meta.reference import Reference
-from stamp_tf.runs import RunDirectory
+from stamp_tf.storage.checkpoints import load_state
+from stamp_tf.storage.runs import RunDirectory
 from stamp_tf.training import reference_steps
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.finetune import FinetuneConfig, finetune

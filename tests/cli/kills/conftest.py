@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import stamp_tf.files
+import stamp_tf.storage.files
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 PATHS = {"os.rename": 2, "os.remove": 1, "os.mkdir": 1, "os.rmdir": 1, "os.truncate": 1, "os.link": 2}
@@ -58,7 +58,7 @@ sys.addaudithook(_listen)
 def writes_below(folder: Path, act: Callable[[str], None]) -> Iterator[None]:
     """Call `act` with a word before every write below a folder, and in the middle of each that can tear."""
     is_busy = False
-    put = stamp_tf.files._put
+    put = stamp_tf.storage.files._put
 
     def tell(word: str) -> None:
         nonlocal is_busy
@@ -79,12 +79,12 @@ def writes_below(folder: Path, act: Callable[[str], None]) -> Iterator[None]:
         put(file, data[len(data) // 2 :])
 
     _listeners.append(listener)
-    stamp_tf.files._put = tearing
+    stamp_tf.storage.files._put = tearing
     try:
         yield
     finally:
         _listeners.remove(listener)
-        stamp_tf.files._put = put
+        stamp_tf.storage.files._put = put
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from stamp_tf.claims import start
 from stamp_tf.errors import StampError
-from stamp_tf.records import append_jsonl
-from stamp_tf.runs import RunDirectory
+from stamp_tf.storage.claims import start
+from stamp_tf.storage.records import append_jsonl
+from stamp_tf.storage.runs import RunDirectory
 
 CONFIG = {
     "command": "pretrain",

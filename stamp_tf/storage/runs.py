@@ -10,11 +10,11 @@ import msgspec
 
 from stamp_tf.changed_options import changed_options
 from stamp_tf.errors import StampError
-from stamp_tf.files import remove
-from stamp_tf.locks import locked
-from stamp_tf.records import encode, read_json
-from stamp_tf.schemas import RunConfig
-from stamp_tf.writing import writing
+from stamp_tf.storage.files import remove
+from stamp_tf.storage.locks import locked
+from stamp_tf.storage.records import encode, read_json
+from stamp_tf.storage.schemas import RunConfig
+from stamp_tf.storage.writing import writing
 
 FURTHER_TRAINING = "further_training"
 """Folder in a run where `finetune` keeps its states."""

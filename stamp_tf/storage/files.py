@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from stamp_tf.writing import writing
+from stamp_tf.storage.writing import writing
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from stamp_tf.claims import check, claimed, claimed_next, held, start
 from stamp_tf.errors import StampError
-from stamp_tf.records import append_jsonl
-from stamp_tf.runs import RunDirectory
+from stamp_tf.storage.claims import check, claimed, claimed_next, held, start
+from stamp_tf.storage.records import append_jsonl
+from stamp_tf.storage.runs import RunDirectory
 
 CONFIG = {
     "command": "pretrain",
@@ -144,8 +144,8 @@ def test_a_folder_that_was_written_to_stays(run: RunDirectory) -> None:
 
 ELSEWHERE = """
 import sys
-from stamp_tf.claims import claimed
-from stamp_tf.runs import RunDirectory
+from stamp_tf.storage.claims import claimed
+from stamp_tf.storage.runs import RunDirectory
 with claimed(RunDirectory(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -230,7 +230,7 @@ def test_simultaneous_commands_take_different_folders(tmp_path: Path) -> None:
     code = """
 import sys, time
 from pathlib import Path
-from stamp_tf.claims import claimed_next
+from stamp_tf.storage.claims import claimed_next
 sys.stdin.read()
 with claimed_next(Path(sys.argv[1]) / "runs", "x") as run:
     run.metrics.touch()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stamp_tf.errors import StampError
-from stamp_tf.files import write_bytes_atomic
+from stamp_tf.storage.files import write_bytes_atomic
 
 
 def listing(path: Path) -> list[str]:

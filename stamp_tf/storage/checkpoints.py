@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import numpy as np
 
-from stamp_tf.archives import UNREADABLE, array_names, read_array
 from stamp_tf.errors import StampError
-from stamp_tf.files import write_bytes_atomic
-from stamp_tf.records import check, decode, encode
-from stamp_tf.runs import FURTHER_TRAINING
-from stamp_tf.writing import writing
+from stamp_tf.storage.archives import UNREADABLE, array_names, read_array
+from stamp_tf.storage.files import write_bytes_atomic
+from stamp_tf.storage.records import check, decode, encode
+from stamp_tf.storage.runs import FURTHER_TRAINING
+from stamp_tf.storage.writing import writing
 
 if TYPE_CHECKING:
     import keras

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from stamp_tf.errors import StampError
-from stamp_tf.files import append_line, write_bytes_atomic
+from stamp_tf.storage.files import append_line, write_bytes_atomic
 
 Record = TypeVar("Record")
 

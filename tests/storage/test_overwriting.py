@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from stamp_tf.claims import start
 from stamp_tf.errors import StampError
 from stamp_tf.export.record_export import record_export
-from stamp_tf.overwriting import clear
-from stamp_tf.runs import RunDirectory
+from stamp_tf.storage.claims import start
+from stamp_tf.storage.overwriting import clear
+from stamp_tf.storage.runs import RunDirectory
 
 CONFIG = {"command": "prune", "dataset": "digits"}
 OURS = (

@@ -3,11 +3,11 @@
 import logging
 from pathlib import Path, PurePath
 
-from stamp_tf.files import is_leftover, remove_if_empty
-from stamp_tf.locks import LOCK
-from stamp_tf.records import read_record
-from stamp_tf.runs import RunDirectory
-from stamp_tf.schemas import Exports
+from stamp_tf.storage.files import is_leftover, remove_if_empty
+from stamp_tf.storage.locks import LOCK
+from stamp_tf.storage.records import read_record
+from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.schemas import Exports
 
 logger = logging.getLogger(__name__)
 

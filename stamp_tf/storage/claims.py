@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from stamp_tf.errors import StampError
-from stamp_tf.files import remove_if_empty, sweep
-from stamp_tf.locks import LOCK, FolderTaken, locked
-from stamp_tf.overwriting import clear, contents, in_the_way
-from stamp_tf.records import write_json_atomic
-from stamp_tf.runs import RunDirectory
-from stamp_tf.writing import refusal, writing
+from stamp_tf.storage.files import remove_if_empty, sweep
+from stamp_tf.storage.locks import LOCK, FolderTaken, locked
+from stamp_tf.storage.overwriting import clear, contents, in_the_way
+from stamp_tf.storage.records import write_json_atomic
+from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.writing import refusal, writing
 
 _MOST_TRIES = 5
 

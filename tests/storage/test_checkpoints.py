@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from stamp_tf.checkpoints import (
+from stamp_tf.errors import StampError
+from stamp_tf.storage.checkpoints import (
     assign_optimizer,
     load_last_step,
     load_metadata,
@@ -17,7 +18,6 @@ from stamp_tf.checkpoints import (
     save_state,
     save_step,
 )
-from stamp_tf.errors import StampError
 
 ARRAYS = {
     "model/conv/kernel": np.random.default_rng(0).normal(size=(3, 3, 2, 4)).astype("float32"),

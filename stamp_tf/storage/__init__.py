@@ -1,0 +1,1 @@
+"""What a run leaves on the disk, such that a kill at any instant leaves the last complete state."""
