@@ -17,7 +17,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from stamp_tf.benchmark.results import Results
+from library.results import Results
 
 EVIDENCE = Path(__file__).parent / "evidence"
 TARGETS = ("cifar10", "gtsrb")
@@ -47,9 +47,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--results", type=Path, default=EVIDENCE / "results" / "ablations.jsonl")
     options = parser.parse_args(arguments)
 
-    from stamp_tf.benchmark.ablations import accuracy_after_steps, read_rows, trained
-    from stamp_tf.benchmark.masked_accuracy import MaskedAccuracy
-    from stamp_tf.benchmark.references import scores_for
+    from library.ablations import accuracy_after_steps, read_rows, trained
+    from library.masked_accuracy import MaskedAccuracy
+    from library.references import scores_for
     from stamp_tf.channels import Budget
     from stamp_tf.data import Normalization, load_dataset, random_part
     from stamp_tf.meta.fingerprint import fingerprint

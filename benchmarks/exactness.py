@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stamp_tf.benchmark.results import Results
+from library.results import Results
 
 RESULTS = Path(__file__).parent / "results"
 BUDGETS = (0.5, 0.25, 0.1, 0.05)

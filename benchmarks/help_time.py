@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from stamp_tf.benchmark.results import Results
+from library.results import Results
 
 RESULTS = Path(__file__).parent / "results"
 

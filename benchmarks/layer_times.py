@@ -17,7 +17,7 @@ from typing import Any
 
 from removal_speed import SEED, build
 
-from stamp_tf.benchmark.results import Results
+from library.results import Results
 
 RESULTS = Path(__file__).parent / "results"
 NETWORKS = ("resnet50", "mobilenet_v2", "resnet18")

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stamp_tf.benchmark.results import Results, without_folders
+from library.results import Results, without_folders
 
 RESULTS = Path(__file__).parent / "results"
 BUDGETS = (0.5, 0.25, 0.1, 0.05)
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> None:
 
     import numpy as np
 
-    from stamp_tf.benchmark.references import scores_for
+    from library.references import scores_for
     from stamp_tf.channels import Budget
     from stamp_tf.data import load_dataset
     from stamp_tf.export.overlap import layer_overlaps, total_overlap

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from stamp_tf.benchmark.results import Results
+from library.results import Results
 
 RESULTS = Path(__file__).parent / "results"
 MAX_FLOPS = 0.25

@@ -24,7 +24,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from stamp_tf.benchmark.results import Results
+from library.results import Results
 
 FOLDER = Path(__file__).parent
 NETWORKS = ("resnet50", "mobilenet_v2")

@@ -26,7 +26,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from stamp_tf.benchmark.results import UNNAMED_RATE, Results, without_folders
+from library.results import UNNAMED_RATE, Results, without_folders
 
 RESULTS = Path(__file__).parent / "results"
 EPOCHS = {1_000: 20, 10_000: 5}
@@ -98,8 +98,8 @@ def main(arguments: Sequence[str]) -> None:
     if options.both_references and not options.plain_reference:
         parser.error("--both-references needs a second one, but got none; add --plain-reference.")
 
-    from stamp_tf.benchmark.pruning_run import measure, warm_up
-    from stamp_tf.benchmark.references import static_reference, statistic_reference, uniform_reference
+    from library.pruning_run import measure, warm_up
+    from library.references import static_reference, statistic_reference, uniform_reference
     from stamp_tf.data import load_dataset
     from stamp_tf.meta.fingerprint import fingerprint
     from stamp_tf.pruning.find_reference import find_reference

@@ -11,15 +11,15 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from stamp_tf.benchmark.coverage_table import coverage_table
-from stamp_tf.benchmark.layer_tables import layer_table
-from stamp_tf.benchmark.origin import made_with
-from stamp_tf.benchmark.peer_tables import peer_tables
-from stamp_tf.benchmark.pruning_tables import pruning_tables
-from stamp_tf.benchmark.removal_plot import plot_removal
-from stamp_tf.benchmark.removal_tables import removal_table
-from stamp_tf.benchmark.results import Record, read_results
-from stamp_tf.benchmark.tables import (
+from library.coverage_table import coverage_table
+from library.layer_tables import layer_table
+from library.origin import made_with
+from library.peer_tables import peer_tables
+from library.pruning_tables import pruning_tables
+from library.removal_plot import plot_removal
+from library.removal_tables import removal_table
+from library.results import Record, read_results
+from library.tables import (
     exactness_table,
     help_time_table,
     masks_iou_table,

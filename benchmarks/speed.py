@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stamp_tf.benchmark.results import Results
+from library.results import Results
 
 RESULTS = Path(__file__).parent / "results"
 BUDGETS = (0.25, 0.1)
@@ -68,8 +68,8 @@ def main(arguments: Sequence[str]) -> None:
     import keras
     import numpy as np
 
+    from library.references import scores_for
     from stamp_tf.baselines.uniform import uniform_scores
-    from stamp_tf.benchmark.references import scores_for
     from stamp_tf.channels import Budget, ChannelCut, CostModel, slice_model, trace_channels
     from stamp_tf.data import load_dataset
     from stamp_tf.meta.fingerprint import fingerprint

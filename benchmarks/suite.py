@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stamp_tf.benchmark.results import Results, without_folders
+from library.results import Results, without_folders
 
 RESULTS = Path(__file__).parent / "evidence" / "results"
 BUDGETS = (0.25, 0.1, 0.05, 0.03)
@@ -72,9 +72,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--results", type=Path, help="default: evidence/results/suite_PART.jsonl")
     options = parser.parse_args(arguments)
 
-    from stamp_tf.benchmark.masked_accuracy import MaskedAccuracy
-    from stamp_tf.benchmark.references import scores_for
-    from stamp_tf.benchmark.suite import draw_tasks
+    from library.masked_accuracy import MaskedAccuracy
+    from library.references import scores_for
+    from library.suite import draw_tasks
     from stamp_tf.channels import Budget, ChannelCut, CostModel
     from stamp_tf.data import Normalization, load_dataset
     from stamp_tf.meta.fingerprint import fingerprint

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from stamp_tf.benchmark.results import UNNAMED_RATE, Results, without_folders
+from library.results import UNNAMED_RATE, Results, without_folders
 
 RESULTS = Path(__file__).parent / "evidence" / "results"
 METHODS = ("full", "stamp", "static", "l1", "random")
@@ -56,8 +56,8 @@ def main(arguments: Sequence[str]) -> None:
             f"--pruned-epochs must be a multiple of --epochs {options.epochs}, but is {pruned_epochs}."
         )
 
-    from stamp_tf.benchmark.curve_run import prepared, restored
-    from stamp_tf.benchmark.pruning_run import warm_up
+    from library.curve_run import prepared, restored
+    from library.pruning_run import warm_up
     from stamp_tf.data import load_dataset
     from stamp_tf.meta.fingerprint import fingerprint
     from stamp_tf.pruning.find_reference import find_reference

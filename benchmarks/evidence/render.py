@@ -14,13 +14,13 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from stamp_tf.benchmark.ablation_tables import ablation_table
-from stamp_tf.benchmark.origin import made_with
-from stamp_tf.benchmark.plots import plot_sources
-from stamp_tf.benchmark.results import Record, read_results
-from stamp_tf.benchmark.source_tables import source_tables
-from stamp_tf.benchmark.suite_tables import attempts_table, suite_tables
-from stamp_tf.benchmark.time_curves import plot_time_curves, time_curve_tables
+from library.ablation_tables import ablation_table
+from library.origin import made_with
+from library.plots import plot_sources
+from library.results import Record, read_results
+from library.source_tables import source_tables
+from library.suite_tables import attempts_table, suite_tables
+from library.time_curves import plot_time_curves, time_curve_tables
 
 FOLDER = Path(__file__).parent
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from stamp_tf.benchmark.ablation_tables import ablation_table
-from stamp_tf.benchmark.ablations import constant_cut, labels_alone, read_rows
-from stamp_tf.benchmark.results import read_results
+from library.ablation_tables import ablation_table
+from library.ablations import constant_cut, labels_alone, read_rows
+from library.results import read_results
 from stamp_tf.channels import ChannelCut, CostModel, trace_channels
 
 ROWS = """

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stamp_tf.benchmark.results import Results, read_results
+from library.results import Results, read_results
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "evidence"
 

@@ -1,6 +1,6 @@
 import pytest
 
-from stamp_tf.benchmark.markdown import mean_and_deviation, table
+from library.markdown import mean_and_deviation, table
 
 
 def test_table_has_a_line_per_row():

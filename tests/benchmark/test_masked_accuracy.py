@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stamp_tf.benchmark.masked_accuracy import MaskedAccuracy
+from library.masked_accuracy import MaskedAccuracy
 from stamp_tf.channels import slice_model
 from stamp_tf.data import Normalization, load_dataset
 from stamp_tf.meta.reference import load_reference

@@ -6,7 +6,7 @@ import sys
 import keras
 import pytest
 
-from stamp_tf.benchmark.results import Results, read_results
+from library.results import Results, read_results
 from stamp_tf.channels import trace_channels
 
 SMALL = ("--networks", "mobilenet_v2", "--image-size", "32", "--classes", "10", "--batch-sizes", "2")

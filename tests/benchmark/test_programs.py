@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stamp_tf.benchmark.results import read_results
+from library.results import read_results
 
 
 def run_twice(module, arguments, path):
@@ -61,7 +61,7 @@ def test_pruning_cost_from_both_references(program, toy_reference, toy_plain, to
 
 @pytest.mark.slow
 def test_pruning_cost_by_other_orders(program, toy_reference, toy_images, tmp_path):
-    from stamp_tf.benchmark.references import statistic_reference
+    from library.references import statistic_reference
     from stamp_tf.data import load_dataset
     from stamp_tf.meta.reference import load_reference
 
@@ -92,7 +92,7 @@ def test_class_statistics_ask_for_the_reference_data_set(program, capsys):
 
 
 def test_class_statistics_change_the_learnt_order(toy_reference, toy_images):
-    from stamp_tf.benchmark.references import scores_for, static_reference, statistic_reference
+    from library.references import scores_for, static_reference, statistic_reference
     from stamp_tf.data import load_dataset
     from stamp_tf.meta.reference import load_reference
 
@@ -104,7 +104,7 @@ def test_class_statistics_change_the_learnt_order(toy_reference, toy_images):
 
 
 def test_uniform_widths_keep_the_order_within_a_layer(toy_reference):
-    from stamp_tf.benchmark.references import uniform_reference
+    from library.references import uniform_reference
     from stamp_tf.channels import Budget
     from stamp_tf.meta.reference import load_reference
 
@@ -125,7 +125,7 @@ def test_stamp_and_the_full_network_run_next_to_each_other(program):
 
 
 def test_pruning_as_a_whole_gives_the_same_network(toy_reference, toy_images):
-    from stamp_tf.benchmark.pruning_run import measure
+    from library.pruning_run import measure
     from stamp_tf.data import load_dataset
     from stamp_tf.meta.reference import load_reference
     from stamp_tf.pruning.prune import prune
@@ -220,8 +220,8 @@ def test_help_time(program, tmp_path):
 
 
 def test_suite(program, toy_reference, toy_images, tmp_path, monkeypatch):
-    from stamp_tf.benchmark import suite
-    from stamp_tf.benchmark.suite_tables import suite_tables
+    from library import suite
+    from library.suite_tables import suite_tables
 
     rows = (suite.SuiteRow("cifar10", 2, 20), suite.SuiteRow("gtsrb", 2, 20))
     monkeypatch.setitem(suite.SUITES, "development", rows)
@@ -246,7 +246,7 @@ def test_suite(program, toy_reference, toy_images, tmp_path, monkeypatch):
 
 
 def test_masks_are_swapped_with_the_same_source_and_another(program, toy_images):
-    from stamp_tf.benchmark.suite import SuiteRow, TargetTask
+    from library.suite import SuiteRow, TargetTask
 
     rows = [("a", 2, (0, 1)), ("a", 2, (0, 1)), ("a", 3, (0, 1, 2)), ("a", 2, (2, 3)), ("b", 2, (0, 1))]
     tasks = [TargetTask("", SuiteRow(source, ways, 20), classes, None) for source, ways, classes in rows]

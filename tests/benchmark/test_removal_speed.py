@@ -3,8 +3,8 @@
 import keras
 import pytest
 
-from stamp_tf.benchmark.removal_plot import plot_removal
-from stamp_tf.benchmark.results import Results, read_results
+from library.removal_plot import plot_removal
+from library.results import Results, read_results
 
 
 def steps(inference, training, *, key="speed_up"):

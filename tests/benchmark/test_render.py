@@ -1,6 +1,6 @@
 import pytest
 
-from stamp_tf.benchmark.results import Results
+from library.results import Results
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from stamp_tf.benchmark.results import Results, read_results, without_folders
+from library.results import Results, read_results, without_folders
 
 
 def results(path, *arguments):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from stamp_tf.benchmark.plots import plot_sources
-from stamp_tf.benchmark.source_tables import accuracy_after, sections, source_tables
+from library.plots import plot_sources
+from library.source_tables import accuracy_after, sections, source_tables
 
 
 def record(method, accuracies, *, seed=0, reference="own", max_flops=0.25, prune=1.0, **case):

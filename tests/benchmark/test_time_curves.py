@@ -2,7 +2,7 @@
 
 import pytest
 
-from stamp_tf.benchmark.time_curves import (
+from library.time_curves import (
     accuracy_at,
     plot_time_curves,
     smallest_lead,

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from math import sqrt
 from statistics import fmean, stdev
 
-from stamp_tf.benchmark.markdown import table
-from stamp_tf.benchmark.results import Record, grouped, unique
-from stamp_tf.benchmark.suite import FEW_WAYS
+from library.markdown import table
+from library.results import Record, grouped, unique
+from library.suite import FEW_WAYS
 
 COMPARED = {
     "own": "own minus static",

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from statistics import fmean
 
-from stamp_tf.benchmark.markdown import mean_and_deviation, table
-from stamp_tf.benchmark.results import Record, grouped, grouped_by, rate_of, unique
+from library.markdown import mean_and_deviation, table
+from library.results import Record, grouped, grouped_by, rate_of, unique
 
 DATASETS = {"cifar10": "CIFAR-10", "gtsrb": "GTSRB", "svhn": "SVHN"}
 METHODS = {

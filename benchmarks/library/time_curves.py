@@ -5,8 +5,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from stamp_tf.benchmark.markdown import table
-from stamp_tf.benchmark.results import Record, grouped_by, rate_of, unique
+from library.markdown import table
+from library.results import Record, grouped_by, rate_of, unique
 
 Point = Mapping[str, float]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from stamp_tf.benchmark.results import Record, unique
+from library.results import Record, unique
 
 # Colours of Okabe & Ito, told apart by all eyes; markers tell them apart in grey too. Filled: rounded widths.
 _LOOKS = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from stamp_tf.benchmark.results import UNNAMED_RATE
+from library.results import UNNAMED_RATE
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.meta.reference import Reference
 from stamp_tf.meta.transfer import transfer_weights

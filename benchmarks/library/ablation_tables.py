@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from statistics import fmean
 
-from stamp_tf.benchmark.markdown import table
-from stamp_tf.benchmark.pruning_tables import DATASETS
-from stamp_tf.benchmark.results import Record, grouped, unique
-from stamp_tf.benchmark.suite_tables import mean_and_error
+from library.markdown import table
+from library.pruning_tables import DATASETS
+from library.results import Record, grouped, unique
+from library.suite_tables import mean_and_error
 
 
 def ablation_table(records: Sequence[Record]) -> str:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from stamp_tf.benchmark.markdown import mean_and_deviation, table
-from stamp_tf.benchmark.pruning_tables import DATASETS, seconds_without_steps, signed
-from stamp_tf.benchmark.results import Record, grouped_by, rate_of, unique
+from library.markdown import mean_and_deviation, table
+from library.pruning_tables import DATASETS, seconds_without_steps, signed
+from library.results import Record, grouped_by, rate_of, unique
 
 SOURCES = {
     "random-plain": "random (plain)",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from stamp_tf.benchmark.results import Record, unique
+from library.results import Record, unique
 
 
 def made_with(records: Sequence[Record]) -> str:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from stamp_tf.benchmark.markdown import table
-from stamp_tf.benchmark.results import Record, unique
+from library.markdown import table
+from library.results import Record, unique
 
 _OURS = "stamp-tf"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from stamp_tf.benchmark.results import Record
-from stamp_tf.benchmark.source_tables import SOURCES, accuracy_after, sections
+from library.results import Record
+from library.source_tables import SOURCES, accuracy_after, sections
 
 # Colours of Okabe & Ito, told apart by all eyes; markers tell them apart in grey too. Open: from the plain reference.
 _LOOKS = {

@@ -13,9 +13,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from stamp_tf.benchmark.pruning_run import full_network
-from stamp_tf.benchmark.references import static_reference
-from stamp_tf.benchmark.results import UNNAMED_RATE
+from library.pruning_run import full_network
+from library.references import static_reference
+from library.results import UNNAMED_RATE
 from stamp_tf.channels import slice_model
 from stamp_tf.data import Batches, DataSet, Normalization
 from stamp_tf.meta.reference import Reference, assign_arrays, layer_arrays

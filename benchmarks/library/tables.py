@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from stamp_tf.benchmark.markdown import table
-from stamp_tf.benchmark.results import Record, grouped, unique
+from library.markdown import table
+from library.results import Record, grouped, unique
 
 WANTED_IMAGES_PER_SECOND = {1.0: 0.93, 0.25: 0.85}
 STATISTICS = ("moving_statistics", "batch_statistics")
