@@ -61,7 +61,14 @@ setup(
     # The two folders get longer import names, so that nothing generic lands in site-packages.
     packages=[*find_packages(include=["stamp_tf", "stamp_tf.*"]), "stamp_cli", "stamp_registry"],
     package_dir={"stamp_cli": "cli", "stamp_registry": "registry"},
-    package_data={"stamp_tf": ["bundled/*.npz", "bundled/*.json", "bundled/*.md", "export/*.html"]},
+    package_data={
+        "stamp_tf": [
+            "references/bundled/*.npz",
+            "references/bundled/*.json",
+            "references/bundled/*.md",
+            "export/*.html",
+        ]
+    },
     install_requires=[
         "tensorflow>=2.21,<3",
         "keras>=3.15,<4",

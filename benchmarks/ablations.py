@@ -52,8 +52,8 @@ def main(arguments: Sequence[str]) -> None:
     from library.references import scores_for
     from stamp_tf.channels import Budget
     from stamp_tf.data import Normalization, load_dataset, random_part
-    from stamp_tf.meta.fingerprint import fingerprint
-    from stamp_tf.pruning.find_reference import find_reference
+    from stamp_tf.references.find import find_reference
+    from stamp_tf.references.fingerprint import fingerprint
 
     rows = read_rows(options.rows)
     chosen = options.only.split(",") if options.only else list(rows)

@@ -43,8 +43,8 @@ def main(arguments: Sequence[str]) -> None:
     from stamp_tf.data import load_dataset
     from stamp_tf.export.overlap import layer_overlaps, total_overlap
     from stamp_tf.export.rows import group_rows
-    from stamp_tf.meta.fingerprint import fingerprint
-    from stamp_tf.pruning.find_reference import find_reference
+    from stamp_tf.references.find import find_reference
+    from stamp_tf.references.fingerprint import fingerprint
 
     results = Results(options.results, program="masks_iou", arguments=arguments)
     reference = find_reference(options.reference, backbone=options.backbone)

@@ -48,7 +48,7 @@ def variants_of(
     from stamp_tf.meta.meta_step import compile_meta_step
     from stamp_tf.meta.meta_train import MetaTrainConfig
     from stamp_tf.meta.objective import StampObjective
-    from stamp_tf.meta.reference import BackboneConfig, make_layer
+    from stamp_tf.references.reference import BackboneConfig, make_layer
     from stamp_tf.training.budget_loss import plain_loss
     from stamp_tf.training.reference_steps import compile_plain_step
 

@@ -101,8 +101,8 @@ def main(arguments: Sequence[str]) -> None:
     from library.pruning_run import measure, warm_up
     from library.references import static_reference, statistic_reference, uniform_reference
     from stamp_tf.data import load_dataset
-    from stamp_tf.meta.fingerprint import fingerprint
-    from stamp_tf.pruning.find_reference import find_reference
+    from stamp_tf.references.find import find_reference
+    from stamp_tf.references.fingerprint import fingerprint
 
     results = Results(options.results, program="pruning_cost", arguments=arguments)
     reference = find_reference(options.reference, backbone=options.backbone)

@@ -77,8 +77,8 @@ def main(arguments: Sequence[str]) -> None:
     from library.suite import draw_tasks
     from stamp_tf.channels import Budget, ChannelCut, CostModel
     from stamp_tf.data import Normalization, load_dataset
-    from stamp_tf.meta.fingerprint import fingerprint
-    from stamp_tf.pruning.find_reference import find_reference
+    from stamp_tf.references.find import find_reference
+    from stamp_tf.references.fingerprint import fingerprint
 
     path = options.results or RESULTS / f"suite_{options.suite}.jsonl"
     results = Results(path, program="suite", arguments=arguments)

@@ -47,7 +47,7 @@ def command(
         check_page(html, overwrite=overwrite)
     load_tensorflow()
     from stamp_tf.export.inspection import inspect
-    from stamp_tf.meta.reference import BackboneConfig
+    from stamp_tf.references.reference import BackboneConfig
 
     if network_path is not None:
         found = inspect(network_path)

@@ -154,10 +154,10 @@ def command(
     EpisodeSampler(dataset.train, ways=ways, shots=shots, num_tasks=tasks, seed=data.seed)
 
     load_tensorflow()
-    from stamp_tf.bundled import load_bundled
     from stamp_tf.meta.meta_step import prepare_replicas
     from stamp_tf.meta.meta_train import MetaTrainConfig, meta_train
-    from stamp_tf.meta.reference import as_reference
+    from stamp_tf.references.bundled import load_bundled
+    from stamp_tf.references.reference import as_reference
 
     prepare_replicas(replicas)
     config = MetaTrainConfig(

@@ -14,7 +14,7 @@ from stamp_tf.errors import StampError
 
 if TYPE_CHECKING:
     from stamp_tf.data import DataSet
-    from stamp_tf.meta.reference import Reference
+    from stamp_tf.references.reference import Reference
 
 _DEFAULT_BACKBONE = "vgg19"
 
@@ -63,7 +63,7 @@ def find_source(path: Path | None, network: BackboneOptions) -> Source:
     Raises:
         StampError: If there is no reference, the file is damaged or not ours, or it is of another network.
     """
-    from stamp_tf.bundled import bundled_file
+    from stamp_tf.references.bundled import bundled_file
     from stamp_tf.storage.checkpoints import load_metadata
     from stamp_tf.storage.runs import reference_file
 
@@ -107,7 +107,7 @@ def read_model(
         if value is not None:
             raise StampError(f"--model and {option} must not be given together; leave {option} out.")
     load_tensorflow()
-    from stamp_tf.meta.own_file import reference_of_file
+    from stamp_tf.references.own_file import reference_of_file
 
     reference = reference_of_file(path, pixels=pixels)
     backbone = reference.backbone

@@ -10,8 +10,8 @@ import stamp_tf
 from stamp_tf.data.streaming import refuse_or_warn
 from stamp_tf.data.unreadable import UnreadableImage
 from stamp_tf.errors import StampError
-from stamp_tf.meta.pixel_choice import PixelChoice
 from stamp_tf.notation import as_typed, in_python
+from stamp_tf.references.pixels.choice import PixelChoice
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import stamp_tf
-from stamp_tf.bundled import bundled_names
 from stamp_tf.data import Normalization, load_dataset
 from stamp_tf.errors import StampError
-from stamp_tf.meta.reference import BackboneConfig, Reference
+from stamp_tf.references.bundled import bundled_names
+from stamp_tf.references.reference import BackboneConfig, Reference
 from stamp_tf.training.finetune import FinetuneConfig
 
 README = Path(__file__).parents[1] / "README.md"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pieces import load_pieces
 
-from stamp_tf.meta.reference import reference_from
+from stamp_tf.references.reference import reference_from
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -25,7 +25,7 @@ from stamp_tf.layers.score_generator import ScoreGenerator
 from stamp_tf.meta.meta_step import compile_meta_step
 from stamp_tf.meta.meta_train import MetaTrainConfig
 from stamp_tf.meta.objective import StampObjective
-from stamp_tf.meta.reference import BackboneConfig
+from stamp_tf.references.reference import BackboneConfig
 from stamp_tf.set_encoders.set_transformer import SetTransformer
 from stamp_tf.training.reference_steps import compile_plain_step
 

@@ -18,7 +18,7 @@ wheels "$out/1/wheels" keras==3.15.1 optree namex absl-py rich h5py ml-dtypes pa
 wheels "$out/2/wheels" pillow pillow-jxl-plugin
 python setup.py -q build --build-base "$out/build" build_py -d "$out/1/site" 2>/dev/null
 python setup.py -q egg_info -e "$out/1/site" 2>/dev/null
-rm -rf "$out/build" "$out/1/site/stamp_tf/bundled/"*.npz
+rm -rf "$out/build" "$out/1/site/stamp_tf/references/bundled/"*.npz
 cp "$data/$name.part1of2.zip" "$out/1/"
 cp "$data/$name.part2of2.zip" "$data/unpack_data.py" "$out/2/"
 du -sm "$out/1" "$out/2"

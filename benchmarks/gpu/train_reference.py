@@ -28,7 +28,7 @@ from pieces import load_pieces, save_pieces
 from stamp_tf.channels import Budget
 from stamp_tf.data import ImageSet, Normalization
 from stamp_tf.errors import StampError
-from stamp_tf.meta.reference import BackboneConfig, Reference, assign_arrays
+from stamp_tf.references.reference import BackboneConfig, Reference, assign_arrays
 from stamp_tf.training.budget_stage import BudgetStage
 from stamp_tf.training.reference_steps import make_weight_optimizer
 

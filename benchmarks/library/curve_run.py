@@ -18,9 +18,9 @@ from library.references import static_reference
 from library.results import UNNAMED_RATE
 from stamp_tf.channels import slice_model
 from stamp_tf.data import Batches, DataSet, Normalization
-from stamp_tf.meta.reference import Reference, assign_arrays, layer_arrays
 from stamp_tf.pruning.config import PruneConfig
 from stamp_tf.pruning.prune import prune
+from stamp_tf.references.reference import Reference, assign_arrays, layer_arrays
 from stamp_tf.schedules import cosine_rate
 from stamp_tf.storage.checkpoints import assign_optimizer, optimizer_arrays
 from stamp_tf.training.evaluate import evaluate_accuracy

@@ -11,10 +11,10 @@ import keras
 
 from library.results import UNNAMED_RATE
 from stamp_tf.data import DataSet, Normalization
-from stamp_tf.meta.reference import Reference
-from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.pruning.config import PruneConfig
 from stamp_tf.pruning.prune import prune
+from stamp_tf.references.reference import Reference
+from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.finetune import FinetuneConfig, finetune
 from stamp_tf.training.head import fit_head

@@ -9,9 +9,9 @@ import numpy as np
 from stamp_tf.baselines.uniform import uniform_scores
 from stamp_tf.data import DataSet, ImageSet, Normalization, StreamedSet
 from stamp_tf.errors import StampError
-from stamp_tf.meta.class_reference import learn_reference
-from stamp_tf.meta.reference import Reference, make_layer
 from stamp_tf.pruning.stamp import SET_SIZE
+from stamp_tf.references.reference import Reference, make_layer
+from stamp_tf.training.class_reference import learn_reference
 
 
 def scores_for(reference: Reference, dataset: DataSet, *, seed: int) -> np.ndarray:

@@ -11,13 +11,13 @@ import numpy as np
 from keras import ops
 
 from stamp_tf.backbones.head import head_layer
+from stamp_tf.backend import Tensor, compile_step, value_and_gradient
 from stamp_tf.baselines.allocation import OPTION, AllocatingPruner, allocate
 from stamp_tf.baselines.filters import sum_over_filters
 from stamp_tf.data import Batches, ImageSet, random_part
 from stamp_tf.ends import End
 from stamp_tf.errors import StampError
 from stamp_tf.losses import classification_loss
-from stamp_tf.meta.backend import Tensor, compile_step, value_and_gradient
 from stamp_tf.pruning.pruner import Proposal, PruningTask
 from stamp_tf.training.head import fit_head
 

@@ -19,7 +19,7 @@ from stamp_tf.export.run_masks import RunMasks, read_masks
 
 if TYPE_CHECKING:  # masks are compared without loading Keras
     from stamp_tf.export.swap import Swap
-    from stamp_tf.meta.reference import Reference
+    from stamp_tf.references.reference import Reference
 
 logger = logging.getLogger(__name__)
 

@@ -27,10 +27,10 @@ from stamp_tf.export.report import CurvePoint, Report, SpeedRow
 from stamp_tf.export.rows import group_rows, layer_rows, speed_rows
 from stamp_tf.export.run_masks import limits_in_words
 from stamp_tf.export.saved_model import export_saved_model
-from stamp_tf.meta.fingerprint import fingerprint
-from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.pruning.config import PruneConfig
 from stamp_tf.pruning.prune import PruneResult
+from stamp_tf.references.fingerprint import fingerprint
+from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.storage.claims import held
 from stamp_tf.storage.files import write_bytes_atomic
 from stamp_tf.storage.overwriting import contents, in_the_way

@@ -17,10 +17,10 @@ from stamp_tf.errors import StampError
 from stamp_tf.export.network_rows import NetworkRow, network_rows
 from stamp_tf.export.report import GroupRow, LayerRow
 from stamp_tf.export.rows import group_rows, layer_rows
-from stamp_tf.meta.network_file import load_network
-from stamp_tf.meta.pixel_choice import choose_pixels
-from stamp_tf.meta.pixel_scale import find_scale
-from stamp_tf.meta.reference import BackboneConfig, Reference, load_reference
+from stamp_tf.references.network_file import load_network
+from stamp_tf.references.pixels.choice import choose_pixels
+from stamp_tf.references.pixels.scale import find_scale
+from stamp_tf.references.reference import BackboneConfig, Reference, load_reference
 from stamp_tf.storage.records import read_json
 from stamp_tf.storage.runs import RunDirectory
 from stamp_tf.storage.schemas import Masks

@@ -25,7 +25,7 @@ from stamp_tf.export.calling import Calling, calling_of
 from stamp_tf.export.keras_file import read_card
 from stamp_tf.export.scaling import without_scaling
 from stamp_tf.finite import require_finite, weight_values
-from stamp_tf.meta.network_file import import_layers
+from stamp_tf.references.network_file import import_layers
 from stamp_tf.storage.runs import RunDirectory
 from stamp_tf.storage.writing import refusal_of_temporary_files
 

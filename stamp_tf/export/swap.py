@@ -14,10 +14,10 @@ from stamp_tf.channels import CostModel, slice_model
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.export.pruned_run import load_run
-from stamp_tf.meta.fingerprint import fingerprint
-from stamp_tf.meta.reference import Reference, as_reference
-from stamp_tf.meta.transfer import transfer_weights
-from stamp_tf.pruning.find_reference import find_reference
+from stamp_tf.references.find import find_reference
+from stamp_tf.references.fingerprint import fingerprint
+from stamp_tf.references.reference import Reference, as_reference
+from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.head import fit_head
 from stamp_tf.training.statistics import recalibrate_statistics, statistics_images

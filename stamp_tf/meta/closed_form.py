@@ -6,9 +6,9 @@ from typing import Any
 
 from keras import ops
 
+from stamp_tf.backend import value_and_gradient
 from stamp_tf.channels import add_logistic_noise, mask_kernels
 from stamp_tf.losses import accuracy, classification_loss
-from stamp_tf.meta.backend import value_and_gradient
 from stamp_tf.meta.objective import StampObjective
 from stamp_tf.set_encoders.by_class import keeps_images
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from keras import ops
 
+from stamp_tf.backend import value_and_gradient
 from stamp_tf.meta.adam import adam_step
-from stamp_tf.meta.backend import value_and_gradient
 from stamp_tf.meta.objective import StampObjective
 
 Tensor = Any

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras import ops
 
+from stamp_tf.backend import Step, Tensor, compile_step, global_norm, one_by_one
 from stamp_tf.errors import StampError
-from stamp_tf.meta.backend import Step, Tensor, compile_step, global_norm, one_by_one
 from stamp_tf.meta.inner_loop import task_gradient
 from stamp_tf.meta.objective import StampObjective
 

@@ -23,22 +23,22 @@ from stamp_tf.data.identity import describe
 from stamp_tf.data.load import check_dataset_type
 from stamp_tf.errors import StampError
 from stamp_tf.fields import overridden
+from stamp_tf.layers.contracts import check_in_training, num_outputs_of, plugin_of
 from stamp_tf.layers.mask_generator import MaskGenerator
-from stamp_tf.meta.class_reference import learn_reference
 from stamp_tf.meta.closed_form import closed_form_gradient
-from stamp_tf.meta.divergence import DivergenceWatch, StepPlace, last_state_in_words
 from stamp_tf.meta.inner_loop import task_gradient
-from stamp_tf.meta.layer_contracts import check_in_training, num_outputs_of, plugin_of
 from stamp_tf.meta.meta_train_config import MetaTrainConfig
 from stamp_tf.meta.objective import StampObjective
-from stamp_tf.meta.reference import Reference, as_reference, assign_arrays, load_reference, make_layer
-from stamp_tf.meta.transfer import transfer_weights
+from stamp_tf.references.reference import Reference, as_reference, assign_arrays, load_reference, make_layer
+from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.schedules import step_rate
 from stamp_tf.storage.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
 from stamp_tf.storage.claims import claimed
 from stamp_tf.storage.claims import start as start_run
 from stamp_tf.storage.records import append_jsonl, trim_jsonl
 from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.training.class_reference import learn_reference
+from stamp_tf.training.divergence import DivergenceWatch, StepPlace, last_state_in_words
 
 logger = logging.getLogger(__name__)
 

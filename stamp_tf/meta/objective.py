@@ -9,13 +9,13 @@ import keras
 from keras import ops
 
 from stamp_tf.channels import ChannelCut, add_logistic_noise, mask_kernels
+from stamp_tf.channels.probe import Probe
 from stamp_tf.ends import LOGITS, End
 from stamp_tf.errors import StampError
+from stamp_tf.layers.contracts import checked_masks, checked_pseudo_images, plugin_of, training_argument
 from stamp_tf.layers.mask_generator import MaskGenerator
 from stamp_tf.losses import accuracy, classification_loss
 from stamp_tf.meta.features import Features
-from stamp_tf.meta.layer_contracts import checked_masks, checked_pseudo_images, plugin_of, training_argument
-from stamp_tf.meta.probe import Probe
 from stamp_tf.set_encoders.by_class import encode_by_class, keeps_images
 
 Tensor = Any

@@ -9,9 +9,9 @@ from typing import Any
 
 from stamp_tf.data import DataSet, ImageSet, StreamedSet
 from stamp_tf.finite import not_finite, weight_values
-from stamp_tf.meta.fingerprint import fingerprint
 from stamp_tf.plugin_code import PluginCode
 from stamp_tf.pruning.pruner import PruningTask
+from stamp_tf.references.fingerprint import fingerprint
 
 OnStep = Callable[[int, int, Mapping[str, float]], None]
 

@@ -9,9 +9,9 @@ import numpy as np
 from stamp_tf.data import DataSet, random_part, with_classes
 from stamp_tf.data.class_names import listed
 from stamp_tf.errors import StampError
-from stamp_tf.meta.reference import Reference
 from stamp_tf.notation import in_words_of_the_caller
 from stamp_tf.pruning.pixel_trial import MOST_IMAGES, PixelTrial, answers_of, best_matching
+from stamp_tf.references.reference import Reference
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,15 @@ from scipy.optimize import linear_sum_assignment
 
 from stamp_tf.data import DataSet, ImageSet, Normalization, random_part
 from stamp_tf.errors import StampError
-from stamp_tf.meta.pixel_choice import PIXELS, STANDARDIZED, PixelChoice, pixel_normalization, with_pixels
-from stamp_tf.meta.reference import Reference
 from stamp_tf.notation import in_words_of_the_caller
+from stamp_tf.references.pixels.choice import (
+    PIXELS,
+    STANDARDIZED,
+    PixelChoice,
+    pixel_normalization,
+    with_pixels,
+)
+from stamp_tf.references.reference import Reference
 
 logger = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ import numpy as np
 
 import stamp_registry
 from stamp_tf.channels import ChannelMap
-from stamp_tf.meta.fingerprint import fingerprint
 from stamp_tf.plugin_code import PluginCode, in_words
 from stamp_tf.pruning.guarded_task import check_untouched, guarded
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
+from stamp_tf.references.fingerprint import fingerprint
 
 
 def make_pruner(plugin: PluginCode, pruner_class: Any) -> Pruner:

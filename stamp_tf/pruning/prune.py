@@ -24,18 +24,18 @@ from stamp_tf.data.doubt import doubt_of_reference
 from stamp_tf.data.load import check_dataset_type
 from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.fields import overridden
-from stamp_tf.meta.reference import Reference
-from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.plugin_code import PluginCode, of_the_caller
 from stamp_tf.pruning.choose import choose_pruner
 from stamp_tf.pruning.config import PruneConfig
 from stamp_tf.pruning.cut_proposal import cut_proposal
-from stamp_tf.pruning.find_reference import find_reference
 from stamp_tf.pruning.head_order import in_order_of_head
 from stamp_tf.pruning.pixel_trial import settle_pixels
 from stamp_tf.pruning.proposals import propose
 from stamp_tf.pruning.pruner import PruningTask
 from stamp_tf.pruning.saved_mask import load_mask, save_mask
+from stamp_tf.references.find import find_reference
+from stamp_tf.references.reference import Reference
+from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.finetune import EpochRecord, finetune
 from stamp_tf.training.head import fit_head

@@ -12,7 +12,7 @@ import numpy as np
 
 from stamp_tf.channels import Budget
 from stamp_tf.data import DataSet, Normalization
-from stamp_tf.meta.reference import Reference
+from stamp_tf.references.reference import Reference
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import numpy as np
 from stamp_tf.data import Batches, ImageSet
 from stamp_tf.errors import StampError
 from stamp_tf.fields import is_number
-from stamp_tf.meta.divergence import DivergenceWatch, StepPlace
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
+from stamp_tf.training.divergence import DivergenceWatch, StepPlace
 from stamp_tf.training.figures import StepFigures
 
 SET_SIZE = 640

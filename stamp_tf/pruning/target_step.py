@@ -7,10 +7,10 @@ from typing import Any
 
 import keras
 
+from stamp_tf.backend import Step, Tensor, compile_step, global_norm, value_and_gradient
 from stamp_tf.errors import StampError
-from stamp_tf.meta.backend import Step, Tensor, compile_step, global_norm, value_and_gradient
 from stamp_tf.meta.objective import Sparsity, StampObjective
-from stamp_tf.meta.reference import Reference
+from stamp_tf.references.reference import Reference
 
 
 def compile_target_step(

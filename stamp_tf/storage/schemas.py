@@ -12,7 +12,7 @@ Number = float | int
 
 
 class NetworkConfig(msgspec.Struct, frozen=True):
-    """How to build a network again, see `stamp_tf.meta.backbone_config`."""
+    """How to build a network again, see `stamp_tf.references.backbone_config`."""
 
     name: str
     input_shape: tuple[Annotated[int, Meta(ge=1)], ...]

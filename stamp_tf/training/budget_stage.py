@@ -11,7 +11,7 @@ import numpy as np
 
 from stamp_tf.channels import Budget
 from stamp_tf.channels.budget_range import draw_limits, median_flops
-from stamp_tf.meta.reference import Reference
+from stamp_tf.references.reference import Reference
 from stamp_tf.storage.checkpoints import assign_optimizer, optimizer_arrays
 from stamp_tf.training.reference_steps import compile_budget_step
 

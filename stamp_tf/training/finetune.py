@@ -18,9 +18,8 @@ from stamp_tf.ends import End
 from stamp_tf.errors import StampError
 from stamp_tf.fields import check_fields, check_least
 from stamp_tf.finite import weight_values
-from stamp_tf.meta.divergence import DivergenceWatch, StepPlace
-from stamp_tf.meta.reference import assign_arrays, layer_arrays
-from stamp_tf.meta.transfer import transfer_weights
+from stamp_tf.references.reference import assign_arrays, layer_arrays
+from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.schedules import cosine_rate, step_rate
 from stamp_tf.seeds import check_seed
 from stamp_tf.storage.checkpoints import (
@@ -30,6 +29,7 @@ from stamp_tf.storage.checkpoints import (
     optimizer_arrays,
     save_step,
 )
+from stamp_tf.training.divergence import DivergenceWatch, StepPlace
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.figures import StepFigures
 from stamp_tf.training.lost import warn_if_lost

@@ -21,9 +21,14 @@ from stamp_tf.data.task_batches import TaskBatches
 from stamp_tf.errors import StampError
 from stamp_tf.fields import check_fields, check_least, overridden
 from stamp_tf.finite import require_finite, weight_values
-from stamp_tf.meta.divergence import DivergenceWatch, StepPlace, last_state_in_words
-from stamp_tf.meta.reference import BackboneConfig, Reference, as_reference, assign_arrays, load_reference
-from stamp_tf.meta.transfer import transfer_weights
+from stamp_tf.references.reference import (
+    BackboneConfig,
+    Reference,
+    as_reference,
+    assign_arrays,
+    load_reference,
+)
+from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.schedules import cosine_rate
 from stamp_tf.seeds import check_seed
 from stamp_tf.storage.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
@@ -32,6 +37,7 @@ from stamp_tf.storage.claims import start as start_run
 from stamp_tf.storage.records import append_jsonl, trim_jsonl
 from stamp_tf.storage.runs import RunDirectory
 from stamp_tf.training.budget_stage import BudgetStage
+from stamp_tf.training.divergence import DivergenceWatch, StepPlace, last_state_in_words
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.figures import StepFigures
 from stamp_tf.training.lost import warn_if_lost

@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 
+from stamp_tf.backend import Step, Tensor, compile_step, global_norm, value_and_gradient
 from stamp_tf.channels import ChannelCut
 from stamp_tf.ends import LOGITS, End
-from stamp_tf.meta.backend import Step, Tensor, compile_step, global_norm, value_and_gradient
 from stamp_tf.training.budget_loss import budget_loss, plain_loss
 from stamp_tf.training.class_statistics import ClassStatistics
 from stamp_tf.training.task_loss import TaskInputs, TaskLoss

@@ -10,10 +10,10 @@ import keras
 from keras import ops
 
 from stamp_tf.channels import ChannelCut, add_logistic_noise, mask_kernels
+from stamp_tf.channels.probe import Probe
+from stamp_tf.layers.contracts import checked_masks, plugin_of
 from stamp_tf.layers.mask_generator import MaskGenerator
 from stamp_tf.losses import accuracy, classification_loss, distillation_loss
-from stamp_tf.meta.layer_contracts import checked_masks, plugin_of
-from stamp_tf.meta.probe import Probe
 
 Tensor = Any
 

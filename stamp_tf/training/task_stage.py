@@ -13,10 +13,10 @@ from stamp_tf.data import balanced_part
 from stamp_tf.data.task_batches import TaskBatches
 from stamp_tf.errors import StampError
 from stamp_tf.layers.mask_generator import MaskGenerator
-from stamp_tf.meta.class_reference import excite_classes, learn_reference
-from stamp_tf.meta.reference import Reference, assign_arrays, layer_arrays, make_layer
+from stamp_tf.references.reference import Reference, assign_arrays, layer_arrays, make_layer
 from stamp_tf.storage.checkpoints import assign_optimizer, optimizer_arrays
 from stamp_tf.training.budget_stage import BudgetStage
+from stamp_tf.training.class_reference import excite_classes, learn_reference
 from stamp_tf.training.class_statistics import ClassStatistics
 from stamp_tf.training.reference_steps import compile_task_step
 from stamp_tf.training.task_loss import TaskLoss

@@ -9,8 +9,8 @@ import pytest
 
 from stamp_tf.channels import Budget
 from stamp_tf.data import DataSet, ImageSet, Normalization
-from stamp_tf.meta.reference import BackboneConfig, Reference
 from stamp_tf.pruning.pruner import PruningTask
+from stamp_tf.references.reference import BackboneConfig, Reference
 
 SHAPE = (2, 2, 1)
 

@@ -10,8 +10,8 @@ from stamp_tf.baselines.uniform import uniform_scores
 from stamp_tf.channels import Budget, CostModel
 from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
-from stamp_tf.meta.reference import BackboneConfig, Reference
 from stamp_tf.pruning.pruner import PruningTask
+from stamp_tf.references.reference import BackboneConfig, Reference
 
 
 @pytest.fixture(scope="module")

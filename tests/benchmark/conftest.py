@@ -54,7 +54,7 @@ def toy_reference(toy_backbone: str, tmp_path: Path) -> Path:
     import numpy as np
 
     from stamp_tf.data import Normalization
-    from stamp_tf.meta.reference import BackboneConfig, Reference
+    from stamp_tf.references.reference import BackboneConfig, Reference
 
     backbone = BackboneConfig(toy_backbone, (32, 32, 3), 4)
     scores = np.random.default_rng(0).standard_normal(16).astype("float32")
@@ -80,6 +80,6 @@ def toy_images(tmp_path: Path) -> str:
 @pytest.fixture
 def toy_network(toy_backbone):
     """The toy backbone with random weights and three classes."""
-    from stamp_tf.meta.reference import BackboneConfig
+    from stamp_tf.references.reference import BackboneConfig
 
     return BackboneConfig(toy_backbone, (32, 32, 3), 3).build()

@@ -5,8 +5,8 @@ import numpy as np
 from library.masked_accuracy import MaskedAccuracy
 from stamp_tf.channels import slice_model
 from stamp_tf.data import Normalization, load_dataset
-from stamp_tf.meta.reference import load_reference
-from stamp_tf.meta.transfer import transfer_weights
+from stamp_tf.references.reference import load_reference
+from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.head import fit_head
 from stamp_tf.training.statistics import recalibrate_statistics

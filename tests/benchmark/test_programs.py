@@ -34,7 +34,7 @@ def toy_plain(toy_reference, tmp_path):
     """File of another reference of the toy backbone, without scores."""
     import dataclasses
 
-    from stamp_tf.meta.reference import load_reference
+    from stamp_tf.references.reference import load_reference
 
     path = tmp_path / "toy" / "plain.npz"
     dataclasses.replace(load_reference(toy_reference), scores=None).save(path)
@@ -63,7 +63,7 @@ def test_pruning_cost_from_both_references(program, toy_reference, toy_plain, to
 def test_pruning_cost_by_other_orders(program, toy_reference, toy_images, tmp_path):
     from library.references import statistic_reference
     from stamp_tf.data import load_dataset
-    from stamp_tf.meta.reference import load_reference
+    from stamp_tf.references.reference import load_reference
 
     # A reference whose mask generator is the one that `statistic` gives it anyway.
     path = tmp_path / "generator.npz"
@@ -94,7 +94,7 @@ def test_class_statistics_ask_for_the_reference_data_set(program, capsys):
 def test_class_statistics_change_the_learnt_order(toy_reference, toy_images):
     from library.references import scores_for, static_reference, statistic_reference
     from stamp_tf.data import load_dataset
-    from stamp_tf.meta.reference import load_reference
+    from stamp_tf.references.reference import load_reference
 
     reference, dataset = load_reference(toy_reference), load_dataset(toy_images)
     changed = statistic_reference(reference, dataset.train.subset(30, seed=0), seed=0)
@@ -106,7 +106,7 @@ def test_class_statistics_change_the_learnt_order(toy_reference, toy_images):
 def test_uniform_widths_keep_the_order_within_a_layer(toy_reference):
     from library.references import uniform_reference
     from stamp_tf.channels import Budget
-    from stamp_tf.meta.reference import load_reference
+    from stamp_tf.references.reference import load_reference
 
     reference = load_reference(toy_reference)
     mask = reference.cut.meet(uniform_reference(reference).scores, Budget(max_flops=0.4))
@@ -127,8 +127,8 @@ def test_stamp_and_the_full_network_run_next_to_each_other(program):
 def test_pruning_as_a_whole_gives_the_same_network(toy_reference, toy_images):
     from library.pruning_run import measure
     from stamp_tf.data import load_dataset
-    from stamp_tf.meta.reference import load_reference
     from stamp_tf.pruning.prune import prune
+    from stamp_tf.references.reference import load_reference
     from stamp_tf.training.finetune import FinetuneConfig
 
     reference, dataset = load_reference(toy_reference), load_dataset(toy_images)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import stamp_tf
-from stamp_tf.meta.reference import load_reference
+from stamp_tf.references.reference import load_reference
 
 AT_ONCE = ("--finetune-epochs", 0, "--no-speed")
 

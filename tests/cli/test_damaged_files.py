@@ -282,7 +282,7 @@ STATES: dict[str, Damage] = {
 
 @pytest.mark.parametrize("damage", STATES)
 def test_a_damaged_state_is_one_line(run, refused, toy, damage):
-    from stamp_tf.meta.reference import load_reference
+    from stamp_tf.references.reference import load_reference
 
     path = run / "reference.npz"
     path.write_bytes(STATES[damage](path.read_bytes()))
@@ -300,7 +300,7 @@ DESCRIPTIONS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("changes", DESCRIPTIONS, ids=str)
 def test_a_reference_that_is_described_wrongly_is_one_line(run, refused, toy, changes):
-    from stamp_tf.meta.reference import load_reference
+    from stamp_tf.references.reference import load_reference
 
     path = run / "reference.npz"
     content = {"format": "stamp-tf-1", **load_metadata(path), **changes}
@@ -346,7 +346,7 @@ NETWORKS: dict[str, Damage] = {
 @pytest.mark.parametrize("damage", NETWORKS)
 def test_a_damaged_network_is_one_line(run, refused, toy, damage):
     from stamp_tf.export.pruned_run import load_run
-    from stamp_tf.meta.network_file import load_network
+    from stamp_tf.references.network_file import load_network
 
     path = run / "model.keras"
     path.write_bytes(NETWORKS[damage](path.read_bytes()))

@@ -75,7 +75,7 @@ def test_a_doubt_about_the_images_tested_is_in_the_report(cli, pruned, without_t
 def test_a_reference_of_an_older_version_puts_its_doubt_into_the_report(
     cli, toy, pretrained, without_test_part, tmp_path
 ):
-    from stamp_tf.meta.reference import load_reference
+    from stamp_tf.references.reference import load_reference
 
     reference = load_reference(pretrained / "reference.npz")
     reference.description["dataset"] = without_test_part

@@ -9,8 +9,8 @@ import stamp_registry
 from stamp_tf.backbones.vgg import vgg19
 from stamp_tf.channels import Budget, CostModel
 from stamp_tf.data import DataSet, ImageSet, Normalization
-from stamp_tf.meta.reference import BackboneConfig, Reference
 from stamp_tf.pruning.pruner import Pruner, PruningTask
+from stamp_tf.references.reference import BackboneConfig, Reference
 
 GROUP = "stamp_tf.pruners"
 

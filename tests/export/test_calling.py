@@ -15,7 +15,7 @@ from stamp_tf.ends import End
 from stamp_tf.export.calling import calling_of
 from stamp_tf.export.keras_file import export_keras, read_card
 from stamp_tf.export.saved_model import export_saved_model
-from stamp_tf.meta.own_file import reference_of_file
+from stamp_tf.references.own_file import reference_of_file
 
 NAMES = ("cat", "straße", "dog, wet")
 NORMALIZATION = Normalization((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))

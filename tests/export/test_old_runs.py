@@ -17,7 +17,7 @@ from stamp_tf.data.identity import identity_of
 from stamp_tf.ends import LOGITS
 from stamp_tf.export.keras_file import export_keras
 from stamp_tf.export.pruned_run import load_run
-from stamp_tf.meta.own_file import reference_of_file
+from stamp_tf.references.own_file import reference_of_file
 
 
 def test_a_file_of_normalised_images_is_read_as_one(tmp_path: Path, network: keras.Model) -> None:

@@ -13,7 +13,7 @@ from keras import layers
 from stamp_tf.channels import ChannelCut, CostModel, trace_channels
 from stamp_tf.data import DataSet, ImageSet
 from stamp_tf.meta.objective import StampObjective
-from stamp_tf.meta.reference import make_layer
+from stamp_tf.references.reference import make_layer
 
 WAYS = 3
 IMAGE_SHAPE = (8, 8, 3)

@@ -17,9 +17,9 @@ import numpy as np
 from keras import ops
 from keras.src.backend.common import dtypes
 
+from stamp_tf.backend import compile_step, value_and_gradient
 from stamp_tf.channels import add_logistic_noise, mask_kernels
 from stamp_tf.layers.class_separation import ClassSeparation
-from stamp_tf.meta.backend import compile_step, value_and_gradient
 from stamp_tf.meta.closed_form import closed_form_gradient
 from stamp_tf.meta.inner_loop import task_gradient
 from stamp_tf.meta.meta_step import compile_meta_step

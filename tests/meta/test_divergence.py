@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stamp_tf.backend import global_norm
 from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.finite import require_finite
-from stamp_tf.meta.backend import global_norm
-from stamp_tf.meta.divergence import DivergenceWatch, StepPlace, last_state_in_words
+from stamp_tf.training.divergence import DivergenceWatch, StepPlace, last_state_in_words
 
 NAN = float("nan")
 

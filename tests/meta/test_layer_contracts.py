@@ -10,7 +10,7 @@ import pytest
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.errors import PluginError, StampError
 from stamp_tf.meta.meta_train import MetaTrainConfig, meta_train
-from stamp_tf.meta.reference import BackboneConfig, Reference, make_layer
+from stamp_tf.references.reference import BackboneConfig, Reference, make_layer
 
 SOURCE = """
 import sys

@@ -10,8 +10,8 @@ from stamp_tf.data import DataSet, Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.layers.class_separation import ClassSeparation
 from stamp_tf.meta.meta_train import MetaTrainConfig, meta_train
-from stamp_tf.meta.reference import BackboneConfig, Reference, load_reference
 from stamp_tf.pruning.prune import prune
+from stamp_tf.references.reference import BackboneConfig, Reference, load_reference
 from stamp_tf.storage.runs import RunDirectory
 from stamp_tf.training.finetune import FinetuneConfig
 

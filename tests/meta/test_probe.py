@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 from stamp_tf.channels import trace_channels
-from stamp_tf.meta.probe import Probe
+from stamp_tf.channels.probe import Probe
 
 IMAGES = np.random.default_rng(0).normal(size=(3, 8, 8, 3)).astype("float32")
 

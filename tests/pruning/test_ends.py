@@ -13,8 +13,8 @@ from stamp_tf.ends import End
 from stamp_tf.errors import StampError
 from stamp_tf.export.continue_run import continue_run
 from stamp_tf.export.pruned_run import load_run
-from stamp_tf.meta.model_reference import reference_of_model
 from stamp_tf.pruning.prune import PruneResult
+from stamp_tf.references.model_reference import reference_of_model
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.finetune import FinetuneConfig, finetune
 from stamp_tf.training.head import fit_head

@@ -10,9 +10,9 @@ from keras import layers
 from stamp_tf.data import DataSet, ImageSet
 from stamp_tf.errors import StampError
 from stamp_tf.export.keras_file import export_keras
-from stamp_tf.meta.model_reference import reference_of_model
-from stamp_tf.meta.own_file import reference_of_file
 from stamp_tf.pruning.head_order import in_order_of_head
+from stamp_tf.references.model_reference import reference_of_model
+from stamp_tf.references.own_file import reference_of_file
 
 SHAPE = (8, 8, 3)
 LEVELS = (30, 90, 150, 210)

@@ -11,11 +11,11 @@ import pytest
 from stamp_tf.channels import Budget
 from stamp_tf.data import DataSet, ImageSet, Normalization
 from stamp_tf.errors import PluginError
-from stamp_tf.meta.backbone_config import BackboneConfig
-from stamp_tf.meta.reference import Reference
 from stamp_tf.plugin_code import PluginCode
 from stamp_tf.pruning.proposals import make_pruner, propose
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
+from stamp_tf.references.backbone_config import BackboneConfig
+from stamp_tf.references.reference import Reference
 
 PLUGIN = PluginCode("stamp_tf.pruners", "odd")
 NAN, INF = float("nan"), float("inf")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from stamp_tf.data import DataSet, ImageSet
-from stamp_tf.meta.reference import Reference
+from stamp_tf.references.reference import Reference
 from stamp_tf.training.pretrain import pretrain
 
 BACKBONES = '''

@@ -13,7 +13,7 @@ import pytest
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.finite import not_finite, weight_values
-from stamp_tf.meta.reference import Reference
+from stamp_tf.references.reference import Reference
 from stamp_tf.storage.checkpoints import load_state
 from stamp_tf.storage.runs import RunDirectory
 from stamp_tf.training import reference_steps

@@ -10,7 +10,7 @@ import pytest
 
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.errors import StampError
-from stamp_tf.meta.reference import Reference, load_reference
+from stamp_tf.references.reference import Reference, load_reference
 from stamp_tf.storage.runs import RunDirectory
 
 Train = Callable[..., Reference]

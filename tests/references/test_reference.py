@@ -10,14 +10,14 @@ import pytest
 from stamp_registry import UnknownName
 from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
-from stamp_tf.meta.reference import (
+from stamp_tf.references.reference import (
     BackboneConfig,
     Reference,
     as_reference,
     load_reference,
     make_layer,
 )
-from stamp_tf.meta.transfer import transfer_weights
+from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.storage.checkpoints import load_state, save_state
 
 pytestmark = pytest.mark.usefixtures("backbones")

@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 
-from stamp_tf.meta.reference import Reference
+from stamp_tf.references.reference import Reference
 
 
 def fingerprint(reference: Reference) -> str:

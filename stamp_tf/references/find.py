@@ -7,11 +7,11 @@ from pathlib import Path
 import keras
 
 from stamp_tf.arguments import as_path
-from stamp_tf.bundled import load_bundled
 from stamp_tf.errors import StampError
-from stamp_tf.meta.model_reference import reference_of_model
-from stamp_tf.meta.own_file import reference_of_file
-from stamp_tf.meta.reference import Reference, as_reference
+from stamp_tf.references.bundled import load_bundled
+from stamp_tf.references.model_reference import reference_of_model
+from stamp_tf.references.own_file import reference_of_file
+from stamp_tf.references.reference import Reference, as_reference
 
 
 def find_reference(

@@ -11,9 +11,9 @@ import numpy as np
 
 from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
-from stamp_tf.meta.pixel_scale import FoundScale
-from stamp_tf.meta.reference import Reference
 from stamp_tf.notation import in_words_of_the_caller
+from stamp_tf.references.pixels.scale import FoundScale
+from stamp_tf.references.reference import Reference
 
 logger = logging.getLogger(__name__)
 

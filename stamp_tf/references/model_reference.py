@@ -14,10 +14,10 @@ from stamp_tf.channels.graph import leaf_layers
 from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.finite import require_finite, weight_values
-from stamp_tf.meta.backbone_config import BackboneConfig
-from stamp_tf.meta.pixel_choice import choose_pixels, pixel_normalization, pixels_of_file
-from stamp_tf.meta.pixel_scale import find_scale
-from stamp_tf.meta.reference import Reference
+from stamp_tf.references.backbone_config import BackboneConfig
+from stamp_tf.references.pixels.choice import choose_pixels, pixel_normalization, pixels_of_file
+from stamp_tf.references.pixels.scale import find_scale
+from stamp_tf.references.reference import Reference
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ import pytest
 from keras import layers, ops
 
 from stamp_tf.errors import StampError
-from stamp_tf.meta.pixel_choice import choose_pixels
-from stamp_tf.meta.pixel_scale import FoundScale, expected_pixels, find_scale
-from stamp_tf.meta.pixel_stage import Line
+from stamp_tf.references.pixels.choice import choose_pixels
+from stamp_tf.references.pixels.scale import FoundScale, expected_pixels, find_scale
+from stamp_tf.references.pixels.stage import Line
 
 SHAPE = (12, 12, 3)
 MEAN, STD = np.array([0.485, 0.456, 0.406], "float32"), np.array([0.229, 0.224, 0.225], "float32")

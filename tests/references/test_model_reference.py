@@ -9,10 +9,10 @@ import pytest
 from keras import layers
 
 from stamp_tf.errors import StampError
-from stamp_tf.meta.backbone_config import BackboneConfig
-from stamp_tf.meta.model_reference import reference_of_model
-from stamp_tf.meta.reference import load_reference
-from stamp_tf.meta.transfer import transfer_weights
+from stamp_tf.references.backbone_config import BackboneConfig
+from stamp_tf.references.model_reference import reference_of_model
+from stamp_tf.references.reference import load_reference
+from stamp_tf.references.transfer import transfer_weights
 
 SHAPE = (12, 12, 3)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stamp_tf.data import ImageSet, StreamedSet, balanced_part
-from stamp_tf.meta.reference import Reference
+from stamp_tf.references.reference import Reference
 
 _SET_SIZE = 2000
 _BATCH_SIZE = 500

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stamp_tf.meta.pixel_stage import Line
+from stamp_tf.references.pixels.stage import Line
 
 # Scale -> what its mean 0 and its deviation 1 are, of pixels in [0, 1].
 _SCALES = {

@@ -10,7 +10,7 @@ import pytest
 from keras import layers
 
 from stamp_tf.errors import StampError
-from stamp_tf.meta.network_file import load_network
+from stamp_tf.references.network_file import load_network
 
 LAYERS = """
 import keras

@@ -15,12 +15,11 @@ from stamp_tf.arguments import as_path
 from stamp_tf.backbones.naming import layers_numbered_anew
 from stamp_tf.channels import ChannelCut, ChannelMap, CostModel, trace_channels
 from stamp_tf.channels.derived_state import derive_state
+from stamp_tf.channels.probe import Probe
 from stamp_tf.data import ImageSet, Normalization, StreamedSet, balanced_part, random_part
 from stamp_tf.errors import StampError
 from stamp_tf.finite import require_finite
-from stamp_tf.meta.backbone_config import BackboneConfig
-from stamp_tf.meta.layer_arrays import assign_arrays, layer_arrays
-from stamp_tf.meta.layer_contracts import (
+from stamp_tf.layers.contracts import (
     check_built,
     check_finite,
     check_layer,
@@ -29,9 +28,10 @@ from stamp_tf.meta.layer_contracts import (
     checked_pseudo_images,
     plugin_of,
 )
-from stamp_tf.meta.probe import Probe
-from stamp_tf.meta.transfer import transfer_weights
 from stamp_tf.plugin_code import PluginCode
+from stamp_tf.references.backbone_config import BackboneConfig
+from stamp_tf.references.layer_arrays import assign_arrays, layer_arrays
+from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.set_encoders.by_class import encode_by_class, keeps_images
 from stamp_tf.storage.checkpoints import load_state, save_state
 from stamp_tf.storage.records import check

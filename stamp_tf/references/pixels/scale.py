@@ -9,8 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from stamp_tf.meta.pixel_stage import Line, arrivals, lines
-from stamp_tf.meta.pixel_statistics import scales_of_statistics
+from stamp_tf.references.pixels.stage import Line, arrivals, lines
+from stamp_tf.references.pixels.statistics import scales_of_statistics
 
 _CLOSE = 0.02
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stamp_tf.meta.backend import compile_step, value_and_gradient
+from stamp_tf.backend import compile_step, value_and_gradient
 
 
 def test_value_extra_and_gradient() -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
-from stamp_tf.meta.model_reference import reference_of_model
-from stamp_tf.meta.network_file import load_network
-from stamp_tf.meta.pixel_choice import pixel_normalization
-from stamp_tf.meta.reference import Reference
+from stamp_tf.references.model_reference import reference_of_model
+from stamp_tf.references.network_file import load_network
+from stamp_tf.references.pixels.choice import pixel_normalization
+from stamp_tf.references.reference import Reference
 
 _CARD = "input_and_classes.json"
 
