@@ -40,11 +40,11 @@ def main(arguments: Sequence[str]) -> None:
 
     from library.references import scores_for
     from stamp_tf.channels import Budget
+    from stamp_tf.comparison.overlap import layer_overlaps, total_overlap
     from stamp_tf.data import load_dataset
-    from stamp_tf.export.overlap import layer_overlaps, total_overlap
-    from stamp_tf.export.rows import group_rows
     from stamp_tf.references.find import find_reference
     from stamp_tf.references.fingerprint import fingerprint
+    from stamp_tf.report.rows import group_rows
 
     results = Results(options.results, program="masks_iou", arguments=arguments)
     reference = find_reference(options.reference, backbone=options.backbone)

@@ -254,7 +254,7 @@ def main(arguments: Sequence[str]) -> None:
     if unknown := set(options.networks) - set(NETWORKS):
         parser.error(f"--networks must be of {', '.join(NETWORKS)}, but got {', '.join(sorted(unknown))}.")
 
-    from stamp_tf.training.speed import num_threads
+    from stamp_tf.measure.speed import num_threads
 
     if num_threads() != 1:
         parser.error(f"it runs on one thread, but has {num_threads()}; set TF_NUM_INTRAOP_THREADS=1.")

@@ -46,7 +46,7 @@ def measure(model: Any, options: argparse.Namespace) -> dict[str, Any]:
 
     from stamp_tf.baselines.uniform import uniform_scores
     from stamp_tf.channels import Budget, ChannelCut, CostModel, WidthRules, slice_model, trace_channels
-    from stamp_tf.training.speed import INFERENCE, TRAINING, measure_speed
+    from stamp_tf.measure.speed import INFERENCE, TRAINING, measure_speed
 
     channel_map = trace_channels(model)
     cost = CostModel(model, channel_map)

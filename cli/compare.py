@@ -42,22 +42,22 @@ def command(
     the reference and the data set.
     """
     if output is not None:
-        from stamp_tf.export.compare_page import check_output, write_comparison
+        from stamp_tf.comparison.page import check_output, write_comparison
 
         check_output(output, overwrite=overwrite)
-    from stamp_tf.export.comparison import compare
+    from stamp_tf.comparison.compare import compare
 
     comparison = compare(runs)
     if swap:
         load_tensorflow()
-        from stamp_tf.export.swap import add_swaps
+        from stamp_tf.comparison.swap import add_swaps
 
         with Progress() as progress:
             comparison = add_swaps(comparison, reference=source, on_step=progress.of("Swapping"))
     if output is not None:
         write_comparison(comparison, output, overwrite=overwrite, command=typed())
 
-    from stamp_tf.export.compare_tables import layers_table, matrix_table, runs_table, swaps_table
+    from stamp_tf.comparison.tables import layers_table, matrix_table, runs_table, swaps_table
 
     # Wide enough that few rows are folded.
     console = make_console(pipe_width=_PIPE_WIDTH)

@@ -25,8 +25,8 @@ def command(run: Path, data: DatasetOptions) -> None:
 
     RunDirectory(run).read_pruned_config()
     load_tensorflow()
-    from stamp_tf.export.evaluate import run_counts
-    from stamp_tf.export.pruned_run import load_run
+    from stamp_tf.pruned_runs.evaluate import run_counts
+    from stamp_tf.pruned_runs.pruned_run import load_run
 
     pruned = load_run(run)
     dataset = pruned.load_dataset(

@@ -47,8 +47,8 @@ def command(run: Path, exporter: str, target: Path | None) -> None:
     if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(directory.path)):
         click.get_current_context().with_resource(held(directory))
     load_tensorflow()
-    from stamp_tf.export.pruned_run import load_run
     from stamp_tf.export.run_exporter import run_exporter
+    from stamp_tf.pruned_runs.pruned_run import load_run
 
     pruned = load_run(run)
     written, *_ = run_exporter(

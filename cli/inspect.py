@@ -42,11 +42,11 @@ def command(
     if network_path is None and network.backbone is None:
         raise StampError("NETWORK or --backbone is needed, but neither is given; name one.")
     if html is not None:
-        from stamp_tf.export.inspect_page import check_page
+        from stamp_tf.inspection.page import check_page
 
         check_page(html, overwrite=overwrite)
     load_tensorflow()
-    from stamp_tf.export.inspection import inspect
+    from stamp_tf.inspection.inspect import inspect
     from stamp_tf.references.reference import BackboneConfig
 
     if network_path is not None:
@@ -57,12 +57,12 @@ def command(
         shape = network.image_shape or _IMAGE_SHAPE
         found = inspect(BackboneConfig(network.backbone, shape, classes or 10, options).build())
     if html is not None:
-        from stamp_tf.export.inspect_page import write_inspection
+        from stamp_tf.inspection.page import write_inspection
 
         write_inspection(found, html, overwrite=overwrite, command=typed())
 
-    from stamp_tf.export.numbers import percent
-    from stamp_tf.export.tables import before_after_table, groups_table
+    from stamp_tf.report.numbers import percent
+    from stamp_tf.report.tables import before_after_table, groups_table
 
     console = make_console()
     title = f"{found.name}: {len(found.groups)} channel groups"

@@ -32,7 +32,7 @@ from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
 
 if TYPE_CHECKING:
-    from stamp_tf.export.report import Report
+    from stamp_tf.report.report import Report
     from stamp_tf.storage.runs import RunDirectory
 
 _PHASES = {"prune": "Pruning", "latency": "Measuring", "finetune": "Fine-tuning"}
@@ -149,11 +149,11 @@ def command(
         if value is not None:
             options = as_options([*options.items(), (name, value)], "--method-option")
     load_tensorflow()
-    from stamp_tf.export.export_run import export_run, flat_options
-    from stamp_tf.export.report import Report
+    from stamp_tf.pruned_runs.export import export_run, flat_options
     from stamp_tf.pruning.choose import choose_pruner
     from stamp_tf.pruning.config import PruneConfig
     from stamp_tf.pruning.prune import prune
+    from stamp_tf.report.report import Report
     from stamp_tf.storage.records import read_record
     from stamp_tf.training.finetune import FinetuneConfig
 
@@ -275,7 +275,7 @@ def print_summary(report: "Report", directory: "RunDirectory", *, is_news: bool 
         directory: Where they were written.
         is_news: Whether this command made them, so that it matters how long it took.
     """
-    from stamp_tf.export.tables import history_table, summary_table
+    from stamp_tf.report.tables import history_table, summary_table
 
     console = make_console()
     console.print(summary_table(report, command_seconds=seconds_so_far() if is_news else None))

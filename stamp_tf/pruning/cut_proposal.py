@@ -15,7 +15,7 @@ from stamp_tf.pruning.latency import latency_clock, meet_latency
 from stamp_tf.pruning.pruner import Proposal
 
 if TYPE_CHECKING:
-    from stamp_tf.training.speed import Timing
+    from stamp_tf.measure.speed import Timing
 
 OnPhase = Callable[[str, int, int, Mapping[str, float]], None]
 

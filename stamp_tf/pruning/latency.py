@@ -13,7 +13,7 @@ from stamp_tf.channels import Budget, ChannelCut, Ranking, slice_model
 from stamp_tf.errors import StampError
 
 if TYPE_CHECKING:
-    from stamp_tf.training.timing import Timing
+    from stamp_tf.measure.timing import Timing
 
 Measure = Callable[[keras.Model], "Timing"]
 OnStep = Callable[[int, int, Mapping[str, float]], None]
@@ -91,7 +91,7 @@ def latency_clock(batch_size: int = 1) -> Measure:
             "KERAS_BACKEND=tensorflow, or limit --max-flops."
         )
     # Loaded here, so that pruning without a limit on latency runs on other backends.
-    from stamp_tf.training.speed import measure_latency
+    from stamp_tf.measure.speed import measure_latency
 
     return lambda model: measure_latency(
         model, batch_size=batch_size, repeats=_NUM_STEPS, max_seconds=_MAX_SECONDS

@@ -42,7 +42,7 @@ from stamp_tf.training.head import fit_head
 from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
 
 if TYPE_CHECKING:
-    from stamp_tf.training.timing import Timing
+    from stamp_tf.measure.timing import Timing
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from stamp_tf.errors import StampError
+from stamp_tf.measure.timing import Timing
 from stamp_tf.storage.checkpoints import load_state, save_state
 from stamp_tf.storage.records import check
-from stamp_tf.training.timing import Timing
 
 logger = logging.getLogger(__name__)
 

@@ -14,11 +14,11 @@ SMALL = ("--networks", "mobilenet_v2", "--image-size", "32", "--classes", "10", 
 
 @pytest.fixture
 def one_thread(monkeypatch):
-    monkeypatch.setattr("stamp_tf.training.speed.num_threads", lambda: 1)
+    monkeypatch.setattr("stamp_tf.measure.speed.num_threads", lambda: 1)
 
 
 def test_more_threads_are_refused(program, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("stamp_tf.training.speed.num_threads", lambda: 8)
+    monkeypatch.setattr("stamp_tf.measure.speed.num_threads", lambda: 8)
     with pytest.raises(SystemExit):
         program("peers").main(["--results", str(tmp_path / "peers.jsonl")])
     assert "runs on one thread, but has 8; set TF_NUM_INTRAOP_THREADS=1" in capsys.readouterr().err

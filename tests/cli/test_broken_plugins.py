@@ -190,7 +190,7 @@ def test_an_exit_from_anywhere_is_no_success(cli, pruned, monkeypatch) -> None:
     def leave(*arguments: object, **options: object) -> None:
         raise SystemExit(0)
 
-    monkeypatch.setattr("stamp_tf.export.pruned_run.load_run", leave)
+    monkeypatch.setattr("stamp_tf.pruned_runs.pruned_run.load_run", leave)
     line = cli.refused("export", pruned)
     assert line.startswith("A command must end by itself, but ")
     assert "test_broken_plugins.py, line " in line
@@ -216,7 +216,7 @@ def test_plugins_lists_all_of_them(cli, acorn, make_plugin) -> None:
 def test_a_run_with_weights_that_are_not_finite_is_refused(cli, pruned) -> None:
     """What somebody else wrote into a run's network is looked at before it is used."""
     from stamp_tf.export.keras_file import export_keras
-    from stamp_tf.export.pruned_run import load_run
+    from stamp_tf.pruned_runs.pruned_run import load_run
 
     run = load_run(pruned)
     kernel = np.array(run.network.get_layer("conv1").kernel)

@@ -67,13 +67,13 @@ def snapshot(folder: Path) -> dict[str, bytes | None]:
 
 
 def read_masks(run: Path) -> object:
-    from stamp_tf.export.run_masks import read_masks
+    from stamp_tf.pruned_runs.masks import read_masks
 
     return read_masks(run)
 
 
 def read_report(run: Path) -> object:
-    from stamp_tf.export.continue_run import finished_report
+    from stamp_tf.pruned_runs.finetune import finished_report
 
     return finished_report(RunDirectory(run))
 
@@ -345,7 +345,7 @@ NETWORKS: dict[str, Damage] = {
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("damage", NETWORKS)
 def test_a_damaged_network_is_one_line(run, refused, toy, damage):
-    from stamp_tf.export.pruned_run import load_run
+    from stamp_tf.pruned_runs.pruned_run import load_run
     from stamp_tf.references.network_file import load_network
 
     path = run / "model.keras"

@@ -39,7 +39,7 @@ def test_images_are_those_that_were_held_out_when_pruning(
         seen.append(images.images)
         return TestCounts(np.zeros(5, int), np.bincount(images.labels, minlength=5))
 
-    monkeypatch.setattr("stamp_tf.export.evaluate.count_hits", count_hits)
+    monkeypatch.setattr("stamp_tf.pruned_runs.evaluate.count_hits", count_hits)
     assert f"of {len(expected)} images" in cli.done("evaluate", run_dir).stdout
     np.testing.assert_array_equal(seen[0], expected)
 

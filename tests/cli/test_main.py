@@ -227,7 +227,7 @@ def test_json_is_the_only_thing_on_standard_output():
     [
         "keras",
         "stamp_tf.export.keras_file",
-        "stamp_tf.export.inspect_page",
+        "stamp_tf.inspection.page",
         "stamp_tf.pruning.prune",
         "tensorflow",
     ],

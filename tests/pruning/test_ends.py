@@ -11,8 +11,8 @@ import stamp_tf
 from stamp_tf.data import DataSet, ImageSet, Normalization
 from stamp_tf.ends import End
 from stamp_tf.errors import StampError
-from stamp_tf.export.continue_run import continue_run
-from stamp_tf.export.pruned_run import load_run
+from stamp_tf.pruned_runs.finetune import continue_run
+from stamp_tf.pruned_runs.pruned_run import load_run
 from stamp_tf.pruning.prune import PruneResult
 from stamp_tf.references.model_reference import reference_of_model
 from stamp_tf.training.evaluate import evaluate_accuracy

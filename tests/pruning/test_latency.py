@@ -10,8 +10,8 @@ from keras import layers
 
 from stamp_tf.channels import Budget, ChannelCut, CostModel, WidthRules, trace_channels
 from stamp_tf.errors import StampError
+from stamp_tf.measure.timing import Timing
 from stamp_tf.pruning.latency import latency_clock, meet_latency
-from stamp_tf.training.timing import Timing
 
 
 @pytest.fixture(scope="module")

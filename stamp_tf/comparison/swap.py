@@ -1,0 +1,161 @@
+"""What it costs to prune for one data set by the masks of another."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stamp_tf.channels import CostModel, slice_model
+from stamp_tf.data import DataSet, Normalization
+from stamp_tf.errors import StampError
+from stamp_tf.pruned_runs.pruned_run import load_run
+from stamp_tf.references.find import find_reference
+from stamp_tf.references.fingerprint import fingerprint
+from stamp_tf.references.reference import Reference, as_reference
+from stamp_tf.references.transfer import transfer_weights
+from stamp_tf.training.evaluate import evaluate_accuracy
+from stamp_tf.training.head import fit_head
+from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
+
+if TYPE_CHECKING:
+    from stamp_tf.comparison.compare import Comparison
+    from stamp_tf.pruned_runs.masks import RunMasks
+
+
+@dataclass(frozen=True)
+class Swap:
+    """One run's masks on one run's data set, without a gradient step.
+
+    Args:
+        masks_of: Label of the run whose masks were taken.
+        dataset_of: Label of the run whose data set and reference were taken; the same for its own masks.
+        test_accuracy: Share of test images classified rightly, in [0, 1].
+        test_images: Their number.
+        params_fraction: Remaining parameters / all.
+        flops_fraction: Remaining multiply-adds / all.
+    """
+
+    masks_of: str
+    dataset_of: str
+    test_accuracy: float
+    test_images: int
+    params_fraction: float
+    flops_fraction: float
+
+    @property
+    def standard_error(self) -> float:
+        """Standard error of the test accuracy, as if the test images were drawn at random."""
+        return math.sqrt(self.test_accuracy * (1 - self.test_accuracy) / self.test_images)
+
+
+def add_swaps(
+    comparison: Comparison,
+    *,
+    reference: Reference | str | Path | None = None,
+    on_step: Callable[[int, int, Mapping[str, float]], None] | None = None,
+) -> Comparison:
+    """Measure the masks of every run on the data set of every run.
+
+    The reference is sliced by the mask, batch-norm statistics are recalibrated and the head is fitted in
+    closed form, as in pruning; nothing is trained. So a run's own masks stand under the same procedure: its
+    fine-tuned network, weights that pruning epochs moved, and soft mask values do not enter.
+
+    Args:
+        comparison: The runs.
+        reference: What the masks are cut from; None takes what each run names.
+        on_step: Called with (networks measured, all networks, figures) after each.
+
+    Returns:
+        The comparison with its swaps.
+
+    Raises:
+        StampError: If a data set or a reference cannot be loaded, or is not the run's.
+    """
+    runs = comparison.runs
+    # All before the first network is measured, because one that is missing would throw the work away.
+    references = _references(runs, reference)
+    targets = [_load_target(run) for run in runs]
+    swaps: list[Swap] = []
+    for run, source, (dataset, normalization) in zip(runs, references, targets, strict=True):
+        for swap in _measure(run, runs, source, dataset, normalization):
+            swaps.append(swap)
+            if on_step is not None:
+                on_step(len(swaps), len(runs) ** 2, {})
+    return dataclasses.replace(comparison, swaps=tuple(swaps))
+
+
+def _measure(
+    target: RunMasks,
+    runs: Sequence[RunMasks],
+    reference: Reference,
+    dataset: DataSet,
+    normalization: Normalization,
+) -> Iterator[Swap]:
+    """Yield the result of every run's masks on one run's data set."""
+    channel_map = reference.channel_map
+    model = reference.backbone.build(num_classes=dataset.num_classes)
+    transfer_weights(reference.model, model)
+    cost = CostModel(model, channel_map)
+    seed = target.config.get("seed", 0)
+    for run in runs:
+        mask = channel_map.mask_of({group.name: list(group.kept) for group in run.groups})
+        small = slice_model(model, channel_map, mask)
+        recalibrate_statistics(small, statistics_images(dataset.train, normalization, seed=seed))
+        fit_head(small, dataset.train, normalization=normalization, end=reference.backbone.end)
+        params, flops = (float(fraction) for fraction in cost.exact_fractions(mask))
+        accuracy = evaluate_accuracy(small, dataset.test, normalization=normalization)
+        yield Swap(run.label, target.label, accuracy, len(dataset.test), params, flops)
+
+
+def _load_target(run: RunMasks) -> tuple[DataSet, Normalization]:
+    """Return a run's data set, and the normalisation that its network was made with."""
+    pruned = load_run(run.run.path)
+    try:
+        return pruned.load_dataset(), pruned.normalization
+    except (StampError, KeyError) as error:
+        # What loading said, without the remedy that other commands have.
+        reason = str(error.__cause__ or error).rstrip(".")
+        raise StampError(
+            f"--swap needs the data set of {run.run.path}, but it cannot be loaded ({reason}); bring it back, or leave "
+            "--swap out."
+        ) from error
+
+
+def _references(runs: Sequence[RunMasks], given: Reference | str | Path | None) -> list[Reference]:
+    """Return what each run was cut from, loading none twice."""
+    chosen = None if given is None else as_reference(given)
+    loaded: dict[str | None, Reference] = {}
+    for run in runs:
+        source = run.config.get("from")
+        if source not in loaded:
+            loaded[source] = _load_reference(run) if chosen is None else chosen
+        _check_reference(run, loaded[source])
+    return [loaded[run.config.get("from")] for run in runs]
+
+
+def _load_reference(run: RunMasks) -> Reference:
+    try:
+        return find_reference(run.config.get("from"), backbone=run.backbone["name"])
+    except StampError as error:
+        raise StampError(
+            f"--swap needs the reference of {run.run.path}, but it cannot be loaded ({str(error).rstrip('.')}); "
+            "name it with --from, or leave --swap out."
+        ) from error
+
+
+def _check_reference(run: RunMasks, reference: Reference) -> None:
+    """Refuse a reference whose channels the run's masks do not number."""
+    backbone = reference.backbone.with_num_classes(run.backbone["num_classes"]).to_config()
+    # JSON knows no tuples.
+    is_alike = json.loads(json.dumps(backbone)) == run.backbone
+    digits = fingerprint(reference)
+    if not is_alike or run.reference not in (None, digits):
+        raise StampError(
+            f"--swap needs the reference that {run.run.path} was cut from ({run.reference or backbone['name']}), "
+            f"but found another one ({digits}); name the right one with --from, or leave --swap out."
+        )

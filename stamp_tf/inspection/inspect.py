@@ -1,0 +1,130 @@
+"""What of a network can be pruned, and what was."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from stamp_tf.arguments import as_path
+from stamp_tf.channels import ChannelMap, CostModel, KeptWhole, trace_channels
+from stamp_tf.channels.cost import BYTES_PER_NUMBER
+from stamp_tf.channels.share import prunable_share
+from stamp_tf.errors import StampError
+from stamp_tf.inspection.network_rows import NetworkRow, network_rows
+from stamp_tf.references.network_file import load_network
+from stamp_tf.references.pixels.choice import choose_pixels
+from stamp_tf.references.pixels.scale import find_scale
+from stamp_tf.references.reference import BackboneConfig, Reference, load_reference
+from stamp_tf.report.report import GroupRow, LayerRow
+from stamp_tf.report.rows import group_rows, layer_rows
+from stamp_tf.storage.records import read_json
+from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.schemas import Masks
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A network's channels and costs.
+
+    Args:
+        name: What was looked at.
+        groups: Channel groups with the channels that are kept, in the network's order.
+        layers: Layers before and after; alike where nothing was pruned.
+        kept_whole: What the tracer left alone, and why.
+        network: The network in the order of its graph, with the groups that each layer has to do with.
+        prunable_share: Share of the kernels' parameters in kernels from which slices can be removed, in [0, 1].
+        pixels: Which scale of pixels its images have, and how that is known; empty for a reference, a run or a
+            network of something else.
+        uncounted: Layers and operations that may compute products, but in a way that is not known.
+        parameters: How many numbers training can change, frozen layers included.
+        frozen_parameters: How many of them belong to frozen layers.
+        all_parameters: How many numbers all weights hold, statistics of normalisations included.
+    """
+
+    name: str
+    groups: tuple[GroupRow, ...]
+    layers: tuple[LayerRow, ...]
+    kept_whole: tuple[KeptWhole, ...]
+    network: tuple[NetworkRow, ...]
+    prunable_share: float
+    pixels: str = ""
+    uncounted: tuple[str, ...] = ()
+    parameters: int = 0
+    frozen_parameters: int = 0
+    all_parameters: int = 0
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether any channel is gone."""
+        return any(len(group.kept) < group.size for group in self.groups)
+
+
+def inspect(network: keras.Model | Reference | str | Path) -> Inspection:
+    """Return the channel groups, the size and cost of every layer, and what is kept whole.
+
+    Args:
+        network: A functional model, a reference, a `.keras` file (loaded in safe mode), or a run directory of
+            `pretrain`, `meta-train` or `prune`.
+
+    Raises:
+        StampError: If it is none of them.
+
+    Example:
+        >>> for group in stamp_tf.inspect("runs/digits").groups:
+        ...     print(group.name, group.size, len(group.kept))
+    """
+    if isinstance(network, keras.Model):
+        channel_map = trace_channels(network)
+        found = _inspection(network.name, network, channel_map, np.ones(channel_map.num_channels))
+        return replace(found, pixels=_pixels_of(network))
+    if isinstance(network, Reference):
+        return replace(inspect(network.model), pixels="")
+    path = as_path(network, "network")
+    if path.is_file() or (path.suffix == ".keras" and not path.exists()):
+        model = load_network(path)
+        channel_map = trace_channels(model)
+        found = _inspection(path.name, model, channel_map, np.ones(channel_map.num_channels))
+        return replace(found, pixels=_pixels_of(model))
+    run = RunDirectory(path)
+    if run.reference.exists():
+        reference = load_reference(run.reference)
+        mask = np.ones(reference.channel_map.num_channels)
+        return _inspection(str(run.path), reference.model, reference.channel_map, mask)
+    content = read_json(run.masks, Masks, remedy="prune again")
+    try:
+        model = BackboneConfig.from_config(content["backbone"]).build()
+        channel_map = trace_channels(model)
+        mask = channel_map.mask_of(content["kept"])
+    except (KeyError, TypeError, ValueError, IndexError):
+        raise StampError(
+            f"{run.masks} must hold the masks of the network that it names, but does not; prune again."
+        ) from None
+    return _inspection(str(run.path), model, channel_map, mask)
+
+
+def _pixels_of(model: keras.Model) -> str:
+    """Return the scale of a network's pixels in words, if it looks at images."""
+    if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
+        return ""
+    return str(choose_pixels(None, find_scale(model)))
+
+
+def _inspection(name: str, model: keras.Model, channel_map: ChannelMap, mask: np.ndarray) -> Inspection:
+    cost = CostModel(model, channel_map)
+    layers = layer_rows(cost, mask)
+    return Inspection(
+        name,
+        group_rows(channel_map, mask),
+        layers,
+        channel_map.kept_whole,
+        network_rows(model, channel_map, mask, layers=layers),
+        prunable_share(model, channel_map),
+        uncounted=cost.uncounted,
+        parameters=int(cost.full[0]),
+        frozen_parameters=int(cost.full[0]) - sum(math.prod(each.shape) for each in model.trainable_weights),
+        all_parameters=cost.full_weight_bytes // BYTES_PER_NUMBER,
+    )

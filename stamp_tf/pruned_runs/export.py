@@ -1,0 +1,288 @@
+"""Everything that leaves a pruning run: masks, networks, figures and the report."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from stamp_tf.arguments import as_path, check_arguments
+from stamp_tf.backbones.end import put_back
+from stamp_tf.data.doubt import doubt_of_reference
+from stamp_tf.data.identity import describe
+from stamp_tf.errors import StampError
+from stamp_tf.export.calling import calling_of
+from stamp_tf.export.contract import PixelNormalization
+from stamp_tf.export.keras_file import export_keras
+from stamp_tf.export.saved_model import export_saved_model
+from stamp_tf.measure.speed import describe_device, measure_speed
+from stamp_tf.pruned_runs.masks import limits_in_words
+from stamp_tf.pruning.config import PruneConfig
+from stamp_tf.pruning.prune import PruneResult
+from stamp_tf.references.fingerprint import fingerprint
+from stamp_tf.references.transfer import transfer_weights
+from stamp_tf.report.history import history_entry
+from stamp_tf.report.numbers import duration
+from stamp_tf.report.page import write_report
+from stamp_tf.report.report import CurvePoint, Report, SpeedRow
+from stamp_tf.report.rows import group_rows, layer_rows, speed_rows
+from stamp_tf.storage.claims import held
+from stamp_tf.storage.files import write_bytes_atomic
+from stamp_tf.storage.overwriting import contents, in_the_way
+from stamp_tf.storage.records import encode, write_json_atomic
+from stamp_tf.storage.runs import RunDirectory
+
+_PACKAGES = ("stamp-tf", "tensorflow", "keras", "numpy")
+
+
+def export_run(
+    result: PruneResult,
+    run_dir: str | Path,
+    *,
+    speed: bool = True,
+    batch_sizes: Sequence[int] = (1, 128),
+    training_batch_sizes: Sequence[int] = (128,),
+    repeats: int = 20,
+    max_seconds: float = 2.0,
+    dollars_per_hour: float | None = None,
+    command: str = "",
+) -> Report:
+    """Write masks, re-trainable network, SavedModel, metrics and report into a run directory.
+
+    Each file is written whole or not at all; `report.json` comes last, so that where it is the rest is too.
+
+    Args:
+        result: What `prune` returned.
+        run_dir: The folder: new, empty, or of a run.
+        speed: Whether to measure the pruned network against the full one.
+        batch_sizes: Batch sizes of the measured inference.
+        training_batch_sizes: Batch sizes of the measured training steps.
+        repeats: Rounds per batch size.
+        max_seconds: No new round (after three) once a batch size has taken this long.
+        dollars_per_hour: Price of the machine, for the expense; None leaves it out.
+        command: What was typed, for the report.
+
+    Returns:
+        The report, as written.
+
+    Raises:
+        StampError: If the folder holds something else or cannot be written, or the network cannot be exported.
+    """
+    if not isinstance(result, PruneResult):
+        raise StampError(
+            f"result must be what stamp_tf.prune returned, but is of type {type(result).__name__}; prune first."
+        )
+    check_arguments(
+        speed=(speed, bool),
+        batch_sizes=(batch_sizes, tuple[int, ...]),
+        training_batch_sizes=(training_batch_sizes, tuple[int, ...]),
+        repeats=(repeats, int),
+        max_seconds=(max_seconds, float),
+        dollars_per_hour=(dollars_per_hour, float | None),
+        command=(command, str),
+    )
+    run = RunDirectory(as_path(run_dir, "run_dir"))
+    with held(run):
+        if contents(run.path):
+            _check_folder(run)
+        else:
+            write_json_atomic(run.config, _config_of(result))
+        started = time.perf_counter()
+        write_json_atomic(run.masks, _masks(result))
+        curve = tuple(CurvePoint(**asdict(record)) for record in result.records)
+        export_networks(
+            result.model,
+            run,
+            class_names=result.dataset.class_names,
+            normalization=result.normalization,
+            curve=curve,
+        )
+        seconds = time.perf_counter() - started
+        rows: Sequence[SpeedRow] = ()
+        if speed:
+            full = result.reference.backbone.build(num_classes=result.dataset.num_classes)
+            transfer_weights(result.reference.model, full)
+            measured = measure_speed(
+                {"full": put_back(full, result.reference.backbone.end), "pruned": result.model},
+                batch_sizes=batch_sizes,
+                training_batch_sizes=training_batch_sizes,
+                repeats=repeats,
+                max_seconds=max_seconds,
+            )
+            rows = speed_rows(measured, "full", "pruned")
+        times = {**result.times, "export": seconds}
+        report = _report(result, rows, times, curve, dollars_per_hour, command)
+        write_report(report, run)
+        return report
+
+
+def _check_folder(run: RunDirectory) -> None:
+    """Refuse a folder that is not a run's, or in which something is in the way."""
+    if not run.config.exists():
+        raise StampError(
+            f"--run-dir must be new, empty or the folder of a run, but {run.path} has no {run.config.name}; choose "
+            "another."
+        )
+    if (foreign := in_the_way(run)) is not None:
+        raise StampError(
+            f"--run-dir must hold nothing in the way of the run, but {foreign} is, which no run wrote; move it, or "
+            "choose another."
+        )
+
+
+def export_networks(
+    model: keras.Model,
+    run: RunDirectory,
+    *,
+    class_names: Sequence[str],
+    normalization: PixelNormalization,
+    curve: Sequence[CurvePoint],
+) -> None:
+    """Write the re-trainable network, the SavedModel and the metrics of a run.
+
+    Args:
+        model: From normalised images `[B, H, W, D]` to logits `[B, classes]`, or to what it ends in.
+        run: Where they go; the folder exists.
+        class_names: One name per class.
+        normalization: Of the images.
+        curve: Fine-tuning, epoch by epoch.
+    """
+    export_keras(model, run.model, class_names=class_names, normalization=normalization)
+    export_saved_model(model, run.saved_model, class_names=class_names, normalization=normalization)
+    lines = "".join(encode(asdict(point)).decode() for point in curve)
+    write_bytes_atomic(run.metrics, lines.encode())
+
+
+def flat_options(config: PruneConfig) -> dict[str, Any]:
+    """Return the options of pruning without nesting, as a run's config.json has them."""
+    options = asdict(config)
+    finetuning = options.pop("finetune")
+    # The seed is that of the run, and whether images are mirrored is said with the data set.
+    return {name: value for name, value in finetuning.items() if name not in ("seed", "flip")} | options
+
+
+def _config_of(result: PruneResult) -> dict[str, Any]:
+    return {
+        "command": "prune",
+        **describe(result.dataset),
+        "backbone": result.reference.backbone.to_config(),
+        **flat_options(result.config),
+    }
+
+
+def _masks(result: PruneResult) -> dict[str, Any]:
+    """Return kept channel indices and widths by group, and the full network that they number.
+
+    The reference's fingerprint is here and not in config.json, because a file of weights may change under the
+    path that the options name.
+    """
+    channel_map = result.reference.channel_map
+    kept = channel_map.kept(result.mask)
+    return {
+        "backbone": result.reference.backbone.with_num_classes(result.dataset.num_classes).to_config(),
+        "reference": fingerprint(result.reference),
+        "sizes": {group.name: group.size for group in channel_map.groups},
+        "widths": {name: len(indices) for name, indices in kept.items()},
+        "kept": kept,
+    }
+
+
+def _report(
+    result: PruneResult,
+    speed: Sequence[SpeedRow],
+    times: Mapping[str, float],
+    curve: Sequence[CurvePoint],
+    dollars_per_hour: float | None,
+    command: str,
+) -> Report:
+    config, backbone = result.config, result.reference.backbone
+    full_params, full_flops = (int(value) for value in result.cost.full)
+    details = {
+        **backbone.options,
+        **_pixel_details(result),
+        "flops_not_counted": ", ".join(result.cost.uncounted) or None,
+        "image_shape": list(backbone.input_shape),
+        "train_images": len(result.dataset.train),
+        "test_images": len(result.dataset.test),
+        **_budget_details(result),
+        "structure_only": config.structure_only or None,
+        "epochs": config.finetune.epochs,
+        "mixed_precision": config.finetune.mixed_precision or None,
+        **{name: value for name, value in config.options.items() if not isinstance(value, Mapping)},
+    }
+    step = history_entry(
+        "prune",
+        result.dataset,
+        test_accuracy=result.test_accuracy,
+        epochs=config.finetune.epochs,
+        seconds=result.seconds,
+        command=command,
+        doubt=doubt_of_reference(result.reference.description, result.dataset),
+    )
+    return Report(
+        method=config.method,
+        backbone=backbone.name,
+        dataset=result.dataset.name,
+        seed=config.seed,
+        test_accuracy=result.test_accuracy,
+        params=result.cost.parameters(result.mask),
+        full_params=full_params,
+        flops=result.cost.flops(result.mask),
+        full_flops=full_flops,
+        activation_bytes=result.cost.activation_bytes(result.mask),
+        full_activation_bytes=result.cost.full_activation_bytes,
+        seconds=result.seconds,
+        times=times,
+        dollars_per_hour=dollars_per_hour,
+        speed=speed,
+        layers=layer_rows(result.cost, result.mask),
+        groups=group_rows(result.reference.channel_map, result.mask),
+        curve=curve,
+        details={name: value for name, value in details.items() if value is not None},
+        history=(step,),
+        command=command,
+        versions=_versions(),
+        hardware=describe_device(),
+        calling=calling_of(backbone.input_shape, result.dataset.class_names, backbone.end).to_json(),
+    )
+
+
+def _pixel_details(result: PruneResult) -> dict[str, Any]:
+    """Return the scale of the images and where it comes from; a reference of ours goes by each data set's own."""
+    description = result.reference.description
+    if "pixels_reason" not in description:
+        return {}
+    return {"pixels": f"{description['pixels']}, {description['pixels_reason']}"}
+
+
+def _budget_details(result: PruneResult) -> dict[str, Any]:
+    """Return the limits and rules that were given, and the latency that was measured, in words."""
+    config, timing = result.config, result.timing
+    return {
+        "keep_params": config.keep_params,
+        "max_flops": config.max_flops,
+        "max_memory": limits_in_words({"max_memory": config.max_memory}).get("activation memory"),
+        "max_latency": limits_in_words({"max_latency": config.max_latency}).get("latency"),
+        "latency": None
+        if timing is None
+        else f"{duration(timing.seconds)} (spread {duration(timing.spread)}, batch {timing.batch_size})",
+        "round_to": config.round_to if config.round_to > 1 else None,
+        "min_channels": config.min_channels if config.min_channels > 1 else None,
+        "keep": " ".join(config.keep) or None,
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # a build of TensorFlow under another name
+            continue
+    return found

@@ -1,0 +1,207 @@
+"""Train the pruned network of a run further, and bring its files up to date."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from stamp_tf.data import DataSet
+from stamp_tf.data.identity import describe
+from stamp_tf.errors import DivergenceError, StampError
+from stamp_tf.pruned_runs.evaluate import run_counts
+from stamp_tf.pruned_runs.export import export_networks
+from stamp_tf.pruned_runs.masks import read_masks
+from stamp_tf.pruned_runs.pruned_run import PrunedRun, load_run
+from stamp_tf.report.history import HistoryEntry, history_entry
+from stamp_tf.report.page import write_report
+from stamp_tf.report.report import CurvePoint, Report
+from stamp_tf.storage.claims import held, start
+from stamp_tf.storage.records import read_record
+from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.writing import writing
+from stamp_tf.training.finetune import EpochRecord, FinetuneConfig, finetune
+
+logger = logging.getLogger(__name__)
+
+_RATE = 0.01
+
+
+def continue_run(
+    run: PrunedRun | str | Path,
+    dataset: DataSet | str | None = None,
+    *,
+    config: FinetuneConfig | None = None,
+    resume: bool = False,
+    command: str = "",
+    on_step: Callable[[int, int, Mapping[str, float]], None] | None = None,
+) -> Report:
+    """Fine-tune further, then replace the run's networks and report.
+
+    Until the end the run's files stay as they were; the states on the way, and the new files, lie in a folder of
+    their own. A kill leaves either the run as it was, with states to go on from, or the new one.
+
+    Args:
+        run: A run directory of `prune`, or what `load_run` returned.
+        dataset: Its data set or another one of the same classes, in any order; None loads the run's own.
+        config: Options; without a rate 0.01, for a network that is trained already, and without `clip_norm` the
+            run's.
+        resume: Go on from the last state on the way.
+        command: What was typed, for the report.
+        on_step: Called with (steps done, all steps, figures) after each step.
+
+    Returns:
+        The run's new report.
+
+    Raises:
+        StampError: If there is no complete run, or its data set or state does not fit.
+    """
+    path = run.run.path if isinstance(run, PrunedRun) else Path(run)
+    directory = RunDirectory(path)
+    directory.read_pruned_config()
+    with held(directory):
+        # Where the file system has no locks, nobody has done it yet.
+        with writing(directory.path):
+            directory.settle()
+        pruned = run if isinstance(run, PrunedRun) else load_run(path)
+        return _continue(pruned, dataset, config=config, resume=resume, command=command, on_step=on_step)
+
+
+def finished_report(run: RunDirectory) -> Report:
+    """Return the report of a run whose further training is complete, for a command that is to go on with it.
+
+    Args:
+        run: The run.
+
+    Raises:
+        StampError: If no further training was begun.
+    """
+    report = read_record(run.report_json, Report, remedy="prune again")
+    epochs = run.read_config().get("epochs") or 0
+    if not report.curve or report.curve[-1].epoch <= epochs:
+        raise StampError(
+            f"--resume needs an interrupted finetune, but none was begun in {run.path}; leave --resume out."
+        )
+    logger.info("%s is finished; nothing was changed.", run.path)
+    return report
+
+
+def _continue(
+    run: PrunedRun,
+    dataset: DataSet | str | None,
+    *,
+    config: FinetuneConfig | None,
+    resume: bool,
+    command: str,
+    on_step: Callable[[int, int, Mapping[str, float]], None] | None,
+) -> Report:
+    """Fine-tune in a folder that is held, see `continue_run`."""
+    way = run.run.further_training
+    if resume and not way.config.exists():
+        return finished_report(run.run)
+    config = config or FinetuneConfig()
+    config = dataclasses.replace(
+        config,
+        learning_rate=_RATE if config.learning_rate is None else config.learning_rate,
+        clip_norm=run.config.get("clip_norm") if config.clip_norm is None else config.clip_norm,
+    )
+    report = read_record(run.run.report_json, Report, remedy="prune again")
+    _check_same_network(run, report)
+    dataset = run.fitted(dataset) if isinstance(dataset, DataSet) else run.load_dataset(dataset)
+    doubt = run.warn_if_in_doubt(dataset)
+    if not resume and any(way.checkpoints.glob("step-*.npz")):
+        logger.warning("Warning: the interrupted finetune in %s is thrown away.", run.run.path)
+    options = {"command": "finetune", **describe(dataset), **asdict(config)}
+    start(way, options, resume=resume, overwrite=not resume)
+    try:
+        records = finetune(
+            run.model,
+            dataset,
+            normalization=run.normalization,
+            config=config,
+            end=run.end,
+            checkpoints=way.checkpoints,
+            on_step=on_step,
+        )
+    except DivergenceError as error:
+        raise DivergenceError(f"{error} The files of {run.run.path} are as they were.") from None
+    counts = run_counts(run, dataset)
+    step = history_entry(
+        "finetune",
+        dataset,
+        test_accuracy=counts.accuracy,
+        test_images=counts.num_images,
+        epochs=config.epochs,
+        seconds=records[-1].seconds,
+        command=command,
+        doubt=doubt,
+    )
+    if not doubt:
+        # That of a reference is known to the report alone.
+        earlier = (entry.doubt for entry in report.history if step.is_on_data_of(entry))
+        step = dataclasses.replace(step, doubt=next(filter(None, earlier), ""))
+    report = dataclasses.replace(_continued(report, records, step), calling=run.calling.to_json())
+    export_networks(
+        run.network,
+        way,
+        class_names=run.class_names,
+        normalization=run.normalization,
+        curve=report.curve,
+    )
+    write_report(report, way)
+    # The one step that decides: before it the run is as it was, after it all that is left to do is to move files.
+    with writing(run.run.path):
+        os.replace(way.path, run.run.finished_training.path)
+        run.run.settle()
+    return report
+
+
+def _check_same_network(run: PrunedRun, report: Report) -> None:
+    """Refuse files of several runs in one folder: the new report would tell of one network and another be trained.
+
+    Raises:
+        StampError: If the report is of a network of another size, or of other channels than the masks.
+    """
+    remedy = "bring back the files that belong together, or prune again"
+    num_params = sum(math.prod(weight.shape) for weight in run.model.trainable_weights)
+    if num_params != report.params:
+        raise StampError(
+            f"{run.run.report_json} must be of the network in {run.run.model.name}, which has {num_params:,} "
+            f"parameters, but is of one with {report.params:,}; {remedy}."
+        )
+    if run.run.masks.exists() and tuple(report.groups) != read_masks(run.run.path).groups:
+        raise StampError(
+            f"{run.run.report_json} must be of the channels in {run.run.masks.name}, but is of others; {remedy}."
+        )
+
+
+def _continued(report: Report, records: Sequence[EpochRecord], step: HistoryEntry) -> Report:
+    """Append a step: its epochs to the curve, its seconds to the times, its data and accuracy to the headline."""
+    history, curve = (*report.history, step), list(report.curve)
+    last = curve[-1] if curve else CurvePoint(0, 0.0, None, report.test_accuracy)
+    # On the same data the first record repeats the last point; on other data it is where a new line begins.
+    is_new = not step.is_on_data_of(report.history[-1])
+    for record in records if is_new else records[1:]:
+        values = asdict(record) | {
+            "epoch": last.epoch + record.epoch,
+            "seconds": last.seconds + record.seconds,
+            "entry": len(history) - 1,
+        }
+        curve.append(CurvePoint(**values))
+    seconds = records[-1].seconds
+    images = {"train_images": step.train_images, "test_images": step.test_images}
+    return dataclasses.replace(
+        report,
+        dataset=step.dataset,
+        test_accuracy=step.test_accuracy,
+        seconds=report.seconds + seconds,
+        times={**report.times, "finetune": report.times.get("finetune", 0.0) + seconds},
+        curve=tuple(curve),
+        details={**report.details, **images, "epochs": curve[-1].epoch if curve else 0},
+        history=history,
+        command=step.command,
+    )

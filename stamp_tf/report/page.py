@@ -1,0 +1,108 @@
+"""The report as files: `report.json` for programs, `report.html` for people."""
+
+import math
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from stamp_tf.report.curves import Line, chart
+from stamp_tf.report.history import parts_of_one_data
+from stamp_tf.report.report import CurvePoint, Report
+from stamp_tf.report.rows import fold_layers
+from stamp_tf.report.strips import hues, kept_channels
+from stamp_tf.report.template import render
+from stamp_tf.storage.files import write_bytes_atomic
+from stamp_tf.storage.records import write_json_atomic
+from stamp_tf.storage.runs import RunDirectory
+
+
+def write_report(report: Report, run_directory: RunDirectory) -> None:
+    """Write `report.html` and `report.json`, in this order and each whole or not at all.
+
+    Args:
+        report: The figures.
+        run_directory: Where they go; the folder exists.
+    """
+    page = render_page(report)
+    write_bytes_atomic(run_directory.report_html, page.encode())
+    # Last, because it says that the run is finished.
+    write_json_atomic(run_directory.report_json, report.to_json())
+
+
+def render_page(report: Report) -> str:
+    """Return the report as one HTML page that needs nothing else: no script, no font, no link.
+
+    Args:
+        report: The figures.
+    """
+    layers = fold_layers(report.layers)
+    parts, marks = _by_data(report)
+    largest = {
+        quantity: max((getattr(row, f"{quantity}_before") for row in layers), default=1) or 1
+        for quantity in ("channels", "params", "flops")
+    }
+    shown = [name for name, seconds in report.times.items() if seconds > 0]
+    return render(
+        "page.html",
+        report=report,
+        layers=layers,
+        strips=kept_channels(report.groups),
+        largest=largest,
+        charts=_charts(parts, marks),
+        is_on_one_data=not marks,
+        last_step=report.history[-1] if report.history else None,
+        before=parts[-1][0].test_accuracy if parts and len(parts[-1]) > 1 else None,
+        commands=[entry.command for entry in report.history if entry.command]
+        or list(filter(None, [report.command])),
+        phases=[(name, report.times[name], hue) for name, hue in zip(shown, hues(len(shown)), strict=True)],
+        best_speed={kind: _largest_batch(report, kind) for kind in ("inference", "training")},
+    )
+
+
+def _charts(
+    parts: Sequence[Sequence[CurvePoint]], marks: Sequence[tuple[float, str]]
+) -> list[tuple[str, Markup]]:
+    """Draw what has at least two points; a single one is a number, not a curve."""
+    accuracy = [[(point.epoch, _per_cent(point.test_accuracy)) for point in part] for part in parts]
+    loss = [[(point.epoch, point.train_loss) for point in part] for part in parts]
+    lines = (
+        Line("Test accuracy by epoch", [_known(part) for part in accuracy], unit=" %"),
+        Line("Training loss by epoch", [_known(part) for part in loss], css_class="line second"),
+    )
+    return [
+        (line.label, chart(line, epochs=(parts[0][0].epoch, parts[-1][-1].epoch), marks=marks))
+        for line in lines
+        if len(line.points) >= 2
+    ]
+
+
+def _by_data(report: Report) -> tuple[list[list[CurvePoint]], list[tuple[float, str]]]:
+    """Divide the curve where the data changed; also return at which epochs, and to which data set."""
+    numbers = parts_of_one_data(report.history)
+    parts: list[list[CurvePoint]] = []
+    marks: list[tuple[float, str]] = []
+    last = None
+    for point in report.curve:
+        number = numbers[point.entry] if point.entry < len(numbers) else 0
+        if last is not None and number == last:
+            parts[-1].append(point)
+            continue
+        if last is not None:
+            marks.append((point.epoch, f"from here on {report.history[point.entry].dataset}"))
+        parts.append([point])
+        last = number
+    return parts, marks
+
+
+def _known(points: Sequence[tuple[int, float | None]]) -> list[tuple[float, float]]:
+    return [(epoch, value) for epoch, value in points if value is not None and math.isfinite(value)]
+
+
+def _per_cent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
+def _largest_batch(report: Report, kind: str) -> object:
+    return max(
+        (row for row in report.speed if row.kind == kind), key=lambda row: row.batch_size, default=None
+    )

@@ -1,0 +1,173 @@
+"""Tables for the terminal: layers before and after, channel groups, headline figures."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from stamp_tf.report.cells import name_cell
+from stamp_tf.report.numbers import compact, duration, factor, percent
+from stamp_tf.report.report import GroupRow, LayerRow, Report
+from stamp_tf.report.rows import fold_layers
+
+_SHADES = " ░▒▓█"
+
+
+def before_after_table(rows: Sequence[LayerRow], *, title: str | None = None) -> Table:
+    """Return one line per layer: channels, parameters and multiply-adds, before and after, and their sums.
+
+    Args:
+        rows: The layers in the network's order; those without multiply-adds share one line.
+        title: Printed above.
+    """
+    table = Table(
+        title=title and name_cell(title),
+        title_justify="left",
+        show_footer=True,
+        header_style="bold",
+        box=None,
+        pad_edge=False,
+    )
+    params = sum(row.params_before for row in rows), sum(row.params_after for row in rows)
+    flops = sum(row.flops_before for row in rows), sum(row.flops_after for row in rows)
+    table.add_column("Layer", footer="All", no_wrap=True)
+    table.add_column("Kind", style="dim", no_wrap=True)
+    table.add_column("Channels", justify="right")
+    table.add_column("Parameters", justify="right", footer=_change(*params))
+    table.add_column("", justify="right", footer=percent(_ratio(*params)), style="cyan")
+    table.add_column("FLOPs (multiply-adds)", justify="right", footer=_change(*flops))
+    table.add_column("", justify="right", footer=percent(_ratio(*flops)), style="cyan")
+    for row in fold_layers(rows):
+        table.add_row(
+            name_cell(row.name),
+            name_cell(row.kind),
+            _change(row.channels_before, row.channels_after) if row.channels_before else "",
+            _change(row.params_before, row.params_after),
+            percent(_ratio(row.params_before, row.params_after)),
+            _change(row.flops_before, row.flops_after) if row.flops_before else "",
+            percent(_ratio(row.flops_before, row.flops_after)) if row.flops_before else "",
+        )
+    return table
+
+
+def groups_table(groups: Sequence[GroupRow], *, title: str | None = None, strip_width: int = 32) -> Table:
+    """Return one line per channel group: its size, what was kept, and where along the indices.
+
+    Args:
+        groups: The groups in the network's order.
+        title: Printed above.
+        strip_width: Characters of the picture; each shades the share kept among its channels.
+    """
+    table = Table(
+        title=title and name_cell(title), title_justify="left", header_style="bold", box=None, pad_edge=False
+    )
+    table.add_column("Group", no_wrap=True)
+    table.add_column("Channels", justify="right")
+    table.add_column("Kept", justify="right")
+    table.add_column("", justify="right", style="cyan")
+    table.add_column("Where", no_wrap=True, style="cyan")
+    for group in groups:
+        strip = _strip(group, min(strip_width, group.size))
+        table.add_row(
+            name_cell(group.name), str(group.size), str(len(group.kept)), percent(group.keep_ratio), strip
+        )
+    return table
+
+
+def summary_table(report: Report, *, command_seconds: float | None = None) -> Table:
+    """Return the headline figures of a run, for the end of `prune` and `finetune`.
+
+    Args:
+        report: The figures.
+        command_seconds: How long the command took that prints this, loading and measuring included; None leaves it out.
+    """
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(style="bold")
+    table.add_row("Test accuracy", name_cell(percent(report.test_accuracy) + _tested_on(report)))
+    table.add_row(
+        "Parameters", f"{percent(report.params_fraction)}  {_change(report.full_params, report.params)}"
+    )
+    table.add_row(
+        "FLOPs", f"{factor(report.flops_speed_up)} fewer  {_change(report.full_flops, report.flops)}"
+    )
+    if report.full_activation_bytes is not None and report.activation_bytes is not None:
+        change = f"{compact(report.full_activation_bytes)}B → {compact(report.activation_bytes)}B"
+        share = report.activation_bytes / report.full_activation_bytes
+        table.add_row("Activation memory", f"{percent(share)}  {change}")
+    for row in report.speed:
+        change = f"{duration(row.full_seconds)} → {duration(row.pruned_seconds)}"
+        table.add_row(
+            f"{row.kind.capitalize()}, batch {row.batch_size}", f"{factor(row.ratio)} the speed  {change}"
+        )
+    for label, words in _times(report, command_seconds):
+        table.add_row(label, words)
+    if report.expense is not None:
+        table.add_row("Expense", f"${report.expense:.4f} for pruning and fine-tuning")
+    return table
+
+
+def _times(report: Report, command_seconds: float | None) -> list[tuple[str, str]]:
+    """Say what took how long: the last step first, and behind it all steps where there are several."""
+    finetuning = report.times.get("finetune", 0.0)
+    together = f"pruning {duration(report.seconds - finetuning)}"
+    if finetuning:
+        together += f", fine-tuning {duration(finetuning)}"
+    took = "" if command_seconds is None else f"; this command took {duration(command_seconds)}"
+    if len(report.history) == 1:
+        return [("Time", together + took)]
+    return [
+        ("Time of this step", f"fine-tuning {duration(report.history[-1].seconds)}{took}"),
+        ("Time of all steps", together),
+    ]
+
+
+def history_table(report: Report) -> Table:
+    """Return one line for each step of a run: on which data, and what was measured at its end."""
+    table = Table(title="Steps", title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table.add_column("Step", no_wrap=True)
+    table.add_column("Data set", overflow="fold")
+    for name in ("Trained on", "Tested on", "Test accuracy", "Epochs"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("Ended (UTC)", style="dim", no_wrap=True)
+    for entry in report.history:
+        table.add_row(
+            entry.step,
+            name_cell(entry.dataset),
+            _count(entry.train_images),
+            _count(entry.test_images),
+            percent(entry.test_accuracy),
+            str(entry.epochs),
+            entry.time.replace("T", " ").removesuffix("+00:00"),
+        )
+    return table
+
+
+def _tested_on(report: Report) -> str:
+    """Say which images the accuracy is of, where the run says so."""
+    last = report.history[-1] if report.history else None
+    if last is None or last.test_images is None:
+        return ""
+    return f"  of {last.test_images:,} images ({last.dataset})"
+
+
+def _count(number: int | None) -> str:
+    return "?" if number is None else f"{number:,}"
+
+
+def _change(before: int, after: int) -> str:
+    return compact(before) if before == after else f"{compact(before)} → {compact(after)}"
+
+
+def _ratio(before: int, after: int) -> float:
+    return after / before if before else 1.0
+
+
+def _strip(group: GroupRow, width: int) -> str:
+    counts, sizes = [0] * width, [0] * width
+    kept = set(group.kept)
+    for channel in range(group.size):
+        place = channel * width // group.size
+        sizes[place] += 1
+        counts[place] += channel in kept
+    steps = len(_SHADES) - 1
+    return "".join(_SHADES[-(-count * steps // size)] for count, size in zip(counts, sizes, strict=True))

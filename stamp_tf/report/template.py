@@ -1,0 +1,33 @@
+"""Self-contained HTML pages from the templates beside this file."""
+
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from stamp_tf.printable import printable
+from stamp_tf.report.numbers import compact, duration, factor, percent, points, share
+
+
+def render(template: str, **values: Any) -> str:
+    """Return a page; names and texts among the values are escaped, characters that cannot be seen among them.
+
+    Args:
+        template: File name of the template.
+        **values: What it shows.
+    """
+    environment = Environment(
+        loader=FunctionLoader(_source),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for number in (compact, duration, factor, percent, points, share):
+        environment.filters[number.__name__] = number
+    return printable(environment.get_template(template).render(values), allowed="\n")
+
+
+def _source(name: str) -> str:
+    # As text, so that it is found inside a zipped package as well.
+    return files("stamp_tf.export").joinpath(name).read_text("utf-8")

@@ -1,0 +1,197 @@
+"""The report's figures, its JSON, and its page."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stamp_tf.errors import StampError
+from stamp_tf.export.calling import Calling
+from stamp_tf.report import page
+from stamp_tf.report.curves import nice_axis
+from stamp_tf.report.numbers import factor
+from stamp_tf.report.page import kept_channels, render_page, write_report
+from stamp_tf.report.report import CurvePoint, GroupRow, LayerRow, Report, SpeedRow, report_from_json
+from stamp_tf.storage.runs import RunDirectory
+
+
+@pytest.fixture
+def report() -> Report:
+    return Report(
+        method="stamp",
+        backbone="toy",
+        dataset="digits <b>&",
+        seed=3,
+        test_accuracy=0.875,
+        params=50,
+        full_params=200,
+        flops=100,
+        full_flops=1000,
+        seconds=36.0,
+        times={"load": 1.0, "finetune": 35.0},
+        dollars_per_hour=2.0,
+        speed=(SpeedRow("inference", 1, 0.004, 0.002), SpeedRow("training", 128, 0.3, 0.1)),
+        layers=(
+            LayerRow("conv1", "Conv2D", 4, 2, 100, 50, 900, 90),
+            LayerRow("head", "Dense", 3, 3, 100, 0, 100, 10),
+        ),
+        groups=(GroupRow("conv1", 4, (0, 3)), GroupRow("conv2", 8, (1, 2, 7))),
+        curve=(CurvePoint(0, 0.0, None, 0.5), CurvePoint(1, 2.0, 1.5, 0.75), CurvePoint(2, 4.0, 1.0, 0.875)),
+        details={"width": 0.25},
+        command="stamp-tf prune --dataset digits",
+        versions={"keras": "3.15"},
+        hardware="2 cores",
+    )
+
+
+def test_fractions_and_expense_follow_from_the_counts(report: Report) -> None:
+    assert (report.params_fraction, report.flops_fraction, report.flops_speed_up) == (0.25, 0.1, 10.0)
+    assert report.expense == pytest.approx(0.02)
+    assert replace(report, dollars_per_hour=None).expense is None
+
+
+def test_names_with_control_characters_are_shown_and_do_nothing(report: Report) -> None:
+    evil = "a\x1b[2J\x07b\u202ec\r\udcff"
+    page = render_page(replace(report, dataset=evil, command=evil, groups=(GroupRow(evil, 4, (0, 3)),)))
+    assert not set(page) & set("\x1b\x07\r\u202e\udcff")
+    assert page.count(r"a\x1b[2J\x07b\u202ec\r\xff") >= 3
+    page.encode()
+
+
+def test_json_has_the_headline_at_its_top_level(report: Report, tmp_path: Path) -> None:
+    write_report(report, RunDirectory(tmp_path))
+    content = json.loads((tmp_path / "report.json").read_text())
+    figures = {
+        name: content[name] for name in ("method", "test_accuracy", "params_fraction", "flops_fraction")
+    }
+    assert figures == {
+        "method": "stamp",
+        "test_accuracy": 0.875,
+        "params_fraction": 0.25,
+        "flops_fraction": 0.1,
+    }
+    assert content["seconds"] == 36.0
+    assert content["groups"][0] == {"name": "conv1", "size": 4, "kept": [0, 3]}
+    assert content["speed"][1]["ratio"] == pytest.approx(3.0)
+
+
+def test_json_reads_back_to_the_same_report(report: Report) -> None:
+    assert report_from_json(json.loads(json.dumps(report.to_json()))) == report
+
+
+def test_json_of_something_else_is_refused() -> None:
+    with pytest.raises(
+        StampError, match=r"report.json must be JSON written by stamp-tf, but it lacks backbone; prune again"
+    ):
+        report_from_json({"method": "stamp"})
+
+
+def test_numpy_numbers_and_nan_become_plain_json(report: Report) -> None:
+    odd = replace(
+        report,
+        test_accuracy=np.float32(0.5),
+        groups=(GroupRow("conv1", 4, np.array([1, 2])),),
+        curve=(CurvePoint(0, 0.0, float("nan"), np.float32(0.5)),),
+    )
+    content = json.loads(json.dumps(odd.to_json(), allow_nan=False))
+    point = {"epoch": 0, "seconds": 0.0, "train_loss": None, "test_accuracy": 0.5, "entry": 0}
+    assert content["curve"] == [point]
+
+
+@pytest.mark.parametrize("kept", [(0, 4), (-1, 2), (2, 1), (1, 1)])
+def test_kept_indices_must_rise_inside_the_group(kept: tuple[int, ...]) -> None:
+    with pytest.raises(StampError, match="rising indices below 4, but group conv1"):
+        GroupRow("conv1", 4, kept)
+
+
+def test_accuracy_is_a_share(report: Report) -> None:
+    with pytest.raises(StampError, match=r"test_accuracy must be in \[0, 1\], but is 87.5"):
+        replace(report, test_accuracy=87.5)
+
+
+def test_page_says_how_the_network_is_called(report: Report) -> None:
+    calling = Calling((32, 24, 3), ("cat", "dog <b>")).to_json()
+    text = render_page(replace(report, calling=calling))
+    for part in (
+        "tf.saved_model.load",
+        "pixels 0 to 255, of any size (resized to 32 x 24",
+        "cat, dog &lt;b&gt;",
+    ):
+        assert part in text
+    assert "How to call it" not in render_page(report)
+
+
+def test_page_needs_nothing_from_outside(report: Report) -> None:
+    text = render_page(report)
+    assert not re.search(r"https?:|//\w|<script|<link|<img|@import|url\(", text)
+
+
+def test_page_shows_figures_pictures_and_origin(report: Report) -> None:
+    text = render_page(report)
+    for part in (
+        "87.5 %",
+        "25.0 %",
+        factor(10.0),
+        factor(3.0),
+        "36.0 s",
+        "$0.0200",
+        "stamp-tf prune --dataset digits",
+    ):
+        assert part in text
+    for section in ("kept-channels", "layers", "curves", "speed", "time", "origin"):
+        assert f'id="{section}"' in text
+    assert text.count('class="chart"') == 2
+
+
+def test_a_page_is_drawn_without_loading_keras() -> None:
+    code = "import sys, stamp_tf.report.page, stamp_tf.report.tables; sys.exit('keras' in sys.modules)"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+
+
+def test_page_escapes_names(report: Report) -> None:
+    text = render_page(report)
+    assert "digits &lt;b&gt;&amp;" in text
+    assert "digits <b>" not in text
+
+
+def test_a_tick_stands_at_the_index_of_each_kept_channel(report: Report) -> None:
+    strips = kept_channels(report.groups)
+    assert [re.findall(r"M(\d+) 0", strip.ticks) for strip in strips] == [["0", "3"], ["1", "2", "7"]]
+    assert [strip.length for strip in strips] == [0.5, 1.0]
+
+
+def test_page_of_a_bare_report_leaves_sections_out(report: Report) -> None:
+    names = ("speed", "layers", "groups", "curve")
+    bare = replace(report, dollars_per_hour=None, times={}, hardware="", **dict.fromkeys(names, ()))
+    text = render_page(bare)
+    for section in ("kept-channels", "layers", "curves", "speed", "time"):
+        assert f'id="{section}"' not in text
+    assert "$" not in text
+
+
+def test_a_failing_page_leaves_the_old_report(report: Report, tmp_path: Path, monkeypatch) -> None:
+    write_report(report, RunDirectory(tmp_path))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def broken(groups: object) -> None:
+        raise RuntimeError("midway")
+
+    monkeypatch.setattr(page, "kept_channels", broken)
+    with pytest.raises(RuntimeError, match="midway"):
+        write_report(replace(report, method="random"), RunDirectory(tmp_path))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("values", "axis"),
+    [((0.0, 1.0), (0.0, 1.0, 0.5)), ((47.0, 62.0), (45.0, 65.0, 5.0)), ((3.0, 3.0), (1.0, 5.0, 1.0))],
+)
+def test_axis_ends_are_round_and_hold_the_values(values, axis) -> None:
+    assert nice_axis(values) == pytest.approx(axis)

@@ -1,0 +1,41 @@
+"""Rows from a traced network agree with its cost."""
+
+import numpy as np
+
+from stamp_tf.channels.cost import CostModel
+from stamp_tf.channels.trace import trace_channels
+from stamp_tf.report.report import LayerRow
+from stamp_tf.report.rows import fold_layers, group_rows, layer_rows
+
+
+def test_layers_sum_to_the_cost_before_and_after(network) -> None:
+    channel_map = trace_channels(network)
+    cost_model = CostModel(network, channel_map)
+    mask = np.ones(channel_map.num_channels)
+    mask[0] = 0
+    rows = layer_rows(cost_model, mask)
+    assert sum(row.params_before for row in rows) == cost_model.parameters(np.ones_like(mask))
+    assert sum(row.params_after for row in rows) == cost_model.parameters(mask)
+    assert sum(row.flops_after for row in rows) == cost_model.flops(mask)
+
+
+def test_groups_list_the_kept_indices(network) -> None:
+    channel_map = trace_channels(network)
+    mask = np.ones(channel_map.num_channels)
+    mask[1] = 0
+    rows = group_rows(channel_map, mask)
+    assert [row.size for row in rows] == [group.size for group in channel_map.groups]
+    assert 1 not in rows[0].kept
+    assert len(rows[0].kept) == rows[0].size - 1
+
+
+def test_layers_without_multiply_adds_share_one_row() -> None:
+    rows = (
+        LayerRow("conv1", "Conv2D", 8, 4, 80, 40, 800, 400),
+        LayerRow("bn1", "BatchNormalization", 8, 4, 16, 8, 0, 0),
+        LayerRow("conv2", "Conv2D", 8, 4, 80, 20, 800, 200),
+        LayerRow("bn2", "BatchNormalization", 8, 4, 16, 8, 0, 0),
+    )
+    folded = fold_layers(rows)
+    assert [row.name for row in folded] == ["conv1", "conv2", "2 others"]
+    assert folded[-1] == LayerRow("2 others", "BatchNormalization", 0, 0, 32, 16, 0, 0)

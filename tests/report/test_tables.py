@@ -1,0 +1,98 @@
+"""What the terminal shows."""
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from stamp_tf.report.history import HistoryEntry
+from stamp_tf.report.numbers import compact, duration, factor, percent
+from stamp_tf.report.report import GroupRow, LayerRow, Report, SpeedRow
+from stamp_tf.report.tables import before_after_table, groups_table, summary_table
+
+
+def printed(table: object) -> str:
+    console = Console(width=140, file=io.StringIO())
+    console.print(table)
+    return console.file.getvalue()
+
+
+def test_layers_and_their_sums() -> None:
+    rows = (
+        LayerRow("conv1", "Conv2D", 64, 16, 1000, 250, 5000, 500),
+        LayerRow("head", "Dense", 3, 3, 10, 10, 10, 10),
+    )
+    text = printed(before_after_table(rows))
+    assert "64 → 16" in text
+    assert "1.00 k → 250" in text
+    assert "1.01 k → 260" in text.splitlines()[-1]
+    assert "25.7 %" in text.splitlines()[-1]
+
+
+def test_groups_show_where_channels_were_kept() -> None:
+    text = printed(groups_table((GroupRow("conv1", 4, (0, 3)), GroupRow("wide", 64, tuple(range(32))))))
+    assert "█  █" in text
+    assert "50.0 %" in text
+    assert text.splitlines()[-1].rstrip().endswith("  " + "█" * 16)
+
+
+def test_summary_has_the_headline() -> None:
+    speed = (SpeedRow("inference", 128, 0.04, 0.01),)
+    text = printed(summary_table(Report("stamp", "toy", "digits", 0, 0.5, 1, 4, 1, 10, 3.0, speed=speed)))
+    for part in (
+        "50.0 %",
+        "25.0 %",
+        f"{factor(10)} fewer",
+        f"{factor(4)} the speed",
+        "40.0 ms → 10.0 ms",
+        "pruning 3.00 s",
+    ):
+        assert part in text
+    assert "Expense" not in text
+
+
+def test_summary_says_what_its_times_count() -> None:
+    step = HistoryEntry("prune", "", "digits", None, None, 9, 9, 0.5, 1, "", 49.0)
+    report = Report(
+        *("stamp", "toy", "digits", 0, 0.5, 1, 4, 1, 10, 49.0),
+        times={"load": 60.0, "finetune": 45.0},
+        dollars_per_hour=1,
+        history=(step,),
+    )
+    text = " ".join(printed(summary_table(report, command_seconds=114.0)).split())
+    assert "Time pruning 4.00 s, fine-tuning 45.0 s; this command took 114 s" in text
+    assert "for pruning and fine-tuning" in text
+    again = replace(report, history=(step, replace(step, step="finetune", seconds=30.0)))
+    text = " ".join(printed(summary_table(again, command_seconds=50.0)).split())
+    assert "Time of this step fine-tuning 30.0 s; this command took 50.0 s" in text
+    assert "Time of all steps pruning 4.00 s, fine-tuning 45.0 s" in text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0"), (999, "999"), (1000, "1.00 k"), (999_600, "1.00 M"), (398_136_320, "398 M")]
+)
+def test_counts_have_three_digits(count: int, text: str) -> None:
+    assert compact(count) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(1.0, "100 %"), (0.0741, "7.4 %"), (0.0074, "0.74 %"), (0.0, "0 %")]
+)
+def test_shares_are_per_cent(share: float, text: str) -> None:
+    assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (5e-5, "50.0 µs"),
+        (0.0123, "12.3 ms"),
+        (0.9999, "1.00 s"),
+        (47.3, "47.3 s"),
+        (150, "2 min 30 s"),
+        (7500, "2 h 05 min"),
+    ],
+)
+def test_durations_have_a_fitting_unit(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
