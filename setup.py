@@ -63,10 +63,8 @@ setup(
     package_dir={"stamp_cli": "cli", "stamp_registry": "registry"},
     package_data={
         "stamp_tf": [
-            "references/bundled/*.npz",
-            "references/bundled/*.json",
-            "references/bundled/*.md",
-            "export/*.html",
+            *(f"references/bundled/*.{suffix}" for suffix in ("npz", "json", "md")),
+            "report/templates/*.html",
         ]
     },
     install_requires=[

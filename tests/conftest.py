@@ -5,9 +5,11 @@ import importlib.util
 import logging
 import os
 import random
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,6 +118,38 @@ def profiled_flops() -> Callable[..., int]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.profiled_flops
+
+
+@pytest.fixture
+def residual_network() -> Any:
+    """A convolution, a normalisation with moved statistics, a residual sum and three classes."""
+    import keras
+
+    image = keras.Input((8, 8, 3), name="pixels")
+    x = keras.layers.Conv2D(4, 3, padding="same", name="conv1")(image)
+    x = keras.layers.BatchNormalization(moving_mean_initializer="ones", name="bn1")(x)
+    x = keras.layers.Activation("relu", name="relu1")(x)
+    x = keras.layers.Add(name="add")([x, keras.layers.Conv2D(4, 3, padding="same", name="conv2")(x)])
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    x = keras.layers.Dropout(0.5, name="dropout")(x)
+    return keras.Model(image, keras.layers.Dense(3, name="head")(x), name="toy")
+
+
+@pytest.fixture(scope="module")
+def backbones(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Register `tiny`, `unnamed` and `dropping` for the tests of a file."""
+    site = tmp_path_factory.mktemp("site")
+    metadata = site / "toy_backbones-1.0.dist-info"
+    metadata.mkdir()
+    metadata.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: toy-backbones\nVersion: 1.0\n")
+    lines = [f"{name} = toy_backbones:{name}" for name in ("tiny", "unnamed", "dropping")]
+    metadata.joinpath("entry_points.txt").write_text("\n".join(["[stamp_tf.backbones]", *lines, ""]))
+    shutil.copy(Path(__file__).with_name("toy_backbones.py"), site)
+    sys.path.insert(0, str(site))
+    importlib.invalidate_caches()
+    yield
+    sys.path.remove(str(site))
+    sys.modules.pop("toy_backbones", None)
 
 
 @pytest.fixture

@@ -15,49 +15,29 @@ import pytest
 # From the bottom to the top. A part may import parts of its own tier and of those below it.
 TIERS = (
     {
-        *(
-            "errors",
-            "notation",
-            "printable",
-            "fields",
-            "seeds",
-            "without_tensorflow",
-            "runs",
-            "checkpoints",
-            "schedules",
-            "losses",
-        ),
-        *(
-            "archives",
-            "arguments",
-            "changed_options",
-            "claims",
-            "ends",
-            "files",
-            "finite",
-            "locks",
-            "overwriting",
-            "plugin_code",
-            "records",
-            "schemas",
-            "writing",
-        ),
+        *("errors", "notation", "printable", "fields", "seeds", "without_tensorflow", "finite", "ends"),
+        *("schedules", "losses", "arguments", "changed_options", "plugin_code"),
     },
+    {"storage", "backend"},
     {"data"},
     {"layers", "channels"},
     {"backbones", "set_encoders"},
-    {"meta", "bundled"},
-    {"pruning", "baselines", "training"},
-    {"benchmark", "export"},
+    {"references"},
+    {"training", "measure"},
+    {"meta"},
+    {"pruning", "baselines"},
+    {"report", "export"},
+    {"pruned_runs"},
+    {"inspection", "comparison"},
 )
 TIER = {part: number for number, tier in enumerate(TIERS) for part in tier}
 
 # The tensor mathematics at the bottom knows no files and no data sets.
-FORBIDDEN = {(above, below) for above in ("layers", "channels") for below in ("data", "runs", "checkpoints")}
+FORBIDDEN = {(above, below) for above in ("layers", "channels") for below in ("data", "storage")}
 
 # The mathematics and the bottom run on any Keras backend and may not name TensorFlow. A file of another part
 # may, if its docstring says so.
-PURE = {*TIERS[0], "layers", "channels", "backbones", "set_encoders"}
+PURE = {*TIERS[0], "storage", "layers", "channels", "backbones", "set_encoders"}
 EDGES = ("stamp_tf/export/saved_model.py", "*_tensorflow.py")
 TENSORFLOW = {"tensorflow", "tensorflow_datasets", "tensorflow_model_optimization", "tf_keras"}
 HEAVY = {*TENSORFLOW, "keras", "numpy", "rich", "matplotlib", "sklearn", "jinja2", "PIL"}
@@ -350,3 +330,54 @@ def test_unknown_name_of_the_package_is_an_attribute_error():
 
     with pytest.raises(AttributeError, match="module 'stamp_tf' has no attribute 'no_such_name'"):
         _ = stamp_tf.no_such_name
+
+
+GRAPH = {
+    *("_keras_history", "_inbound_nodes", "_nodes_by_depth", "_run_through_graph", "_inputs_struct"),
+    *("_outputs_struct", "_functional", "_flatten_layers"),
+}
+
+
+def test_the_graph_of_keras_is_known_in_one_file():
+    assert not [
+        f"{source.path}:{node.lineno} uses {node.attr}"
+        for source in sources().values()
+        if source.path != "stamp_tf/channels/graph.py"
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Attribute) and node.attr in GRAPH
+    ]
+
+
+def test_the_source_of_keras_is_imported_in_one_file():
+    assert not [
+        f"{source.path} imports {one.module}"
+        for source in sources().values()
+        if source.path != "stamp_tf/channels/graph.py"
+        for one in source.imports
+        if one.module.startswith("keras.src")
+    ]
+
+
+def test_private_names_of_other_libraries_stay_in_the_room_of_channels():
+    ours = {name for source in sources().values() for name in names_made(source.tree)}
+    allowed = {"_replace"}  # of named tuples, documented
+    assert not [
+        f"{source.path}:{node.lineno} uses {ast.unparse(node)}"
+        for source in sources().values()
+        if not source.path.startswith("stamp_tf/channels/")
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__")
+        if node.attr not in ours | allowed
+    ]
+
+
+def names_made(tree: ast.Module) -> set[str]:
+    """Every name that a file defines or assigns, attributes of its own objects among them."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            is_own = isinstance(node, ast.Name) or ast.unparse(node.value) in ("self", "cls")
+            names |= {node.id if isinstance(node, ast.Name) else node.attr} if is_own else set()
+    return names

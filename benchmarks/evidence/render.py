@@ -14,6 +14,8 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from library.ablation_tables import ablation_table
 from library.origin import made_with
 from library.plots import plot_sources

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,12 +12,11 @@ from library.results import UNNAMED_RATE
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.pruning.config import PruneConfig
 from stamp_tf.pruning.prune import prune
+from stamp_tf.pruning.ready import make_ready
+from stamp_tf.pruning.target import Target
 from stamp_tf.references.reference import Reference
-from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.finetune import FinetuneConfig, finetune
-from stamp_tf.training.head import fit_head
-from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
 
 PRUNERS = {
     "stamp": "stamp",
@@ -110,13 +108,10 @@ def full_network(
         The network and the seconds of the phases `statistics` and `head`.
     """
     keras.utils.set_random_seed(seed)
-    model = reference.backbone.build(num_classes=dataset.num_classes)
-    transfer_weights(reference.model, model)
-    started = time.perf_counter()
-    recalibrate_statistics(model, statistics_images(dataset.train, normalization, seed=seed))
-    recalibrated = time.perf_counter()
-    fit_head(model, dataset.train, normalization=normalization)
-    return model, {"statistics": recalibrated - started, "head": time.perf_counter() - recalibrated}
+    target = Target.of(reference, dataset, normalization=normalization)
+    times: dict[str, float] = {}
+    make_ready(target.model, target, seed=seed, times=times)
+    return target.model, times
 
 
 def warm_up(reference: Reference, dataset: DataSet) -> None:

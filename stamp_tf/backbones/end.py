@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from stamp_tf.channels.graph import calls, functional_graph, inlined
+from stamp_tf.channels.graph import call_of, calls, functional_graph, inlined, input_structure, maker
 from stamp_tf.ends import ACTIVATIONS, Activation, End
 from stamp_tf.errors import StampError
 
@@ -41,7 +41,7 @@ def split_end(model: keras.Model) -> tuple[keras.Model, End]:
     output = model.outputs[0]
     for tensor, tail in reversed(list(_tails(model, output))):
         is_whole = not tail and len(tensor.shape) == 2
-        layer = None if is_whole else output._keras_history.operation.name
+        layer = None if is_whole else maker(output).name
         own = _own_activation(tensor)
         activation = None if own is None else _matching(tensor, tail, output, first=own)
         if activation is not None:
@@ -84,7 +84,7 @@ def put_back(model: keras.Model, end: End) -> keras.Model:
 
 
 def _model_to(output: Any, model: keras.Model) -> keras.Model:
-    return keras.Model(functional_graph(model)._inputs_struct, output, name=model.name)
+    return keras.Model(input_structure(functional_graph(model)), output, name=model.name)
 
 
 def _tails(model: keras.Model, output: Any) -> Iterator[tuple[Any, tuple[Any, ...]]]:
@@ -149,7 +149,7 @@ def _nonlinearity(tensor: Any, *, bounded_only: bool = False) -> str | None:
         bounded_only: Whether that is only asked of values bounded on both sides. What was pooled or added up may
             come from a ReLU, but not from a softmax.
     """
-    layer = tensor._keras_history.operation
+    layer = maker(tensor)
     own = _own_activation(tensor)
     if own is not None:
         return _described(layer, own) if _is_nonlinear(own, tensor.shape, bounded_only=bounded_only) else None
@@ -157,7 +157,7 @@ def _nonlinearity(tensor: Any, *, bounded_only: bool = False) -> str | None:
         return None
     if isinstance(layer, keras.Layer) and layer.weights and not isinstance(layer, keras.layers.PReLU):
         return None
-    node = _node(tensor)
+    node = call_of(tensor)
     inputs = node.input_tensors
     if len(inputs) == 1 and inputs[0].shape == tensor.shape:
 
@@ -188,7 +188,7 @@ def _is_nonlinear(function: Callable[[Any], Any], shape: Sequence[int | None], *
 
 def _own_activation(tensor: Any) -> Callable[[Any], Any] | None:
     """Return the activation that a layer with weights applies at its own end, if it is not linear."""
-    layer = tensor._keras_history.operation
+    layer = maker(tensor)
     activation = getattr(layer, "activation", None)
     if not isinstance(layer, keras.Layer) or not layer.weights or not callable(activation):
         return None
@@ -197,16 +197,11 @@ def _own_activation(tensor: Any) -> Callable[[Any], Any] | None:
 
 def _twin_of_last(tensor: Any, activation: Activation) -> Any:
     """Return what the layer that makes a tensor gives with another activation; its twin has copies of its weights."""
-    layer, node = tensor._keras_history.operation, _node(tensor)
+    layer, node = maker(tensor), call_of(tensor)
     twin = type(layer).from_config(layer.get_config() | {"activation": activation})
     result = twin(*node.arguments.args, **node.arguments.kwargs)
     twin.set_weights(layer.get_weights())
     return result
-
-
-def _node(tensor: Any) -> Any:
-    history = tensor._keras_history
-    return history.operation._inbound_nodes[history.node_index]
 
 
 def _described(layer: Any, activation: Any) -> str:

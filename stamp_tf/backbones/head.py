@@ -2,6 +2,7 @@
 
 import keras
 
+from stamp_tf.channels.graph import maker
 from stamp_tf.errors import StampError
 
 
@@ -11,7 +12,7 @@ def head_layer(model: keras.Model) -> keras.layers.Dense:
     Raises:
         StampError: If something else makes them.
     """
-    layer = model.outputs[0]._keras_history.operation
+    layer = maker(model.outputs[0])
     if type(layer) is not keras.layers.Dense or getattr(layer.activation, "__name__", "") != "linear":
         raise StampError(
             f"--head ridge needs a network that ends in a dense layer without activation, but {model.name} ends in "

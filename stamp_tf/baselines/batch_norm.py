@@ -6,6 +6,7 @@ import numpy as np
 from stamp_tf.baselines.allocation import AllocatingPruner, allocate
 from stamp_tf.baselines.l1 import l1_norms
 from stamp_tf.channels import ChannelMap
+from stamp_tf.channels.graph import flat_layers
 from stamp_tf.errors import StampError
 from stamp_tf.pruning.pruner import Proposal, PruningTask
 
@@ -42,7 +43,7 @@ def _scales(model: keras.Model, channel_map: ChannelMap) -> tuple[np.ndarray, np
     """Return the sum of |gamma| of every channel and the number of its batch normalisations, `[C]` each."""
     gammas = {
         layer.gamma.path: np.abs(keras.ops.convert_to_numpy(layer.gamma))
-        for layer in model._flatten_layers()
+        for layer in flat_layers(model)
         if isinstance(layer, keras.layers.BatchNormalization) and layer.scale
     }
     scales, num_norms = np.zeros(channel_map.num_channels), np.zeros(channel_map.num_channels, int)

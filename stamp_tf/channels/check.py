@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from stamp_tf.channels.draw import draw_inputs
-from stamp_tf.channels.graph import calls, functional_graph, graph_of
+from stamp_tf.channels.graph import calls, flat_layers, functional_graph, graph_of
 from stamp_tf.channels.groups import ChannelMap
 from stamp_tf.channels.mask import mask_kernels
 from stamp_tf.channels.slicer import Slicer
@@ -127,7 +127,7 @@ def _array(tensor: Any) -> np.ndarray:
 
 
 def _tolerance(model: keras.Model) -> float:
-    types = {layer.compute_dtype for layer in model._flatten_layers()} | {model.compute_dtype}
+    types = {layer.compute_dtype for layer in flat_layers(model)} | {model.compute_dtype}
     floats = [str(name) for name in types if "float" in str(name)]
     return max((_TOLERANCES.get(name, 0.1) for name in floats), default=1e-3)
 

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from stamp_tf.channels.graph import flat_layers
 from stamp_tf.channels.groups import KEPT, ChannelMap, WeightAxis
 from stamp_tf.channels.leaf_calls import LeafCall, features_axis, num_numbers
 
@@ -108,5 +109,5 @@ def written_tensors(
 
 def _trained_by_nature(layer: keras.Layer | None) -> Iterator[Any]:
     """Yield the weights that training changes, those of a frozen layer included: freezing makes none of them fewer."""
-    for each in layer._flatten_layers() if layer is not None else ():
+    for each in flat_layers(layer) if layer is not None else ():
         yield from each._trainable_variables

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from stamp_tf.channels.graph import graph_of
+from stamp_tf.channels.graph import graph_of, is_keras_operation
 from stamp_tf.channels.leaf_calls import LeafCall, Shape, calls_at, num_numbers
 from stamp_tf.channels.no_products import makes_no_products
 from stamp_tf.channels.work import NOTHING, UNKNOWN, Rule, Work, shapes_of
@@ -47,8 +47,7 @@ def count_work(operation: Any, arguments: Mapping[str, Any], outputs: Sequence[S
         return NOTHING
     kind: Any = type(operation)
     if not isinstance(operation, keras.Layer):
-        is_ours = kind.__module__.startswith("keras.src.ops")
-        rule = OPERATION_RULES.get(kind.__name__) if is_ours else None
+        rule = OPERATION_RULES.get(kind.__name__) if is_keras_operation(operation) else None
         return rule(operation, arguments, outputs) if rule else UNKNOWN
     for base in kind.__mro__:
         if found := WRAPPER_RULES.get(base) or LAYER_RULES.get(base):

@@ -2,6 +2,8 @@
 
 import keras
 
+from stamp_tf.channels.graph import flat_layers
+
 
 def derive_state(model: keras.Model) -> None:
     """Let every `Normalization` compute with the mean and variance that its weights hold.
@@ -12,6 +14,6 @@ def derive_state(model: keras.Model) -> None:
     Args:
         model: A model whose weights were just set.
     """
-    for layer in model._flatten_layers():
+    for layer in flat_layers(model):
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()

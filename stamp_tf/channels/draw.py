@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from stamp_tf.channels.graph import functional_graph
+from stamp_tf.channels.graph import flat_layers, functional_graph, input_structure
 
 OPEN_SIZE = 64
 """Stands for a size of an input that may be any."""
@@ -23,10 +23,10 @@ def draw_inputs(model: keras.Model, number: int, *, small_numbers: bool = False)
         small_numbers: Draw from [0, 1) alone.
     """
     rng = np.random.default_rng(0)
-    words = [word for layer in model._flatten_layers() for word in _vocabulary(layer)]
+    words = [word for layer in flat_layers(model) for word in _vocabulary(layer)]
     return keras.tree.map_structure(
         lambda tensor: _draw(tensor, rng, number=number, words=words, small_numbers=small_numbers),
-        functional_graph(model)._inputs_struct,
+        input_structure(functional_graph(model)),
     )
 
 

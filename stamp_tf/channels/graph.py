@@ -1,6 +1,12 @@
-"""Walk a functional model: its calls in order, its layers by path, models within models included."""
+"""Walk a functional model: its calls in order, its layers by path, models within models included.
 
-from collections.abc import Iterator
+The graph of Keras has no public face. What it is called inside is known here alone, so that another release of Keras
+is met in one file.
+"""
+
+import collections
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -47,6 +53,61 @@ def functional_graph(model: keras.Model) -> Any:
     return graph
 
 
+def maker(tensor: keras.KerasTensor) -> Any:
+    """Return the layer or operation that makes a symbolic tensor; of an input, its input layer."""
+    return tensor._keras_history.operation
+
+
+def call_of(tensor: keras.KerasTensor) -> Any:
+    """Return the call that makes a symbolic tensor."""
+    return calls_of(maker(tensor))[tensor._keras_history.node_index]
+
+
+def calls_of(operation: Any) -> list[Any]:
+    """Return all calls of a layer or operation, in the order in which they were made."""
+    return operation._inbound_nodes
+
+
+def input_structure(model: Any) -> Any:
+    """Return the inputs of a model or graph, nested as it takes them.
+
+    Args:
+        model: Any built model; one without a graph has them as a list.
+    """
+    return getattr(model, "_inputs_struct", model.inputs)
+
+
+def run_through(
+    graph: Any,
+    inputs: Any,
+    *,
+    operation_fn: Callable[[Any], Any] = lambda operation: operation,
+    call_fn: Callable[..., Any] | None = None,
+) -> Any:
+    """Run a graph on other inputs, its operations replaced by others.
+
+    Args:
+        graph: What `graph_of` returned.
+        inputs: Symbolic or true tensors, nested as `input_structure`.
+        operation_fn: What takes an operation's place.
+        call_fn: How that is called; None calls it.
+
+    Returns:
+        The outputs, nested as the graph gives them.
+    """
+    return graph._run_through_graph(inputs, operation_fn=operation_fn, call_fn=call_fn)
+
+
+def flat_layers(model: keras.Layer) -> list[keras.Layer]:
+    """Return a model or layer and every layer within it, wrapped ones and models included."""
+    return model._flatten_layers()
+
+
+def is_keras_operation(operation: Any) -> bool:
+    """Return whether something is an operation of `keras.ops`, rather than a layer or anybody's own."""
+    return type(operation).__module__.startswith("keras.src.ops")
+
+
 def calls(graph: Any) -> Iterator[Any]:
     """Yield the calls of a graph in topological order, its inputs left out.
 
@@ -68,7 +129,7 @@ def operations_within(operation: Any) -> list[Any]:
     graph = graph_of(operation)
     if graph is None:
         return [operation]
-    inputs = [tensor._keras_history.operation for tensor in graph.inputs]
+    inputs = [maker(tensor) for tensor in graph.inputs]
     inner = [operations_within(node.operation) for node in calls(graph)]
     found = [operation, *inputs, *(one for within in inner for one in within)]
     return list({id(one): one for one in found}.values())
@@ -108,16 +169,33 @@ def inlined(model: keras.Model) -> keras.Model:
         inner = graph_of(operation)
         if inner is None:
             return operation(*args, **kwargs)
-        return inner._run_through_graph(args[0], operation_fn=lambda one: one, call_fn=call)
+        return run_through(inner, args[0], call_fn=call)
 
     inputs = keras.tree.map_structure(
         lambda tensor: keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name),
-        graph._inputs_struct,
+        input_structure(graph),
     )
-    outputs = graph._run_through_graph(inputs, operation_fn=lambda one: one, call_fn=call)
+    outputs = run_through(graph, inputs, call_fn=call)
     try:
         return keras.Model(inputs, outputs, name=model.name)
     except ValueError as error:
         raise StampError(
             f"The layers of nested models must have distinct names, but Keras said '{error}'; rename them."
         ) from None
+
+
+@contextmanager
+def layers_numbered_anew() -> Iterator[None]:
+    """Let Keras number unnamed layers as in a fresh process.
+
+    Checkpoints store weights by path, so a backbone has to have the same paths whatever was built before it.
+    """
+    # Keras offers only to forget all numbers for good, which would be felt outside.
+    from keras.src.backend.common import global_state
+
+    before = global_state.get_global_attribute("object_name_uids")
+    global_state.set_global_attribute("object_name_uids", collections.defaultdict(int))
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute("object_name_uids", before)

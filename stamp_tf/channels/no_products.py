@@ -9,6 +9,8 @@ from typing import Any
 import keras
 from keras import activations, layers
 
+from stamp_tf.channels.graph import is_keras_operation
+
 ELEMENTWISE_LAYERS: tuple[type, ...] = (
     *(layers.Activation, layers.ELU, layers.LeakyReLU, layers.PReLU, layers.ReLU, layers.Softmax),
     *(layers.Identity, layers.Masking, layers.ActivityRegularization, layers.Embedding),
@@ -79,7 +81,7 @@ def makes_no_products(operation: Any) -> bool:
     """
     kind: Any = type(operation)
     if not isinstance(operation, keras.Layer):
-        return kind.__module__.startswith("keras.src.ops") and kind.__name__ in ELEMENTWISE_OPERATIONS
+        return is_keras_operation(operation) and kind.__name__ in ELEMENTWISE_OPERATIONS
     if kind in (layers.UpSampling2D, layers.UpSampling3D):
         return getattr(operation, "interpolation", "nearest") == "nearest"
     if kind is layers.Activation:

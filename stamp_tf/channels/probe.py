@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from stamp_tf.channels import ChannelMap
+from stamp_tf.channels.graph import calls_of
 
 Tensor = Any
 
@@ -26,7 +27,7 @@ class Probe:
     def __init__(self, model: keras.Model, channel_map: ChannelMap) -> None:
         operations = {operation.name: operation for operation in model.operations}
         places = list(dict.fromkeys((probe.layer, probe.node) for probe in channel_map.probes))
-        tensors = [operations[layer]._inbound_nodes[node].outputs[0] for layer, node in places]
+        tensors = [calls_of(operations[layer])[node].outputs[0] for layer, node in places]
         starts = dict(
             zip(places, np.cumsum([0, *(tensor.shape[-1] for tensor in tensors[:-1])]), strict=True)
         )

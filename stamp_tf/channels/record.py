@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from stamp_tf.channels.graph import calls_of
 from stamp_tf.channels.groups import (
     KEPT,
     ChannelGroup,
@@ -144,7 +145,7 @@ class Trace:
     def put(self, node: Any, tensor: Any, channels: np.ndarray, *, layer: str) -> None:
         """Record the channels of one output of a call."""
         self.ids[id(tensor)] = channels
-        call = node.operation._inbound_nodes.index(node)
+        call = calls_of(node.operation).index(node)
         positions = int(np.prod([size or 1 for size in tensor.shape[1:-1]]))
         self.outputs.append((layer, call, positions, channels))
         # Repeated channels, as behind Flatten, are looked at where each stands once; and a probe sees the first

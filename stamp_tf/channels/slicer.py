@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from stamp_tf.channels.graph import calls, functional_graph, graph_of
+from stamp_tf.channels.graph import calls, functional_graph, graph_of, input_structure, maker, run_through
 from stamp_tf.channels.groups import ChannelMap, LayerOption, WeightAxis
 from stamp_tf.channels.state import carry_assets, carry_data, carry_notes, carry_state
 from stamp_tf.channels.twin import make_twin
@@ -62,8 +62,8 @@ class Slicer:
                 layers = [self._input(graph.inputs[0]), *map(self.twin_of, operation.layers)]
                 twin = keras.Sequential(layers, name=operation.name)
             else:
-                inputs = keras.tree.map_structure(self._input, graph._inputs_struct)
-                outputs = graph._run_through_graph(inputs, operation_fn=self.twin_of)
+                inputs = keras.tree.map_structure(self._input, input_structure(graph))
+                outputs = run_through(graph, inputs, operation_fn=self.twin_of)
                 twin = _model_like(operation, inputs, outputs)
             self._twins[id(operation)] = operation, twin
         return self._twins[id(operation)][1]
@@ -77,7 +77,7 @@ class Slicer:
         return self._kept[channels]
 
     def _find_paths(self, graph: Any, *, prefix: str) -> None:
-        operations = [tensor._keras_history.operation for tensor in graph.inputs]
+        operations = [maker(tensor) for tensor in graph.inputs]
         for operation in (*operations, *(node.operation for node in calls(graph))):
             path = prefix + operation.name
             self._paths.setdefault(id(operation), set()).add(path)
@@ -85,7 +85,7 @@ class Slicer:
                 self._find_paths(inner, prefix=f"{path}/")
 
     def _input(self, tensor: keras.KerasTensor) -> keras.KerasTensor:
-        layer = tensor._keras_history.operation
+        layer = maker(tensor)
         shape = self._changed(layer).get("batch_shape", layer.batch_shape)
         return keras.Input(
             batch_shape=shape,

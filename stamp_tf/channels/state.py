@@ -10,6 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from stamp_tf.channels.graph import flat_layers
+
 _OF_EACH_LAYER = {
     *("_supports_masking", "_input_spec", "activity_regularizer", "autocast", "supports_jit"),
     *("_convert_input_args", "_allow_non_tensor_positional_args"),
@@ -137,7 +139,7 @@ def pairs(old: Any, new: Any) -> Iterator[tuple[Any, Any]]:
 
 def _variables(layer: keras.Layer) -> list[keras.Variable]:
     """Return weights and states of random numbers, each once."""
-    seeds = [one.state for inner in layer._flatten_layers() for one in inner._seed_generators]
+    seeds = [one.state for inner in flat_layers(layer) for one in inner._seed_generators]
     return list({id(variable): variable for variable in (*layer.weights, *layer.variables, *seeds)}.values())
 
 

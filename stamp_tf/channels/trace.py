@@ -8,7 +8,14 @@ import keras
 
 from stamp_tf.channels import rules
 from stamp_tf.channels.call import Call, num_features
-from stamp_tf.channels.graph import calls, functional_graph, graph_of, operations_within
+from stamp_tf.channels.graph import (
+    calls,
+    functional_graph,
+    graph_of,
+    input_structure,
+    maker,
+    operations_within,
+)
 from stamp_tf.channels.groups import ChannelMap
 from stamp_tf.channels.record import OUTPUT, Trace
 
@@ -39,7 +46,7 @@ def trace_channels(model: keras.Model) -> ChannelMap:
         trace.lock(channels, tensor.name, "it is the model's input")
     _walk(trace, graph, prefix="")
     for tensor in graph.outputs:
-        trace.lock(trace.ids[id(tensor)], tensor._keras_history.operation.name, OUTPUT)
+        trace.lock(trace.ids[id(tensor)], maker(tensor).name, OUTPUT)
     return trace.finish()
 
 
@@ -60,7 +67,7 @@ def _walk_into(trace: Trace, node: Any, inner: Any, *, path: str) -> str | None:
     for outer, own in zip(node.input_tensors, inner.inputs, strict=True):
         channels = trace.ids[id(own)] = trace.ids[id(outer)]
         if own.shape and own.shape[-1] is not None:
-            layer = own._keras_history.operation
+            layer = maker(own)
             trace.count(
                 layer, "batch_shape", channels, index=len(own.shape) - 1, layer=f"{path}/{layer.name}"
             )
@@ -84,7 +91,7 @@ def misfit(node: Any, inner: Any) -> str | None:
     if len(node.input_tensors) != len(inner.inputs):
         return "it is called without some of its inputs"
     # Of one input there is no order; tensors of several may be handed over by name.
-    if len(inner.inputs) > 1 and not _is_alike(node.arguments.args[0], inner._inputs_struct):
+    if len(inner.inputs) > 1 and not _is_alike(node.arguments.args[0], input_structure(inner)):
         return "it is called on inputs in another structure than it was built for"
     if not all(map(_fits, node.input_tensors, inner.inputs)):
         return "it is called on other shapes than it was built for"

@@ -1,1 +1,1 @@
-"""comparison."""
+"""Which channels runs share, and what swapping their masks costs."""

@@ -10,17 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stamp_tf.channels import CostModel, slice_model
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.pruned_runs.pruned_run import load_run
+from stamp_tf.pruning.ready import make_ready, sliced_network
+from stamp_tf.pruning.target import Target
 from stamp_tf.references.find import find_reference
 from stamp_tf.references.fingerprint import fingerprint
 from stamp_tf.references.reference import Reference, as_reference
-from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.training.evaluate import evaluate_accuracy
-from stamp_tf.training.head import fit_head
-from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
 
 if TYPE_CHECKING:
     from stamp_tf.comparison.compare import Comparison
@@ -97,17 +95,13 @@ def _measure(
     normalization: Normalization,
 ) -> Iterator[Swap]:
     """Yield the result of every run's masks on one run's data set."""
-    channel_map = reference.channel_map
-    model = reference.backbone.build(num_classes=dataset.num_classes)
-    transfer_weights(reference.model, model)
-    cost = CostModel(model, channel_map)
+    fitted = Target.of(reference, dataset, normalization=normalization)
     seed = target.config.get("seed", 0)
     for run in runs:
-        mask = channel_map.mask_of({group.name: list(group.kept) for group in run.groups})
-        small = slice_model(model, channel_map, mask)
-        recalibrate_statistics(small, statistics_images(dataset.train, normalization, seed=seed))
-        fit_head(small, dataset.train, normalization=normalization, end=reference.backbone.end)
-        params, flops = (float(fraction) for fraction in cost.exact_fractions(mask))
+        mask = reference.channel_map.mask_of({group.name: list(group.kept) for group in run.groups})
+        small = sliced_network(fitted, mask)
+        make_ready(small, fitted, seed=seed)
+        params, flops = (float(fraction) for fraction in fitted.cost.exact_fractions(mask))
         accuracy = evaluate_accuracy(small, dataset.test, normalization=normalization)
         yield Swap(run.label, target.label, accuracy, len(dataset.test), params, flops)
 

@@ -1,1 +1,1 @@
-"""What leaves a run: SavedModel, re-trainable Keras file, measured speed, report and terminal tables."""
+"""Files that leave a run, one format a file; what each is given, and how it gets to its place."""

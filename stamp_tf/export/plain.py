@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from stamp_tf.channels.derived_state import derive_state
+from stamp_tf.channels.graph import flat_layers
 
 
 def plain_copy(model: keras.Model) -> keras.Model:
@@ -32,7 +33,7 @@ def twin_of(model: keras.Model) -> keras.Model:
     config = copy.deepcopy(model.get_config())
     _set_float32(config)
     # A layer that nobody registered with Keras can be copied here all the same.
-    classes = {type(layer).__name__: type(layer) for layer in model._flatten_layers()}
+    classes = {type(layer).__name__: type(layer) for layer in flat_layers(model)}
     with keras.saving.custom_object_scope(classes):
         twin = model.__class__.from_config(config)
     twin.set_weights(model.get_weights())

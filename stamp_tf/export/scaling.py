@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from stamp_tf.channels.graph import functional_graph
+from stamp_tf.channels.graph import functional_graph, input_structure, run_through
 from stamp_tf.export.contract import PixelNormalization
 from stamp_tf.export.plain import twin_of
 
@@ -70,8 +70,9 @@ def without_scaling(model: keras.Model, name: str) -> keras.Model:
 
 
 def _called(model: keras.Model, image: Any, *, operation_fn: Any = lambda operation: operation) -> Any:
-    inputs = keras.tree.map_structure(lambda _: image, functional_graph(model)._inputs_struct)
-    outputs = functional_graph(model)._run_through_graph(inputs, operation_fn=operation_fn)
+    graph = functional_graph(model)
+    inputs = keras.tree.map_structure(lambda _: image, input_structure(graph))
+    outputs = run_through(graph, inputs, operation_fn=operation_fn)
     return keras.tree.flatten(outputs)[0]
 
 

@@ -1,1 +1,1 @@
-"""inspection."""
+"""What of a network can be pruned, as records and as a picture."""

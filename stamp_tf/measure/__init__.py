@@ -1,1 +1,1 @@
-"""measure."""
+"""Measured seconds of networks."""

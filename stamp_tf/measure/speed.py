@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from stamp_tf.arguments import check_arguments
+from stamp_tf.channels.graph import input_structure
 from stamp_tf.errors import StampError
 from stamp_tf.measure.timing import Timing
 from stamp_tf.seeds import check_seed
@@ -280,8 +281,7 @@ def _batch(model: keras.Model, batch_size: int, *, seed: int) -> tuple[Any, tf.T
 
 def _per_input(model: keras.Model, function: Callable[[keras.KerasTensor], Any]) -> Any:
     """Apply a function to every input, in the structure that the model takes."""
-    structure = getattr(model, "_inputs_struct", model.inputs)
-    return keras.tree.map_structure(function, structure)
+    return keras.tree.map_structure(function, input_structure(model))
 
 
 def _processor() -> str:

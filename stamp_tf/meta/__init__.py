@@ -1,1 +1,1 @@
-"""meta."""
+"""The learning of masks: inner loop, objective, outer step, meta-training."""

@@ -1,1 +1,1 @@
-"""pruned_runs."""
+"""The directory of a pruned network: written, read back, evaluated, trained further."""

@@ -24,7 +24,7 @@ from stamp_tf.export.saved_model import export_saved_model
 from stamp_tf.measure.speed import describe_device, measure_speed
 from stamp_tf.pruned_runs.masks import limits_in_words
 from stamp_tf.pruning.config import PruneConfig
-from stamp_tf.pruning.prune import PruneResult
+from stamp_tf.pruning.result import PruneResult
 from stamp_tf.references.fingerprint import fingerprint
 from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.report.history import history_entry

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -64,7 +64,6 @@ class Pruner(ABC):
     options that it reads from the task.
     """
 
-    granularity: ClassVar[Literal["channel", "weight"]] = "channel"
     needs_budget: ClassVar[bool] = True
     option_names: ClassVar[tuple[str, ...]] = ()
 

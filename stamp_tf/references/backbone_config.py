@@ -11,9 +11,8 @@ import keras
 
 import stamp_registry
 from stamp_tf.backbones.end import split_end
-from stamp_tf.backbones.naming import layers_numbered_anew
 from stamp_tf.channels import inlined
-from stamp_tf.channels.graph import graph_of
+from stamp_tf.channels.graph import graph_of, layers_numbered_anew
 from stamp_tf.ends import LOGITS, End
 from stamp_tf.errors import StampError
 from stamp_tf.plugin_code import PluginCode, in_words

@@ -10,7 +10,7 @@ import numpy as np
 from stamp_tf.backbones.end import split_end
 from stamp_tf.channels import inlined, slice_model, trace_channels
 from stamp_tf.channels.derived_state import derive_state
-from stamp_tf.channels.graph import leaf_layers
+from stamp_tf.channels.graph import leaf_layers, maker
 from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.finite import require_finite, weight_values
@@ -69,7 +69,7 @@ def reference_of_model(
     copy = inlined(slice_model(model, channel_map, nothing_off, check=True))
     logits, end = split_end(copy)
     logits = _trainable(logits)
-    head = logits.outputs[0]._keras_history.operation
+    head = maker(logits.outputs[0])
     backbone = BackboneConfig(
         model.name,
         tuple(model.inputs[0].shape[1:]),

@@ -12,9 +12,9 @@ import numpy as np
 
 import stamp_registry
 from stamp_tf.arguments import as_path
-from stamp_tf.backbones.naming import layers_numbered_anew
 from stamp_tf.channels import ChannelCut, ChannelMap, CostModel, trace_channels
 from stamp_tf.channels.derived_state import derive_state
+from stamp_tf.channels.graph import layers_numbered_anew
 from stamp_tf.channels.probe import Probe
 from stamp_tf.data import ImageSet, Normalization, StreamedSet, balanced_part, random_part
 from stamp_tf.errors import StampError

@@ -1,1 +1,1 @@
-"""report."""
+"""The figures of a run, as JSON, as a page and as tables."""

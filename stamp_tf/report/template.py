@@ -1,4 +1,4 @@
-"""Self-contained HTML pages from the templates beside this file."""
+"""Self-contained HTML pages from the templates in the folder beside this file."""
 
 from importlib.resources import files
 from typing import Any
@@ -30,4 +30,4 @@ def render(template: str, **values: Any) -> str:
 
 def _source(name: str) -> str:
     # As text, so that it is found inside a zipped package as well.
-    return files("stamp_tf.export").joinpath(name).read_text("utf-8")
+    return files("stamp_tf.report").joinpath("templates", name).read_text("utf-8")

@@ -13,6 +13,7 @@ import keras
 
 from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.backbones.end import split_end
+from stamp_tf.channels.graph import maker
 from stamp_tf.data import Batches, DataSet, Normalization
 from stamp_tf.ends import End
 from stamp_tf.errors import StampError
@@ -293,7 +294,7 @@ def _accuracy(
 
 def _in_bfloat16(model: keras.Model) -> keras.Model:
     """Return a twin that computes in bfloat16 and keeps its head and its variables in float32."""
-    head = model.outputs[0]._keras_history.operation
+    head = maker(model.outputs[0])
 
     def half(layer: Any) -> Any:
         if not isinstance(layer, keras.Layer):

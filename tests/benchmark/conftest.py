@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 PROGRAMS = Path(__file__).parents[2] / "benchmarks"
+sys.path.insert(0, str(PROGRAMS))  # as `python benchmarks/PROGRAM.py` does
 
 TOY_BACKBONE = """
 import keras

@@ -79,6 +79,5 @@ def test_its_masks_fit_the_budget(pruner: Pruner, reference: Reference, dataset:
     assert reference.cost_model.exact_fractions(mask)[1] <= 0.5
 
 
-def test_it_names_its_options_and_its_granularity(pruner: Pruner) -> None:
-    assert pruner.granularity in ("channel", "weight")
+def test_it_names_its_options(pruner: Pruner) -> None:
     assert all(isinstance(name, str) for name in pruner.option_names)

@@ -23,8 +23,8 @@ def rows_of(model: keras.Model, mask: np.ndarray | None = None) -> dict[str, Net
     return {row.name: row for row in rows}
 
 
-def test_rows_stand_in_the_order_of_the_graph_and_gather_what_has_no_kernel(network) -> None:
-    rows = rows_of(network)
+def test_rows_stand_in_the_order_of_the_graph_and_gather_what_has_no_kernel(residual_network) -> None:
+    rows = rows_of(residual_network)
     assert list(rows) == ["pixels", "conv1", "conv2", "add", "head"]
     assert rows["conv1"].then == ("bn1", "relu1")
     assert rows["add"].then == ("pool", "dropout")
@@ -34,27 +34,27 @@ def test_rows_stand_in_the_order_of_the_graph_and_gather_what_has_no_kernel(netw
     )
 
 
-def test_a_sum_ties_its_producers_in_one_group(network) -> None:
-    rows = rows_of(network)
+def test_a_sum_ties_its_producers_in_one_group(residual_network) -> None:
+    rows = rows_of(residual_network)
     assert rows["conv1"].makes == rows["conv2"].makes == (0,)
     assert rows["conv2"].reads == rows["head"].reads == (0,)
     assert rows["add"].passes == (0,)
     assert (rows["add"].makes, rows["pixels"].groups) == ((), ())
 
 
-def test_parameters_of_a_normalisation_count_with_the_layer_before_it(network) -> None:
-    assert rows_of(network)["conv1"].params_before == (27 * 4 + 4) + 2 * 4
+def test_parameters_of_a_normalisation_count_with_the_layer_before_it(residual_network) -> None:
+    assert rows_of(residual_network)["conv1"].params_before == (27 * 4 + 4) + 2 * 4
 
 
-def test_widths_after_are_those_of_the_mask(network) -> None:
-    rows = rows_of(network, np.array([1.0, 0, 0, 1]))
+def test_widths_after_are_those_of_the_mask(residual_network) -> None:
+    rows = rows_of(residual_network, np.array([1.0, 0, 0, 1]))
     assert [(row.channels_before, row.channels_after) for row in rows.values()] == [
         *((3, 3), (4, 2), (4, 2), (4, 2), (3, 3))
     ]
 
 
-def test_what_makes_the_output_says_so(network) -> None:
-    head = rows_of(network)["head"]
+def test_what_makes_the_output_says_so(residual_network) -> None:
+    head = rows_of(residual_network)["head"]
     assert (head.num_fixed, head.reason) == (3, "it makes the model's output")
 
 

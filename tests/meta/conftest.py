@@ -1,7 +1,5 @@
 """A toy network with its mask generator and set encoder, in double precision, and tasks for it."""
 
-import importlib
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -17,38 +15,6 @@ from stamp_tf.references.reference import make_layer
 
 WAYS = 3
 IMAGE_SHAPE = (8, 8, 3)
-
-BACKBONES = '''
-"""Backbones of two convolutions."""
-
-import keras
-from keras import layers
-
-
-def tiny(input_shape, num_classes, *, width=1.0):
-    inputs = keras.Input(input_shape, name="image")
-    x = layers.Conv2D(round(6 * width), 3, use_bias=False, name="conv1")(inputs)
-    x = layers.ReLU(name="relu1")(layers.BatchNormalization(name="norm1")(x))
-    x = layers.Conv2D(round(8 * width), 3, strides=2, use_bias=False, name="conv2")(x)
-    x = layers.ReLU(name="relu2")(layers.BatchNormalization(name="norm2")(x))
-    x = layers.GlobalAveragePooling2D(name="pool")(x)
-    return keras.Model(inputs, layers.Dense(num_classes, name="logits")(x), name="tiny")
-
-
-def unnamed(input_shape, num_classes):
-    inputs = keras.Input(input_shape)
-    x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(6, 3)(inputs)))
-    x = layers.Conv2D(8, 3, strides=2, activation="relu")(x)
-    return keras.Model(inputs, layers.Dense(num_classes)(layers.GlobalAveragePooling2D()(x)))
-
-
-def dropping(input_shape, num_classes):
-    inputs = keras.Input(input_shape, name="image")
-    x = layers.Conv2D(6, 3, name="conv1")(inputs)
-    x = layers.ReLU(name="relu1")(layers.BatchNormalization(name="norm1")(x))
-    x = layers.Dropout(0.5, name="dropout")(layers.GlobalAveragePooling2D(name="pool")(x))
-    return keras.Model(inputs, layers.Dense(num_classes, name="logits")(x), name="dropping")
-'''
 
 
 @dataclass(frozen=True)
@@ -127,23 +93,6 @@ def make_objective() -> Callable[..., StampObjective]:
 @pytest.fixture
 def make_tasks() -> Callable[..., Tasks]:
     return toy_tasks
-
-
-@pytest.fixture(scope="module")
-def backbones(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Register `tiny`, `unnamed` and `dropping` for the tests of a file."""
-    site = tmp_path_factory.mktemp("site")
-    metadata = site / "toy_backbones-1.0.dist-info"
-    metadata.mkdir()
-    metadata.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: toy-backbones\nVersion: 1.0\n")
-    lines = [f"{name} = toy_backbones:{name}" for name in ("tiny", "unnamed", "dropping")]
-    metadata.joinpath("entry_points.txt").write_text("\n".join(["[stamp_tf.backbones]", *lines, ""]))
-    site.joinpath("toy_backbones.py").write_text(BACKBONES)
-    sys.path.insert(0, str(site))
-    importlib.invalidate_caches()
-    yield
-    sys.path.remove(str(site))
-    sys.modules.pop("toy_backbones", None)
 
 
 def labelled_images(per_class: int, seed: int) -> ImageSet:

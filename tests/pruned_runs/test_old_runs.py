@@ -20,9 +20,9 @@ from stamp_tf.pruned_runs.pruned_run import load_run
 from stamp_tf.references.own_file import reference_of_file
 
 
-def test_a_file_of_normalised_images_is_read_as_one(tmp_path: Path, network: keras.Model) -> None:
+def test_a_file_of_normalised_images_is_read_as_one(tmp_path: Path, residual_network: keras.Model) -> None:
     card = {"class_names": ["a", "b", "c"], "input_name": "image", "mean": [0.4] * 3, "std": [0.2] * 3}
-    network.save(tmp_path / "model.keras")
+    residual_network.save(tmp_path / "model.keras")
     with zipfile.ZipFile(tmp_path / "model.keras", "a") as archive:
         archive.writestr("input_and_classes.json", json.dumps(card))
     config = {"command": "prune", "dataset": "digits", "seed": 0}
@@ -30,7 +30,7 @@ def test_a_file_of_normalised_images_is_read_as_one(tmp_path: Path, network: ker
     run = load_run(tmp_path)
     assert (run.normalization, run.end) == (Normalization((0.4,) * 3, (0.2,) * 3), LOGITS)
     images = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype("float32")
-    np.testing.assert_array_equal(run.model(images), network(images))
+    np.testing.assert_array_equal(run.model(images), residual_network(images))
     assert reference_of_file(tmp_path / "model.keras").normalization == run.normalization
 
 
@@ -44,17 +44,19 @@ def images(tmp_path: Path) -> Path:
     return path
 
 
-def made_run(folder: Path, network: keras.Model, **config: Any) -> Path:
+def made_run(folder: Path, residual_network: keras.Model, **config: Any) -> Path:
     """Write what evaluation needs of a run."""
     folder.mkdir()
     normalization = Normalization((0.4,) * 3, (0.2,) * 3)
-    export_keras(network, folder / "model.keras", class_names=["0", "1", "2"], normalization=normalization)
+    export_keras(
+        residual_network, folder / "model.keras", class_names=["0", "1", "2"], normalization=normalization
+    )
     (folder / "config.json").write_text(json.dumps({"command": "prune", "seed": 3, **config}))
     return folder
 
 
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return the lines about images that trained the network."""
+    """Return the lines about images that trained the residual_network."""
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     return [line for line in lines if "that trained the network" in line]
 
@@ -63,13 +65,13 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
 @pytest.mark.parametrize("is_loaded", [False, True])
 def test_a_split_that_an_older_version_drew_by_lot_is_warned_of(
     tmp_path: Path,
-    network: keras.Model,
+    residual_network: keras.Model,
     images: Path,
     caplog: pytest.LogCaptureFixture,
     is_named: bool,
     is_loaded: bool,
 ) -> None:
-    run = made_run(tmp_path / "run", network, dataset=f"npz:{images}")
+    run = made_run(tmp_path / "run", residual_network, dataset=f"npz:{images}")
     dataset: DataSet | str | None = f"npz:{images}" if is_named or is_loaded else None
     stamp_tf.evaluate(run, stamp_tf.load_dataset(f"npz:{images}") if is_loaded else dataset)
     (line,) = warnings_of(caplog)
@@ -79,34 +81,34 @@ def test_a_split_that_an_older_version_drew_by_lot_is_warned_of(
 
 
 def test_images_of_a_test_part_are_not_warned_of(
-    tmp_path: Path, network: keras.Model, images: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, residual_network: keras.Model, images: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with np.load(images) as arrays:
         x, y = arrays["x_train"], arrays["y_train"]
     np.savez(images, x_train=x[:30], y_train=y[:30], x_test=x[30:], y_test=y[30:])
-    stamp_tf.evaluate(made_run(tmp_path / "run", network, dataset=f"npz:{images}"))
+    stamp_tf.evaluate(made_run(tmp_path / "run", residual_network, dataset=f"npz:{images}"))
     assert not warnings_of(caplog)
 
 
 @pytest.mark.parametrize("had_test_part", [False, True])
 def test_images_of_a_training_part_are_warned_of_where_all_of_it_was_trained_on(
     tmp_path: Path,
-    network: keras.Model,
+    residual_network: keras.Model,
     images: Path,
     caplog: pytest.LogCaptureFixture,
     had_test_part: bool,
 ) -> None:
     dataset = stamp_tf.load_dataset(f"npz:{images}")
     data = identity_of(dataclasses.replace(dataset, test_by_content=not had_test_part))
-    stamp_tf.evaluate(made_run(tmp_path / "run", network, dataset=f"npz:{images}", data=data))
+    stamp_tf.evaluate(made_run(tmp_path / "run", residual_network, dataset=f"npz:{images}", data=data))
     assert len(warnings_of(caplog)) == had_test_part
 
 
 def test_a_test_part_that_was_made_later_is_warned_of(
-    tmp_path: Path, network: keras.Model, images: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, residual_network: keras.Model, images: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     data = identity_of(stamp_tf.load_dataset(f"npz:{images}"))
-    run = made_run(tmp_path / "run", network, dataset=f"npz:{images}", data=data)
+    run = made_run(tmp_path / "run", residual_network, dataset=f"npz:{images}", data=data)
     with np.load(images) as arrays:
         x, y = arrays["x_train"], arrays["y_train"]
     np.savez(images, x_train=x[:30], y_train=y[:30], x_test=x[30:], y_test=y[30:])

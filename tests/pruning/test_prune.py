@@ -10,7 +10,8 @@ import pytest
 
 from stamp_tf.data import DataSet, ImageSet, Normalization
 from stamp_tf.errors import DivergenceError, StampError
-from stamp_tf.pruning.prune import PruneResult, prune
+from stamp_tf.pruning.prune import prune
+from stamp_tf.pruning.result import PruneResult
 from stamp_tf.references.reference import BackboneConfig, Reference, make_layer
 from stamp_tf.training.finetune import FinetuneConfig
 

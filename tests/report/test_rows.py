@@ -8,9 +8,9 @@ from stamp_tf.report.report import LayerRow
 from stamp_tf.report.rows import fold_layers, group_rows, layer_rows
 
 
-def test_layers_sum_to_the_cost_before_and_after(network) -> None:
-    channel_map = trace_channels(network)
-    cost_model = CostModel(network, channel_map)
+def test_layers_sum_to_the_cost_before_and_after(residual_network) -> None:
+    channel_map = trace_channels(residual_network)
+    cost_model = CostModel(residual_network, channel_map)
     mask = np.ones(channel_map.num_channels)
     mask[0] = 0
     rows = layer_rows(cost_model, mask)
@@ -19,8 +19,8 @@ def test_layers_sum_to_the_cost_before_and_after(network) -> None:
     assert sum(row.flops_after for row in rows) == cost_model.flops(mask)
 
 
-def test_groups_list_the_kept_indices(network) -> None:
-    channel_map = trace_channels(network)
+def test_groups_list_the_kept_indices(residual_network) -> None:
+    channel_map = trace_channels(residual_network)
     mask = np.ones(channel_map.num_channels)
     mask[1] = 0
     rows = group_rows(channel_map, mask)

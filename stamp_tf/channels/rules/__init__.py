@@ -11,6 +11,7 @@ from keras import layers
 
 import stamp_registry
 from stamp_tf.channels.call import Call
+from stamp_tf.channels.graph import is_keras_operation
 from stamp_tf.channels.rules import kernels, shapes, vectors
 from stamp_tf.channels.twin import why_not_rebuilt
 
@@ -146,7 +147,7 @@ def rule_of(layer: Any) -> Rule | None:
         # The exact class: a subclass may do anything in its `call`.
         if kind in types:
             return rule
-    if kind.__module__.startswith("keras.src.ops"):
+    if is_keras_operation(layer):
         return next((rule for names, rule in _OPERATIONS.items() if kind.__name__ in names), None)
     name = f"{kind.__module__}.{kind.__qualname__}"
     if name in stamp_registry.names("stamp_tf.channel_rules"):

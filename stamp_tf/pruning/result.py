@@ -1,0 +1,65 @@
+"""What pruning gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+
+from stamp_tf.channels import CostModel
+from stamp_tf.data import DataSet, Normalization
+from stamp_tf.pruning.config import PruneConfig
+from stamp_tf.references.reference import Reference
+from stamp_tf.training.finetune import EpochRecord
+
+if TYPE_CHECKING:
+    from stamp_tf.measure.timing import Timing
+
+
+@dataclass(frozen=True)
+class PruneResult:
+    """A pruned network and how it came about.
+
+    Args:
+        model: The smaller network, from normalised images to logits, or to what your own model ended in.
+        mask: 0/1 per channel of the full network, `[C]`.
+        reference: What it was cut from; its channel map numbers the channels.
+        cost: Cost of the full network with the target's head.
+        dataset: The target.
+        normalization: Of the target's images.
+        config: The options.
+        test_accuracy: At the end.
+        records: Fine-tuning by epoch.
+        times: Seconds by phase; evaluation is not part of fine-tuning.
+        timing: Measured latency of the network, where it was limited.
+    """
+
+    model: keras.Model
+    mask: np.ndarray
+    reference: Reference
+    cost: CostModel
+    dataset: DataSet
+    normalization: Normalization
+    config: PruneConfig
+    test_accuracy: float
+    records: tuple[EpochRecord, ...]
+    times: Mapping[str, float]
+    timing: Timing | None = None
+
+    @property
+    def params_fraction(self) -> float:
+        """Remaining parameters / all."""
+        return float(self.cost.exact_fractions(self.mask)[0])
+
+    @property
+    def flops_fraction(self) -> float:
+        """Remaining multiply-adds / all."""
+        return float(self.cost.exact_fractions(self.mask)[1])
+
+    @property
+    def seconds(self) -> float:
+        """Target time: from the loaded network to the fine-tuned one, without evaluation."""
+        return sum(self.times[phase] for phase in ("propose", "slice", "statistics", "head", "finetune"))

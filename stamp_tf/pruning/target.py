@@ -1,0 +1,116 @@
+"""A data set as one reference meets it: checked against it, and the full network with the target's head."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import keras
+
+from stamp_tf.channels import CostModel
+from stamp_tf.data import DataSet, Normalization
+from stamp_tf.data.doubt import doubt_of_reference
+from stamp_tf.errors import StampError
+from stamp_tf.pruning.config import PruneConfig
+from stamp_tf.pruning.head_order import in_order_of_head
+from stamp_tf.pruning.pixel_trial import settle_pixels
+from stamp_tf.references.reference import Reference
+from stamp_tf.references.transfer import transfer_weights
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is pruned for what.
+
+    Args:
+        reference: The reference network with its channels.
+        dataset: The target data set.
+        normalization: Of the target's images.
+        model: The full network for the target's classes, holding the reference's weights where they fit.
+        cost: Cost of `model`; the channels are those of `reference`.
+    """
+
+    reference: Reference
+    dataset: DataSet
+    normalization: Normalization
+    model: keras.Model
+    cost: CostModel
+
+    @classmethod
+    def of(
+        cls, reference: Reference, dataset: DataSet, *, normalization: Normalization | None = None
+    ) -> Target:
+        """Build the full network for a data set.
+
+        Args:
+            reference: Whose weights it gets.
+            dataset: The target.
+            normalization: Of its images; None leaves it to the reference.
+        """
+        model = reference.backbone.build(num_classes=dataset.num_classes)
+        transfer_weights(reference.model, model)
+        return cls(
+            reference,
+            dataset,
+            normalization or reference.normalization_for(dataset.train),
+            model,
+            CostModel(model, reference.channel_map),
+        )
+
+
+def settle_target(reference: Reference, dataset: DataSet, config: PruneConfig) -> tuple[Reference, DataSet]:
+    """Check a data set against a reference, and settle what only both together tell.
+
+    Args:
+        reference: What is pruned.
+        dataset: What for.
+        config: The options; whether the network's own outputs count is among them.
+
+    Returns:
+        The reference with the scale of pixels that its images have, and the data set with its classes in the order
+        of the network's own outputs where these count.
+
+    Raises:
+        StampError: If images or classes do not fit.
+    """
+    if tuple(dataset.image_shape) != tuple(reference.backbone.input_shape):
+        raise StampError(
+            f"--dataset must have the reference's images {reference.backbone.input_shape}, but has "
+            f"{dataset.image_shape}; load it with that image_shape."
+        )
+    if config.head == "keep" and dataset.num_classes != reference.backbone.num_classes:
+        raise StampError(
+            f"--head keep needs the classes of the network ({reference.backbone.num_classes}), but --dataset has "
+            f"{dataset.num_classes}; use --head ridge."
+        )
+    if doubt := doubt_of_reference(reference.description, dataset):
+        logger.warning("%s", doubt)
+    reference = settle_pixels(reference, dataset, seed=config.seed)
+    if option := _own_head(config, reference):
+        remedy = "use --head ridge" if option == "--head keep" else f"leave {option} out"
+        dataset = in_order_of_head(dataset, reference, option=option, remedy=remedy, seed=config.seed)
+    return reference, dataset
+
+
+def first_head(config: PruneConfig, reference: Reference) -> str:
+    """Return where the last layer's first values come from: `ridge`, `random` or `keep`.
+
+    Args:
+        config: The options.
+        reference: What is pruned.
+    """
+    if config.head is not None:
+        return config.head
+    if config.structure_only:
+        return "random"
+    # Somebody's own model may end in something that no closed form fits.
+    return "keep" if reference.backbone.architecture and not reference.backbone.head else "ridge"
+
+
+def _own_head(config: PruneConfig, reference: Reference) -> str | None:
+    """Return the option by which the network's own outputs count, or None if nothing asks for them."""
+    if first_head(config, reference) == "keep":
+        return "--head keep"
+    return "--method-option head=own" if config.options.get("head") == "own" else None
