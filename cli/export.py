@@ -32,7 +32,8 @@ from stamp_tf.errors import StampError
 def command(run: Path, exporter: str, target: Path | None) -> None:
     """Write a network in a format for serving or training.
 
-    RUN is a folder that prune wrote. An earlier export in the same place is replaced, whole or not at all.
+    RUN is a folder that prune wrote. An earlier export in the same place is replaced, whole or not at all; that of
+    a plug-in within the folder of the run alone, where it is noted.
     """
     from stamp_tf.export.record_export import is_free, record_export
     from stamp_tf.storage.claims import held
