@@ -10,7 +10,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from stamp_tf.channels.groups import Role
-    from stamp_tf.channels.record import Trace
+    from stamp_tf.channels.trace_state import Trace
 
 
 class Call:

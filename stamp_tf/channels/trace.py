@@ -17,7 +17,7 @@ from stamp_tf.channels.graph import (
     operations_within,
 )
 from stamp_tf.channels.groups import ChannelMap
-from stamp_tf.channels.record import OUTPUT, Trace
+from stamp_tf.channels.trace_state import OUTPUT, Trace
 
 
 def trace_channels(model: keras.Model) -> ChannelMap:
