@@ -18,13 +18,10 @@ PLUGINS = {
         "set-transformer = stamp_tf.set_encoders.set_transformer:SetTransformer",
         "deep-sets = stamp_tf.set_encoders.deep_sets:DeepSets",
         "neural-statistician = stamp_tf.set_encoders.neural_statistician:NeuralStatistician",
-        "images = stamp_tf.set_encoders.images:Images",
-        "constant = stamp_tf.set_encoders.constant:Constant",
     ],
     "stamp_tf.mask_generators": [
         "beta-bernoulli = stamp_tf.layers.beta_bernoulli:BetaBernoulli",
         "score = stamp_tf.layers.score_generator:ScoreGenerator",
-        "class-separation = stamp_tf.layers.class_separation:ClassSeparation",
     ],
     "stamp_tf.pruners": [
         "stamp = stamp_tf.pruning.stamp:Stamp",

@@ -17,6 +17,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from library.own_plugins import own_plugins
 from library.results import Results
 
 EVIDENCE = Path(__file__).parent / "evidence"
@@ -24,6 +25,8 @@ TARGETS = ("cifar10", "gtsrb")
 BUDGETS = (0.25, 0.1, 0.05)
 
 
+# `constant`, the control that never sees the set, is a plug-in of the benchmarks.
+@own_plugins()
 def main(arguments: Sequence[str]) -> None:
     """Train and judge every row that has no record yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)

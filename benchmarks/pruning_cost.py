@@ -2,7 +2,7 @@
 
     python benchmarks/pruning_cost.py --cifar10 npz:data/cifar10.npz
     python benchmarks/pruning_cost.py --cifar10 npz:data/cifar10.npz --backbone resnet18 --seeds 0
-    python benchmarks/pruning_cost.py --cifar10 ... --cifar100 ... --methods static,statistic,stamp --test-after 1,3,5
+    python benchmarks/pruning_cost.py --cifar10 ... --methods static,stamp --test-after 1,3,5
 
 All start from the same reference; `--plain-reference FILE` gives random and L1 another one, and with
 `--both-references` they start from either. Fine-tuning is SGD 0.2 (or `--learning-rate`) with a cosine, batch 128,
@@ -14,7 +14,6 @@ augmentation on. STAMP and `full` run directly after each other: their times are
     stamp-structure  fresh weights in the widths of `stamp`
     static           the reference's learnt order, which knows no target
     static-uniform   that order, the same fraction of every layer
-    statistic        that order with class statistics of the target, nothing of them learnt; reads --cifar100
     stamp-k1         STAMP after one epoch of steps on the target (K = 1)
 """
 
@@ -33,7 +32,7 @@ EPOCHS = {1_000: 20, 10_000: 5}
 BUDGETS = (0.25, 0.1)
 TARGETS = ("cifar10", "gtsrb")
 METHODS = ("stamp", "full", "random", "l1", "stamp-structure")
-ALL_METHODS = (*METHODS, "static", "static-uniform", "statistic", "stamp-k1")
+ALL_METHODS = (*METHODS, "static", "static-uniform", "stamp-k1")
 FROM_PLAIN = ("random", "l1")
 
 
@@ -68,7 +67,6 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     for target in TARGETS:
         parser.add_argument(f"--{target}", help="a target, as after `stamp-tf prune --dataset`")
-    parser.add_argument("--cifar100", help="the reference data set, for `statistic` alone")
     parser.add_argument("--backbone", default="vgg19")
     parser.add_argument("--from", dest="reference", help="reference to prune; default: the bundled one")
     parser.add_argument("--plain-reference", help="where random and l1 start; default: the same")
@@ -93,13 +91,11 @@ def main(arguments: Sequence[str]) -> None:
         parser.error("give at least one of --cifar10 and --gtsrb.")
     if unknown := set(options.methods) - set(ALL_METHODS):
         parser.error(f"--methods must be of {', '.join(ALL_METHODS)}, but got {', '.join(sorted(unknown))}.")
-    if "statistic" in options.methods and not options.cifar100:
-        parser.error("--methods statistic needs the reference data set, but got none; add --cifar100.")
     if options.both_references and not options.plain_reference:
         parser.error("--both-references needs a second one, but got none; add --plain-reference.")
 
     from library.pruning_run import measure, warm_up
-    from library.references import static_reference, statistic_reference, uniform_reference
+    from library.references import static_reference, uniform_reference
     from stamp_tf.data import load_dataset
     from stamp_tf.references.find import find_reference
     from stamp_tf.references.fingerprint import fingerprint
@@ -146,9 +142,6 @@ def main(arguments: Sequence[str]) -> None:
         changed["static"] = static_reference(reference)
     if any(case["method"] == "static-uniform" for case in todo):
         changed["static-uniform"] = uniform_reference(reference)
-    if any(case["method"] == "statistic" for case in todo):
-        learnt_on = load_dataset(options.cifar100, image_shape=image_shape)
-        changed["statistic"] = statistic_reference(reference, learnt_on.train, seed=0)
     warm_up(reference, next(iter(datasets.values())))
     part: Any = None
     part_key: tuple[Any, ...] = ()

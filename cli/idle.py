@@ -50,25 +50,19 @@ def _no_prior(values: Values) -> Reason | None:
     )
 
 
-def _no_ridge(values: Values) -> Reason | None:
-    return ("--inner ridge", "--inner is adam", "change it") if values["inner"] == "adam" else None
-
-
 DATASET = (
     Idle(("data_dir", "download"), _not_fetched),
     Idle(("skip_corrupt",), _not_in_files),
 )
 PRETRAIN = (
     *DATASET,
-    Idle(("budgets", "budget_learning_rate", "mask_generator"), _no_budget_epochs),
+    Idle(("budgets", "budget_learning_rate"), _no_budget_epochs),
     Idle(("learning_rate",), _no_plain_epochs),
-    Idle(("mask_generator_options",), without("--mask-generator", "mask_generator")),
 )
 META_TRAIN = (
     *DATASET,
     Idle(("budgets",), _no_budgets),
     Idle(("kl_scale",), _no_prior),
-    Idle(("fixed_weights",), _no_ridge),
 )
 PRUNE = (
     *DATASET,

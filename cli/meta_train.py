@@ -70,18 +70,6 @@ from stamp_cli.verbosity import load_tensorflow, require_tensorflow
     help="Mini-batches of a task; all but the last adapt to it.",
 )
 @click.option(
-    "--inner",
-    type=click.Choice(["adam", "ridge"]),
-    default="adam",
-    show_default=True,
-    help="Adapt to a task by Adam steps, as published, or by a head in closed form.",
-)
-@click.option(
-    "--fixed-weights",
-    is_flag=True,
-    help="Train mask generator and set encoder alone; with --inner ridge.",
-)
-@click.option(
     "--sparsity",
     type=click.Choice(["budgets", "kl"]),
     default="budgets",
@@ -119,8 +107,6 @@ def command(
     ways: int,
     shots: int,
     inner_batches: int,
-    inner: Literal["adam", "ridge"],
-    fixed_weights: bool,
     sparsity: Literal["budgets", "kl"],
     budgets: tuple[float, float],
     kl_scale: float,
@@ -170,8 +156,6 @@ def command(
         ways=ways,
         shots=shots,
         inner_batches=inner_batches,
-        inner=inner,
-        fixed_weights=fixed_weights,
         sparsity=sparsity,
         budgets=budgets,
         kl_scale=kl_scale,

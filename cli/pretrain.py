@@ -10,7 +10,6 @@ from stamp_cli.idle import PRETRAIN
 from stamp_cli.options import (
     BackboneOptions,
     DatasetOptions,
-    RegisteredName,
     RunOptions,
     backbone_options,
     dataset_options,
@@ -60,19 +59,6 @@ from stamp_cli.verbosity import load_tensorflow, require_tensorflow
 )
 @click.option("--weight-decay", type=Number(0), default=5e-4, show_default=True)
 @click.option(
-    "--mask-generator",
-    type=RegisteredName("stamp_tf.mask_generators"),
-    help="Train with masks made for small tasks, by one that reads classes, such as class-separation.  "
-    "[default: one learnt order]",
-)
-@click.option(
-    "--mask-generator-option",
-    "mask_generator_options",
-    type=KeyValue(),
-    multiple=True,
-    help="An option of the mask generator; may be repeated.",
-)
-@click.option(
     "--from",
     "source",
     type=FilePath(),
@@ -92,16 +78,13 @@ def command(
     learning_rate: float,
     budget_learning_rate: float,
     weight_decay: float,
-    mask_generator: str | None,
-    mask_generator_options: tuple[tuple[str, object], ...],
     source: Path | None,
     tensorboard: bool,
 ) -> None:
     """Train a reference network that stays prunable.
 
     First the full network alone, then, on the same batches, masked networks at random budgets as well: a
-    score per channel learns which channels a budget keeps. With --mask-generator the masked networks serve
-    small tasks drawn from the data set, each with a mask made for its classes.
+    score per channel learns which channels a budget keeps.
     """
     require_tensorflow()
     from stamp_tf.storage.claims import claimed
@@ -133,8 +116,6 @@ def command(
         learning_rate=learning_rate,
         budget_learning_rate=budget_learning_rate,
         weight_decay=weight_decay,
-        mask_generator=mask_generator,
-        mask_generator_options=as_options(mask_generator_options, "--mask-generator-option"),
         seed=data.seed,
     )
     with Progress(board) as progress, interruptible(directory.path):

@@ -19,6 +19,8 @@ _OWN = {"width": "--width", "pixels": "--pixels", "epochs_prune": "--epochs-prun
 # No option of the command line sets these.
 _PYTHON_ALONE = frozenset({"momentum", "augment", "evaluate", "inner_rates", "outer_rates", "command"})
 _LONGEST = 60
+# What older runs hold of options that are no more, where nothing else was asked for.
+_RETIRED = {"inner": "adam", "fixed_weights": False}
 
 
 def changed_options(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -40,6 +42,8 @@ def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield every setting under the option that sets it."""
     options = _OPTIONS | _OPTIONS_OF.get(config.get("command", ""), {})
     for name, value in config.items():
+        if name in _RETIRED and value == _RETIRED[name]:
+            continue
         if name == "backbone" and isinstance(value, Mapping):
             # What tells a network from others, as `BackboneConfig.to_config` has it.
             yield "--backbone", value.get("name")

@@ -33,7 +33,6 @@ _FLAGS = frozenset(
         "overwrite",
         "structure-only",
         "mixed-precision",
-        "fixed-weights",
         "xla",
         "download",
         "skip-corrupt",

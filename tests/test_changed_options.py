@@ -46,6 +46,16 @@ def test_options_are_named_as_they_are_typed(before, now, expected):
     assert changed_options(before, now) == [expected]
 
 
+def test_options_that_are_no_more_count_only_where_something_was_asked_for():
+    before = {"command": "meta-train", "tasks": 4, "inner": "adam", "fixed_weights": False}
+    assert not changed_options(before, {"command": "meta-train", "tasks": 4})
+    assert changed_options({**before, "inner": "ridge"}, {"command": "meta-train", "tasks": 4}) == [
+        "--inner was 'ridge' and is not given"
+    ]
+    plain = {"command": "pretrain", "mask_generator": None, "mask_generator_options": {}}
+    assert not changed_options(plain, {"command": "pretrain"})
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [

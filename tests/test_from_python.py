@@ -102,7 +102,7 @@ def test_unknown_keyword_lists_the_fields_and_suggests_one(function, positional,
         ),
         (MetaTrainConfig, {"tasks": 0}, "tasks must be at least 1, but is 0"),
         (MetaTrainConfig, {"ways": 1}, "ways must be at least 2, but is 1"),
-        (MetaTrainConfig, {"inner": "sgd"}, "inner must be 'adam' or 'ridge', but is 'sgd'"),
+        (MetaTrainConfig, {"sparsity": "l1"}, "sparsity must be 'budgets' or 'kl', but is 'l1'"),
     ],
 )
 def test_field_of_another_type_or_out_of_range(config, options, expected):

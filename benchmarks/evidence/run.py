@@ -1,11 +1,12 @@
 """Measure everything that the page of this folder shows, one program after another.
 
     python benchmarks/evidence/run.py --cifar10 npz:data/cifar10.npz --gtsrb npz:data/gtsrb32.npz \\
-        --svhn npz:data/svhn.npz --cifar100 npz:data/cifar100.npz
-    python benchmarks/evidence/run.py --cifar10 ... --gtsrb ... --only suite_development
+        --cifar100 npz:data/cifar100.npz
+    python benchmarks/evidence/run.py --cifar10 ... --gtsrb ... --only sources_rate
 
-The experiments stand in `cases.toml`. An experiment whose data set is not given is skipped. What was recorded is
-not measured again, so the command can be stopped with Ctrl-C and started anew. `render.py` writes the page.
+The experiments stand in `cases.toml`. An experiment whose data set is not given is skipped, and so is one that an
+earlier commit alone can repeat. What was recorded is not measured again, so the command can be stopped with Ctrl-C and
+started anew. `render.py` writes the page.
 """
 
 import argparse
@@ -19,8 +20,8 @@ from typing import Any
 
 FOLDER = Path(__file__).parent
 PROGRAMS = FOLDER.parent
-DATASETS = ("cifar10", "gtsrb", "svhn", "cifar100")
-PLACEHOLDERS = (*DATASETS, "plain", "separating", "wide", "folder")
+DATASETS = ("cifar10", "gtsrb", "cifar100")
+PLACEHOLDERS = (*DATASETS, "plain", "wide", "folder")
 
 
 def missing(experiment: Mapping[str, Any], given: Mapping[str, str | None]) -> list[str]:
@@ -58,11 +59,6 @@ def main(arguments: Sequence[str]) -> int:
         help="reference trained without budgets",
     )
     parser.add_argument(
-        "--separating",
-        default=str(PROGRAMS / "references" / "vgg19-class-separation.npz"),
-        help="reference whose masks follow the classes of a set",
-    )
-    parser.add_argument(
         "--wide", default=str(PROGRAMS / "references" / "vgg19-half.npz"), help="reference of width 0.5"
     )
     parser.add_argument("--folder", default="runs", help="where experiments that train keep their runs")
@@ -77,6 +73,9 @@ def main(arguments: Sequence[str]) -> int:
     given = {name: getattr(options, name) for name in PLACEHOLDERS}
     failed = []
     for name in chosen:
+        if commit := cases[name].get("at"):
+            print(f"{name}: skipped, commit {commit} can repeat it", flush=True)
+            continue
         if absent := missing(cases[name], given):
             print(f"{name}: skipped, give {' and '.join(f'--{one}' for one in absent)}", flush=True)
             continue

@@ -18,7 +18,7 @@ def ablation_table(records: Sequence[Record]) -> str:
     budgets = unique(record["case"]["max_flops"] for record in records)
     targets = unique(record["case"]["target"] for record in records)
     lines = []
-    for own in grouped(records, "row").values():
+    for own in grouped(records, "row", "start").values():
         accuracy = [
             fmean(100 * r["figures"]["own"] for r in chosen) if chosen else None
             for target in targets

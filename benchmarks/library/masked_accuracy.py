@@ -9,10 +9,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from library.features import Features
 from stamp_tf.backend import compile_step
 from stamp_tf.channels import mask_kernels
 from stamp_tf.data import ImageSet, Normalization
-from stamp_tf.meta.features import Features
 from stamp_tf.references.reference import Reference
 from stamp_tf.training.head import ridge_head
 

@@ -24,7 +24,6 @@ PRUNERS = {
     "stamp-structure": "stamp",
     "static": "stamp",
     "static-uniform": "stamp",
-    "statistic": "stamp",
     "random": "random",
     "l1": "l1",
 }

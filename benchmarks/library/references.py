@@ -7,11 +7,10 @@ import dataclasses
 import numpy as np
 
 from stamp_tf.baselines.uniform import uniform_scores
-from stamp_tf.data import DataSet, ImageSet, Normalization, StreamedSet
+from stamp_tf.data import DataSet, Normalization, random_part
 from stamp_tf.errors import StampError
 from stamp_tf.pruning.stamp import SET_SIZE
-from stamp_tf.references.reference import Reference, make_layer
-from stamp_tf.training.class_reference import learn_reference
+from stamp_tf.references.reference import Reference
 
 
 def scores_for(reference: Reference, dataset: DataSet, *, seed: int) -> np.ndarray:
@@ -25,10 +24,8 @@ def scores_for(reference: Reference, dataset: DataSet, *, seed: int) -> np.ndarr
     Raises:
         StampError: If the reference has no scores.
     """
-    part = reference.draw_set(dataset.train, SET_SIZE, seed=seed)
-    scores = reference.propose_scores(
-        part.images, normalization=Normalization.of(dataset.train), labels=part.labels
-    )
+    part = random_part(dataset.train, SET_SIZE, seed=seed)
+    scores = reference.propose_scores(part.images, normalization=Normalization.of(dataset.train))
     return np.asarray(scores, "float32")
 
 
@@ -56,32 +53,3 @@ def uniform_reference(reference: Reference) -> Reference:
         )
     scores = uniform_scores(reference.channel_map, reference.scores).astype("float32")
     return dataclasses.replace(static_reference(reference), scores=scores)
-
-
-def statistic_reference(reference: Reference, images: ImageSet | StreamedSet, *, seed: int) -> Reference:
-    """Return the reference with class statistics added to its learnt order, at a gain that nothing learnt.
-
-    Args:
-        reference: With learnt scores; they become the base of `class-separation`.
-        images: Training images of the data set it was trained on; their statistics are subtracted.
-        seed: Decides which of them are looked at.
-
-    Raises:
-        StampError: If the reference has no scores.
-    """
-    if reference.scores is None:
-        raise StampError(
-            "Class statistics need a reference with a learnt order, but this one has none; train it at budgets."
-        )
-    shape = (None, *reference.backbone.input_shape)
-    set_encoder = make_layer("set_encoders", "images", {}, shape=shape)
-    mask_generator = make_layer(
-        "mask_generators",
-        "class-separation",
-        {"group_sizes": list(reference.channel_map.group_sizes)},
-        shape=(set_encoder.compute_output_shape(shape)[0], reference.channel_map.num_channels),
-    )
-    mask_generator.start_from(reference.scores)
-    changed = dataclasses.replace(reference, set_encoder=set_encoder, mask_generator=mask_generator)
-    learn_reference(changed, images, seed=seed)
-    return changed

@@ -1,7 +1,6 @@
 """Look at every channel of a network for given images: the activations that the mask generator reads."""
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import keras
@@ -37,8 +36,6 @@ class Probe:
         self._in_order = np.array_equal(
             self._features, np.arange(sum(tensor.shape[-1] for tensor in tensors))
         )
-        self._traced = model
-        self._tensors = tensors
         self._model = keras.Model(model.input, tensors)
         self._weights = _places(self._model.trainable_variables, model.trainable_variables)
         self._statistics = _places(self._model.non_trainable_variables, model.non_trainable_variables)
@@ -58,41 +55,6 @@ class Probe:
             training=False,
         )
         return self._pool(outputs if isinstance(outputs, list | tuple) else [outputs])
-
-    def watch(
-        self, weights: Sequence[Tensor], statistics: Sequence[Tensor], images: Tensor
-    ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Run a training pass of the whole network and see its channels on the way.
-
-        Args:
-            weights: Trainable values of the traced network, in its order.
-            statistics: Its non-trainable values.
-            images: A mini-batch, `[b, H, W, D]`.
-
-        Returns:
-            Logits `[b, classes]`, each channel's spatial mean `[b, C]`, and the new non-trainable values.
-        """
-        model, places, statistic_places = self._whole
-        (logits, *outputs), fresh = model.stateless_call(
-            [weights[index] for index in places],
-            [statistics[index] for index in statistic_places],
-            images,
-            training=True,
-        )
-        new = list(statistics)
-        for index, value in zip(statistic_places, fresh, strict=True):
-            new[index] = value
-        return logits, self._pool(outputs), new
-
-    @cached_property
-    def _whole(self) -> tuple[keras.Model, list[int], list[int]]:
-        """The network with its logits first and what the channels write behind, and where its values are."""
-        model = keras.Model(self._traced.input, [self._traced.output, *self._tensors])
-        return (
-            model,
-            _places(model.trainable_variables, self._traced.trainable_variables),
-            _places(model.non_trainable_variables, self._traced.non_trainable_variables),
-        )
 
     def _pool(self, outputs: Sequence[Tensor]) -> Tensor:
         """Return each channel's spatial mean, `[b, C]`, in the order of the channel map."""

@@ -10,7 +10,7 @@ from stamp_tf.data.episodes import Episode, EpisodeSampler
 from stamp_tf.data.load import as_dataset, load_dataset
 from stamp_tf.data.normalization import Normalization
 from stamp_tf.data.options import LoadOptions
-from stamp_tf.data.sample import balanced_part, random_part
+from stamp_tf.data.sample import random_part
 from stamp_tf.data.streaming import StreamedSet
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "Normalization",
     "StreamedSet",
     "as_dataset",
-    "balanced_part",
     "load_dataset",
     "random_part",
     "with_classes",

@@ -1,4 +1,4 @@
-"""Random and balanced parts of a labelled set, in memory."""
+"""A random part of a labelled set, in memory."""
 
 from __future__ import annotations
 
@@ -22,21 +22,3 @@ def random_part(part: ImageSet | StreamedSet, size: int, *, seed: int) -> ImageS
         return part.take(np.sort(np.random.default_rng((seed, 6)).permutation(len(part))[:size]))
     images, labels = next(part.raw_batches(min(size, len(part)), order_seed=(seed, 6), drop_remainder=False))
     return ImageSet(images, labels, part.num_classes, part.class_names)
-
-
-def balanced_part(part: ImageSet | StreamedSet, size: int, *, seed: int) -> ImageSet:
-    """Return about so many images at random, every class as often as any other.
-
-    Args:
-        part: Images in memory or streamed; of the latter four times as many are looked at.
-        size: Wanted number of images, rounded down to a multiple of the number of classes; fewer if a class
-            has fewer.
-        seed: Decides which.
-
-    Raises:
-        StampError: If a class has no image among them.
-    """
-    images = part if isinstance(part, ImageSet) else random_part(part, 4 * size, seed=seed)
-    scarcest = int(np.bincount(images.labels, minlength=images.num_classes).min())
-    per_class = max(1, min(size // images.num_classes, scarcest))
-    return images.subset(per_class * images.num_classes, seed=seed)

@@ -30,9 +30,6 @@ class MaskGenerator(keras.layers.Layer):
     threshold = 0.5
     """Channels of a smaller E[m] go where no budget is given."""
 
-    needs_classes = False
-    """Whether the set is given grouped by label: `call` then takes `classes` too, 0/1 `[r, G]`."""
-
     def __init__(self, group_sizes: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not group_sizes or min(group_sizes) < 1:
@@ -45,14 +42,6 @@ class MaskGenerator(keras.layers.Layer):
     def start_from(self, scores: np.ndarray) -> None:
         """Make the generator's first scores follow learnt scores `[C]` of the reference network."""
         raise NotImplementedError
-
-    def learn_reference(self, pooled: Tensor, classes: Tensor) -> None:
-        """Remember what the reference data set excites, where targets are compared with it; else nothing.
-
-        Args:
-            pooled: `[r, C]`, of images of the reference data set.
-            classes: 0/1, `[r, G]`, their classes.
-        """
 
     def shift_scores(self, amount: float) -> None:
         """Add a constant to all scores, where only their differences are learnt; else nothing."""

@@ -45,7 +45,6 @@ def task_gradient(
     """
     num_batches, batch_size = images.shape[0], images.shape[1]
     set_images = ops.reshape(images, (num_batches * batch_size, *images.shape[2:]))
-    set_labels = ops.reshape(labels, (num_batches * batch_size,))
 
     def at(values: Sequence[Tensor], statistics: Sequence[Tensor], index: Any) -> Any:
         def loss(values: list[Tensor]) -> Any:
@@ -55,7 +54,6 @@ def task_gradient(
                 ops.take(images, index, axis=0),
                 ops.take(labels, index, axis=0),
                 set_images=set_images,
-                set_labels=set_labels,
                 uniform=ops.take(uniform, index, axis=0),
                 limits=limits,
                 num_examples=num_batches * batch_size,

@@ -68,7 +68,6 @@ def compile_meta_step(
     inner_rates: Sequence[float],
     strategy: tf.distribute.Strategy | None = None,
     xla: bool = False,
-    task_gradient: Callable[..., Any] = task_gradient,
 ) -> Step:
     """Compile `step(images, labels, uniform, limits) -> figures`.
 
@@ -81,7 +80,6 @@ def compile_meta_step(
         inner_rates: Inner learning rate of each tensor of phi.
         strategy: Where the tasks run; the default is this device, which JAX always takes.
         xla: Compile with XLA on TensorFlow; JAX always does.
-        task_gradient: How one task gives a gradient: by inner steps, or `closed_form_gradient`.
 
     Returns:
         The step. It takes images float32 `[N, S, b, H, W, D]`, labels int32 `[N, S, b]`, uniform numbers

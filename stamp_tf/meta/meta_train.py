@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,13 @@ import stamp_registry
 from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.channels import Budget
 from stamp_tf.channels.budget_range import check_reachable, draw_limits, median_flops
-from stamp_tf.data import DataSet, EpisodeSampler, as_dataset
+from stamp_tf.data import DataSet, EpisodeSampler, as_dataset, random_part
 from stamp_tf.data.identity import describe
 from stamp_tf.data.load import check_dataset_type
 from stamp_tf.errors import StampError
 from stamp_tf.fields import overridden
 from stamp_tf.layers.contracts import check_in_training, num_outputs_of, plugin_of
 from stamp_tf.layers.mask_generator import MaskGenerator
-from stamp_tf.meta.closed_form import closed_form_gradient
-from stamp_tf.meta.inner_loop import task_gradient
 from stamp_tf.meta.meta_train_config import MetaTrainConfig
 from stamp_tf.meta.objective import StampObjective
 from stamp_tf.references.reference import Reference, as_reference, assign_arrays, load_reference, make_layer
@@ -37,7 +34,6 @@ from stamp_tf.storage.claims import claimed
 from stamp_tf.storage.claims import start as start_run
 from stamp_tf.storage.records import append_jsonl, trim_jsonl
 from stamp_tf.storage.runs import RunDirectory
-from stamp_tf.training.class_reference import learn_reference
 from stamp_tf.training.divergence import DivergenceWatch, StepPlace, last_state_in_words
 
 logger = logging.getLogger(__name__)
@@ -143,9 +139,6 @@ def _meta_train(
         inner_rates=objective.parts.spread(*config.inner_rates),
         strategy=strategy,
         xla=config.xla,
-        task_gradient=partial(closed_form_gradient, fixed_weights=config.fixed_weights)
-        if config.inner == "ridge"
-        else task_gradient,
     )
     result = Reference(
         reference.backbone.with_num_classes(config.ways),
@@ -218,7 +211,6 @@ def _meta_train(
     save(num_done)
     if config.mixed_precision:
         result = result.in_float32()
-    learn_reference(result, dataset.train, seed=config.seed)
     _center_scores(result, objective.mask_generator, dataset, config)
     result.save(run.reference)
     return result
@@ -252,10 +244,9 @@ def _objective(reference: Reference, dataset: DataSet, config: MetaTrainConfig) 
     with plugin_of(mask_generator, group="mask_generators").running():
         if reference.scores is not None:
             mask_generator.start_from(np.array(reference.scores))
-        learn_reference(start, dataset.train, seed=config.seed)
     # One answer before anything is written: a plug-in that breaks its contract is found here.
-    part = start.draw_set(dataset.train, config.ways, seed=config.seed)
-    start.propose_scores(part.images, normalization=reference.normalization, labels=part.labels)
+    part = random_part(dataset.train, config.ways, seed=config.seed)
+    start.propose_scores(part.images, normalization=reference.normalization)
     if not stamp_registry.is_built_in("stamp_tf.set_encoders", config.set_encoder):
         check_in_training(set_encoder, keras.ops.convert_to_tensor(reference.normalization(part.images)))
     return StampObjective(
@@ -302,7 +293,7 @@ def _center_scores(
     if generator.has_prior:
         return
     median = median_flops(config.budgets)
-    part = reference.draw_set(dataset.train, config.ways * config.shots, seed=config.seed)
-    scores = reference.propose_scores(part.images, normalization=reference.normalization, labels=part.labels)
+    part = random_part(dataset.train, config.ways * config.shots, seed=config.seed)
+    scores = reference.propose_scores(part.images, normalization=reference.normalization)
     with plugin_of(generator, group="mask_generators").running():
         generator.shift_scores(-reference.cut.threshold(scores, Budget(max_flops=median)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from stamp_tf.channels.budget_range import check_budget_range
 from stamp_tf.errors import StampError
@@ -27,9 +27,6 @@ class MetaTrainConfig:
         ways: Classes per task.
         shots: Images per class and task.
         inner_batches: Mini-batches that a task's images are divided into; all but the last take an inner step.
-        inner: How a task is adapted to: `adam` takes a step on each mini-batch but the last, as published; `ridge`
-            fits a head in closed form to all but the last.
-        fixed_weights: Train the mask generator and the set encoder alone; with `ridge`.
         inner_rates: Inner learning rates of W, pi, theta.
         outer_rates: Outer learning rates of W, pi, theta; a tenth from 50% of the steps on, again from 80%.
         sparsity: `budgets` draws a FLOPs limit per task; `kl` lets the prior close channels, as published.
@@ -50,8 +47,6 @@ class MetaTrainConfig:
     ways: int = 10
     shots: int = 64
     inner_batches: int = 5
-    inner: Literal["adam", "ridge"] = "adam"
-    fixed_weights: bool = False
     inner_rates: tuple[float, float, float] = (1e-3, 1e-2, 1e-3)
     outer_rates: tuple[float, float, float] = (1e-4, 2e-3, 1e-3)
     sparsity: Sparsity = "budgets"
@@ -81,11 +76,4 @@ class MetaTrainConfig:
                 f"--inner-batches must divide ways x shots = {self.ways * self.shots}, but got {self.inner_batches}; "
                 "5 fits the default of 640."
             )
-        if self.inner == "ridge" and (self.sparsity, self.inner_batches > 1) != ("budgets", True):
-            raise StampError(
-                f"--inner ridge needs --sparsity budgets and 2 or more --inner-batches, but got {self.sparsity} and "
-                f"{self.inner_batches}; fit the head to all but the last."
-            )
-        if self.fixed_weights and self.inner != "ridge":
-            raise StampError("--fixed-weights is for --inner ridge, but got adam; add it or leave both out.")
         check_budget_range(self.budgets)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal
 
 import keras
@@ -15,8 +14,6 @@ from stamp_tf.errors import StampError
 from stamp_tf.layers.contracts import checked_masks, checked_pseudo_images, plugin_of, training_argument
 from stamp_tf.layers.mask_generator import MaskGenerator
 from stamp_tf.losses import accuracy, classification_loss
-from stamp_tf.meta.features import Features
-from stamp_tf.set_encoders.by_class import encode_by_class, keeps_images
 
 Tensor = Any
 Sparsity = Literal["budgets", "kl"]
@@ -103,11 +100,6 @@ class StampObjective:
             *self.set_encoder.trainable_variables,
         ]
 
-    @cached_property
-    def features(self) -> Features:
-        """The backbone below its head."""
-        return Features(self.model, self.cut.channel_map)
-
     @property
     def statistics(self) -> list[keras.Variable]:
         """The backbone's batch-norm statistics."""
@@ -121,7 +113,6 @@ class StampObjective:
         uniform: Tensor,
         *,
         training: bool,
-        labels: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return scores `[C]`, a sampled mask `[C]` and the prior's cost for a set.
 
@@ -131,34 +122,14 @@ class StampObjective:
             images: The set, float32 `[B, H, W, D]`.
             uniform: Numbers in (0, 1), `[2, C]`.
             training: Whether the encoder samples.
-            labels: int32 `[B]`, for a mask generator that needs classes; every class as often as any other.
         """
         weights, generator, encoder = self.parts.split(phi)
         state = [_state(variable, uniform) for variable in self.set_encoder.non_trainable_variables]
-
-        def encode(images: Tensor) -> tuple[Tensor, list[Tensor]]:
-            with plugin_of(self.set_encoder, group="set_encoders").running():
-                pseudo_images, _, losses = self.set_encoder.stateless_call(
-                    encoder,
-                    state,
-                    images,
-                    return_losses=True,
-                    **training_argument(self.set_encoder, training),
-                )
-            checked = checked_pseudo_images(self.set_encoder, pseudo_images, image_shape=images.shape[1:])
-            return checked, losses
-
-        classes = {}
-        if self.mask_generator.needs_classes:
-            pseudo_images, classes["classes"], losses = encode_by_class(
-                encode,
-                images,
-                labels,
-                num_classes=self.end.num_classes(self.model.output_shape[-1]),
-                keeps_images=keeps_images(self.set_encoder),
+        with plugin_of(self.set_encoder, group="set_encoders").running():
+            pseudo_images, _, losses = self.set_encoder.stateless_call(
+                encoder, state, images, return_losses=True, **training_argument(self.set_encoder, training)
             )
-        else:
-            pseudo_images, losses = encode(images)
+        pseudo_images = checked_pseudo_images(self.set_encoder, pseudo_images, image_shape=images.shape[1:])
         pooled = self.probe(weights, statistics, pseudo_images)
         with plugin_of(self.mask_generator, group="mask_generators").running():
             masks, _ = self.mask_generator.stateless_call(
@@ -166,7 +137,6 @@ class StampObjective:
                 [variable.value for variable in self.mask_generator.non_trainable_variables],
                 pooled,
                 uniform,
-                **classes,
             )
         scores, sample, kl = checked_masks(self.mask_generator, masks, num_channels=self.cut.num_channels)
         return scores, sample, kl + sum(losses)
@@ -182,7 +152,6 @@ class StampObjective:
         uniform: Tensor,
         limits: Tensor,
         num_examples: float,
-        set_labels: Tensor | None = None,
     ) -> tuple[Tensor, tuple[list[Tensor], dict[str, Tensor]]]:
         """Return the loss on a mini-batch, the new statistics and the figures.
 
@@ -195,11 +164,8 @@ class StampObjective:
             uniform: Numbers in (0, 1), `[2, C]`.
             limits: Limits on (parameters, FLOPs), `[2]`; ignored by `kl`.
             num_examples: |D|, by which the prior is divided.
-            set_labels: int32 `[B]`, for a mask generator that needs classes.
         """
-        scores, sample, kl = self.generate(
-            phi, statistics, set_images, uniform, training=True, labels=set_labels
-        )
+        scores, sample, kl = self.generate(phi, statistics, set_images, uniform, training=True)
         if self.sparsity == "budgets":
             mask = self.cut.straight_through(add_logistic_noise(scores, uniform[0]), limits)
             prior = 0.0 * kl

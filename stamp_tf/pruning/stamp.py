@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from stamp_tf.data import Batches, ImageSet
+from stamp_tf.data import Batches, random_part
 from stamp_tf.errors import StampError
 from stamp_tf.fields import is_number
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
@@ -69,13 +69,16 @@ class Stamp(Pruner):
         epochs_prune = float(task.options.get("epochs_prune", 0.0))
         rng = np.random.default_rng((task.seed, 6))
         reference = task.reference
-        part = reference.draw_set(task.dataset.train, SET_SIZE, seed=task.seed)
         if epochs_prune > 0:
             reference = reference.copy()
-            self._train(dataclasses.replace(task, reference=reference), part, epochs_prune, rng)
+            self._train(dataclasses.replace(task, reference=reference), epochs_prune, rng)
             reference = dataclasses.replace(reference, model=task.model)
-        scores = reference.propose_scores(part.images, normalization=task.normalization, labels=part.labels)
         generator = reference.mask_generator
+        if generator is None:
+            # One order for every set: none is drawn.
+            scores = reference.learnt_scores
+        else:
+            scores = reference.propose_scores(_drawn_set(task), normalization=task.normalization)
         # Never 0, which would take a channel away that is to stay.
         expectation = np.maximum(np.exp(-np.logaddexp(0, -scores.astype("float64"))), _LEAST)
         # A prior leaves soft values in the mask; cut scores only know kept and gone.
@@ -94,7 +97,7 @@ class Stamp(Pruner):
         return mask
 
     @staticmethod
-    def _train(task: PruningTask, part: ImageSet, epochs: float, rng: np.random.Generator) -> None:
+    def _train(task: PruningTask, epochs: float, rng: np.random.Generator) -> None:
         """Take K epochs of Adam steps on W, pi and theta (Eq. 2)."""
         from stamp_tf.pruning.target_step import compile_target_step
 
@@ -118,7 +121,7 @@ class Stamp(Pruner):
         )
         limits = np.array(task.budget.limits, "float32")
         num_steps = math.ceil(epochs * len(batches))
-        encoded = keras.ops.convert_to_tensor(task.normalization(part.images))
+        encoded = keras.ops.convert_to_tensor(task.normalization(_drawn_set(task)))
         watch = DivergenceWatch(
             "Pruning epochs",
             remedy="take a smaller --epochs-prune, or smaller rates (--method-option rates=[1e-4,1e-3,1e-4])",
@@ -129,14 +132,17 @@ class Stamp(Pruner):
                 if done == num_steps:
                     break
                 uniform = rng.uniform(size=(2, objective.cut.num_channels)).astype("float32")
-                figures = step(
-                    images, labels, encoded, part.labels, uniform, limits, float(len(task.dataset.train))
-                )
+                figures = step(images, labels, encoded, uniform, limits, float(len(task.dataset.train)))
                 done += 1
                 watch.see(StepPlace(done, num_steps, named_rates, epoch + 1), figures)
                 if task.on_step is not None:
                     task.on_step(done, num_steps, StepFigures(figures, images=len(images)))
         watch.check({variable.path: np.asarray(variable) for variable in objective.variables})
+
+
+def _drawn_set(task: PruningTask) -> np.ndarray:
+    """Return the images that stand for the target, uint8 `[B, H, W, D]`; the same each time."""
+    return random_part(task.dataset.train, SET_SIZE, seed=task.seed).images
 
 
 def _is_rate(value: object) -> bool:

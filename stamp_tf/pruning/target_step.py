@@ -21,7 +21,7 @@ def compile_target_step(
     kl_scale: float,
     rates: Sequence[float],
 ) -> tuple[Step, StampObjective]:
-    """Return `step(images, labels, set_images, set_labels, uniform, limits, num_examples)` and its objective.
+    """Return `step(images, labels, set_images, uniform, limits, num_examples)` and its objective.
 
     Args:
         reference: Gives the mask generator and the set encoder, which are trained in place.
@@ -55,7 +55,6 @@ def compile_target_step(
         images: Tensor,
         labels: Tensor,
         set_images: Tensor,
-        set_labels: Tensor,
         uniform: Tensor,
         limits: Tensor,
         num_examples: Tensor,
@@ -67,7 +66,6 @@ def compile_target_step(
                 images,
                 labels,
                 set_images=set_images,
-                set_labels=set_labels,
                 uniform=uniform,
                 limits=limits,
                 num_examples=num_examples,

@@ -16,7 +16,7 @@ from stamp_tf.channels import ChannelCut, ChannelMap, CostModel, trace_channels
 from stamp_tf.channels.derived_state import derive_state
 from stamp_tf.channels.graph import layers_numbered_anew
 from stamp_tf.channels.probe import Probe
-from stamp_tf.data import ImageSet, Normalization, StreamedSet, balanced_part, random_part
+from stamp_tf.data import ImageSet, Normalization, StreamedSet
 from stamp_tf.errors import StampError
 from stamp_tf.finite import require_finite
 from stamp_tf.layers.contracts import (
@@ -32,11 +32,13 @@ from stamp_tf.plugin_code import PluginCode
 from stamp_tf.references.backbone_config import BackboneConfig
 from stamp_tf.references.layer_arrays import assign_arrays, layer_arrays
 from stamp_tf.references.transfer import transfer_weights
-from stamp_tf.set_encoders.by_class import encode_by_class, keeps_images
 from stamp_tf.storage.checkpoints import load_state, save_state
 from stamp_tf.storage.records import check
 from stamp_tf.storage.runs import reference_file
 from stamp_tf.storage.schemas import ReferenceDescription
+
+_RETIRED = {"set_encoder": ("images", "constant"), "mask_generator": ("class-separation",)}
+"""Names that older files may hold. A package may give one a meaning again."""
 
 
 @dataclass
@@ -78,30 +80,25 @@ class Reference:
         return self.normalization if fixed else Normalization.of(images)
 
     @property
-    def needs_classes(self) -> bool:
-        """Whether its masks follow from a set grouped by label."""
-        return self.mask_generator is not None and self.mask_generator.needs_classes
+    def learnt_scores(self) -> np.ndarray:
+        """The score of every channel that training at budgets learnt, float32 `[C]`.
 
-    def draw_set(self, images: ImageSet | StreamedSet, size: int, *, seed: int) -> ImageSet:
-        """Return a sample of a data set that its masks can follow from.
-
-        Args:
-            images: The target's training images.
-            size: B, wanted number of images.
-            seed: Decides which.
+        Raises:
+            StampError: If the reference was trained without budgets.
         """
-        return (balanced_part if self.needs_classes else random_part)(images, size, seed=seed)
+        if self.scores is None:
+            raise StampError(
+                "--method stamp needs a reference trained at budgets or meta-trained, but this one is neither; "
+                "run pretrain with --budget-epochs or meta-train."
+            )
+        return self.scores
 
-    def propose_scores(
-        self, images: np.ndarray, *, normalization: Normalization, labels: np.ndarray | None = None
-    ) -> np.ndarray:
+    def propose_scores(self, images: np.ndarray, *, normalization: Normalization) -> np.ndarray:
         """Return the score of every channel for a set: the instant answer, without any step.
 
         Args:
             images: The set, uint8 `[B, H, W, D]`.
             normalization: Of the data set it comes from.
-            labels: int `[B]`, values from 0, every class as often as any other; read by a mask generator that
-                needs classes.
 
         Returns:
             float32 `[C]`, logits of E[m]; the learnt scores where there is no mask generator yet.
@@ -110,33 +107,14 @@ class Reference:
             StampError: If the reference was trained without budgets and without meta-training.
         """
         if self.mask_generator is None or self.set_encoder is None:
-            if self.scores is None:
-                raise StampError(
-                    "--method stamp needs a reference trained at budgets or meta-trained, but this one is neither; "
-                    "run pretrain with --budget-epochs or meta-train."
-                )
-            return self.scores
-        encoder, classes = self.set_encoder, {}
-        if self.needs_classes:
-            if labels is None:
-                raise StampError(
-                    "The mask generator needs the labels of the set, but got none; give one per image."
-                )
-            pseudo_images, classes["classes"], _ = encode_by_class(
-                lambda images: (self._encode(images), []),
-                keras.ops.convert_to_tensor(normalization(images)),
-                labels,
-                num_classes=int(labels.max()) + 1,
-                keeps_images=keeps_images(encoder),
-            )
-        else:
-            pseudo_images = self._encode(normalization(images))
-        check_finite(encoder, pseudo_images, group="set_encoders", what="pseudo-images")
+            return self.learnt_scores
+        pseudo_images = self._encode(normalization(images))
+        check_finite(self.set_encoder, pseudo_images, group="set_encoders", what="pseudo-images")
         pooled = self.excite(pseudo_images)
         num_channels = self.channel_map.num_channels
         uniform = np.full((2, num_channels), 0.5, "float32")
         with plugin_of(self.mask_generator, group="mask_generators").running():
-            masks = self.mask_generator(pooled, uniform, **classes)
+            masks = self.mask_generator(pooled, uniform)
         scores, sample, cost = checked_masks(self.mask_generator, masks, num_channels=num_channels)
         check_finite(self.mask_generator, scores, group="mask_generators", what="scores")
         check_sample(self.mask_generator, sample, cost)
@@ -261,6 +239,7 @@ def reference_from(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]
     check(
         metadata, ReferenceDescription, source=f"The description in {path}", remedy="use another checkpoint"
     )
+    _check_not_retired(metadata, path=path)
     backbone = BackboneConfig.from_config(metadata["backbone"])
     normalization = Normalization.from_config(metadata["normalization"])
     layers = {name: metadata[name] for name in ("set_encoder", "mask_generator")}
@@ -284,6 +263,22 @@ def reference_from(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]
             "use another."
         )
     return reference
+
+
+def _check_not_retired(metadata: Mapping[str, Any], *, path: Path) -> None:
+    """Refuse a reference whose masks came from layers that are no more."""
+    lost = [
+        f"the {kind.replace('_', ' ')} {name!r}"
+        for kind, names in _RETIRED.items()
+        for name in names
+        if (metadata[kind] or {}).get("name") == name
+        and name not in stamp_registry.names(f"stamp_tf.{kind}s")
+    ]
+    if lost:
+        raise StampError(
+            f"A reference must make masks by layers that exist, but {path} has {' and '.join(lost)}, retired since; "
+            "use another reference, such as the bundled one, or run pretrain and meta-train anew."
+        )
 
 
 def _layer_config(layer: keras.Layer | None) -> dict[str, Any] | None:

@@ -43,11 +43,8 @@ class BudgetStage:
         self.scores = keras.Variable(np.zeros(self.cut.num_channels), dtype="float32", name="scores")
         self.score_optimizer = keras.optimizers.Adam(0.04)
         self.score_optimizer.build([self.scores])
-        self._step = self._compile(optimizer)
-
-    def _compile(self, optimizer: keras.optimizers.Optimizer) -> Any:
-        return compile_budget_step(
-            self.reference.model, self.scores, self.cut, optimizer, self.score_optimizer
+        self._step = compile_budget_step(
+            reference.model, self.scores, self.cut, optimizer, self.score_optimizer
         )
 
     def start(self, before: Reference | None) -> None:

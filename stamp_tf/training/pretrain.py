@@ -17,7 +17,6 @@ from stamp_tf.data import Batches, DataSet, Normalization, as_dataset, with_clas
 from stamp_tf.data.doubt import doubt_of_reference
 from stamp_tf.data.identity import describe
 from stamp_tf.data.load import check_dataset_type
-from stamp_tf.data.task_batches import TaskBatches
 from stamp_tf.errors import StampError
 from stamp_tf.fields import check_fields, check_least, overridden
 from stamp_tf.finite import require_finite, weight_values
@@ -42,7 +41,6 @@ from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.figures import StepFigures
 from stamp_tf.training.lost import warn_if_lost
 from stamp_tf.training.reference_figures import reference_figures
-from stamp_tf.training.task_stage import TaskStage
 
 logger = logging.getLogger(__name__)
 
@@ -63,10 +61,7 @@ class PretrainConfig:
         learning_rate: Peak of SGD's rate in the first epochs; a cosine takes it to 0.
         budget_learning_rate: The same for the epochs at budgets, which start anew from it.
         weight_decay: On kernels.
-        mask_generator: Registered name of one that reads classes, such as `class-separation`: the masked networks
-            then serve small tasks, each with a mask made for it. None: all classes and one learnt order.
-        mask_generator_options: Its further arguments.
-        seed: Of weights, order, augmentation, tasks, budgets and noise.
+        seed: Of weights, order, augmentation, budgets and noise.
     """
 
     backbone: str = "vgg19"
@@ -78,8 +73,6 @@ class PretrainConfig:
     learning_rate: float = 0.1
     budget_learning_rate: float = 0.05
     weight_decay: float = 5e-4
-    mask_generator: str | None = None
-    mask_generator_options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -92,11 +85,6 @@ class PretrainConfig:
                 f"and {self.budget_epochs}; raise one."
             )
         check_budget_range(self.budgets)
-        if self.mask_generator is not None and not self.budget_epochs:
-            raise StampError(
-                "--mask-generator needs epochs at budgets, but --budget-epochs is 0; raise it or leave "
-                "--mask-generator out."
-            )
         for option, rate in (
             ("--learning-rate", self.learning_rate),
             ("--budget-learning-rate", self.budget_learning_rate),
@@ -118,8 +106,8 @@ def pretrain(
 ) -> Reference:
     """Train a reference network, first alone, then together with masked networks at random budgets.
 
-    A learnt score per channel decides which channels a budget keeps, and with `mask_generator` also what the
-    classes of a task say. Every epoch ends with a complete state on disk.
+    A learnt score per channel decides which channels a budget keeps. Every epoch ends with a complete state on
+    disk.
 
     Args:
         dataset: The reference data set, or its name as after `--dataset`, which then comes as 32x32 RGB.
@@ -201,7 +189,7 @@ def _pretrain(
     optimizer.build(model.trainable_variables)
     plain_step = compile_plain_step(model, optimizer)
     # Before the run directory, because it refuses what it cannot use.
-    stage = _budget_stage(reference, optimizer, dataset, config)
+    stage = BudgetStage(reference, optimizer, budgets=config.budgets, seed=config.seed)
     if config.budget_epochs:
         check_reachable(reference.cut, config.budgets, training=stage.cut)
     start_run(
@@ -285,30 +273,6 @@ def _pretrain(
     # Last, because it says that the run is finished.
     reference.save(run.reference)
     return reference
-
-
-def _budget_stage(
-    reference: Reference, optimizer: keras.optimizers.Optimizer, dataset: DataSet, config: PretrainConfig
-) -> BudgetStage:
-    """Return what trains at budgets: by one order, or by a mask generator as well."""
-    if config.mask_generator is None:
-        return BudgetStage(reference, optimizer, budgets=config.budgets, seed=config.seed)
-    tasks = TaskBatches(
-        dataset.train,
-        config.batch_size,
-        normalization=reference.normalization,
-        seed=config.seed,
-        flip=dataset.flips,
-    )
-    return TaskStage(
-        reference,
-        optimizer,
-        mask_generator=config.mask_generator,
-        options=config.mask_generator_options,
-        tasks=tasks,
-        budgets=config.budgets,
-        seed=config.seed,
-    )
 
 
 def _rate(config: PretrainConfig, step: int, epoch_steps: int) -> float:

@@ -10,8 +10,6 @@ from stamp_tf.backend import Step, Tensor, compile_step, global_norm, value_and_
 from stamp_tf.channels import ChannelCut
 from stamp_tf.ends import LOGITS, End
 from stamp_tf.training.budget_loss import budget_loss, plain_loss
-from stamp_tf.training.class_statistics import ClassStatistics
-from stamp_tf.training.task_loss import TaskInputs, TaskLoss
 
 
 def make_weight_optimizer(
@@ -84,64 +82,4 @@ def compile_budget_step(
 
     return compile_step(
         step, [*weights, scores, *statistics, *optimizer.variables, *score_optimizer.variables]
-    )
-
-
-def compile_task_step(
-    loss: TaskLoss,
-    scores: keras.Variable,
-    class_statistics: ClassStatistics,
-    optimizer: keras.optimizers.Optimizer,
-    score_optimizer: keras.optimizers.Optimizer,
-    generator_optimizer: keras.optimizers.Optimizer,
-) -> Step:
-    """Return a step that trains the full network, and a masked one with a mask made for a task.
-
-    It is called as `step(images, labels, task_images, task_labels, classes, limits, uniform)`.
-    """
-    generator = loss.mask_generator
-    weights, statistics = loss.model.trainable_variables, loss.model.non_trainable_variables
-    num_weights = len(weights)
-
-    def step(
-        images: Tensor,
-        labels: Tensor,
-        task_images: Tensor,
-        task_labels: Tensor,
-        classes: Tensor,
-        limits: Tensor,
-        uniform: Tensor,
-    ) -> dict[str, Tensor]:
-        sketch, sketch_classes = class_statistics.sketch()
-        # What a task is compared with moves with the weights.
-        generator.learn_reference(sketch, sketch_classes)
-        task = TaskInputs(task_images, task_labels, classes, limits, uniform)
-
-        def of_values(values: list[Tensor]) -> Any:
-            return loss(
-                values[:num_weights],
-                values[num_weights],
-                values[num_weights + 1 :],
-                [v.value for v in statistics],
-                images,
-                labels,
-                task=task,
-                sketch=sketch,
-                sketch_classes=sketch_classes,
-            )
-
-        values = [v.value for v in (*weights, scores, *generator.trainable_variables)]
-        (_, (new_statistics, pooled, figures)), gradients = value_and_gradient(of_values, values)
-        optimizer.apply(gradients[:num_weights], weights)
-        score_optimizer.apply(gradients[num_weights : num_weights + 1], [scores])
-        generator_optimizer.apply(gradients[num_weights + 1 :], generator.trainable_variables)
-        for variable, value in zip(statistics, new_statistics, strict=True):
-            variable.assign(value)
-        class_statistics.update(pooled, labels)
-        return figures | {"gradient_norm": global_norm(gradients)}
-
-    changing = [scores, *generator.variables, *class_statistics.variables]
-    optimizers = (optimizer, score_optimizer, generator_optimizer)
-    return compile_step(
-        step, [*weights, *statistics, *changing, *(v for each in optimizers for v in each.variables)]
     )

@@ -11,7 +11,7 @@ from stamp_tf.channels import ChannelCut, CostModel, trace_channels
 
 ROWS = """
 [meta]
-set_encoder = "deep-sets"
+set_encoder = "constant"
 ways = 3
 shots = 4
 tasks = 1
@@ -28,9 +28,9 @@ ablation = "before"
 title = "as it was"
 train = "nothing"
 
-[rows.deep-sets]
+[rows.control]
 ablation = "set encoder"
-title = "Deep Sets"
+title = "constant"
 train = "meta"
 
 [rows.constant-cut]
@@ -49,7 +49,7 @@ variant = "labels_alone"
 ablation = "steps"
 title = "K = 1"
 train = "meta"
-of = "deep-sets"
+of = "control"
 epochs_prune = 1
 """
 
@@ -63,9 +63,9 @@ def rows(tmp_path):
 
 def test_rows_share_the_settings_of_their_kind(rows):
     read = read_rows(rows)
-    assert read["deep-sets"].settings["outer_steps"] == 1
+    assert read["control"].settings["outer_steps"] == 1
     assert read["constant-cut"].settings["budget_epochs"] == 1
-    assert read["k-1"].folder == "deep-sets"
+    assert read["k-1"].folder == "control"
     assert read["before"].settings == {}
 
 

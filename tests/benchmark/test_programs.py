@@ -61,20 +61,25 @@ def test_pruning_cost_from_both_references(program, toy_reference, toy_plain, to
 
 @pytest.mark.slow
 def test_pruning_cost_by_other_orders(program, toy_reference, toy_images, tmp_path):
-    from library.references import statistic_reference
-    from stamp_tf.data import load_dataset
-    from stamp_tf.references.reference import load_reference
+    from stamp_tf.references.reference import load_reference, make_layer
 
-    # A reference whose mask generator is the one that `statistic` gives it anyway.
+    reference = load_reference(toy_reference)
+    sizes = list(reference.channel_map.group_sizes)
+    reference.set_encoder = make_layer(
+        "set_encoders", "deep-sets", {}, shape=(None, *reference.backbone.input_shape)
+    )
+    reference.mask_generator = make_layer(
+        "mask_generators", "score", {"group_sizes": sizes}, shape=(1, sum(sizes))
+    )
+    reference.mask_generator.start_from(reference.scores)
     path = tmp_path / "generator.npz"
-    statistic_reference(load_reference(toy_reference), load_dataset(toy_images).train, seed=0).save(path)
-    arguments = ["--cifar10", toy_images, "--cifar100", toy_images, "--backbone", "toy", "--seeds", "0"]
-    arguments += ["--from", str(path), "--methods", "stamp,static,static-uniform,statistic,stamp-k1"]
+    reference.save(path)
+    arguments = ["--cifar10", toy_images, "--backbone", "toy", "--seeds", "0"]
+    arguments += ["--from", str(path), "--methods", "stamp,static,static-uniform,stamp-k1"]
     arguments += ["--sizes", "60", "--budgets", "0.5", "--epochs", "1"]
     records = run_twice(program("pruning_cost"), arguments, tmp_path / "pruning_cost.jsonl")
     figures = {record["case"]["method"]: record["figures"] for record in records}
-    assert list(figures) == ["stamp", "static", "static-uniform", "statistic", "stamp-k1"]
-    assert figures["statistic"]["accuracy"] == figures["stamp"]["accuracy"]
+    assert list(figures) == ["stamp", "static", "static-uniform", "stamp-k1"]
     assert len({record["case"]["reference"] for record in records}) == 1
 
 
@@ -83,24 +88,6 @@ def test_one_epoch_of_steps_needs_a_mask_generator(program, toy_reference, toy_i
     with pytest.raises(SystemExit):
         program("pruning_cost").main([*arguments, "--methods", "stamp-k1"])
     assert "--methods stamp-k1 needs a meta-trained reference" in capsys.readouterr().err
-
-
-def test_class_statistics_ask_for_the_reference_data_set(program, capsys):
-    with pytest.raises(SystemExit):
-        program("pruning_cost").main(["--cifar10", "npz:images.npz", "--methods", "statistic"])
-    assert "--methods statistic needs the reference data set, but got none" in capsys.readouterr().err
-
-
-def test_class_statistics_change_the_learnt_order(toy_reference, toy_images):
-    from library.references import scores_for, static_reference, statistic_reference
-    from stamp_tf.data import load_dataset
-    from stamp_tf.references.reference import load_reference
-
-    reference, dataset = load_reference(toy_reference), load_dataset(toy_images)
-    changed = statistic_reference(reference, dataset.train.subset(30, seed=0), seed=0)
-    scores = scores_for(changed, dataset, seed=0)
-    assert 0 < np.abs(scores - reference.scores).max() < 1
-    np.testing.assert_array_equal(scores_for(static_reference(changed), dataset, seed=0), reference.scores)
 
 
 def test_uniform_widths_keep_the_order_within_a_layer(toy_reference):

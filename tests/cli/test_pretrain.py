@@ -51,25 +51,6 @@ def test_backbone_options_arrive(cli, toy, tmp_path, images):
     assert (config["backbone_options"], config["image_shape"]) == ({"width": 0.5}, [16, 24, 3])
 
 
-def test_masks_for_tasks_are_trained_and_pruned_by(cli, toy, tmp_path, images):
-    generator = ("--mask-generator", "class-separation", "--mask-generator-option", "gain=0.5")
-    cli.done("pretrain", *PRETRAIN, *generator, "--dataset", images, "--run-dir", tmp_path / "reference")
-    config = json.loads((tmp_path / "reference/config.json").read_text())
-    assert (config["mask_generator"], config["mask_generator_options"]) == ("class-separation", {"gain": 0.5})
-    arguments = ("--from", tmp_path / "reference", "--max-flops", 0.6, "--finetune-epochs", 0)
-    cli.done("prune", *arguments, "--backbone", "toy", "--dataset", images, "--run-dir", tmp_path / "run")
-    assert (tmp_path / "run/report.json").exists()
-
-
-def test_a_mask_generator_that_reads_no_classes_is_one_line(cli, toy, tmp_path, images):
-    result = cli(
-        "pretrain", *PRETRAIN, "--mask-generator", "score", "--dataset", images, "--run-dir", tmp_path / "run"
-    )
-    assert result.exit_code == 2
-    assert "--mask-generator must read the classes of a set here, but score does not" in result.stderr
-    assert not (tmp_path / "run").exists()
-
-
 def test_interrupted_run_resumes_to_the_same_network(cli, toy, tmp_path, images, pretrained, interrupt):
     run_dir = tmp_path / "run"
     arguments = ("pretrain", *PRETRAIN, "--dataset", images, "--run-dir", run_dir)

@@ -9,7 +9,6 @@ import pytest
 import tensorflow as tf
 
 import stamp_registry
-from stamp_tf.errors import StampError
 from stamp_tf.layers.mask_generator import MaskGenerator
 
 GROUP = "stamp_tf.mask_generators"
@@ -28,26 +27,11 @@ def make(request: pytest.FixtureRequest) -> GeneratorMaker:
     return build
 
 
-# Enough for two vectors of each of two classes, where a generator asks for classes.
 NUM_OUTPUTS = 4
 
 
 def pooled(num_outputs: int = NUM_OUTPUTS, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(num_outputs, NUM_CHANNELS)).astype("float32")
-
-
-def classes(generator: MaskGenerator, excited: np.ndarray) -> dict[str, np.ndarray]:
-    """What a generator is told besides: the class of every vector, if it needs them."""
-    if not generator.needs_classes:
-        return {}
-    labels = np.arange(excited.shape[0]) % 2
-    return {"classes": np.eye(2, dtype=generator.compute_dtype)[labels]}
-
-
-def answer(
-    generator: MaskGenerator, excited: np.ndarray, numbers: np.ndarray
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    return generator(excited, numbers, **classes(generator, excited))
 
 
 def uniform(seed: int = 0) -> np.ndarray:
@@ -56,7 +40,7 @@ def uniform(seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("num_outputs", [1, 4])
 def test_it_returns_scores_a_mask_and_the_priors_cost(make: GeneratorMaker, num_outputs: int) -> None:
-    scores, mask, kl = answer(make(num_outputs), pooled(num_outputs), uniform())
+    scores, mask, kl = make(num_outputs)(pooled(num_outputs), uniform())
     assert scores.shape == mask.shape == (NUM_CHANNELS,)
     assert kl.shape == ()
     assert np.isfinite(scores).all()
@@ -65,7 +49,7 @@ def test_it_returns_scores_a_mask_and_the_priors_cost(make: GeneratorMaker, num_
 
 def test_numbers_decide_the_sample_and_nothing_else_does(make: GeneratorMaker) -> None:
     generator = make()
-    first, second, third = (answer(generator, pooled(), uniform(seed)) for seed in (0, 0, 1))
+    first, second, third = (generator(pooled(), uniform(seed)) for seed in (0, 0, 1))
     for ours, theirs in zip(first, second, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     np.testing.assert_array_equal(first[0], third[0])
@@ -76,11 +60,9 @@ def test_masks_follow_scores(make: GeneratorMaker) -> None:
     """sigmoid(scores) is E[m]: a sample is open about as often."""
     generator = make()
     generator.start_from(np.linspace(-1, 1, NUM_CHANNELS))
-    scores = answer(generator, pooled(), uniform())[0]
+    scores = generator(pooled(), uniform())[0]
     numbers = np.random.default_rng(1).uniform(size=(2000, 2, NUM_CHANNELS)).astype("float32")
-    samples = np.asarray(
-        tf.function(lambda: tf.map_fn(lambda u: answer(generator, pooled(), u)[1], numbers))()
-    )
+    samples = np.asarray(tf.function(lambda: tf.map_fn(lambda u: generator(pooled(), u)[1], numbers))())
     np.testing.assert_allclose((samples > 0.5).mean(axis=0), tf.sigmoid(scores), atol=0.06)
 
 
@@ -88,16 +70,16 @@ def test_it_starts_in_the_order_of_the_references_scores(make: GeneratorMaker) -
     generator = make()
     scores = np.random.default_rng(3).normal(0, 5, NUM_CHANNELS)
     generator.start_from(scores)
-    result = np.asarray(answer(generator, np.zeros((NUM_OUTPUTS, NUM_CHANNELS), "float32"), uniform())[0])
+    result = np.asarray(generator(np.zeros((NUM_OUTPUTS, NUM_CHANNELS), "float32"), uniform())[0])
     np.testing.assert_array_equal(np.argsort(result), np.argsort(scores))
 
 
 def test_the_order_survives_a_shift(make: GeneratorMaker) -> None:
     generator = make()
     generator.start_from(np.random.default_rng(3).normal(size=NUM_CHANNELS))
-    before = answer(generator, pooled(), uniform())[0]
+    before = generator(pooled(), uniform())[0]
     generator.shift_scores(-0.7)
-    np.testing.assert_array_equal(np.argsort(answer(generator, pooled(), uniform())[0]), np.argsort(before))
+    np.testing.assert_array_equal(np.argsort(generator(pooled(), uniform())[0]), np.argsort(before))
 
 
 def test_a_prior_starts_from_open_channels(make: GeneratorMaker) -> None:
@@ -105,7 +87,7 @@ def test_a_prior_starts_from_open_channels(make: GeneratorMaker) -> None:
     generator = make()
     if not generator.has_prior:
         pytest.skip("a budget closes this generator's channels")
-    assert float(tf.reduce_mean(tf.sigmoid(answer(generator, pooled(), uniform())[0]))) > 0.8
+    assert float(tf.reduce_mean(tf.sigmoid(generator(pooled(), uniform())[0]))) > 0.8
 
 
 @pytest.mark.parametrize("which", ["scores", "mask"])
@@ -113,7 +95,7 @@ def test_what_the_set_excites_matters_from_the_start(make: GeneratorMaker, which
     generator, excited = make(), tf.constant(pooled())
     with tf.GradientTape() as tape:
         tape.watch(excited)
-        scores, mask, _ = answer(generator, excited, uniform())
+        scores, mask, _ = generator(excited, uniform())
         loss = tf.reduce_sum(
             {"scores": scores, "mask": mask}[which] * np.arange(NUM_CHANNELS, dtype="float32")
         )
@@ -123,7 +105,7 @@ def test_what_the_set_excites_matters_from_the_start(make: GeneratorMaker, which
 def test_gradients_reach_every_weight(make: GeneratorMaker) -> None:
     generator = make()
     with tf.GradientTape() as tape:
-        scores, mask, kl = answer(generator, pooled(), uniform())
+        scores, mask, kl = generator(pooled(), uniform())
         loss = tf.reduce_sum(scores) + tf.reduce_sum(mask) + kl
     weights = generator.trainable_variables
     assert weights
@@ -135,7 +117,7 @@ def test_gradients_reach_every_weight(make: GeneratorMaker) -> None:
 
 def test_a_prior_has_a_cost_and_only_a_prior(make: GeneratorMaker) -> None:
     generator = make()
-    kl = float(answer(generator, pooled(), uniform())[2])
+    kl = float(generator(pooled(), uniform())[2])
     assert (kl > 0) == generator.has_prior
 
 
@@ -147,9 +129,7 @@ def test_configuration_is_json_and_rebuilds_the_generator(make: GeneratorMaker) 
     rebuilt.build((NUM_OUTPUTS, NUM_CHANNELS))
     generator.start_from(np.random.default_rng(0).normal(size=NUM_CHANNELS))
     rebuilt.set_weights(generator.get_weights())
-    for ours, theirs in zip(
-        answer(rebuilt, pooled(), uniform()), answer(generator, pooled(), uniform()), strict=True
-    ):
+    for ours, theirs in zip(rebuilt(pooled(), uniform()), generator(pooled(), uniform()), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
@@ -166,15 +146,10 @@ def test_weights_are_values(make: GeneratorMaker) -> None:
     @tf.function
     def scores_with(weights: list[tf.Tensor]) -> tf.Tensor:
         fixed = [variable.value for variable in generator.non_trainable_variables]
-        excited = pooled()
-        return generator.stateless_call(weights, fixed, excited, uniform(), **classes(generator, excited))[0][
-            0
-        ]
+        return generator.stateless_call(weights, fixed, pooled(), uniform())[0][0]
 
     weights = [tf.convert_to_tensor(variable.value) for variable in generator.trainable_variables]
-    np.testing.assert_allclose(
-        scores_with(weights), answer(generator, pooled(), uniform())[0], rtol=1e-5, atol=1e-6
-    )
+    np.testing.assert_allclose(scores_with(weights), generator(pooled(), uniform())[0], rtol=1e-5, atol=1e-6)
     moved = scores_with([weight + 0.5 for weight in weights])
     assert not np.allclose(moved, scores_with(weights))
     for old, new in zip(before, generator.get_weights(), strict=True):
@@ -183,13 +158,5 @@ def test_weights_are_values(make: GeneratorMaker) -> None:
 
 def test_it_computes_in_float64_where_that_is_asked(make: GeneratorMaker) -> None:
     generator = make(dtype="float64")
-    outputs = answer(generator, pooled().astype("float64"), uniform().astype("float64"))
+    outputs = generator(pooled().astype("float64"), uniform().astype("float64"))
     assert {output.dtype for output in outputs} == {tf.float64}
-
-
-def test_labels_are_asked_for_in_words_where_they_are_missing(make: GeneratorMaker) -> None:
-    generator = make()
-    if not generator.needs_classes:
-        pytest.skip("this generator reads a set without labels")
-    with pytest.raises(StampError, match="group the set by label"):
-        generator(pooled(), uniform())

@@ -19,20 +19,14 @@ from keras.src.backend.common import dtypes
 
 from stamp_tf.backend import compile_step, value_and_gradient
 from stamp_tf.channels import add_logistic_noise, mask_kernels
-from stamp_tf.layers.class_separation import ClassSeparation
-from stamp_tf.meta.closed_form import closed_form_gradient
 from stamp_tf.meta.inner_loop import task_gradient
 from stamp_tf.meta.meta_step import compile_meta_step
 from stamp_tf.meta.objective import StampObjective
-from stamp_tf.set_encoders.images import Images
-from stamp_tf.training.class_statistics import ClassStatistics
 from stamp_tf.training.reference_steps import (
     compile_budget_step,
     compile_plain_step,
-    compile_task_step,
     make_weight_optimizer,
 )
-from stamp_tf.training.task_loss import TaskLoss
 
 # All but one at the images' own resolution: TensorFlow resizes in single precision, whatever it is asked for.
 CASES = {
@@ -60,17 +54,6 @@ def values_of(objective: StampObjective) -> tuple[list[Any], list[Any]]:
     return [variable.value for variable in objective.variables], [
         variable.value for variable in objective.statistics
     ]
-
-
-def by_label(toys: ModuleType) -> StampObjective:
-    """An objective whose masks follow from the images and labels themselves."""
-    plain = toys.toy_objective()
-    generator = ClassSeparation(plain.mask_generator.group_sizes)
-    generator.build((None, plain.cut.num_channels))
-    generator.start_from(np.random.default_rng(0).normal(size=plain.cut.num_channels))
-    encoder = Images()
-    encoder.build((None, *toys.IMAGE_SHAPE))
-    return StampObjective(plain.model, generator, encoder, plain.cut)
 
 
 def set_encodings(toys: ModuleType, objectives: Objectives) -> Numbers:
@@ -118,24 +101,17 @@ def masks(toys: ModuleType, objectives: Objectives) -> Numbers:
 
 
 def inner_loops(toys: ModuleType, objectives: Objectives) -> Numbers:
-    """The gradient behind the inner loop, and the statistics there; with steps and in closed form."""
-    for case, gradient in (
-        ("budgets", task_gradient),
-        ("kl", task_gradient),
-        ("budgets", closed_form_gradient),
-        ("by_label", closed_form_gradient),
-    ):
+    """The gradient behind the inner loop, and the statistics there."""
+    for case in ("budgets", "kl"):
         objective = objectives[case]
 
-        def adapted(
-            *task: Any, objective: StampObjective = objective, gradient: Callable[..., Any] = gradient
-        ) -> Any:
+        def adapted(*task: Any, objective: StampObjective = objective) -> Any:
             rates = objective.parts.spread(*RATES)
-            gradients, statistics, _ = gradient(objective, *values_of(objective), *task, rates=rates)
+            gradients, statistics, _ = task_gradient(objective, *values_of(objective), *task, rates=rates)
             return *gradients, *statistics
 
         values = compile_step(adapted, [])(*(array[0] for array in toys.toy_tasks(1)))
-        yield from named(f"{gradient.__name__}/{case}", values)
+        yield from named(case, values)
 
 
 def outer_steps(toys: ModuleType, objectives: Objectives) -> Numbers:
@@ -170,46 +146,13 @@ def pretraining_steps(toys: ModuleType, objectives: Objectives) -> Numbers:
     yield from named("variables", (*model.variables, scores, *optimizer.variables))
 
 
-def task_steps(toys: ModuleType, objectives: Objectives) -> Numbers:
-    """All variables and figures after two steps with masks made for tasks."""
-    objective, tasks = objectives["by_label"], toys.toy_tasks(1)
-    model, cut, generator = objective.model, objective.cut, objective.mask_generator
-    num_classes = model.output_shape[-1]
-    generator.start_from(np.zeros(cut.num_channels))
-    scores = keras.Variable(np.random.default_rng(5).normal(size=cut.num_channels), name="scores")
-    moments = ClassStatistics(num_classes, cut.num_channels)
-    pooled = np.random.default_rng(6).normal(size=(12, cut.num_channels))
-    moments.measure(pooled, np.arange(12) % num_classes)
-    optimizers = [make_weight_optimizer(**SGD), *(keras.optimizers.Adam(2**-5, **ADAM) for _ in range(2))]
-    trained = (model.trainable_variables, [scores], generator.trainable_variables)
-    for optimizer, variables in zip(optimizers, trained, strict=True):
-        optimizer.build(variables)
-    optimizers[0].learning_rate = 2**-4
-    step = compile_task_step(TaskLoss(model, cut, generator), scores, moments, *optimizers)
-    classes = np.arange(num_classes) > 0
-    for batch in (0, 1):
-        images, labels = tasks.images[0, batch], tasks.labels[0, batch]
-        figures = step(
-            images,
-            labels,
-            images[::-1],
-            np.maximum(labels[::-1], 1),
-            classes.astype("float64"),
-            tasks.limits[0],
-            tasks.uniform[0, batch, 0],
-        )
-        yield from ((f"{batch}/{name}", value) for name, value in figures.items())
-    yield from named("variables", (*model.variables, scores, *generator.variables, *moments.variables))
-
-
-# The last three change the weights, each those of another case.
+# The last two change the weights, each those of another case.
 PARTS: tuple[Callable[[ModuleType, Objectives], Numbers], ...] = (
     set_encodings,
     masks,
     inner_loops,
     outer_steps,
     pretraining_steps,
-    task_steps,
 )
 
 
@@ -224,7 +167,6 @@ def main(weights: Path, numbers: Path) -> None:
     sys.modules["toys"] = toys  # where its dataclass looks itself up
     spec.loader.exec_module(toys)
     objectives = {case: toys.toy_objective(**options) for case, options in CASES.items()}
-    objectives["by_label"] = by_label(toys)
     variables = {
         f"{case}/{index}": variable
         for case, objective in objectives.items()

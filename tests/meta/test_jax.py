@@ -95,7 +95,6 @@ def numbers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Numbers, Numbers]
         ("inner_loops", 1e-9),
         ("outer_steps", 1e-9),
         ("pretraining_steps", 1e-9),
-        ("task_steps", 1e-9),
     ],
 )
 def test_jax_computes_what_tensorflow_computes(
@@ -113,11 +112,8 @@ def test_jax_computes_what_tensorflow_computes(
 
 def test_the_compared_numbers_are_not_all_zero(numbers: tuple[Numbers, Numbers]) -> None:
     zero = {name for name, value in numbers[0].items() if not np.abs(value).max() > 0}
-    # Scores alone have no prior, and a head in closed form does not read the network's own.
-    head = {name for name in zero if name.startswith("inner_loops/closed_form_gradient/")}
-    assert len(head) == 2 * len({name.split("/")[2] for name in head})
-    # The base of a generator that only adds to a learnt order stays 0 in training.
-    assert zero - head == {"masks/budgets/2", "task_steps/variables/14"}
+    # Scores alone have no prior.
+    assert zero == {"masks/budgets/2"}
 
 
 @pytest.mark.usefixtures("backbones")

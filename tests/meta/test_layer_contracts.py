@@ -228,7 +228,6 @@ def test_what_a_compiled_step_is_built_from_is_checked_too(make_objective, make_
             tasks.images[0, 0],
             tasks.uniform[0, 0],
             training=True,
-            labels=tasks.labels[0, 0],
         )
 
 

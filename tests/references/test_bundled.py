@@ -10,8 +10,8 @@ from stamp_tf.references.bundled import load_bundled
 from stamp_tf.references.reference import Reference
 
 MASKS = {0.5: "efc074a9b786277c", 0.25: "2136095ad88e6a54", 0.1: "35e0f63171ddcb07"}
-"""Digests of what `prune` kept at three limits on FLOPs, for CIFAR-10 and for GTSRB, while the bundled VGG-19 still had a
-set encoder and a mask generator whose gains were zero."""
+"""Digests of what `prune` kept at three limits on FLOPs, for CIFAR-10 and for GTSRB, while the bundled VGG-19 still
+had a set encoder and a mask generator whose gains were zero."""
 
 
 @pytest.fixture(scope="module")

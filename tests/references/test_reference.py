@@ -211,6 +211,40 @@ def test_a_file_that_describes_no_reference_is_refused(saved: Path, missing: str
         load_reference(saved)
 
 
+@pytest.mark.parametrize(
+    ("kinds", "words"),
+    [
+        ({"set_encoder": "images"}, "the set encoder 'images'"),
+        ({"mask_generator": "class-separation"}, "the mask generator 'class-separation'"),
+        (
+            {"set_encoder": "images", "mask_generator": "class-separation"},
+            "the set encoder 'images' and the mask generator 'class-separation'",
+        ),
+        ({"set_encoder": "constant"}, "the set encoder 'constant'"),
+    ],
+)
+def test_an_older_file_with_layers_that_were_retired_is_refused(
+    saved: Path, kinds: dict[str, str], words: str
+) -> None:
+    _, metadata = load_state(saved)
+    change(saved, **{kind: {**metadata[kind], "name": name} for kind, name in kinds.items()})
+    message = (
+        f"A reference must make masks by layers that exist, but {saved} has {words}, retired since; use another "
+        "reference, such as the bundled one, or run pretrain and meta-train anew."
+    )
+    with pytest.raises(StampError) as caught:
+        load_reference(saved)
+    assert str(caught.value) == message
+
+
+def test_a_package_may_give_a_retired_name_a_meaning_again(saved: Path, make_plugin) -> None:
+    target = "stamp_tf.set_encoders.deep_sets:DeepSets"
+    make_plugin("acorn", {"stamp_tf.set_encoders": [f"images = {target}"]})
+    _, metadata = load_state(saved)
+    change(saved, set_encoder={**metadata["set_encoder"], "name": "images"})
+    assert load_reference(saved).set_encoder.registry_name == "images"
+
+
 def test_scores_of_another_length_are_refused(saved: Path) -> None:
     arrays, metadata = load_state(saved)
     save_state(saved, arrays | {"scores": np.zeros(3, "float32")}, metadata)

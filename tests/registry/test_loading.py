@@ -19,8 +19,8 @@ from stamp_registry import (
 
 BUILT_IN = {
     "stamp_tf.backbones": {"vgg19", "resnet18"},
-    "stamp_tf.set_encoders": {"set-transformer", "deep-sets", "neural-statistician", "images", "constant"},
-    "stamp_tf.mask_generators": {"beta-bernoulli", "score", "class-separation"},
+    "stamp_tf.set_encoders": {"set-transformer", "deep-sets", "neural-statistician"},
+    "stamp_tf.mask_generators": {"beta-bernoulli", "score"},
     "stamp_tf.pruners": {"stamp", "random", "l1", "l2", "batch-norm", "taylor"},
     "stamp_tf.datasets": {"digits", "folder", "npz", "tfds"},
     "stamp_tf.exporters": {"saved-model", "keras"},

@@ -154,17 +154,6 @@ def test_pretraining_stops_and_keeps_its_files_finite(
     assert not run.reference.exists()
 
 
-def test_pretraining_with_tasks_stops(train: Train, tmp_path: Path) -> None:
-    with pytest.raises(DivergenceError, match="Pretraining must stay finite, but the "):
-        train(
-            tmp_path / "run",
-            mask_generator="class-separation",
-            epochs=0,
-            budget_epochs=1,
-            budget_learning_rate=1e30,
-        )
-
-
 def test_pretraining_keeps_the_state_of_the_last_whole_epoch(
     train: Train, poison_at: Callable[[int], None], tmp_path: Path
 ) -> None:

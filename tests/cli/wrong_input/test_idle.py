@@ -38,13 +38,9 @@ IDLE = {
     + "--budget-epochs 0 --budgets 0.1:1": "--budgets needs epochs at budgets, but --budget-epochs is 0",
     PRETRAIN
     + "--budget-epochs 0 --budget-learning-rate 0.1": "--budget-learning-rate needs epochs at budgets",
-    PRETRAIN + "--budget-epochs 0 --mask-generator score": "--mask-generator needs epochs at budgets",
     PRETRAIN + "--epochs 0 --learning-rate 0.1": "--learning-rate needs epochs of the full network alone",
-    PRETRAIN
-    + "--mask-generator-option gain=1": "--mask-generator-option needs --mask-generator, but it is not given",
     META + "--kl-scale 2": "--kl-scale needs --sparsity kl, but --sparsity is budgets; change it",
     META + "--sparsity kl --budgets 0.1:1": "--budgets needs --sparsity budgets, but --sparsity is kl",
-    META + "--fixed-weights": "--fixed-weights needs --inner ridge, but --inner is adam",
     META + "--download": "--download needs a set of TensorFlow Datasets",
     "compare a b --from c": "--from needs --swap, but it is not given; add --swap, or leave --from out.",
     "compare a b --overwrite": "--overwrite needs --output, but it is not given",

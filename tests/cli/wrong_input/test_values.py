@@ -81,7 +81,6 @@ VALUES = {
     PRUNE + "--method L-1": ["'--method'", "There is no pruner 'L-1'", "Did you mean 'l1'?"],
     PRETRAIN + "--backbone vgg-19": ["'--backbone'", "Did you mean 'vgg19'?"],
     PRETRAIN + "--backbone ''": ["'--backbone'", "There is no backbone ''"],
-    META + "--inner sgd": ["'--inner'", "'sgd' is not one of 'adam', 'ridge'"],
     META + "--sparsity l1": ["'--sparsity'", "'l1' is not one of 'budgets', 'kl'"],
     "export run --format onnx": ["'--format'", "There is no exporter 'onnx'"],
     # Key=value.

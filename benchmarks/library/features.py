@@ -1,4 +1,4 @@
-"""A backbone below its head: what a closed-form head is fitted to."""
+"""A backbone below its head: what a head in closed form is fitted to."""
 
 from __future__ import annotations
 

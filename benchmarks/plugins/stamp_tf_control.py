@@ -8,7 +8,7 @@ from keras import ops
 from stamp_tf.set_encoders.set_encoder import SetEncoder
 
 
-@keras.saving.register_keras_serializable(package="stamp_tf")
+@keras.saving.register_keras_serializable(package="stamp_tf_control")
 class Constant(SetEncoder):
     """Learnt pseudo-images that are given whatever the set is.
 
@@ -25,7 +25,7 @@ class Constant(SetEncoder):
 
     Example:
         >>> import numpy as np
-        >>> from stamp_tf.set_encoders.constant import Constant
+        >>> from stamp_tf_control import Constant
         >>> tuple(Constant()(np.zeros((20, 32, 32, 3), "float32")).shape)
         (1, 32, 32, 3)
     """
