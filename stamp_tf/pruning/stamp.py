@@ -26,6 +26,8 @@ _RATES = (1e-3, 1e-2, 1e-3)
 class Stamp(Pruner):
     """Encode the target's images, probe the reference, generate scores (Algorithm 1, line 12).
 
+    A reference that is not meta-trained has one order of channels for every target, and no image is looked at.
+
     Options: `epochs_prune` K, passes over the target before the cut, 0 for the instant answer; `rates`, the
     learning rates of W, pi and theta in those steps; `sparsity` and `kl_scale` as in meta-training.
 

@@ -10,6 +10,7 @@ import pytest
 
 from stamp_tf.data import DataSet, ImageSet, Normalization
 from stamp_tf.errors import DivergenceError, StampError
+from stamp_tf.pruning import stamp
 from stamp_tf.pruning.prune import prune
 from stamp_tf.pruning.result import PruneResult
 from stamp_tf.references.reference import BackboneConfig, Reference, make_layer
@@ -92,6 +93,27 @@ def test_without_a_budget_channels_below_the_threshold_go(dataset: DataSet) -> N
         expected = scores[group.slice] > 0
         expected[np.argmax(scores[group.slice])] = True
         np.testing.assert_array_equal(result.mask[group.slice] > 0, expected)
+
+
+def test_one_order_for_every_set_looks_at_no_image(dataset: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+
+    def draw(images: ImageSet, size: int, *, seed: int) -> ImageSet:
+        drawn.append(size)
+        return images
+
+    monkeypatch.setattr(stamp, "random_part", draw)
+    prune(dataset, made_reference(), max_flops=0.4, finetune=AT_ONCE)
+    assert not drawn
+    prune(dataset, made_reference("score"), max_flops=0.4, finetune=AT_ONCE)
+    assert drawn == [stamp.SET_SIZE]
+
+
+def test_pruning_epochs_need_a_mask_generator(dataset: DataSet) -> None:
+    with pytest.raises(
+        StampError, match="--epochs-prune above 0 needs a meta-trained reference, but this one"
+    ):
+        prune(dataset, made_reference(), max_flops=0.4, finetune=AT_ONCE, options={"epochs_prune": 1})
 
 
 @pytest.mark.parametrize(("generator", "sparsity"), [("score", "budgets"), ("beta-bernoulli", "kl")])
