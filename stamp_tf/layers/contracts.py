@@ -80,14 +80,13 @@ def _check_attributes(generator: MaskGenerator, plugin: PluginCode) -> None:
     """Refuse what a mask generator says of itself where it cannot be so."""
     with plugin.running():
         threshold: Any = generator.threshold
-        flags: dict[str, Any] = {name: getattr(generator, name) for name in ("has_prior", "needs_classes")}
+        has_prior: Any = generator.has_prior
         # At the end of a training it would be too late.
         generator.shift_scores(0.0)
     if not is_number(threshold) or not 0 <= threshold <= 1:
         raise plugin.breach("have a threshold from 0 to 1", f"has {threshold!r}")
-    for name, value in flags.items():
-        if not isinstance(value, bool):
-            raise plugin.breach(f"say in {name} True or False", f"has {value!r}")
+    if not isinstance(has_prior, bool):
+        raise plugin.breach("say in has_prior True or False", f"has {has_prior!r}")
 
 
 def training_argument(set_encoder: keras.Layer, training: bool) -> dict[str, bool]:

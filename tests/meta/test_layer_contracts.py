@@ -96,7 +96,7 @@ class Negative(Sampling): factor = -1.0
 class Dear(Sampling): factor, cost = 1.0, float("inf")
 class Boundless(ScoreGenerator): threshold = None
 class Beyond(ScoreGenerator): threshold = float("nan")
-class Wavering(ScoreGenerator): needs_classes = "perhaps"
+class Wavering(ScoreGenerator): has_prior = "perhaps"
 class Shifting(ScoreGenerator):
     def shift_scores(self, amount): raise StampError("")
 class Spoiling(ScoreGenerator):
@@ -192,7 +192,7 @@ def reference(dataset: DataSet) -> Reference:
         ({"mask_generator": "Dear"}, "must give finite costs of its prior, but 1 of 1 values"),
         ({"mask_generator": "Boundless"}, "must have a threshold from 0 to 1, but has None"),
         ({"mask_generator": "Beyond"}, "must have a threshold from 0 to 1, but has nan"),
-        ({"mask_generator": "Wavering"}, "must say in needs_classes True or False, but has 'perhaps'"),
+        ({"mask_generator": "Wavering"}, "must say in has_prior True or False, but has 'perhaps'"),
         ({"mask_generator": "Shifting"}, "must say what is wrong, but raised a StampError without words"),
         ({"mask_generator": "Short"}, "must return scores of shape [4], but returned"),
         ({"mask_generator": "Single"}, "must return scores, a mask and the cost of its prior, but returned"),
