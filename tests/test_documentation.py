@@ -1,19 +1,22 @@
-"""What the documents name exists: files, links, commands, and the recipes' own code."""
+"""What the documents name exists: files, links, commands, and the code that they show."""
 
-import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from stamp_cli.main import COMMANDS
 from stamp_registry import GROUPS
+from stamp_tf import testing
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (
     *("README.md", "CONTRIBUTING.md", "GLOSSARY.md", "CHANGELOG.md"),
     *("docs/data.md", "docs/prune-your-own.md", "docs/tracing.md"),
+    *("docs/plug-ins.md", "examples/acorn/README.md"),
 )
+EXAMPLE = ROOT / "examples/acorn"
 
 # Names that begin with one of these mean the repository, wherever they stand. Others may be a user's files.
 FOLDERS = ("stamp_tf", "registry", "cli", "tests", "examples", "benchmarks", "docs")
@@ -22,7 +25,7 @@ LINK = re.compile(r"\]\((?!https?:)([^)\s]+)\)")
 # `stamp-tf` where a shell would look for a command: first in the line, or behind variables or an operator.
 COMMAND = re.compile(r"(?:^|&&|;|\|)\s*(?:\$ )?(?:\w+=\S+ )*stamp-tf +([a-z][\w-]*)")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
-ENTRY_POINT = re.compile(r'^"?([\w.-]+)"? = "([\w.]+):(\w+)"$', re.MULTILINE)
+FROM_A_FILE = re.compile(r"# (examples/\S+)\n(.*)", re.DOTALL)
 
 
 @pytest.fixture(params=DOCUMENTS)
@@ -54,17 +57,10 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def blocks(language: str) -> list[str]:
-    return [
-        body for found, body in BLOCK.findall((ROOT / "CONTRIBUTING.md").read_text()) if found == language
-    ]
-
-
-def recipe_files() -> dict[str, str]:
-    """The Python files of the recipes, by the path that their first line names."""
-    named = [re.match(r"# (acorn/\S+)\n", body) for body in blocks("python")]
-    assert all(named), "a recipe's block must begin with its path"
-    return {match[1]: match.string for match in named if match}
+def shown(document: str) -> list[tuple[str, str, str]]:
+    """Blocks of code that are taken from a file: their language, the file that the first line names, and the rest."""
+    found = [(language, FROM_A_FILE.fullmatch(body)) for language, body in BLOCK.findall(document)]
+    return [(language, match[1], match[2]) for language, match in found if match]
 
 
 def test_paths_exist(document):
@@ -92,29 +88,32 @@ def test_the_changelog_names_every_command():
     assert not [name for name in COMMANDS if f"`{name}`" not in text]
 
 
-def test_every_kind_of_plugin_has_a_recipe():
-    declared = re.findall(r'^\[project.entry-points."(.+)"\]$', "\n".join(blocks("toml")), re.MULTILINE)
+PLUGINS_PAGE = (ROOT / "docs/plug-ins.md").read_text()
+
+
+def test_code_for_authors_of_plugins_is_taken_from_the_example():
+    blocks = [language for language, _ in BLOCK.findall(PLUGINS_PAGE) if language != "sh"]
+    assert len(blocks) == len(shown(PLUGINS_PAGE)) > len(GROUPS)
+
+
+def test_shown_code_occurs_in_its_file(document):
+    assert not [path for _, path, code in shown(document) if code not in (ROOT / path).read_text()]
+
+
+def test_the_example_has_every_kind_of_plugin_and_the_page_goes_through_them():
+    declared = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]["entry-points"]
     assert sorted(declared) == sorted(GROUPS)
+    pages = {path for _, path, _ in shown(PLUGINS_PAGE)}
+    for group, entries in declared.items():
+        modules = {target.partition(":")[0].replace(".", "/") for target in entries.values()}
+        assert pages & {f"examples/acorn/src/{module}.py" for module in modules}, group
+        assert all((EXAMPLE / f"src/{module}.py").exists() for module in modules), group
+        assert f"`{group}`" in PLUGINS_PAGE
 
 
-def test_recipes_compile():
-    for path, source in recipe_files().items():
-        compile(source, path, "exec")
-
-
-def test_recipes_define_what_their_entry_points_name():
-    targets = ENTRY_POINT.findall("\n".join(blocks("toml")))
-    assert len(targets) == len(GROUPS)
-    for name, module, attribute in targets:
-        tree = ast.parse(recipe_files()[f"acorn/src/{module.replace('.', '/')}.py"])
-        defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-        assert attribute in defined, name
-
-
-def test_every_recipe_has_a_test():
-    files = recipe_files()
-    modules = [
-        Path(path).stem for path in files if path.startswith("acorn/src/acorn/") and "__init__" not in path
+def test_every_check_for_authors_is_used_by_the_example_and_named_by_the_page():
+    tests = "".join(path.read_text() for path in (EXAMPLE / "tests").glob("test_*.py"))
+    assert len(testing.__all__) == len(GROUPS)
+    assert not [
+        name for name in testing.__all__ if f"{name}(" not in tests or f"`{name}(" not in PLUGINS_PAGE
     ]
-    assert modules
-    assert not [module for module in modules if f"acorn/tests/test_{module}.py" not in files]

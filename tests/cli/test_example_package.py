@@ -65,16 +65,14 @@ def environment(tmp_path_factory) -> Environment:
             shutil.copytree(source, target, ignore=skip)
         else:
             shutil.copy(source, target)
-    shutil.copytree(ROOT / "examples/tinynets", folder / "tinynets", ignore=skip)
+    shutil.copytree(ROOT / "examples/acorn", folder / "acorn", ignore=skip)
     fresh.install(folder / "stamp-tf")
-    fresh.install(folder / "tinynets")
+    fresh.install(folder / "acorn")
     return fresh
 
 
 def test_packages_come_from_the_fresh_environment(environment):
-    code = (
-        "import stamp_tf, stamp_cli, stamp_registry, tinynets; print(stamp_cli.__file__, tinynets.__file__)"
-    )
+    code = "import stamp_tf, stamp_cli, stamp_registry, acorn; print(stamp_cli.__file__, acorn.__file__)"
     done = environment.run("python", "-c", code)
     assert done.returncode == 0, done.stderr
     assert all(str(environment.path) in path for path in done.stdout.split())
@@ -86,16 +84,20 @@ def test_nothing_generic_lands_in_site_packages(environment):
         "stamp_tf",
         "stamp_cli",
         "stamp_registry",
-        "tinynets",
+        "acorn",
     }
 
 
 def test_plugins_lists_it_as_working(environment):
     done = environment.run("stamp-tf", "plugins", "--json")
     assert done.returncode == 0, done.stderr
-    found = {row["name"]: row for row in json.loads(done.stdout) if row["package"] == "stamp-tf-tinynets"}
+    found = {row["name"]: row for row in json.loads(done.stdout) if row["package"] == "stamp-tf-acorn"}
     assert {name: row["status"] for name, row in found.items()} == dict.fromkeys(
-        ("separable", "moments", "tinynets.scale.Scale"), "ok"
+        (
+            *("separable", "acorn.scale.Scale", "acorn.gated.Gated", "mean-max", "group-factors"),
+            *("slimming", "stripes", "arrays"),
+        ),
+        "ok",
     )
     assert found["separable"]["version"] == "0.1.0"
 
@@ -110,32 +112,45 @@ def test_its_mistyped_name_is_suggested(environment):
     assert "Did you mean 'separable'?" in done.stderr
 
 
-def test_its_backbone_is_pretrained(environment):
-    options = "--width 0.25 --dataset digits --train-size 100 --no-flip --epochs 1 --run-dir reference"
+def test_its_backbone_is_pretrained_on_its_data_set(environment):
+    options = "--width 0.25 --dataset stripes:40 --epochs 1 --run-dir reference"
     done = environment.run("stamp-tf", "pretrain", "--backbone", "separable", *options.split())
     assert done.returncode == 0, done.stderr
     assert json.loads((environment.path / "reference/config.json").read_text())["backbone"] == "separable"
 
 
-def test_its_set_encoder_is_meta_trained(environment):
-    options = "--from reference --set-encoder moments --train-size 100 --run-dir meta"
+def test_its_set_encoder_and_mask_generator_are_meta_trained(environment):
+    options = "--from reference --set-encoder mean-max --mask-generator group-factors --run-dir meta"
     episodes = "--outer-steps 1 --tasks 1 --ways 2 --shots 4 --inner-batches 2"
     done = environment.run("stamp-tf", "meta-train", *options.split(), *episodes.split())
     assert done.returncode == 0, done.stderr
-    assert json.loads((environment.path / "meta/config.json").read_text())["set_encoder"] == "moments"
+    config = json.loads((environment.path / "meta/config.json").read_text())
+    assert (config["set_encoder"], config["mask_generator"]) == ("mean-max", "group-factors")
 
 
-def test_its_network_is_pruned_and_evaluated(environment):
-    options = "--dataset digits --train-size 100 --from meta --max-flops 0.5 --finetune-epochs 1 --no-speed"
-    done = environment.run("stamp-tf", "prune", *options.split(), "--run-dir", "pruned")
+def test_its_mask_generator_prunes(environment):
+    options = "--dataset stripes:40 --from meta --max-flops 0.5 --finetune-epochs 0 --no-speed"
+    done = environment.run("stamp-tf", "prune", *options.split(), "--run-dir", "by-stamp")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((environment.path / "by-stamp/report.json").read_text())["flops_fraction"] <= 0.5
+
+
+def test_its_network_is_pruned_by_its_method_evaluated_and_exported_in_its_format(environment):
+    options = "--dataset stripes:40 --from meta --max-flops 0.5 --finetune-epochs 1 --no-speed"
+    done = environment.run(
+        "stamp-tf", "prune", *options.split(), "--method", "slimming", "--run-dir", "pruned"
+    )
     assert done.returncode == 0, done.stderr
     report = json.loads((environment.path / "pruned/report.json").read_text())
     assert (report["backbone"], report["flops_fraction"] <= 0.5) == ("separable", True)
     assert "Test accuracy" in environment.run("stamp-tf", "evaluate", "pruned").stdout
+    done = environment.run("stamp-tf", "export", "pruned", "--format", "arrays", "--to", "stripes.npz")
+    assert done.returncode == 0, done.stderr
+    assert (environment.path / "stripes.npz").exists()
 
 
 def test_its_own_tests_pass(environment):
     done = environment.run(
-        "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT / "examples/tinynets/tests"
+        "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT / "examples/acorn/tests"
     )
     assert done.returncode == 0, done.stdout + done.stderr

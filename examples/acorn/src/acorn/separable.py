@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from tinynets.scale import Scale
+from acorn.scale import Scale
 
 
 def separable(input_shape: tuple[int, int, int], num_classes: int, *, width: float = 1.0) -> keras.Model:

@@ -5,7 +5,7 @@ import keras
 from stamp_tf.channels import Call
 
 
-@keras.saving.register_keras_serializable(package="tinynets")
+@keras.saving.register_keras_serializable(package="acorn")
 class Scale(keras.layers.Layer):
     """Multiply every channel by a learnt factor of its own, 1 at first."""
 

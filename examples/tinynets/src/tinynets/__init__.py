@@ -1,1 +1,0 @@
-"""A backbone and a set encoder for stamp-tf."""

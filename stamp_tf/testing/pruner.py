@@ -1,0 +1,123 @@
+"""What every pruner must do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+
+from stamp_tf.backbones.vgg import vgg19
+from stamp_tf.channels import Budget, CostModel
+from stamp_tf.data import DataSet, ImageSet, Normalization
+from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
+from stamp_tf.references.reference import BackboneConfig, Reference
+from stamp_tf.testing.require import array, require, require_close, require_equal, require_finite, try_all
+
+PrunerMaker = Callable[[], Pruner]
+
+
+def check_pruner(build: PrunerMaker) -> None:
+    """Hold a pruner to its contract, on a narrow VGG-19 and images of noise.
+
+    Args:
+        build: The class, or a function that returns the pruner.
+
+    Raises:
+        AssertionError: If it breaks a rule; the message says which.
+    """
+    try_all(PROPERTIES, build)
+
+
+def proposes_a_finite_value_per_channel(build: PrunerMaker) -> None:
+    """Scores that a budget cuts, or a finished mask."""
+    proposal = build().propose(toy_task())
+    rule = "A pruner must propose scores or a mask"
+    require((proposal.scores is None) != (proposal.mask is None), rule, "proposed both or none")
+    values = array(_values(proposal))
+    require_equal(values.shape, (_reference().channel_map.num_channels,), f"{rule}, a value per channel")
+    require_finite(values, f"{rule} of finite values")
+
+
+def follows_the_seed(build: PrunerMaker) -> None:
+    """The same task, the same answer."""
+    first, second = (_values(build().propose(toy_task(seed=3))) for _ in range(2))
+    require_close(second, first, "What a pruner proposes must follow from the seed of the task")
+
+
+def leaves_the_reference_as_it_is(build: PrunerMaker) -> None:
+    """Other tasks use it too."""
+    weights = _reference().model.weights
+    before = [array(weight.value).copy() for weight in weights]
+    build().propose(toy_task())
+    for old, weight in zip(before, weights, strict=True):
+        require_close(weight.value, old, f"A pruner must leave the reference's {weight.path} alone")
+
+
+def fits_the_budget(build: PrunerMaker) -> None:
+    """Whatever the scores, the cut meets the limit; a mask of the method's own must meet it by itself."""
+    proposal, reference = build().propose(toy_task()), _reference()
+    mask = proposal.mask
+    if mask is None:
+        mask = reference.cut.meet(proposal.scores, Budget(max_flops=0.5))
+    fraction = reference.cost_model.exact_fractions(mask)[1]
+    require(fraction <= 0.5, "What a pruner leaves must fit the budget of 0.5 FLOPs", f"has {fraction:.3f}")
+
+
+def names_its_options(build: PrunerMaker) -> None:
+    """Others are refused with a suggestion."""
+    names = build().option_names
+    require(all(isinstance(name, str) for name in names), "option_names must hold text", f"holds {names}")
+
+
+def toy_task(*, seed: int = 0) -> PruningTask:
+    """Return a task at half of the FLOPs.
+
+    Args:
+        seed: Of everything random in it.
+    """
+    reference = _reference()
+    dataset = _noise()
+    return PruningTask(
+        reference,
+        reference.model,
+        CostModel(reference.model, reference.channel_map),
+        dataset,
+        Normalization.of(dataset.train),
+        Budget(max_flops=0.5),
+        seed=seed,
+    )
+
+
+@cache
+def _reference() -> Reference:
+    backbone = BackboneConfig("vgg19", (32, 32, 3), 3, {"width": 0.05})
+    model = vgg19((32, 32, 3), 3, width=0.05)
+    reference = Reference(backbone, model, None, Normalization((0.5,) * 3, (0.25,) * 3))
+    reference.scores = np.random.default_rng(0).normal(size=reference.channel_map.num_channels)
+    return reference
+
+
+def _noise() -> DataSet:
+    rng = np.random.default_rng(1)
+
+    def images(count: int) -> ImageSet:
+        labels = np.arange(count, dtype="int32") % 3
+        return ImageSet(rng.integers(0, 256, (count, 32, 32, 3), dtype="uint8"), labels, 3, ("a", "b", "c"))
+
+    return DataSet("noise", images(12), images(6))
+
+
+def _values(proposal: Proposal) -> np.ndarray:
+    values = proposal.scores if proposal.mask is None else proposal.mask
+    require(values is not None, "A pruner must propose scores or a mask", "proposed none")
+    return np.asarray(values)
+
+
+PROPERTIES = (
+    proposes_a_finite_value_per_channel,
+    follows_the_seed,
+    leaves_the_reference_as_it_is,
+    fits_the_budget,
+    names_its_options,
+)
