@@ -38,7 +38,7 @@ def has_images_to_learn_from_and_others_to_be_judged_on(spec: str, *, data_dir: 
         dataset.num_classes > 1, "A data set must have two classes at least", f"has {dataset.num_classes}"
     )
     for part in (train, test):
-        counts = np.bincount(part.labels, minlength=dataset.num_classes)
+        counts = np.bincount(read_all(part)[1], minlength=dataset.num_classes)
         require(
             (counts > 0).all(), "Both parts must hold every class", f"have {counts.tolist()} images of them"
         )
@@ -80,7 +80,7 @@ def gives_a_balanced_part(spec: str, *, data_dir: Path | None = None) -> None:
     """`train_size` takes as many images of each class."""
     num_classes = load_dataset(spec, data_dir=data_dir).num_classes
     train = load_dataset(spec, data_dir=data_dir, train_size=2 * num_classes).train
-    counts = np.bincount(train.labels, minlength=num_classes).tolist()
+    counts = np.bincount(read_all(train)[1], minlength=num_classes).tolist()
     require_equal(counts, [2] * num_classes, "A part of it must be balanced")
 
 

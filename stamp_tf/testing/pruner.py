@@ -57,9 +57,9 @@ def leaves_the_reference_as_it_is(build: PrunerMaker) -> None:
 def fits_the_budget(build: PrunerMaker) -> None:
     """Whatever the scores, the cut meets the limit; a mask of the method's own must meet it by itself."""
     proposal, reference = build().propose(toy_task()), _reference()
-    mask = proposal.mask
-    if mask is None:
-        mask = reference.cut.meet(proposal.scores, Budget(max_flops=0.5))
+    mask = _values(proposal)
+    if proposal.mask is None:
+        mask = reference.cut.meet(mask, Budget(max_flops=0.5))
     fraction = reference.cost_model.exact_fractions(mask)[1]
     require(fraction <= 0.5, "What a pruner leaves must fit the budget of 0.5 FLOPs", f"has {fraction:.3f}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,11 +164,8 @@ def has_gradients_for_one_output_and_any_set(build: EncoderMaker) -> None:
     for size in (1, 20):
         encoder = build()
         encoder.build((None, *SHAPE))
-        pictures = _images(size)
-        rule = f"A set of {size} must have gradients"
-        require_gradients(
-            encoder, lambda values, e=encoder, p=pictures: _loss(e, values, p), rule=rule, nonzero=False
-        )
+        loss = partial(_loss, encoder, pictures=_images(size))
+        require_gradients(encoder, loss, rule=f"A set of {size} must have gradients", nonzero=False)
 
 
 def takes_weights_as_values_in_a_compiled_loop(build: EncoderMaker) -> None:
