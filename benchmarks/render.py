@@ -57,7 +57,8 @@ def page(results: Path, plots: Path | None = None) -> str:
         "Programs measure and append raw JSON lines to `results/`, each with its command, hardware, versions, seed, "
         "date and commit; a case that is there is not measured again. This page is written from those files by "
         "`python benchmarks/render.py`. Where masks pay and where not stands in "
-        "[evidence/](evidence/README.md). Data sets are given as after `stamp-tf prune --dataset`.",
+        "[evidence/](evidence/README.md). Data sets are given as after `stamp-tf prune --dataset`; of paths that led "
+        "out of the repository the last two parts are shown.",
     ]
     for name, (title, render) in SECTIONS.items():
         records = read_results(results / f"{name}.jsonl")

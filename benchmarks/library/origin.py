@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from library.results import Record, unique
+from library.results import Record, unique, without_folders
 
 
 def made_with(records: Sequence[Record]) -> str:
@@ -11,7 +11,9 @@ def made_with(records: Sequence[Record]) -> str:
     Args:
         records: At least one.
     """
-    commands = "\n".join(f"    {command}" for command in unique(record["command"] for record in records))
+    commands = "\n".join(
+        f"    {command}" for command in unique(without_folders(record["command"]) for record in records)
+    )
     machines = unique(
         f"{', '.join(hardware.get('gpus') or [hardware['processor']])}, {hardware['cores']} cores, "
         f"{hardware['threads']} threads"
@@ -27,7 +29,9 @@ def made_with(records: Sequence[Record]) -> str:
     )
     loads = [record["hardware"].get("load_average", 0.0) for record in records]
     when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
+    changes = " *With changes*: the code that measured was not all committed, so that the commit alone may not repeat it."
     return (
         f"{commands}\n\n{'; '.join(machines)} (load average {min(loads):.1f} to {max(loads):.1f}). "
         f"{'; '.join(versions)}. {when}, commit {', '.join(commits)}."
+        + (changes if any("with changes" in commit for commit in commits) else "")
     )

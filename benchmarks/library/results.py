@@ -91,7 +91,8 @@ def drop_torn_line(path: Path) -> None:
 
 
 def without_folders(argument: str) -> str:
-    """Shorten absolute paths in an argument to their last two parts: they say nothing elsewhere."""
+    """Shorten paths that lead out of the repository to their last two parts: they say nothing elsewhere."""
+    argument = re.sub(r"(?<![\w.~/])(?:\.\./)+", "/", argument)
     return re.sub(r"(?<![\w.~])~?/(?:[^/\s:]+/)*([^/\s:]+/[^/\s:]+)", r"\1", argument)
 
 

@@ -1,6 +1,11 @@
+from pathlib import Path
+
 import pytest
 
-from library.results import Results
+from library.origin import made_with
+from library.results import Results, read_results
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture
@@ -51,3 +56,21 @@ def test_a_program_without_results_has_no_section(program, records):
 def test_page_is_written_to_a_file(program, records):
     program("render").main(["--results", str(records), "--output", str(records / "page.md")])
     assert (records / "page.md").read_text().startswith("# Benchmarks\n")
+
+
+def test_code_that_was_not_committed_is_explained(records):
+    found = [*read_results(records / "pruning_cost.jsonl")]
+    committed = [{**record, "code": {"commit": "abc1234", "modified": False}} for record in found]
+    changed = [{**record, "code": {"commit": "abc1234", "modified": True}} for record in found]
+    assert made_with(committed).endswith("commit abc1234.")
+    assert (
+        "commit abc1234 with changes. *With changes*: the code that measured was not all committed"
+        in made_with(changed)
+    )
+
+
+def test_commands_of_the_pages_stay_within_the_repository():
+    pages = [*BENCHMARKS.glob("*.md"), *BENCHMARKS.glob("*/*.md")]
+    commands = [line for page in pages for line in page.read_text().splitlines() if line.startswith("    ")]
+    assert len(commands) > 50
+    assert not [command for command in commands if "../" in command or " /work" in command]
