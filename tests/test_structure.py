@@ -276,6 +276,19 @@ def test_tensorflow_stays_in_the_files_that_say_so():
     ]
 
 
+def test_training_differs_between_backends_in_two_files():
+    """README says so. What reads, measures and exports by TensorFlow alone has other files."""
+    edges = {"data", "measure", "export"}
+    found = {
+        source.path
+        for source in library()
+        for one in source.imports
+        if one.package in {*TENSORFLOW, "jax"} and source.part not in edges
+    }
+    assert found == {"stamp_tf/backend.py", "stamp_tf/meta/meta_step.py"}
+    assert all(f"`{path}`" in Path(__file__).parents[1].joinpath("README.md").read_text() for path in found)
+
+
 def may_speak_tensorflow(source: Source) -> bool:
     """Whether a file lies on the edge between Keras and TensorFlow."""
     if any(fnmatch.fnmatch(source.path, pattern) for pattern in EDGES):

@@ -29,7 +29,9 @@ def made_with(records: Sequence[Record]) -> str:
     )
     loads = [record["hardware"].get("load_average", 0.0) for record in records]
     when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
-    changes = " *With changes*: the code that measured was not all committed, so that the commit alone may not repeat it."
+    changes = (
+        " *With changes*: the code that measured was not all committed; the commit alone may not repeat it."
+    )
     return (
         f"{commands}\n\n{'; '.join(machines)} (load average {min(loads):.1f} to {max(loads):.1f}). "
         f"{'; '.join(versions)}. {when}, commit {', '.join(commits)}."
