@@ -130,6 +130,11 @@ def array(value: Any) -> np.ndarray:
     return value if isinstance(value, np.ndarray) else np.asarray(ops.convert_to_numpy(value))
 
 
+def has_float64() -> bool:
+    """Return whether the backend computes in float64; JAX does where `jax_enable_x64` is set."""
+    return keras.backend.standardize_dtype(ops.ones((), "float64").dtype) == "float64"
+
+
 @contextmanager
 def precision(policy: str) -> Iterator[None]:
     """Let layers be built at another precision within a block.
