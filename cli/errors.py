@@ -127,7 +127,16 @@ def interruptible(run_dir: Path) -> Iterator[None]:
 
 def _fail(message: str) -> None:
     say("Error: " + " ".join(message.split()), to_stderr=True)
+    _give_up_output()
     sys.exit(WRONG_INPUT)
+
+
+def _give_up_output() -> None:
+    """Throw away what cannot be written, which Python would try once more at its end, and end with another code."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupted(interrupt: BaseException | None) -> None:

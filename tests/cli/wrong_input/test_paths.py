@@ -6,6 +6,7 @@ import pytest
 
 PRUNE = "prune --dataset digits --max-flops 0.5 --finetune-epochs 0 "
 LONG = 300 * "x"
+TOO_LONG = "must be a path, but has a name of 300 bytes; choose one of at most 255."
 
 PATHS = {
     # Where a run is written.
@@ -19,7 +20,7 @@ PATHS = {
     PRUNE + "--run-dir full --overwrite": "full",
     PRUNE + "--run-dir full --resume": "full",
     PRUNE + "--run-dir none --resume": "none",
-    PRUNE + "--run-dir " + LONG: "File name too long; choose a shorter name.",
+    PRUNE + "--run-dir " + LONG: TOO_LONG,
     # What is read.
     PRUNE
     + "--from none": "--from must be a run directory or a file of one, but none is not there; check the path.",
@@ -27,7 +28,7 @@ PATHS = {
     PRUNE + "--from dangling": "--from must be a run directory or a file of one, but dangling",
     PRUNE + "--from file": "file",
     PRUNE + "--from full": "full",
-    PRUNE + "--from " + LONG: "--from must be",
+    PRUNE + "--from " + LONG: TOO_LONG,
     PRUNE + "--model none.keras": "none.keras is not there; check the path.",
     PRUNE + "--model file": "file",
     PRUNE + "--model full": "full is a folder; check the path.",
@@ -55,7 +56,7 @@ PATHS = {
     "evaluate full": "full must be a run directory, but it has no config.json",
     "evaluate loop": "loop/config.json: Too many levels of symbolic links; mend the link",
     "evaluate dangling": "dangling must be a run directory",
-    "evaluate " + LONG: "File name too long; choose a shorter name.",
+    "evaluate " + LONG: TOO_LONG,
     "finetune none": "none must be a run directory",
     "finetune full": "full must be a run directory",
     "export none": "none must be a run directory",
