@@ -90,7 +90,8 @@ def test_a_size_of_100_gigabytes_is_never_unpacked(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(zipfile.ZipFile, "getinfo", declared)
     monkeypatch.setattr("stamp_tf.data.npz_file._memory", lambda: 64 * 2**30)
-    one_line(spec, r"must fit in memory, but declares 99,999,999,9\d\d bytes")
+    # Releases of Python that know of zip bombs refuse it by themselves.
+    one_line(spec, r"must fit in memory, but declares 99,999,999,9\d\d bytes|possible zip bomb")
 
 
 def test_python_objects_are_never_unpickled(tmp_path: Path) -> None:
