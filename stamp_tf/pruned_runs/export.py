@@ -103,9 +103,10 @@ def export_run(
             normalization=result.normalization,
             curve=curve,
         )
-        seconds = time.perf_counter() - started
+        times = {**result.times, "export": time.perf_counter() - started}
         rows: Sequence[SpeedRow] = ()
         if speed:
+            started = time.perf_counter()
             full = result.reference.backbone.build(num_classes=result.dataset.num_classes)
             transfer_weights(result.reference.model, full)
             measured = measure_speed(
@@ -116,7 +117,7 @@ def export_run(
                 max_seconds=max_seconds,
             )
             rows = speed_rows(measured, "full", "pruned")
-        times = {**result.times, "export": seconds}
+            times["measure"] = time.perf_counter() - started
         report = _report(result, rows, times, curve, dollars_per_hour, command)
         write_report(report, run)
         return report

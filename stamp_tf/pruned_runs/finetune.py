@@ -140,10 +140,6 @@ def _continue(
         command=command,
         doubt=doubt,
     )
-    if not doubt:
-        # That of a reference is known to the report alone.
-        earlier = (entry.doubt for entry in report.history if step.is_on_data_of(entry))
-        step = dataclasses.replace(step, doubt=next(filter(None, earlier), ""))
     report = dataclasses.replace(_continued(report, records, step), calling=run.calling.to_json())
     export_networks(
         run.network,

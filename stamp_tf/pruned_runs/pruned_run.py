@@ -26,6 +26,8 @@ from stamp_tf.export.keras_file import read_card
 from stamp_tf.export.scaling import without_scaling
 from stamp_tf.finite import require_finite, weight_values
 from stamp_tf.references.network_file import import_layers
+from stamp_tf.report.report import Report
+from stamp_tf.storage.records import read_record
 from stamp_tf.storage.runs import RunDirectory
 from stamp_tf.storage.writing import refusal_of_temporary_files
 
@@ -178,13 +180,25 @@ class PrunedRun:
             had_part = not self.data.get("test_by_content", True)
             reason = f"the data of {self.run.path} had a test part, so that of its training images none was held out"
             reason = reason if had_part else ""
-        return in_words(dataset, reason, remedy="prune again") if reason else ""
+        return in_words(dataset, reason, remedy="prune again") if reason else self._doubt_of_report(dataset)
 
     def warn_if_in_doubt(self, dataset: DataSet) -> str:
         """Log what `doubt` says, if it says something, and return it."""
         if doubt := self.doubt(dataset):
             logger.warning("%s", doubt)
         return doubt
+
+    def _doubt_of_report(self, dataset: DataSet) -> str:
+        """Return the doubt that the report has about these test images: that of a reference is known to it alone."""
+        if not self.run.report_json.exists():
+            return ""
+        try:
+            history = read_record(self.run.report_json, Report, remedy="prune again").history
+        except StampError:
+            # What a damaged report says of images that others test is not worth stopping for.
+            return ""
+        doubts = {entry.digest["test"]: entry.doubt for entry in history if entry.digest and entry.doubt}
+        return doubts.get(digest_of(dataset)["test"], "") if doubts else ""
 
     def _is_own(self, dataset: DataSet) -> bool:
         """Return whether a data set is the run's own, or lies in the same folder."""

@@ -33,7 +33,7 @@ class PruneResult:
         config: The options.
         test_accuracy: At the end.
         records: Fine-tuning by epoch.
-        times: Seconds by phase; evaluation is not part of fine-tuning.
+        times: Seconds by phase; `evaluate` is the tests after epochs of fine-tuning, and that at its end.
         timing: Measured latency of the network, where it was limited.
     """
 

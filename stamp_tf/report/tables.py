@@ -111,12 +111,12 @@ def _times(report: Report, command_seconds: float | None) -> list[tuple[str, str
     finetuning = report.times.get("finetune", 0.0)
     together = f"pruning {duration(report.seconds - finetuning)}"
     if finetuning:
-        together += f", fine-tuning {duration(finetuning)}"
+        together += f", fine-tuning {duration(finetuning)} without its tests"
     took = "" if command_seconds is None else f"; this command took {duration(command_seconds)}"
     if len(report.history) == 1:
         return [("Time", together + took)]
     return [
-        ("Time of this step", f"fine-tuning {duration(report.history[-1].seconds)}{took}"),
+        ("Time of this step", f"fine-tuning {duration(report.history[-1].seconds)} without its tests{took}"),
         ("Time of all steps", together),
     ]
 

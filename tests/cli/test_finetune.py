@@ -86,6 +86,7 @@ def test_a_reference_of_an_older_version_puts_its_doubt_into_the_report(
     cli.done("prune", "--dataset", without_test_part, "--from", tmp_path / "old.npz", *options)
     (step,) = json.loads((run / "report.json").read_text())["history"]
     assert "the reference was trained on it by an older version" in step["doubt"]
+    assert step["doubt"] in cli.done("evaluate", run).stderr
     cli.done("finetune", run, "--epochs", "1")
     first, second = json.loads((run / "report.json").read_text())["history"]
     assert second["doubt"] == first["doubt"]
