@@ -9,18 +9,7 @@ from stamp_tf.storage.claims import start
 from stamp_tf.storage.records import append_jsonl
 from stamp_tf.storage.runs import RunDirectory
 
-CONFIG = {
-    "command": "pretrain",
-    "dataset": "digits",
-    "width": 0.25,
-    "budgets": (0.06, 1.0),
-    "options": {"a": 1},
-}
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> RunDirectory:
-    return RunDirectory(tmp_path / "runs" / "one")
+from .options import CONFIG
 
 
 def test_names() -> None:
