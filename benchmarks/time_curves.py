@@ -59,10 +59,10 @@ def main(arguments: Sequence[str]) -> None:
     from library.curve_run import prepared, restored
     from library.pruning_run import warm_up
     from stamp_tf.data import load_dataset
+    from stamp_tf.options.finetune import FinetuneConfig
     from stamp_tf.references.find import find_reference
     from stamp_tf.references.fingerprint import fingerprint
     from stamp_tf.storage.checkpoints import load_last_step, save_step
-    from stamp_tf.training.finetune import FinetuneConfig
 
     results = Results(options.results, program="time_curves", arguments=arguments)
     folder = options.state or options.results.with_suffix(".state")

@@ -52,9 +52,9 @@ def command(
     directory.read_pruned_config()
     click.get_current_context().with_resource(held(directory))
     load_tensorflow()
+    from stamp_tf.options.finetune import FinetuneConfig
     from stamp_tf.pruned_runs.finetune import continue_run, finished_report
     from stamp_tf.pruned_runs.pruned_run import load_run
-    from stamp_tf.training.finetune import FinetuneConfig
 
     if resume and not directory.further_training.config.exists():
         print_summary(finished_report(directory), directory, is_news=False)

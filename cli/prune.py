@@ -149,13 +149,13 @@ def command(
         if value is not None:
             options = as_options([*options.items(), (name, value)], "--method-option")
     load_tensorflow()
+    from stamp_tf.options.finetune import FinetuneConfig
     from stamp_tf.pruned_runs.export import export_run, flat_options
     from stamp_tf.pruning.choose import choose_pruner
     from stamp_tf.pruning.config import PruneConfig
     from stamp_tf.pruning.prune import prune
     from stamp_tf.report.report import Report
     from stamp_tf.storage.records import read_record
-    from stamp_tf.training.finetune import FinetuneConfig
 
     config = PruneConfig(
         method=method,

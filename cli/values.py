@@ -13,7 +13,7 @@ import click
 
 from stamp_tf.arguments import fault_of_path
 from stamp_tf.errors import StampError
-from stamp_tf.fields import shortened
+from stamp_tf.options.fields import shortened
 from stamp_tf.seeds import LARGEST_SEED
 
 if TYPE_CHECKING:

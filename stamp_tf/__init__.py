@@ -26,7 +26,7 @@ _LAZY = {
     "PretrainConfig": "stamp_tf.training.pretrain",
     "MetaTrainConfig": "stamp_tf.meta.meta_train",
     "PruneConfig": "stamp_tf.pruning.config",
-    "FinetuneConfig": "stamp_tf.training.finetune",
+    "FinetuneConfig": "stamp_tf.options.finetune",
     "StampError": "stamp_tf.errors",
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stamp_tf.errors import StampError
-from stamp_tf.fields import NONE_FITS, fit, in_words, received
+from stamp_tf.options.fields import NONE_FITS, fit, in_words, received
 
 # What every system of today takes; a longer name or path cannot be there.
 _LONGEST_NAME = 255

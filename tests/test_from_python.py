@@ -10,8 +10,8 @@ import stamp_tf
 from stamp_tf.data import ImageSet, Normalization, load_dataset
 from stamp_tf.errors import StampError
 from stamp_tf.meta.meta_train import MetaTrainConfig
+from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.pruning.config import PruneConfig
-from stamp_tf.training.finetune import FinetuneConfig
 from stamp_tf.training.pretrain import PretrainConfig
 
 pytestmark = pytest.mark.usefixtures("messages_in_python")
@@ -83,10 +83,10 @@ def test_unknown_keyword_lists_the_fields_and_suggests_one(function, positional,
         (PruneConfig, {"structure_only": "yes"}, "structure_only must be True or False, but is 'yes'"),
         (PruneConfig, {"options": [1]}, "options must be a dict, but is [1] (list)"),
         (FinetuneConfig, {"epochs": 1.5}, "epochs must be a whole number, but is 1.5"),
-        (FinetuneConfig, {"epochs": -1}, "epochs must be 0 or more, but got -1"),
+        (FinetuneConfig, {"epochs": -1}, "epochs must be 0 or more, but is -1; 20 is the default."),
         (FinetuneConfig, {"batch_size": 0}, "batch_size must be at least 1, but is 0"),
         (FinetuneConfig, {"learning_rate": float("inf")}, "learning_rate must be a finite number or None"),
-        (FinetuneConfig, {"momentum": 1}, "momentum must be in [0, 1), but is 1.0"),
+        (FinetuneConfig, {"momentum": 1}, "momentum must be at least 0 and below 1, but is 1.0; 0.9 is the default."),
         (
             PretrainConfig,
             {"budgets": 0.5},

@@ -10,9 +10,9 @@ import pytest
 import stamp_tf
 from stamp_tf.data import Normalization, load_dataset
 from stamp_tf.errors import StampError
+from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.references.bundled import bundled_names
 from stamp_tf.references.reference import BackboneConfig, Reference
-from stamp_tf.training.finetune import FinetuneConfig
 
 README = Path(__file__).parents[1] / "README.md"
 # What the README's lines leave at its default or set to what a real run needs -> what a test has time for,

@@ -15,7 +15,7 @@ import pytest
 # From the bottom to the top. A part may import parts of its own tier and of those below it.
 TIERS = (
     {
-        *("errors", "notation", "printable", "fields", "seeds", "without_tensorflow", "finite", "ends"),
+        *("errors", "notation", "printable", "options", "seeds", "without_tensorflow", "finite", "ends"),
         *("schedules", "losses", "arguments", "changed_options", "plugin_code"),
     },
     {"storage", "backend"},
@@ -319,6 +319,7 @@ def test_library_neither_prints_nor_pickles_nor_configures_logging():
 CHEAP = [
     "stamp_tf",
     "stamp_tf.errors",
+    "stamp_tf.options.finetune",
     "stamp_tf.storage.runs",
     "stamp_cli.main",
     "stamp_cli.options",

@@ -17,11 +17,11 @@ from stamp_tf.channels import ChannelCut
 from stamp_tf.data import DataSet
 from stamp_tf.losses import classification_loss
 from stamp_tf.meta.meta_train import meta_train
+from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.pruning.prune import prune
 from stamp_tf.references.reference import Reference, load_reference
 from stamp_tf.storage.runs import RunDirectory
 from stamp_tf.training import budget_loss
-from stamp_tf.training.finetune import FinetuneConfig
 from stamp_tf.training.pretrain import pretrain
 
 Tensor = Any

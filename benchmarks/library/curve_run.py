@@ -18,13 +18,13 @@ from library.references import static_reference
 from library.results import UNNAMED_RATE
 from stamp_tf.channels import slice_model
 from stamp_tf.data import Batches, DataSet, Normalization
+from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.pruning.config import PruneConfig
 from stamp_tf.pruning.prune import prune
 from stamp_tf.references.reference import Reference, assign_arrays, layer_arrays
 from stamp_tf.schedules import cosine_rate
 from stamp_tf.storage.checkpoints import assign_optimizer, optimizer_arrays
 from stamp_tf.training.evaluate import evaluate_accuracy
-from stamp_tf.training.finetune import FinetuneConfig
 from stamp_tf.training.reference_steps import compile_plain_step, make_weight_optimizer
 from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
 

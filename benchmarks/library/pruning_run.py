@@ -10,13 +10,14 @@ import keras
 
 from library.results import UNNAMED_RATE
 from stamp_tf.data import DataSet, Normalization
+from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.pruning.config import PruneConfig
 from stamp_tf.pruning.prune import prune
 from stamp_tf.pruning.ready import make_ready
 from stamp_tf.pruning.target import Target
 from stamp_tf.references.reference import Reference
 from stamp_tf.training.evaluate import evaluate_accuracy
-from stamp_tf.training.finetune import FinetuneConfig, finetune
+from stamp_tf.training.finetune import finetune
 
 PRUNERS = {
     "stamp": "stamp",

@@ -1,7 +1,7 @@
 """What the built-in backbones ask of their arguments."""
 
 from stamp_tf.errors import StampError
-from stamp_tf.fields import is_number
+from stamp_tf.options.fields import is_number
 
 _WIDEST = 16
 

@@ -13,7 +13,7 @@ from stamp_tf.arguments import check_arguments
 from stamp_tf.data.class_names import check_class_names
 from stamp_tf.data.subset import balanced_indices
 from stamp_tf.errors import StampError
-from stamp_tf.fields import received
+from stamp_tf.options.fields import received
 
 if TYPE_CHECKING:
     from stamp_tf.data.origin import Origin

@@ -20,7 +20,7 @@ from stamp_tf.data.streaming import StreamedSet
 from stamp_tf.data.tfds import tfds
 from stamp_tf.data.unknown import GROUP
 from stamp_tf.errors import StampError
-from stamp_tf.fields import check_least
+from stamp_tf.options.fields import check_least
 from stamp_tf.plugin_code import PluginCode, in_words
 from stamp_tf.seeds import check_seed
 

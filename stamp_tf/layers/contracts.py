@@ -10,9 +10,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from stamp_tf.fields import is_number
 from stamp_tf.finite import not_finite
 from stamp_tf.layers.mask_generator import MaskGenerator
+from stamp_tf.options.fields import is_number
 from stamp_tf.plugin_code import PluginCode, in_words
 
 Tensor = Any

@@ -21,11 +21,11 @@ from stamp_tf.data import DataSet, EpisodeSampler, as_dataset, random_part
 from stamp_tf.data.identity import describe
 from stamp_tf.data.load import check_dataset_type
 from stamp_tf.errors import StampError
-from stamp_tf.fields import overridden
 from stamp_tf.layers.contracts import check_in_training, num_outputs_of, plugin_of
 from stamp_tf.layers.mask_generator import MaskGenerator
 from stamp_tf.meta.meta_train_config import MetaTrainConfig
 from stamp_tf.meta.objective import StampObjective
+from stamp_tf.options.fields import overridden
 from stamp_tf.references.reference import Reference, as_reference, assign_arrays, load_reference, make_layer
 from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.schedules import step_rate

@@ -8,8 +8,8 @@ from typing import Any
 
 from stamp_tf.channels.budget_range import check_budget_range
 from stamp_tf.errors import StampError
-from stamp_tf.fields import check_fields, check_least
 from stamp_tf.meta.objective import Sparsity
+from stamp_tf.options.fields import check_fields, check_least
 from stamp_tf.seeds import check_seed
 
 

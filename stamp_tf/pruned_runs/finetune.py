@@ -13,6 +13,7 @@ from pathlib import Path
 from stamp_tf.data import DataSet
 from stamp_tf.data.identity import describe
 from stamp_tf.errors import DivergenceError, StampError
+from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.pruned_runs.evaluate import run_counts
 from stamp_tf.pruned_runs.export import export_networks
 from stamp_tf.pruned_runs.masks import read_masks
@@ -24,7 +25,7 @@ from stamp_tf.storage.claims import held, start
 from stamp_tf.storage.records import read_record
 from stamp_tf.storage.runs import RunDirectory
 from stamp_tf.storage.writing import writing
-from stamp_tf.training.finetune import EpochRecord, FinetuneConfig, finetune
+from stamp_tf.training.finetune import EpochRecord, finetune
 
 logger = logging.getLogger(__name__)
 

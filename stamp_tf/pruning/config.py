@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from stamp_tf.channels import Budget, WidthRules
 from stamp_tf.errors import StampError
-from stamp_tf.fields import check_fields
+from stamp_tf.options.fields import check_fields
+from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.seeds import check_seed
-from stamp_tf.training.finetune import FinetuneConfig
 
 
 @dataclass(frozen=True)

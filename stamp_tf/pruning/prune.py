@@ -17,8 +17,8 @@ from stamp_tf.channels import ChannelCut
 from stamp_tf.data import DataSet, as_dataset
 from stamp_tf.data.load import check_dataset_type
 from stamp_tf.errors import DivergenceError
-from stamp_tf.fields import overridden
 from stamp_tf.measure.phases import clock
+from stamp_tf.options.fields import overridden
 from stamp_tf.plugin_code import PluginCode, of_the_caller
 from stamp_tf.pruning.choose import choose_pruner
 from stamp_tf.pruning.config import PruneConfig

@@ -12,7 +12,7 @@ import numpy as np
 
 from stamp_tf.data import Batches, random_part
 from stamp_tf.errors import StampError
-from stamp_tf.fields import is_number
+from stamp_tf.options.fields import is_number
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
 from stamp_tf.training.divergence import DivergenceWatch, StepPlace
 from stamp_tf.training.figures import StepFigures

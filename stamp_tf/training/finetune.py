@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras
 
@@ -17,12 +17,11 @@ from stamp_tf.channels.graph import maker
 from stamp_tf.data import Batches, DataSet, Normalization
 from stamp_tf.ends import End
 from stamp_tf.errors import StampError
-from stamp_tf.fields import check_fields, check_least
 from stamp_tf.finite import weight_values
+from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.references.reference import assign_arrays, layer_arrays
 from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.schedules import cosine_rate, step_rate
-from stamp_tf.seeds import check_seed
 from stamp_tf.storage.checkpoints import (
     assign_optimizer,
     drop_steps,
@@ -35,77 +34,6 @@ from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.figures import StepFigures
 from stamp_tf.training.lost import warn_if_lost
 from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
-
-_RATE = 0.2
-_OWN_RATE = 0.05
-_OWN_CLIP_NORM = 1.0
-
-
-@dataclass(frozen=True)
-class FinetuneConfig:
-    """Options of fine-tuning.
-
-    Args:
-        epochs: Number of passes over the training images; 0 trains nothing.
-        batch_size: Images per step.
-        learning_rate: Peak of SGD's rate; None is 0.2 for what a reference gave, 0.05 for your own model.
-        schedule: `cosine` to zero, or `step` to a tenth at 50% and again at 80%.
-        momentum: Of SGD, after Nesterov.
-        weight_decay: On kernels.
-        clip_norm: Largest global norm of the gradients; None does not clip what a reference gave, and your own model
-            at 1: networks without batch normalisation behind every kernel diverge without it.
-        augment: Crop and mirror.
-        flip: Whether to mirror.
-        mixed_precision: Compute in bfloat16.
-        evaluate: Measure test accuracy before the first epoch and after every one, or only after these.
-        seed: Of order and augmentation.
-    """
-
-    epochs: int = 20
-    batch_size: int = 128
-    learning_rate: float | None = None
-    schedule: Literal["cosine", "step"] = "cosine"
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    clip_norm: float | None = None
-    augment: bool = True
-    flip: bool = True
-    mixed_precision: bool = False
-    evaluate: bool | Sequence[int] = True
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        check_seed(self.seed)
-        check_least(batch_size=(self.batch_size, 1), weight_decay=(self.weight_decay, 0))
-        if not 0 <= self.momentum < 1:
-            raise StampError(f"momentum must be in [0, 1), but is {self.momentum}; 0.9 is usual.")
-        if self.epochs < 0:
-            raise StampError(f"--finetune-epochs must be 0 or more, but got {self.epochs}; 0 trains nothing.")
-        if self.learning_rate is not None and not self.learning_rate > 0:
-            raise StampError(f"--learning-rate must be above 0, but got {self.learning_rate}; 0.2 is usual.")
-        if self.clip_norm is not None and not self.clip_norm > 0:
-            raise StampError(f"--clip-norm must be above 0, but got {self.clip_norm}; 1 is usual.")
-
-    @property
-    def peak_rate(self) -> float:
-        """The rate that training starts with."""
-        return _RATE if self.learning_rate is None else self.learning_rate
-
-    def resolved(self, *, own_model: bool) -> FinetuneConfig:
-        """Return the options with what was left open filled in.
-
-        Args:
-            own_model: Whether a user's own network is trained. What it needs is not known, and pretrained weights
-                bear less than those of a reference.
-        """
-        if not own_model:
-            return replace(self, learning_rate=self.peak_rate)
-        return replace(
-            self,
-            learning_rate=_OWN_RATE if self.learning_rate is None else self.learning_rate,
-            clip_norm=_OWN_CLIP_NORM if self.clip_norm is None else self.clip_norm,
-        )
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from stamp_tf.data.doubt import doubt_of_reference
 from stamp_tf.data.identity import describe
 from stamp_tf.data.load import check_dataset_type
 from stamp_tf.errors import StampError
-from stamp_tf.fields import check_fields, check_least, overridden
 from stamp_tf.finite import require_finite, weight_values
+from stamp_tf.options.fields import check_fields, check_least, overridden
 from stamp_tf.references.reference import (
     BackboneConfig,
     Reference,

@@ -114,9 +114,9 @@ def test_stamp_and_the_full_network_run_next_to_each_other(program):
 def test_pruning_as_a_whole_gives_the_same_network(toy_reference, toy_images):
     from library.pruning_run import measure
     from stamp_tf.data import load_dataset
+    from stamp_tf.options.finetune import FinetuneConfig
     from stamp_tf.pruning.prune import prune
     from stamp_tf.references.reference import load_reference
-    from stamp_tf.training.finetune import FinetuneConfig
 
     reference, dataset = load_reference(toy_reference), load_dataset(toy_images)
     case = {"method": "stamp", "max_flops": 0.5, "seed": 3, "learning_rate": FinetuneConfig().peak_rate}

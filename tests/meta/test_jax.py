@@ -23,7 +23,7 @@ for name in ("tensorflow", "tensorflow_datasets"):
 import json
 import numpy as np
 import stamp_tf
-from stamp_tf.training.finetune import FinetuneConfig
+from stamp_tf.options.finetune import FinetuneConfig
 
 rng = np.random.default_rng(0)
 labels = np.tile(np.arange(4), 16)

@@ -11,12 +11,13 @@ import stamp_tf
 from stamp_tf.data import DataSet, ImageSet, Normalization
 from stamp_tf.ends import End
 from stamp_tf.errors import StampError
+from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.pruned_runs.finetune import continue_run
 from stamp_tf.pruned_runs.pruned_run import load_run
 from stamp_tf.pruning.result import PruneResult
 from stamp_tf.references.model_reference import reference_of_model
 from stamp_tf.training.evaluate import evaluate_accuracy
-from stamp_tf.training.finetune import FinetuneConfig, finetune
+from stamp_tf.training.finetune import finetune
 from stamp_tf.training.head import fit_head
 
 SHAPE = (8, 8, 3)

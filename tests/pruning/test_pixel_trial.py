@@ -11,12 +11,12 @@ from keras import layers
 from stamp_tf.data import DataSet, ImageSet
 from stamp_tf.errors import StampError
 from stamp_tf.export.keras_file import export_keras
+from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.pruning.pixel_trial import settle_pixels, try_pixels
 from stamp_tf.pruning.prune import prune
 from stamp_tf.pruning.result import PruneResult
 from stamp_tf.references.find import find_reference
 from stamp_tf.references.model_reference import reference_of_model
-from stamp_tf.training.finetune import FinetuneConfig
 
 SHAPE = (8, 8, 3)
 LEVELS = (30, 90, 150, 210)

@@ -10,11 +10,11 @@ import pytest
 
 from stamp_tf.data import DataSet, ImageSet, Normalization
 from stamp_tf.errors import DivergenceError, StampError
+from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.pruning import stamp
 from stamp_tf.pruning.prune import prune
 from stamp_tf.pruning.result import PruneResult
 from stamp_tf.references.reference import BackboneConfig, Reference, make_layer
-from stamp_tf.training.finetune import FinetuneConfig
 
 AT_ONCE = FinetuneConfig(epochs=0)
 SHAPE = (16, 16, 3)

@@ -13,12 +13,13 @@ import pytest
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.finite import not_finite, weight_values
+from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.references.reference import Reference
 from stamp_tf.storage.checkpoints import load_state
 from stamp_tf.storage.runs import RunDirectory
 from stamp_tf.training import reference_steps
 from stamp_tf.training.evaluate import evaluate_accuracy
-from stamp_tf.training.finetune import FinetuneConfig, finetune
+from stamp_tf.training.finetune import finetune
 from stamp_tf.training.lost import warn_if_lost
 
 NORMALIZATION = Normalization((0.5,) * 3, (0.25,) * 3)

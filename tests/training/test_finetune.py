@@ -9,7 +9,8 @@ import pytest
 
 from stamp_tf.data import DataSet, ImageSet, Normalization
 from stamp_tf.errors import StampError
-from stamp_tf.training.finetune import FinetuneConfig, finetune
+from stamp_tf.options.finetune import FinetuneConfig
+from stamp_tf.training.finetune import finetune
 
 NORMALIZATION = Normalization((0.5,) * 3, (0.25,) * 3)
 

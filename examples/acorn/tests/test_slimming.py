@@ -3,9 +3,9 @@
 import stamp_tf
 from acorn.slimming import Slimming
 from stamp_tf.data import Normalization, load_dataset
+from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.references.reference import BackboneConfig, Reference
 from stamp_tf.testing import check_pruner
-from stamp_tf.training.finetune import FinetuneConfig
 
 
 def test_it_is_a_pruner():

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeGuard, TypeVar, Union, cast, get_args, get_
 
 from stamp_registry import did_you_mean
 from stamp_tf.errors import StampError
+from stamp_tf.options.option import option_of
 
 Config = TypeVar("Config")
 
@@ -44,13 +45,13 @@ def overridden(config: Config | None, overrides: Mapping[str, Any], *, kind: typ
 
 
 def check_fields(config: Any) -> None:
-    """Refuse fields of another type than annotated; turn numbers of NumPy and lists into what is meant.
+    """Refuse fields of another type than annotated or out of range; turn numbers of NumPy and lists into what is meant.
 
     Args:
-        config: A frozen dataclass; to be called first in its `__post_init__`.
+        config: A frozen dataclass, its ranges given by `option`; to be called first in its `__post_init__`.
 
     Raises:
-        StampError: If a field has another type; it names the field.
+        StampError: If a field has another type or range; it names the field.
     """
     # A class is hashable, whatever its objects are.
     hints = _hints(cast("Hashable", type(config)))
@@ -62,7 +63,20 @@ def check_fields(config: Any) -> None:
                 f"{field.name} must be {in_words(hints[field.name])}, but is {received(value)}; "
                 f"{_remedy(value, field)}."
             )
+        _check_range(fitting, field)
         object.__setattr__(config, field.name, fitting)
+
+
+def _check_range(value: Any, field: dataclasses.Field[Any]) -> None:
+    """Refuse a number out of the range of its option, or a list with one."""
+    said = option_of(field)
+    for number in value if isinstance(value, tuple) else (value,):
+        if said.rule and is_number(number) and not said.allows(number):
+            if field.default is None or field.default is dataclasses.MISSING:
+                remedy = f"{said.usual:g} is usual"
+            else:
+                remedy = f"{field.default!r} is the default"
+            raise StampError(f"{field.name} must be {said.rule}, but is {value!r}; {remedy}.")
 
 
 def is_number(value: object) -> TypeGuard[float]:

@@ -1,0 +1,77 @@
+"""Options of fine-tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from stamp_tf.options.fields import check_fields
+from stamp_tf.options.option import option
+from stamp_tf.seeds import LARGEST_SEED
+
+_RATE = 0.2
+_OWN_RATE = 0.05
+_OWN_CLIP_NORM = 1.0
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """Options of fine-tuning."""
+
+    epochs: int = option(20, least=0, help="Passes over the training images; 0 trains nothing.")
+    batch_size: int = option(128, least=1, help="Images per step.")
+    learning_rate: float | None = option(
+        None,
+        above=0,
+        usual=_RATE,
+        help="Peak of the rate.",
+        default_in_words="0.2; 0.05 with `model`",
+    )
+    schedule: Literal["cosine", "step"] = option(
+        "cosine", help="How the rate falls: to zero, or to a tenth at 50% and again at 80%."
+    )
+    momentum: float = option(
+        0.9, least=0, below=1, help="Momentum of SGD, after Nesterov.", is_only_python=True
+    )
+    weight_decay: float = option(5e-4, least=0, help="Weight decay on kernels.", is_only_python=True)
+    clip_norm: float | None = option(
+        None,
+        above=0,
+        usual=_OWN_CLIP_NORM,
+        # Networks without batch normalisation behind every kernel diverge without it.
+        help="Largest norm of the gradients.",
+        default_in_words="1 with `model`, else none",
+    )
+    augment: bool = option(True, help="Crop and mirror.", is_only_python=True)
+    flip: bool = option(True, help="Mirror images in training; not for digits and signs.")
+    mixed_precision: bool = option(False, help="Fine-tune in bfloat16.")
+    evaluate: bool | Sequence[int] = option(
+        True,
+        help="Measure test accuracy before the first epoch and after every one, or only after these.",
+        is_only_python=True,
+    )
+    seed: int = option(0, least=0, most=LARGEST_SEED, help="Of order and augmentation.")
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    @property
+    def peak_rate(self) -> float:
+        """The rate that training starts with."""
+        return _RATE if self.learning_rate is None else self.learning_rate
+
+    def resolved(self, *, own_model: bool) -> FinetuneConfig:
+        """Return the options with what was left open filled in.
+
+        Args:
+            own_model: Whether a user's own network is trained. What it needs is not known, and pretrained weights
+                bear less than those of a reference.
+        """
+        if not own_model:
+            return replace(self, learning_rate=self.peak_rate)
+        return replace(
+            self,
+            learning_rate=_OWN_RATE if self.learning_rate is None else self.learning_rate,
+            clip_norm=_OWN_CLIP_NORM if self.clip_norm is None else self.clip_norm,
+        )
