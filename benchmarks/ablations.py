@@ -50,9 +50,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--results", type=Path, default=EVIDENCE / "results" / "ablations.jsonl")
     options = parser.parse_args(arguments)
 
-    from library.ablations import accuracy_after_steps, read_rows, trained
     from library.masked_accuracy import MaskedAccuracy
-    from library.references import scores_for
+    from library.short_training import accuracy_after_steps, read_rows, trained
+    from library.simpler_references import scores_for
     from stamp_tf.channels import Budget
     from stamp_tf.data import Normalization, load_dataset, random_part
     from stamp_tf.references.find import find_reference

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> None:
 
     import numpy as np
 
-    from library.references import scores_for
+    from library.simpler_references import scores_for
     from stamp_tf.channels import Budget
     from stamp_tf.comparison.overlap import layer_overlaps, total_overlap
     from stamp_tf.data import load_dataset

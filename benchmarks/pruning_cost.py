@@ -94,8 +94,8 @@ def main(arguments: Sequence[str]) -> None:
     if options.both_references and not options.plain_reference:
         parser.error("--both-references needs a second one, but got none; add --plain-reference.")
 
-    from library.pruning_run import measure, warm_up
-    from library.references import static_reference, uniform_reference
+    from library.measured_pruning import measure, warm_up
+    from library.simpler_references import static_reference, uniform_reference
     from stamp_tf.data import load_dataset
     from stamp_tf.references.find import find_reference
     from stamp_tf.references.fingerprint import fingerprint

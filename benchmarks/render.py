@@ -14,18 +14,18 @@ from pathlib import Path
 from library.coverage_table import coverage_table
 from library.layer_tables import layer_table
 from library.origin import made_with
-from library.peer_tables import peer_tables
-from library.pruning_tables import pruning_tables
-from library.removal_plot import plot_removal
-from library.removal_tables import removal_table
-from library.results import Record, read_results
-from library.tables import (
+from library.other_tables import (
     exactness_table,
     help_time_table,
     masks_iou_table,
     meta_step_table,
     speed_table,
 )
+from library.peer_tables import peer_tables
+from library.pruning_tables import pruning_tables
+from library.removal_plot import plot_removal
+from library.removal_tables import removal_table
+from library.results import Record, read_results
 
 FOLDER = Path(__file__).parent
 

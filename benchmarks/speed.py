@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> None:
     import keras
     import numpy as np
 
-    from library.references import scores_for
+    from library.simpler_references import scores_for
     from stamp_tf.baselines.uniform import uniform_scores
     from stamp_tf.channels import Budget, ChannelCut, CostModel, slice_model, trace_channels
     from stamp_tf.data import load_dataset

@@ -73,8 +73,8 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
 
     from library.masked_accuracy import MaskedAccuracy
-    from library.references import scores_for
-    from library.suite import draw_tasks
+    from library.simpler_references import scores_for
+    from library.target_tasks import draw_tasks
     from stamp_tf.channels import Budget, ChannelCut, CostModel
     from stamp_tf.data import Normalization, load_dataset
     from stamp_tf.references.find import find_reference

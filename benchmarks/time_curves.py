@@ -56,8 +56,8 @@ def main(arguments: Sequence[str]) -> None:
             f"--pruned-epochs must be a multiple of --epochs {options.epochs}, but is {pruned_epochs}."
         )
 
-    from library.curve_run import prepared, restored
-    from library.pruning_run import warm_up
+    from library.curve import prepared, restored
+    from library.measured_pruning import warm_up
     from stamp_tf.data import load_dataset
     from stamp_tf.options.finetune import FinetuneConfig
     from stamp_tf.references.find import find_reference

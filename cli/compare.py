@@ -57,7 +57,7 @@ def command(
     if output is not None:
         write_comparison(comparison, output, overwrite=overwrite, command=typed())
 
-    from stamp_tf.comparison.tables import layers_table, matrix_table, runs_table, swaps_table
+    from stamp_cli.comparison_tables import layers_table, matrix_table, runs_table, swaps_table
 
     # Wide enough that few rows are folded.
     console = make_console(pipe_width=_PIPE_WIDTH)

@@ -21,7 +21,7 @@ def command(run: Path, data: DatasetOptions) -> None:
     RUN is a folder that prune wrote. Where a data set brings no test images, those that the run held out are
     taken. Classes are found by their names, in any order; another data set may have fewer than the network.
     """
-    from stamp_tf.storage.runs import RunDirectory
+    from stamp_tf.storage.run_directory import RunDirectory
 
     RunDirectory(run).read_pruned_config()
     load_tensorflow()

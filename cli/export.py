@@ -37,7 +37,7 @@ def command(run: Path, exporter: str, target: Path | None) -> None:
     """
     from stamp_tf.export.record_export import is_free, record_export
     from stamp_tf.storage.claims import held
-    from stamp_tf.storage.runs import RunDirectory
+    from stamp_tf.storage.run_directory import RunDirectory
 
     directory = RunDirectory(run)
     directory.read_pruned_config()

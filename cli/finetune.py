@@ -46,15 +46,15 @@ def command(
     RUN is a folder that prune wrote. Its networks and report are replaced at the end.
     """
     from stamp_tf.storage.claims import held
-    from stamp_tf.storage.runs import RunDirectory
+    from stamp_tf.storage.run_directory import RunDirectory
 
     directory = RunDirectory(run)
     directory.read_pruned_config()
     click.get_current_context().with_resource(held(directory))
     load_tensorflow()
     from stamp_tf.options.finetune import FinetuneConfig
-    from stamp_tf.pruned_runs.finetune import continue_run, finished_report
     from stamp_tf.pruned_runs.pruned_run import load_run
+    from stamp_tf.pruned_runs.train_further import finished_report, train_further
 
     if resume and not directory.further_training.config.exists():
         print_summary(finished_report(directory), directory, is_news=False)
@@ -72,7 +72,7 @@ def command(
         seed=pruned.config.get("seed", 0) if order_seed is None else order_seed,
     )
     with Progress() as progress, interruptible(directory.further_training.path):
-        report = continue_run(
+        report = train_further(
             pruned,
             dataset,
             config=config,

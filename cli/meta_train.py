@@ -122,7 +122,7 @@ def command(
     """
     require_tensorflow()
     from stamp_tf.storage.claims import claimed
-    from stamp_tf.storage.runs import RunDirectory
+    from stamp_tf.storage.run_directory import RunDirectory
 
     assert run.run_dir is not None
     directory = RunDirectory(run.run_dir)

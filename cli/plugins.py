@@ -47,7 +47,7 @@ def _print_table(found: list["Plugin"]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from stamp_tf.report.cells import name_cell
+    from stamp_cli.cells import name_cell
 
     table = Table(box=None, pad_edge=False)
     for heading in ("name", "group", "package", "version", "status"):

@@ -33,7 +33,7 @@ from stamp_tf.errors import StampError
 
 if TYPE_CHECKING:
     from stamp_tf.report.report import Report
-    from stamp_tf.storage.runs import RunDirectory
+    from stamp_tf.storage.run_directory import RunDirectory
 
 _PHASES = {"prune": "Pruning", "latency": "Measuring", "finetune": "Fine-tuning"}
 
@@ -150,7 +150,7 @@ def command(
             options = as_options([*options.items(), (name, value)], "--method-option")
     load_tensorflow()
     from stamp_tf.options.finetune import FinetuneConfig
-    from stamp_tf.pruned_runs.export import export_run, flat_options
+    from stamp_tf.pruned_runs.write import export_run, flat_options
     from stamp_tf.pruning.choose import choose_pruner
     from stamp_tf.pruning.config import PruneConfig
     from stamp_tf.pruning.prune import prune
@@ -240,7 +240,7 @@ class _Start:
 def _claimed(run: RunOptions, data: DatasetOptions, method: str) -> "Iterator[RunDirectory]":
     """Claim the folder that was asked for, or the next free one in runs/."""
     from stamp_tf.storage.claims import claimed, claimed_next
-    from stamp_tf.storage.runs import RunDirectory
+    from stamp_tf.storage.run_directory import RunDirectory
 
     if run.run_dir is not None:
         directory = RunDirectory(run.run_dir)
@@ -256,7 +256,7 @@ def _claimed(run: RunOptions, data: DatasetOptions, method: str) -> "Iterator[Ru
 def _widths(path: Path) -> dict[str, int]:
     """Read the widths of another pruned run."""
     from stamp_tf.storage.records import read_record
-    from stamp_tf.storage.runs import RunDirectory
+    from stamp_tf.storage.run_directory import RunDirectory
     from stamp_tf.storage.schemas import Masks
 
     widths = read_record(RunDirectory(path).masks, Masks, remedy="name another with --widths").widths
@@ -275,7 +275,7 @@ def print_summary(report: "Report", directory: "RunDirectory", *, is_news: bool 
         directory: Where they were written.
         is_news: Whether this command made them, so that it matters how long it took.
     """
-    from stamp_tf.report.tables import history_table, summary_table
+    from stamp_cli.report_tables import history_table, summary_table
 
     console = make_console()
     console.print(summary_table(report, command_seconds=seconds_so_far() if is_news else None))

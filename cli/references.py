@@ -65,7 +65,7 @@ def find_source(path: Path | None, network: BackboneOptions) -> Source:
     """
     from stamp_tf.references.bundled import bundled_file
     from stamp_tf.storage.checkpoints import load_metadata
-    from stamp_tf.storage.runs import reference_file
+    from stamp_tf.storage.run_directory import reference_file
 
     bundled = network.backbone or _DEFAULT_BACKBONE
     with bundled_file(bundled) if path is None else nullcontext(reference_file(path)) as file:

@@ -19,7 +19,7 @@ _LAZY = {
     "inspect": "stamp_tf.inspection.inspect",
     "compare": "stamp_tf.comparison.compare",
     # Not `export`: that is the sub-package, and importing it would hide a function of the same name.
-    "export_run": "stamp_tf.pruned_runs.export",
+    "export_run": "stamp_tf.pruned_runs.write",
     "trace_channels": "stamp_tf.channels.trace",
     "remove_channels": "stamp_tf.channels.remove",
     "DataSet": "stamp_tf.data.dataset",

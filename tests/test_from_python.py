@@ -86,7 +86,11 @@ def test_unknown_keyword_lists_the_fields_and_suggests_one(function, positional,
         (FinetuneConfig, {"epochs": -1}, "epochs must be 0 or more, but is -1; 20 is the default."),
         (FinetuneConfig, {"batch_size": 0}, "batch_size must be at least 1, but is 0"),
         (FinetuneConfig, {"learning_rate": float("inf")}, "learning_rate must be a finite number or None"),
-        (FinetuneConfig, {"momentum": 1}, "momentum must be at least 0 and below 1, but is 1.0; 0.9 is the default."),
+        (
+            FinetuneConfig,
+            {"momentum": 1},
+            "momentum must be at least 0 and below 1, but is 1.0; 0.9 is the default.",
+        ),
         (
             PretrainConfig,
             {"budgets": 0.5},

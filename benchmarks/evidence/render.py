@@ -17,12 +17,12 @@ from jinja2 import Environment, StrictUndefined
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from library.ablation_tables import ablation_table
+from library.curve_tables import plot_time_curves, time_curve_tables
 from library.origin import made_with
 from library.plots import plot_sources
 from library.results import Record, read_results
 from library.source_tables import source_tables
 from library.suite_tables import attempts_table, suite_tables
-from library.time_curves import plot_time_curves, time_curve_tables
 
 FOLDER = Path(__file__).parent
 

@@ -14,7 +14,7 @@ from stamp_tf.backend import compile_step
 from stamp_tf.channels import mask_kernels
 from stamp_tf.data import ImageSet, Normalization
 from stamp_tf.references.reference import Reference
-from stamp_tf.training.head import ridge_head
+from stamp_tf.training.ridge_head import ridge_head
 
 Tensor = Any
 

@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 
 from library.markdown import table
 from library.results import Record, grouped, unique
-from library.suite import FEW_WAYS
+from library.target_tasks import FEW_WAYS
 
 COMPARED = {
     "own": "own minus static",

@@ -19,7 +19,7 @@ from stamp_tf.ends import End
 from stamp_tf.errors import StampError
 from stamp_tf.losses import classification_loss
 from stamp_tf.pruning.pruner import Proposal, PruningTask
-from stamp_tf.training.head import fit_head
+from stamp_tf.training.ridge_head import fit_head
 
 _BATCH_SIZE = 64
 _NUM_BATCHES = 10

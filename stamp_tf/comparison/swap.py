@@ -18,7 +18,7 @@ from stamp_tf.pruning.target import Target
 from stamp_tf.references.find import find_reference
 from stamp_tf.references.fingerprint import fingerprint
 from stamp_tf.references.reference import Reference, as_reference
-from stamp_tf.training.evaluate import evaluate_accuracy
+from stamp_tf.training.accuracy import evaluate_accuracy
 
 if TYPE_CHECKING:
     from stamp_tf.comparison.compare import Comparison

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stamp_tf.data.files import open_regular
+from stamp_tf.data.image_files import open_regular
 from stamp_tf.data.picture import deep_samples, is_deep, opened, shallow
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from stamp_tf.data.dataset import DataSet, ImageSet
-from stamp_tf.data.options import LoadOptions
+from stamp_tf.data.load_options import LoadOptions
 from stamp_tf.data.subset import held_out_indices
 from stamp_tf.errors import StampError
 

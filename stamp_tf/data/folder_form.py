@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from stamp_tf.data.folder_parts import Part
-from stamp_tf.data.options import LoadOptions
+from stamp_tf.data.load_options import LoadOptions
 from stamp_tf.data.samples import Ranges
 from stamp_tf.data.streaming import refuse_or_warn
 from stamp_tf.data.survey import Look, survey

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from stamp_tf.data.class_names import canonical, check_class_names, some_names
-from stamp_tf.data.files import SUFFIXES, image_files, sub_folders
+from stamp_tf.data.image_files import SUFFIXES, image_files, sub_folders
 from stamp_tf.data.layout import Layout
 from stamp_tf.errors import StampError
 

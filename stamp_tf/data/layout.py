@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from stamp_tf.data.files import holds_images, image_files, sub_folders
+from stamp_tf.data.image_files import holds_images, image_files, sub_folders
 from stamp_tf.errors import StampError
 
 KINDS = {

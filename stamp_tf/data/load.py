@@ -13,7 +13,7 @@ import stamp_registry
 from stamp_tf.arguments import as_path, check_arguments, check_text
 from stamp_tf.data.class_counts import describe_classes, warn_of_dark_images
 from stamp_tf.data.dataset import DataSet, ImageSet
-from stamp_tf.data.options import LoadOptions
+from stamp_tf.data.load_options import LoadOptions
 from stamp_tf.data.origin import Origin, absolute_path, absolute_spec
 from stamp_tf.data.resize import check_image_shape, fit_images
 from stamp_tf.data.streaming import StreamedSet

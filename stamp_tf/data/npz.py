@@ -9,8 +9,8 @@ import numpy as np
 from stamp_tf.data.class_names import canonical, check_class_names
 from stamp_tf.data.dataset import DataSet, ImageSet
 from stamp_tf.data.duplicates import warn_of_shared_arrays
+from stamp_tf.data.load_options import LoadOptions
 from stamp_tf.data.npz_file import read_arrays
-from stamp_tf.data.options import LoadOptions
 from stamp_tf.data.split import with_test_split
 from stamp_tf.errors import StampError
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stamp_tf.data.files import open_regular
+from stamp_tf.data.image_files import open_regular
 from stamp_tf.data.unreadable import UnreadableImage, reason
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 
 from stamp_tf.data.dataset import DataSet, ImageSet
 from stamp_tf.data.duplicates import warn_of_shared_arrays
-from stamp_tf.data.options import LoadOptions
+from stamp_tf.data.load_options import LoadOptions
 from stamp_tf.data.streaming import StreamedSet
 from stamp_tf.data.tfds_records import Records, quiet
 from stamp_tf.data.unknown import unknown_dataset

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from stamp_tf.storage.records import read_record, write_json_atomic
-from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.storage.schemas import Exports
 
 

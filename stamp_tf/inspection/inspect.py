@@ -22,7 +22,7 @@ from stamp_tf.references.reference import BackboneConfig, Reference, load_refere
 from stamp_tf.report.report import GroupRow, LayerRow
 from stamp_tf.report.rows import group_rows, layer_rows
 from stamp_tf.storage.records import read_json
-from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.storage.schemas import Masks
 
 

@@ -33,7 +33,7 @@ from stamp_tf.storage.checkpoints import assign_optimizer, load_last_step, optim
 from stamp_tf.storage.claims import claimed
 from stamp_tf.storage.claims import start as start_run
 from stamp_tf.storage.records import append_jsonl, trim_jsonl
-from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.training.divergence import DivergenceWatch, StepPlace, last_state_in_words
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from stamp_tf.arguments import as_path
 from stamp_tf.data import DataSet
 from stamp_tf.data.load import check_dataset_type
 from stamp_tf.pruned_runs.pruned_run import PrunedRun, load_run
-from stamp_tf.training.evaluate import TestCounts, count_hits
+from stamp_tf.training.accuracy import TestCounts, count_hits
 
 logger = logging.getLogger(__name__)
 

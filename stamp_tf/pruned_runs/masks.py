@@ -11,7 +11,7 @@ from stamp_tf.errors import StampError
 from stamp_tf.report.numbers import compact, duration
 from stamp_tf.report.report import GroupRow
 from stamp_tf.storage.records import check, read_json
-from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.storage.schemas import Masks
 
 

@@ -28,7 +28,7 @@ from stamp_tf.finite import require_finite, weight_values
 from stamp_tf.references.network_file import import_layers
 from stamp_tf.report.report import Report
 from stamp_tf.storage.records import read_record
-from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.storage.writing import refusal_of_temporary_files
 
 logger = logging.getLogger(__name__)

@@ -31,7 +31,7 @@ from stamp_tf.pruning.saved_mask import SavedMask, load_mask, save_mask
 from stamp_tf.pruning.target import Target, first_head, settle_target
 from stamp_tf.references.find import find_reference
 from stamp_tf.references.reference import Reference
-from stamp_tf.training.evaluate import evaluate_accuracy
+from stamp_tf.training.accuracy import evaluate_accuracy
 from stamp_tf.training.finetune import EpochRecord, finetune
 
 if TYPE_CHECKING:

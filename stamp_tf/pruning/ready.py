@@ -10,7 +10,7 @@ from stamp_tf.channels import slice_model
 from stamp_tf.channels.derived_state import derive_state
 from stamp_tf.measure.phases import clock
 from stamp_tf.pruning.target import Target
-from stamp_tf.training.head import fit_head
+from stamp_tf.training.ridge_head import fit_head
 from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
 
 

@@ -34,7 +34,7 @@ from stamp_tf.references.layer_arrays import assign_arrays, layer_arrays
 from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.storage.checkpoints import load_state, save_state
 from stamp_tf.storage.records import check
-from stamp_tf.storage.runs import reference_file
+from stamp_tf.storage.run_directory import reference_file
 from stamp_tf.storage.schemas import ReferenceDescription
 
 _RETIRED = {"set_encoder": ("images", "constant"), "mask_generator": ("class-separation",)}

@@ -13,7 +13,7 @@ from stamp_tf.report.strips import hues, kept_channels
 from stamp_tf.report.template import render
 from stamp_tf.storage.files import write_bytes_atomic
 from stamp_tf.storage.records import write_json_atomic
-from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.run_directory import RunDirectory
 
 
 def write_report(report: Report, run_directory: RunDirectory) -> None:

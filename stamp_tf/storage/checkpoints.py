@@ -16,7 +16,7 @@ from stamp_tf.errors import StampError
 from stamp_tf.storage.archives import UNREADABLE, array_names, read_array
 from stamp_tf.storage.files import write_bytes_atomic
 from stamp_tf.storage.records import check, decode, encode
-from stamp_tf.storage.runs import FURTHER_TRAINING
+from stamp_tf.storage.run_directory import FURTHER_TRAINING
 from stamp_tf.storage.writing import writing
 
 if TYPE_CHECKING:

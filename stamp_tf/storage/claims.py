@@ -12,7 +12,7 @@ from stamp_tf.storage.files import remove_if_empty, sweep
 from stamp_tf.storage.locks import LOCK, FolderTaken, locked
 from stamp_tf.storage.overwriting import clear, contents, in_the_way
 from stamp_tf.storage.records import write_json_atomic
-from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.storage.writing import refusal, writing
 
 _MOST_TRIES = 5

@@ -6,7 +6,7 @@ from pathlib import Path, PurePath
 from stamp_tf.storage.files import is_leftover, remove_if_empty
 from stamp_tf.storage.locks import LOCK
 from stamp_tf.storage.records import read_record
-from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.storage.schemas import Exports
 
 logger = logging.getLogger(__name__)

@@ -29,8 +29,8 @@ from stamp_tf.storage.checkpoints import (
     optimizer_arrays,
     save_step,
 )
+from stamp_tf.training.accuracy import evaluate_accuracy
 from stamp_tf.training.divergence import DivergenceWatch, StepPlace
-from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.figures import StepFigures
 from stamp_tf.training.lost import warn_if_lost
 from stamp_tf.training.statistics import recalibrate_statistics, statistics_images

@@ -34,10 +34,10 @@ from stamp_tf.storage.checkpoints import assign_optimizer, load_last_step, optim
 from stamp_tf.storage.claims import claimed
 from stamp_tf.storage.claims import start as start_run
 from stamp_tf.storage.records import append_jsonl, trim_jsonl
-from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.run_directory import RunDirectory
+from stamp_tf.training.accuracy import evaluate_accuracy
 from stamp_tf.training.budget_stage import BudgetStage
 from stamp_tf.training.divergence import DivergenceWatch, StepPlace, last_state_in_words
-from stamp_tf.training.evaluate import evaluate_accuracy
 from stamp_tf.training.figures import StepFigures
 from stamp_tf.training.lost import warn_if_lost
 from stamp_tf.training.reference_figures import reference_figures

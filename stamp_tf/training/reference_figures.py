@@ -8,7 +8,7 @@ from stamp_tf.channels import Budget, mask_kernels
 from stamp_tf.data import Batches, DataSet
 from stamp_tf.errors import StampError
 from stamp_tf.references.reference import Reference
-from stamp_tf.training.evaluate import evaluate_accuracy
+from stamp_tf.training.accuracy import evaluate_accuracy
 from stamp_tf.training.statistics import recalibrate_statistics
 
 _STATISTICS_BATCHES = 20

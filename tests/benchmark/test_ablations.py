@@ -5,8 +5,8 @@ import pytest
 from keras import ops
 
 from library.ablation_tables import ablation_table
-from library.ablations import constant_cut, labels_alone, read_rows
 from library.results import read_results
+from library.short_training import constant_cut, labels_alone, read_rows
 from stamp_tf.channels import ChannelCut, CostModel, trace_channels
 
 ROWS = """

@@ -91,7 +91,7 @@ def test_one_epoch_of_steps_needs_a_mask_generator(program, toy_reference, toy_i
 
 
 def test_uniform_widths_keep_the_order_within_a_layer(toy_reference):
-    from library.references import uniform_reference
+    from library.simpler_references import uniform_reference
     from stamp_tf.channels import Budget
     from stamp_tf.references.reference import load_reference
 
@@ -112,7 +112,7 @@ def test_stamp_and_the_full_network_run_next_to_each_other(program):
 
 
 def test_pruning_as_a_whole_gives_the_same_network(toy_reference, toy_images):
-    from library.pruning_run import measure
+    from library.measured_pruning import measure
     from stamp_tf.data import load_dataset
     from stamp_tf.options.finetune import FinetuneConfig
     from stamp_tf.pruning.prune import prune
@@ -207,7 +207,7 @@ def test_help_time(program, tmp_path):
 
 
 def test_suite(program, toy_reference, toy_images, tmp_path, monkeypatch):
-    from library import suite
+    from library import target_tasks as suite
     from library.suite_tables import suite_tables
 
     rows = (suite.SuiteRow("cifar10", 2, 20), suite.SuiteRow("gtsrb", 2, 20))
@@ -233,7 +233,7 @@ def test_suite(program, toy_reference, toy_images, tmp_path, monkeypatch):
 
 
 def test_masks_are_swapped_with_the_same_source_and_another(program, toy_images):
-    from library.suite import SuiteRow, TargetTask
+    from library.target_tasks import SuiteRow, TargetTask
 
     rows = [("a", 2, (0, 1)), ("a", 2, (0, 1)), ("a", 3, (0, 1, 2)), ("a", 2, (2, 3)), ("b", 2, (0, 1))]
     tasks = [TargetTask("", SuiteRow(source, ways, 20), classes, None) for source, ways, classes in rows]

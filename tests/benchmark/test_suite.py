@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from library.suite import SUITES, SuiteRow, draw_tasks
 from library.suite_tables import attempts_table
+from library.target_tasks import SUITES, SuiteRow, draw_tasks
 from stamp_tf.data import DataSet
 from stamp_tf.data.dataset import ImageSet
 from stamp_tf.errors import StampError

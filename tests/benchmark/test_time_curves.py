@@ -2,7 +2,7 @@
 
 import pytest
 
-from library.time_curves import (
+from library.curve_tables import (
     accuracy_at,
     plot_time_curves,
     smallest_lead,

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from library.curve_tables import time_curve_tables
 from library.results import read_results
-from library.time_curves import time_curve_tables
 
 METHODS = ["full", "stamp", "static", "l1", "random"]
 
@@ -115,7 +115,7 @@ def test_a_killed_program_goes_on_to_the_same_network(program, arguments, tmp_pa
 
 
 def test_compiling_leaves_the_network_as_pruning_left_it(arguments, tmp_path):
-    from library.curve_run import prepared
+    from library.curve import prepared
     from stamp_tf.data import load_dataset
     from stamp_tf.references.reference import load_reference
 

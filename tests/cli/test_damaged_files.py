@@ -16,7 +16,7 @@ from stamp_tf.errors import StampError
 from stamp_tf.storage.checkpoints import load_last_step, load_metadata
 from stamp_tf.storage.claims import start
 from stamp_tf.storage.records import trim_jsonl
-from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.run_directory import RunDirectory
 
 Damage = Callable[[bytes], bytes]
 DEEP = 100_000
@@ -73,7 +73,7 @@ def read_masks(run: Path) -> object:
 
 
 def read_report(run: Path) -> object:
-    from stamp_tf.pruned_runs.finetune import finished_report
+    from stamp_tf.pruned_runs.train_further import finished_report
 
     return finished_report(RunDirectory(run))
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stamp_tf.data import load_dataset
-from stamp_tf.training.evaluate import TestCounts
+from stamp_tf.training.accuracy import TestCounts
 
 
 def accuracy(stdout: str) -> float:

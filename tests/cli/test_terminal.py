@@ -11,11 +11,11 @@ from rich.table import Table
 
 from stamp_cli.errors import edge
 from stamp_cli.progress import Progress
+from stamp_cli.report_tables import groups_table
 from stamp_cli.terminal import bear_any_name, make_console, say
 from stamp_cli.verbosity import StandardError
 from stamp_tf.errors import StampError
 from stamp_tf.report.report import GroupRow
-from stamp_tf.report.tables import groups_table
 
 EVIL = "a\x1b]0;owned\x07\x1b[2Jb\u202ec\rd[red]e[/]\udcff\x9bf"
 SHOWN = r"a\x1b]0;owned\x07\x1b[2Jb\u202ec\rd[red]e[/]\xff\x9bf"

@@ -16,7 +16,7 @@ from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.meta import meta_train as module
 from stamp_tf.meta.meta_train import MetaTrainConfig, meta_train
 from stamp_tf.references.reference import BackboneConfig, Reference, load_reference
-from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.run_directory import RunDirectory
 
 pytestmark = pytest.mark.usefixtures("backbones")
 

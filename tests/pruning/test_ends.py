@@ -12,13 +12,13 @@ from stamp_tf.data import DataSet, ImageSet, Normalization
 from stamp_tf.ends import End
 from stamp_tf.errors import StampError
 from stamp_tf.options.finetune import FinetuneConfig
-from stamp_tf.pruned_runs.finetune import continue_run
 from stamp_tf.pruned_runs.pruned_run import load_run
+from stamp_tf.pruned_runs.train_further import train_further
 from stamp_tf.pruning.result import PruneResult
 from stamp_tf.references.model_reference import reference_of_model
-from stamp_tf.training.evaluate import evaluate_accuracy
+from stamp_tf.training.accuracy import evaluate_accuracy
 from stamp_tf.training.finetune import finetune
-from stamp_tf.training.head import fit_head
+from stamp_tf.training.ridge_head import fit_head
 
 SHAPE = (8, 8, 3)
 NORMALIZATION = Normalization((0.5,) * 3, (0.25,) * 3)
@@ -88,7 +88,7 @@ def test_what_leaves_ends_as_what_came(case: str, tmp_path: Path) -> None:
 def test_a_run_is_trained_on_by_the_same_loss(tmp_path: Path) -> None:
     result = prune("one sigmoid")
     stamp_tf.export_run(result, tmp_path / "run", speed=False)
-    report = continue_run(tmp_path / "run", result.dataset, config=FinetuneConfig(epochs=2, batch_size=20))
+    report = train_further(tmp_path / "run", result.dataset, config=FinetuneConfig(epochs=2, batch_size=20))
     # By cross-entropy over one value it would be 0 throughout.
     assert 0 < report.curve[-1].train_loss < 0.1
     assert report.test_accuracy == 1.0

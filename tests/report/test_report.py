@@ -18,7 +18,7 @@ from stamp_tf.report.curves import nice_axis
 from stamp_tf.report.numbers import factor
 from stamp_tf.report.page import kept_channels, render_page, write_report
 from stamp_tf.report.report import CurvePoint, GroupRow, LayerRow, Report, SpeedRow, report_from_json
-from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.run_directory import RunDirectory
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_page_shows_figures_pictures_and_origin(report: Report) -> None:
 
 
 def test_a_page_is_drawn_without_loading_keras() -> None:
-    code = "import sys, stamp_tf.report.page, stamp_tf.report.tables; sys.exit('keras' in sys.modules)"
+    code = "import sys, stamp_tf.report.page, stamp_cli.report_tables; sys.exit('keras' in sys.modules)"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 

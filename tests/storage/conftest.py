@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.run_directory import RunDirectory
 
 
 @pytest.fixture

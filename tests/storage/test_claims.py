@@ -12,7 +12,7 @@ import pytest
 from stamp_tf.errors import StampError
 from stamp_tf.storage.claims import check, claimed, claimed_next, held, start
 from stamp_tf.storage.records import append_jsonl
-from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.run_directory import RunDirectory
 
 from .options import CONFIG
 
@@ -134,7 +134,7 @@ def test_a_folder_that_was_written_to_stays(run: RunDirectory) -> None:
 ELSEWHERE = """
 import sys
 from stamp_tf.storage.claims import claimed
-from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.run_directory import RunDirectory
 with claimed(RunDirectory(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

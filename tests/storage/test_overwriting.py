@@ -8,7 +8,7 @@ from stamp_tf.errors import StampError
 from stamp_tf.export.record_export import record_export
 from stamp_tf.storage.claims import start
 from stamp_tf.storage.overwriting import clear
-from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.run_directory import RunDirectory
 
 CONFIG = {"command": "prune", "dataset": "digits"}
 OURS = (

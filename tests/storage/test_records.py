@@ -7,7 +7,7 @@ import pytest
 
 from stamp_tf.errors import StampError
 from stamp_tf.storage.records import append_jsonl, read_json, trim_jsonl, write_json_atomic
-from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.run_directory import RunDirectory
 
 
 def test_json_is_written_and_read(tmp_path: Path) -> None:

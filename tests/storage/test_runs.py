@@ -7,7 +7,7 @@ import pytest
 from stamp_tf.errors import StampError
 from stamp_tf.storage.claims import start
 from stamp_tf.storage.records import append_jsonl
-from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.run_directory import RunDirectory
 
 from .options import CONFIG
 

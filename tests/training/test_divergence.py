@@ -16,9 +16,9 @@ from stamp_tf.finite import not_finite, weight_values
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.references.reference import Reference
 from stamp_tf.storage.checkpoints import load_state
-from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.training import reference_steps
-from stamp_tf.training.evaluate import evaluate_accuracy
+from stamp_tf.training.accuracy import evaluate_accuracy
 from stamp_tf.training.finetune import finetune
 from stamp_tf.training.lost import warn_if_lost
 

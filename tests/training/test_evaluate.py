@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from stamp_tf.data import ImageSet, Normalization
-from stamp_tf.training import evaluate as module
-from stamp_tf.training.evaluate import evaluate_accuracy
+from stamp_tf.training import accuracy as module
+from stamp_tf.training.accuracy import evaluate_accuracy
 
 NORMALIZATION = Normalization((0.5,) * 3, (0.25,) * 3)
 

@@ -6,7 +6,7 @@ import pytest
 
 from stamp_tf.data import ImageSet, Normalization
 from stamp_tf.errors import StampError
-from stamp_tf.training.head import fit_head, ridge_head
+from stamp_tf.training.ridge_head import fit_head, ridge_head
 
 
 def clusters(num_images: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ import pytest
 from stamp_tf.data import DataSet
 from stamp_tf.errors import StampError
 from stamp_tf.references.reference import Reference
-from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.run_directory import RunDirectory
 
 # 52 images in batches of 16.
 STEPS_PER_EPOCH = 3

@@ -22,7 +22,7 @@ def test_full_disk_while_training(usual, cli, toy, tmp_path, images, monkeypatch
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
         replace(source, target)
 
-    monkeypatch.setattr("stamp_tf.storage.runs.os.replace", full)
+    monkeypatch.setattr("stamp_tf.storage.run_directory.os.replace", full)
     arguments = ("pretrain", *usual["pretrain"], "--dataset", images, "--run-dir", tmp_path / "run")
     message = cli.refused(*arguments)
     assert message.startswith(f"Cannot write {tmp_path / 'run'}")

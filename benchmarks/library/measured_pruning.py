@@ -16,7 +16,7 @@ from stamp_tf.pruning.prune import prune
 from stamp_tf.pruning.ready import make_ready
 from stamp_tf.pruning.target import Target
 from stamp_tf.references.reference import Reference
-from stamp_tf.training.evaluate import evaluate_accuracy
+from stamp_tf.training.accuracy import evaluate_accuracy
 from stamp_tf.training.finetune import finetune
 
 PRUNERS = {

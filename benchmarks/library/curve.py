@@ -13,9 +13,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from library.pruning_run import full_network
-from library.references import static_reference
+from library.measured_pruning import full_network
 from library.results import UNNAMED_RATE
+from library.simpler_references import static_reference
 from stamp_tf.channels import slice_model
 from stamp_tf.data import Batches, DataSet, Normalization
 from stamp_tf.options.finetune import FinetuneConfig
@@ -24,7 +24,7 @@ from stamp_tf.pruning.prune import prune
 from stamp_tf.references.reference import Reference, assign_arrays, layer_arrays
 from stamp_tf.schedules import cosine_rate
 from stamp_tf.storage.checkpoints import assign_optimizer, optimizer_arrays
-from stamp_tf.training.evaluate import evaluate_accuracy
+from stamp_tf.training.accuracy import evaluate_accuracy
 from stamp_tf.training.reference_steps import compile_plain_step, make_weight_optimizer
 from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
 

@@ -3,8 +3,8 @@
 from rich.table import Table
 from rich.text import Text
 
+from stamp_cli.cells import name_cell
 from stamp_tf.comparison.compare import Comparison
-from stamp_tf.report.cells import name_cell
 from stamp_tf.report.numbers import percent, points, share
 
 

@@ -15,15 +15,15 @@ from stamp_tf.data.identity import describe
 from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.pruned_runs.evaluate import run_counts
-from stamp_tf.pruned_runs.export import export_networks
 from stamp_tf.pruned_runs.masks import read_masks
 from stamp_tf.pruned_runs.pruned_run import PrunedRun, load_run
+from stamp_tf.pruned_runs.write import export_networks
 from stamp_tf.report.history import HistoryEntry, history_entry
 from stamp_tf.report.page import write_report
 from stamp_tf.report.report import CurvePoint, Report
 from stamp_tf.storage.claims import held, start
 from stamp_tf.storage.records import read_record
-from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.storage.writing import writing
 from stamp_tf.training.finetune import EpochRecord, finetune
 
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 _RATE = 0.01
 
 
-def continue_run(
+def train_further(
     run: PrunedRun | str | Path,
     dataset: DataSet | str | None = None,
     *,
@@ -100,7 +100,7 @@ def _continue(
     command: str,
     on_step: Callable[[int, int, Mapping[str, float]], None] | None,
 ) -> Report:
-    """Fine-tune in a folder that is held, see `continue_run`."""
+    """Fine-tune in a folder that is held, see `train_further`."""
     way = run.run.further_training
     if resume and not way.config.exists():
         return finished_report(run.run)

@@ -36,7 +36,7 @@ from stamp_tf.storage.claims import held
 from stamp_tf.storage.files import write_bytes_atomic
 from stamp_tf.storage.overwriting import contents, in_the_way
 from stamp_tf.storage.records import encode, write_json_atomic
-from stamp_tf.storage.runs import RunDirectory
+from stamp_tf.storage.run_directory import RunDirectory
 
 _PACKAGES = ("stamp-tf", "tensorflow", "keras", "numpy")
 
