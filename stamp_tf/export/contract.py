@@ -6,19 +6,8 @@ from typing import Protocol
 
 import keras
 
+from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
-
-
-class PixelNormalization(Protocol):
-    """How pixels were normalised in training: (pixel / 255 - mean) / std, per image channel."""
-
-    @property
-    def mean(self) -> Sequence[float]:
-        """Mean of pixels scaled to [0, 1], [D]."""
-
-    @property
-    def std(self) -> Sequence[float]:
-        """Standard deviation of pixels scaled to [0, 1], [D]."""
 
 
 class Exporter(Protocol):
@@ -30,7 +19,7 @@ class Exporter(Protocol):
         path: Path,
         *,
         class_names: Sequence[str],
-        normalization: PixelNormalization,
+        normalization: Normalization,
         input_name: str = "image",
     ) -> Path:
         """Write the model whole or not at all and return where it is.
@@ -40,7 +29,7 @@ class Exporter(Protocol):
 
 
 def check_exportable(
-    model: keras.Model, *, class_names: Sequence[str], normalization: PixelNormalization
+    model: keras.Model, *, class_names: Sequence[str], normalization: Normalization
 ) -> tuple[int, int, int]:
     """Check that model, class names and normalisation belong together.
 

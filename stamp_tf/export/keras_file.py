@@ -10,9 +10,10 @@ from typing import Any
 import keras
 
 from stamp_tf.backbones.end import split_end
+from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.export.calling import calling_of
-from stamp_tf.export.contract import PixelNormalization, check_exportable
+from stamp_tf.export.contract import check_exportable
 from stamp_tf.export.plain import custom_objects
 from stamp_tf.export.scaling import with_scaling
 from stamp_tf.export.staging import staged
@@ -29,7 +30,7 @@ def export_keras(
     path: Path,
     *,
     class_names: Sequence[str],
-    normalization: PixelNormalization,
+    normalization: Normalization,
     input_name: str = "image",
 ) -> Path:
     """Write a `.keras` file that `keras.saving.load_model` reads without stamp-tf, whole or not at all.

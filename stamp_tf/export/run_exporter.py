@@ -11,8 +11,8 @@ from typing import Any
 import keras
 
 import stamp_registry
+from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
-from stamp_tf.export.contract import PixelNormalization
 from stamp_tf.plugin_code import PluginCode, in_words
 from stamp_tf.storage.files import put_in_place, remove, sweep
 
@@ -23,7 +23,7 @@ def run_exporter(
     path: Path,
     *,
     class_names: Sequence[str],
-    normalization: PixelNormalization,
+    normalization: Normalization,
     is_free: Callable[[Path], bool] = lambda path: not os.path.lexists(path),
     note: Callable[[Path, Path], None] = lambda built, place: None,
 ) -> tuple[Path, ...]:

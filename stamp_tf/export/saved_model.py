@@ -8,10 +8,11 @@ import keras
 import tensorflow as tf
 
 from stamp_tf.backbones.end import split_end
+from stamp_tf.data import Normalization
 from stamp_tf.ends import End
 from stamp_tf.errors import StampError
 from stamp_tf.export.calling import calling_of
-from stamp_tf.export.contract import PixelNormalization, check_exportable
+from stamp_tf.export.contract import check_exportable
 from stamp_tf.export.given_images import (
     NO_NUMBERS,
     NUMBERS,
@@ -34,7 +35,7 @@ def export_saved_model(
     path: Path,
     *,
     class_names: Sequence[str],
-    normalization: PixelNormalization,
+    normalization: Normalization,
     input_name: str = "image",
 ) -> Path:
     """Write a SavedModel that takes pixels as they are, whole or not at all.
@@ -106,7 +107,7 @@ class _Classifier(tf.Module):
         end: End,
         *,
         class_names: Sequence[str],
-        normalization: PixelNormalization,
+        normalization: Normalization,
         input_name: str,
     ) -> None:
         super().__init__()

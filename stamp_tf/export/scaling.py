@@ -8,13 +8,13 @@ import keras
 import numpy as np
 
 from stamp_tf.channels.graph import functional_graph, input_structure, run_through
-from stamp_tf.export.contract import PixelNormalization
+from stamp_tf.data import Normalization
 from stamp_tf.export.plain import twin_of
 
 _NAME = "pixels"
 
 
-def scale_and_shift(normalization: PixelNormalization) -> tuple[np.ndarray, np.ndarray]:
+def scale_and_shift(normalization: Normalization) -> tuple[np.ndarray, np.ndarray]:
     """Return what normalises a pixel in [0, 255], float32 `[D]` each: pixel * scale - shift.
 
     Args:
@@ -26,7 +26,7 @@ def scale_and_shift(normalization: PixelNormalization) -> tuple[np.ndarray, np.n
 
 
 def with_scaling(
-    model: keras.Model, normalization: PixelNormalization, *, input_name: str
+    model: keras.Model, normalization: Normalization, *, input_name: str
 ) -> tuple[keras.Model, str | None]:
     """Return a twin that takes pixels in [0, 255], and the name of the layer that scales them.
 

@@ -20,12 +20,13 @@ from stamp_tf.pruned_runs.pruned_run import PrunedRun, load_run
 from stamp_tf.pruned_runs.write import export_networks
 from stamp_tf.report.history import HistoryEntry, history_entry
 from stamp_tf.report.page import write_report
-from stamp_tf.report.report import CurvePoint, Report
+from stamp_tf.report.report import Report
 from stamp_tf.storage.claims import held, start
 from stamp_tf.storage.records import read_record
 from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.storage.writing import writing
-from stamp_tf.training.finetune import EpochRecord, finetune
+from stamp_tf.training.epoch_record import EpochRecord
+from stamp_tf.training.finetune import finetune
 
 logger = logging.getLogger(__name__)
 
@@ -179,16 +180,12 @@ def _check_same_network(run: PrunedRun, report: Report) -> None:
 def _continued(report: Report, records: Sequence[EpochRecord], step: HistoryEntry) -> Report:
     """Append a step: its epochs to the curve, its seconds to the times, its data and accuracy to the headline."""
     history, curve = (*report.history, step), list(report.curve)
-    last = curve[-1] if curve else CurvePoint(0, 0.0, None, report.test_accuracy)
+    last = curve[-1] if curve else EpochRecord(0, 0.0, None, report.test_accuracy)
     # On the same data the first record repeats the last point; on other data it is where a new line begins.
     is_new = not step.is_on_data_of(report.history[-1])
     for record in records if is_new else records[1:]:
-        values = asdict(record) | {
-            "epoch": last.epoch + record.epoch,
-            "seconds": last.seconds + record.seconds,
-            "entry": len(history) - 1,
-        }
-        curve.append(CurvePoint(**values))
+        place = {"epoch": last.epoch + record.epoch, "seconds": last.seconds + record.seconds}
+        curve.append(dataclasses.replace(record, **place, entry=len(history) - 1))
     seconds = records[-1].seconds
     images = {"train_images": step.train_images, "test_images": step.test_images}
     return dataclasses.replace(

@@ -14,11 +14,11 @@ import keras
 
 from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.backbones.end import put_back
+from stamp_tf.data import Normalization
 from stamp_tf.data.doubt import doubt_of_reference
 from stamp_tf.data.identity import describe
 from stamp_tf.errors import StampError
 from stamp_tf.export.calling import calling_of
-from stamp_tf.export.contract import PixelNormalization
 from stamp_tf.export.keras_file import export_keras
 from stamp_tf.export.saved_model import export_saved_model
 from stamp_tf.measure.speed import describe_device, measure_speed
@@ -30,13 +30,14 @@ from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.report.history import history_entry
 from stamp_tf.report.numbers import duration
 from stamp_tf.report.page import write_report
-from stamp_tf.report.report import CurvePoint, Report, SpeedRow
+from stamp_tf.report.report import Report, SpeedRow
 from stamp_tf.report.rows import group_rows, layer_rows, speed_rows
 from stamp_tf.storage.claims import held
 from stamp_tf.storage.files import write_bytes_atomic
 from stamp_tf.storage.overwriting import contents, in_the_way
 from stamp_tf.storage.records import encode, write_json_atomic
 from stamp_tf.storage.run_directory import RunDirectory
+from stamp_tf.training.epoch_record import EpochRecord
 
 _PACKAGES = ("stamp-tf", "tensorflow", "keras", "numpy")
 
@@ -95,7 +96,7 @@ def export_run(
             write_json_atomic(run.config, _config_of(result))
         started = time.perf_counter()
         write_json_atomic(run.masks, _masks(result))
-        curve = tuple(CurvePoint(**asdict(record)) for record in result.records)
+        curve = tuple(result.records)
         export_networks(
             result.model,
             run,
@@ -142,8 +143,8 @@ def export_networks(
     run: RunDirectory,
     *,
     class_names: Sequence[str],
-    normalization: PixelNormalization,
-    curve: Sequence[CurvePoint],
+    normalization: Normalization,
+    curve: Sequence[EpochRecord],
 ) -> None:
     """Write the re-trainable network, the SavedModel and the metrics of a run.
 
@@ -198,7 +199,7 @@ def _report(
     result: PruneResult,
     speed: Sequence[SpeedRow],
     times: Mapping[str, float],
-    curve: Sequence[CurvePoint],
+    curve: Sequence[EpochRecord],
     dollars_per_hour: float | None,
     command: str,
 ) -> Report:

@@ -32,7 +32,8 @@ from stamp_tf.pruning.target import Target, first_head, settle_target
 from stamp_tf.references.find import find_reference
 from stamp_tf.references.reference import Reference
 from stamp_tf.training.accuracy import evaluate_accuracy
-from stamp_tf.training.finetune import EpochRecord, finetune
+from stamp_tf.training.epoch_record import EpochRecord
+from stamp_tf.training.finetune import finetune
 
 if TYPE_CHECKING:
     from stamp_tf.measure.timing import Timing

@@ -13,7 +13,7 @@ from stamp_tf.channels import CostModel
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.pruning.config import PruneConfig
 from stamp_tf.references.reference import Reference
-from stamp_tf.training.finetune import EpochRecord
+from stamp_tf.training.epoch_record import EpochRecord
 
 if TYPE_CHECKING:
     from stamp_tf.measure.timing import Timing

@@ -7,13 +7,14 @@ from markupsafe import Markup
 
 from stamp_tf.report.curves import Line, chart
 from stamp_tf.report.history import parts_of_one_data
-from stamp_tf.report.report import CurvePoint, Report
+from stamp_tf.report.report import Report
 from stamp_tf.report.rows import fold_layers
 from stamp_tf.report.strips import hues, kept_channels
 from stamp_tf.report.template import render
 from stamp_tf.storage.files import write_bytes_atomic
 from stamp_tf.storage.records import write_json_atomic
 from stamp_tf.storage.run_directory import RunDirectory
+from stamp_tf.training.epoch_record import EpochRecord
 
 
 def write_report(report: Report, run_directory: RunDirectory) -> None:
@@ -60,7 +61,7 @@ def render_page(report: Report) -> str:
 
 
 def _charts(
-    parts: Sequence[Sequence[CurvePoint]], marks: Sequence[tuple[float, str]]
+    parts: Sequence[Sequence[EpochRecord]], marks: Sequence[tuple[float, str]]
 ) -> list[tuple[str, Markup]]:
     """Draw what has at least two points; a single one is a number, not a curve."""
     accuracy = [[(point.epoch, _per_cent(point.test_accuracy)) for point in part] for part in parts]
@@ -76,10 +77,10 @@ def _charts(
     ]
 
 
-def _by_data(report: Report) -> tuple[list[list[CurvePoint]], list[tuple[float, str]]]:
+def _by_data(report: Report) -> tuple[list[list[EpochRecord]], list[tuple[float, str]]]:
     """Divide the curve where the data changed; also return at which epochs, and to which data set."""
     numbers = parts_of_one_data(report.history)
-    parts: list[list[CurvePoint]] = []
+    parts: list[list[EpochRecord]] = []
     marks: list[tuple[float, str]] = []
     last = None
     for point in report.curve:

@@ -7,6 +7,7 @@ from typing import Any
 from stamp_tf.errors import StampError
 from stamp_tf.report.history import HistoryEntry
 from stamp_tf.storage.records import check, finite
+from stamp_tf.training.epoch_record import EpochRecord
 
 SECONDS_PER_HOUR = 3600.0
 
@@ -48,21 +49,6 @@ class GroupRow:
     def keep_ratio(self) -> float:
         """Kept / all, in [0, 1]."""
         return len(self.kept) / self.size
-
-
-@dataclass(frozen=True)
-class CurvePoint:
-    """Fine-tuning after an epoch; epoch 0 is the network as pruning left it, without a training loss.
-
-    `entry` is the place in the report's history of the step that the epoch belongs to. Where a step went on with
-    other data, its first point has the number of the last epoch before it and the accuracy on the new data.
-    """
-
-    epoch: int
-    seconds: float
-    train_loss: float | None
-    test_accuracy: float | None
-    entry: int = 0
 
 
 @dataclass(frozen=True)
@@ -138,7 +124,7 @@ class Report:
     speed: Sequence[SpeedRow] = ()
     layers: Sequence[LayerRow] = ()
     groups: Sequence[GroupRow] = ()
-    curve: Sequence[CurvePoint] = ()
+    curve: Sequence[EpochRecord] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
     history: tuple[HistoryEntry, ...] = ()
     command: str = ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,26 +30,10 @@ from stamp_tf.storage.checkpoints import (
 )
 from stamp_tf.training.accuracy import evaluate_accuracy
 from stamp_tf.training.divergence import DivergenceWatch, StepPlace
+from stamp_tf.training.epoch_record import EpochRecord
 from stamp_tf.training.figures import StepFigures
 from stamp_tf.training.lost import warn_if_lost
 from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """One epoch of fine-tuning.
-
-    Args:
-        epoch: Number of epochs done; 0 is the start.
-        seconds: Training time so far, evaluation not counted.
-        train_loss: Mean over the epoch, or None at the start.
-        test_accuracy: After the epoch, or None if it was not measured.
-    """
-
-    epoch: int
-    seconds: float
-    train_loss: float | None
-    test_accuracy: float | None
 
 
 def finetune(

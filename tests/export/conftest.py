@@ -1,17 +1,9 @@
 """Toy networks and runs for the export tests."""
 
-from dataclasses import dataclass
-
 import keras
 import pytest
 
-
-@dataclass(frozen=True)
-class Pixels:
-    """Stands for the normalisation stored with a run."""
-
-    mean: tuple[float, ...] = (0.4, 0.5, 0.6)
-    std: tuple[float, ...] = (0.2, 0.25, 0.3)
+from stamp_tf.data import Normalization
 
 
 @pytest.fixture
@@ -20,8 +12,8 @@ def network(residual_network: keras.Model) -> keras.Model:
 
 
 @pytest.fixture
-def pixels() -> Pixels:
-    return Pixels()
+def pixels() -> Normalization:
+    return Normalization((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
 
 
 @pytest.fixture

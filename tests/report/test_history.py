@@ -9,7 +9,8 @@ import pytest
 from stamp_tf.data import DataSet, ImageSet
 from stamp_tf.report.history import HistoryEntry, history_entry, parts_of_one_data
 from stamp_tf.report.page import render_page
-from stamp_tf.report.report import CurvePoint, Report, report_from_json
+from stamp_tf.report.report import Report, report_from_json
+from stamp_tf.training.epoch_record import EpochRecord
 
 
 def entry(dataset: str = "digits", digest: str | None = "1", **changes: object) -> HistoryEntry:
@@ -20,7 +21,7 @@ def entry(dataset: str = "digits", digest: str | None = "1", **changes: object) 
     return HistoryEntry(**values | changes)
 
 
-def report(*history: HistoryEntry, curve: tuple[CurvePoint, ...] = ()) -> Report:
+def report(*history: HistoryEntry, curve: tuple[EpochRecord, ...] = ()) -> Report:
     return Report("l1", "toy", "digits", 0, 0.5, 1, 4, 1, 10, 3.0, curve=curve, history=history)
 
 
@@ -60,9 +61,9 @@ def test_a_report_without_a_history_has_one_step() -> None:
 
 
 CURVE = (
-    CurvePoint(0, 0.0, None, 0.2),
-    CurvePoint(1, 1.0, 2.0, 0.4),
-    CurvePoint(2, 2.0, 1.0, 0.5),
+    EpochRecord(0, 0.0, None, 0.2),
+    EpochRecord(1, 1.0, 2.0, 0.4),
+    EpochRecord(2, 2.0, 1.0, 0.5),
 )
 
 
@@ -74,8 +75,8 @@ def accuracy_lines(page: str) -> int:
 
 def test_accuracies_of_two_data_sets_are_not_joined() -> None:
     further = (
-        CurvePoint(2, 2.0, None, 0.1, entry=1),
-        CurvePoint(3, 3.0, 1.5, 0.6, entry=1),
+        EpochRecord(2, 2.0, None, 0.1, entry=1),
+        EpochRecord(3, 3.0, 1.5, 0.6, entry=1),
     )
     other = entry("signs", "2", step="finetune")
     page = render_page(report(entry(), other, curve=CURVE + further))
@@ -86,7 +87,7 @@ def test_accuracies_of_two_data_sets_are_not_joined() -> None:
 
 
 def test_accuracies_of_one_data_set_are_joined() -> None:
-    further = (CurvePoint(3, 3.0, 0.5, 0.6, entry=1),)
+    further = (EpochRecord(3, 3.0, 0.5, 0.6, entry=1),)
     page = render_page(report(entry(), entry(step="finetune"), curve=CURVE + further))
     assert accuracy_lines(page) == 1
     assert 'class="mark"' not in page

@@ -17,8 +17,9 @@ from stamp_tf.report import page
 from stamp_tf.report.curves import nice_axis
 from stamp_tf.report.numbers import factor
 from stamp_tf.report.page import kept_channels, render_page, write_report
-from stamp_tf.report.report import CurvePoint, GroupRow, LayerRow, Report, SpeedRow, report_from_json
+from stamp_tf.report.report import GroupRow, LayerRow, Report, SpeedRow, report_from_json
 from stamp_tf.storage.run_directory import RunDirectory
+from stamp_tf.training.epoch_record import EpochRecord
 
 
 @pytest.fixture
@@ -42,7 +43,11 @@ def report() -> Report:
             LayerRow("head", "Dense", 3, 3, 100, 0, 100, 10),
         ),
         groups=(GroupRow("conv1", 4, (0, 3)), GroupRow("conv2", 8, (1, 2, 7))),
-        curve=(CurvePoint(0, 0.0, None, 0.5), CurvePoint(1, 2.0, 1.5, 0.75), CurvePoint(2, 4.0, 1.0, 0.875)),
+        curve=(
+            EpochRecord(0, 0.0, None, 0.5),
+            EpochRecord(1, 2.0, 1.5, 0.75),
+            EpochRecord(2, 4.0, 1.0, 0.875),
+        ),
         details={"width": 0.25},
         command="stamp-tf prune --dataset digits",
         versions={"keras": "3.15"},
@@ -97,7 +102,7 @@ def test_numpy_numbers_and_nan_become_plain_json(report: Report) -> None:
         report,
         test_accuracy=np.float32(0.5),
         groups=(GroupRow("conv1", 4, np.array([1, 2])),),
-        curve=(CurvePoint(0, 0.0, float("nan"), np.float32(0.5)),),
+        curve=(EpochRecord(0, 0.0, float("nan"), np.float32(0.5)),),
     )
     content = json.loads(json.dumps(odd.to_json(), allow_nan=False))
     point = {"epoch": 0, "seconds": 0.0, "train_loss": None, "test_accuracy": 0.5, "entry": 0}

@@ -7,7 +7,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from stamp_tf.export.contract import PixelNormalization, check_exportable
+from stamp_tf.data import Normalization
+from stamp_tf.export.contract import check_exportable
 from stamp_tf.export.plain import plain_copy
 from stamp_tf.export.staging import staged
 
@@ -17,7 +18,7 @@ def export_arrays(
     path: Path,
     *,
     class_names: Sequence[str],
-    normalization: PixelNormalization,
+    normalization: Normalization,
     input_name: str = "image",
 ) -> Path:
     """Write one .npz with an array per weight, and a `card` in JSON.
