@@ -114,7 +114,7 @@ def main(arguments: Sequence[str]) -> None:
             }
             if row.epochs_prune:
                 accuracies = {
-                    "own": accuracy_after_steps(row, reference, part, max_flops=budget.max_flops, seed=seed)
+                    "own": accuracy_after_steps(row, reference, part, max_flops=case["max_flops"], seed=seed)
                 }
             figures: dict[str, Any] = {**accuracies, "ablation": row.ablation, "title": row.title}
             if not row.epochs_prune:

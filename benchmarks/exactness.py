@@ -118,14 +118,14 @@ def check_budgets(model: Any, *, num_draws: int, num_sliced: int) -> dict[str, A
         )
         mask = cut.meet(scores, budget)
         fractions = cost.exact_fractions(mask)
-        above += int((fractions > budget.limits).any())
-        usage.append(float((fractions / budget.limits).max()))
+        above += int((fractions > budget.of_training).any())
+        usage.append(float((fractions / budget.of_training).max()))
         emptied += int(any(not mask[group.slice].any() for group in channel_map.groups))
         removed = np.flatnonzero(mask == 0)
         if len(removed):
             one_more = mask.copy()
             one_more[removed[np.argsort(-scores[removed], kind="stable")[0]]] = 1.0
-            next_fits += int((cost.exact_fractions(one_more) <= budget.limits).all())
+            next_fits += int((cost.exact_fractions(one_more) <= budget.of_training).all())
         if draw < num_sliced:
             counted = count_again(slice_model(model, channel_map, mask))
             miscounted += int(counted != (cost.parameters(mask), cost.flops(mask)))

@@ -5,7 +5,7 @@ from rich.text import Text
 
 from stamp_cli.cells import name_cell
 from stamp_tf.comparison.compare import Comparison
-from stamp_tf.report.numbers import percent, points, share
+from stamp_tf.quantities import percent, points, share
 
 
 def runs_table(comparison: Comparison) -> Table:

@@ -1,6 +1,7 @@
 """Which options do nothing beside which others, command by command."""
 
 from stamp_cli.command import Idle, Reason, Values, without
+from stamp_tf.limits.kinds import TIMED, any_of
 
 # Sets that lie on this machine, and how: neither fetched nor kept by TensorFlow Datasets.
 _LOCAL = ("digits", "folder", "npz")
@@ -50,6 +51,11 @@ def _no_prior(values: Values) -> Reason | None:
     )
 
 
+def _nothing_timed(values: Values) -> Reason | None:
+    is_timed = any(values[kind.name] for kind in TIMED)
+    return None if is_timed else (any_of(TIMED), "it is not given", f"add {any_of(TIMED)}")
+
+
 DATASET = (
     Idle(("data_dir", "download"), _not_fetched),
     Idle(("skip_corrupt",), _not_in_files),
@@ -66,7 +72,7 @@ META_TRAIN = (
 )
 PRUNE = (
     *DATASET,
-    Idle(("latency_batch",), without("--max-latency", "max_latency")),
+    Idle(("latency_batch",), _nothing_timed),
     Idle(("batch_size", "learning_rate", "schedule", "clip_norm", "mixed_precision"), _no_finetuning),
     Idle(("flip", "tensorboard"), _no_steps),
     Idle(("pixels",), without("--model", "model_file")),

@@ -62,7 +62,7 @@ def command(
         write_inspection(found, html, overwrite=overwrite, command=typed())
 
     from stamp_cli.report_tables import before_after_table, groups_table
-    from stamp_tf.report.numbers import percent
+    from stamp_tf.quantities import percent
 
     console = make_console()
     title = f"{found.name}: {len(found.groups)} channel groups"

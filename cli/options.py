@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stamp_cli.values import Count, Duration, FilePath, Fraction, ImageSize, Memory, Name, Number, Seed
+from stamp_cli.values import Count, FilePath, ImageSize, LimitValue, Name, Number, Seed
 from stamp_registry import RegistryError, find, names
 from stamp_tf.errors import StampError
+from stamp_tf.limits.kinds import KINDS, TIMED, any_of
+from stamp_tf.options.limits import LimitFields
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -152,24 +154,16 @@ class BackboneOptions:
 
 
 @dataclass(frozen=True)
-class BudgetOptions:
-    """How large the pruned network may be.
+class BudgetOptions(LimitFields):
+    """How large the pruned network may be: beside each kind of limit, how it is measured and which widths there may be.
 
     Args:
-        keep_params: Most parameters, as a part of the full network's, in (0, 1]; None sets no limit.
-        max_flops: Most multiply-adds, likewise.
-        max_memory: Most activation memory for one image: up to 1 a part of the full network's, above 1 bytes.
-        max_latency: Most seconds of an inference step, measured here.
         latency_batch: Images per measured step.
         round_to: Every layer's width is a multiple of this.
         min_channels: Channels that every layer keeps.
         keep: Patterns of layers that keep all their channels.
     """
 
-    keep_params: float | None = None
-    max_flops: float | None = None
-    max_memory: float | None = None
-    max_latency: float | None = None
     latency_batch: int = 1
     round_to: int = 1
     min_channels: int = 1
@@ -277,24 +271,13 @@ def budget_options() -> Decorator:
     return _group(
         BudgetOptions,
         "budget",
-        click.option("--keep-params", type=Fraction(), help="Keep at most this part of the parameters."),
-        click.option("--max-flops", type=Fraction(), help="Keep at most this part of the multiply-adds."),
-        click.option(
-            "--max-memory",
-            type=Memory(),
-            help="Keep at most this part of the activation memory for one image, or a size such as 8MB.",
-        ),
-        click.option(
-            "--max-latency",
-            type=Duration(),
-            help="Most time of an inference step, such as 12ms, measured on this machine.",
-        ),
+        *(click.option(kind.flag, type=LimitValue(kind), help=kind.help) for kind in KINDS),
         click.option(
             "--latency-batch",
             type=Count(1, 4096),
             default=1,
             show_default=True,
-            help="Images per step that --max-latency measures.",
+            help=f"Images per step that {any_of(TIMED)} measures.",
         ),
         click.option(
             "--round-to",

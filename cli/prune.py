@@ -131,8 +131,7 @@ def command(
 ) -> None:
     """Prune a reference network, or your own model, for a data set and fine-tune it.
 
-    Limits hold together. Without --keep-params, --max-flops, --max-memory and --max-latency, the channels that the
-    mask generator expects to be closed go.
+    Limits on cost hold together. Without any, the channels that the mask generator expects to be closed go.
     Without --run-dir, the run is written to a new folder in runs/.
     """
     method = method or ("stamp" if model_file is None else "l1")

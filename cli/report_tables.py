@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from stamp_cli.cells import name_cell
-from stamp_tf.report.numbers import compact, duration, factor, percent
+from stamp_tf.quantities import compact, duration, factor, percent
 from stamp_tf.report.report import GroupRow, LayerRow, Report
 from stamp_tf.report.rows import fold_layers
 

@@ -5,7 +5,7 @@ import math
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +13,12 @@ import click
 
 from stamp_tf.arguments import fault_of_path
 from stamp_tf.errors import StampError
+from stamp_tf.limits.kind import LimitKind
 from stamp_tf.options.fields import shortened
 from stamp_tf.seeds import LARGEST_SEED
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
-
-_BYTES = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
-
 
 # More than anybody waits for, and less than what overflows.
 _MOST = 10**6
@@ -58,22 +55,24 @@ class Number(click.FloatRange):
         return number
 
 
-class Fraction(Number):
-    """A number above 0 and at most 1, which people like to write in per cent."""
+class LimitValue(click.ParamType):
+    """A limit on cost.
 
-    def __init__(self) -> None:
-        super().__init__(0, 1, min_open=True)
+    Args:
+        kind: What is limited.
+    """
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        percent = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]*)?)\s*(%?)\s*", str(value))
-        if percent and (percent[2] or 1 < float(percent[1]) <= 100):
-            self.fail(
-                f"{value!r} must be a fraction above 0 and at most 1; write {float(percent[1]) / 100:g} for "
-                f"{percent[1]} %.",
-                param,
-                ctx,
-            )
-        return super().convert(value, param, ctx)
+    def __init__(self, kind: LimitKind) -> None:
+        self._kind = kind
+        self.name = kind.metavar
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return self._kind.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class FilePath(click.ParamType):
@@ -186,44 +185,6 @@ class BudgetRange(click.ParamType):
         return low, high
 
 
-class Memory(click.ParamType):
-    """A fraction in (0, 1], or a size with a unit; sizes become bytes."""
-
-    name = "FRACTION|SIZE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        number, unit = _with_unit(value, _BYTES)
-        if unit is None and 0 < number <= 1:
-            return number
-        # A size of one byte would read as the fraction 1.
-        if unit is not None and 1 < number * unit < math.inf:
-            return number * unit
-        self.fail(
-            f"{value!r} must be a fraction above 0 and at most 1, or a size with a unit, such as 8MB "
-            f"({', '.join(_BYTES)}).",
-            param,
-            ctx,
-        )
-
-
-class Duration(click.ParamType):
-    """A time above 0 with a unit; it becomes seconds."""
-
-    name = "TIME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        number, unit = _with_unit(value, _SECONDS)
-        if unit is not None and 0 < number * unit < math.inf:
-            return number * unit
-        self.fail(
-            f"{value!r} must be a time above 0 with a unit, such as 12ms ({', '.join(_SECONDS)}).", param, ctx
-        )
-
-
 class ImageSize(click.ParamType):
     """`N` or `HEIGHTxWIDTH`, as the shape of an RGB image."""
 
@@ -245,19 +206,6 @@ class ImageSize(click.ParamType):
                 ctx,
             )
         return height, width, 3
-
-
-def _with_unit(text: str, units: Mapping[str, float]) -> tuple[float, float | None]:
-    """Return a number and its unit, None for no unit; NaN stands for what is neither."""
-    match = re.fullmatch(r"([0-9.eE+-]*[0-9.])\s*([A-Za-zµ]*)", text.strip())
-    by_lower_case = {unit.lower(): factor for unit, factor in units.items()}
-    unit = "" if match is None else match[2].lower().replace("µ", "u")
-    if match is None or (unit and unit not in by_lower_case):
-        return math.nan, None
-    try:
-        return float(match[1]), by_lower_case.get(unit)
-    except ValueError:
-        return math.nan, None
 
 
 def typed() -> str:

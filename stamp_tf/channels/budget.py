@@ -7,62 +7,84 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stamp_registry import did_you_mean
 from stamp_tf.channels.cost import CostModel
 from stamp_tf.errors import StampError
+from stamp_tf.limits.flops import Flops
+from stamp_tf.limits.kind import CountedKind, LimitKind, TimedKind
+from stamp_tf.limits.kinds import COUNTED, KINDS, any_of
+from stamp_tf.limits.parameters import Parameters
 
 
 @dataclass(frozen=True)
-class Budget:
-    """A limit on cost; several limits hold together.
-
-    Parameters, FLOPs and activations are counted, so that a cut meets them exactly. Latency has to be measured,
-    see `stamp_tf.pruning.latency`.
+class Limit:
+    """One limit.
 
     Args:
-        keep_params: Largest fraction of parameters in (0, 1], or None for no limit.
-        max_flops: Largest fraction of multiply-adds in (0, 1], or None for no limit.
-        max_memory: Most activation memory for one image, or None for no limit: up to 1 a fraction of the full
-            network's in (0, 1], above 1 a number of bytes.
-        max_latency: Most seconds of an inference step, or None for no limit.
+        kind: What is limited.
+        value: The most that there may be, in the unit of its kind.
 
     Raises:
-        StampError: If a limit is out of its range.
+        StampError: If the value is out of its range.
     """
 
-    keep_params: float | None = None
-    max_flops: float | None = None
-    max_memory: float | None = None
-    max_latency: float | None = None
+    kind: LimitKind
+    value: float
 
     def __post_init__(self) -> None:
-        for option, value in (("--keep-params", self.keep_params), ("--max-flops", self.max_flops)):
-            if value is not None and not 0 < value <= 1:
-                raise StampError(
-                    f"{option} must be a fraction above 0 and at most 1, but got {value:g}; "
-                    "0.25 leaves a quarter of the full network."
-                )
-        if self.max_memory is not None and not 0 < self.max_memory < math.inf:
-            raise StampError(
-                "--max-memory must be a fraction above 0 and at most 1, or a number of bytes, but got "
-                f"{self.max_memory:g}; 0.25 leaves a quarter of the full network's activations."
-            )
-        if self.max_latency is not None and not 0 < self.max_latency < math.inf:
-            raise StampError(
-                f"--max-latency must be a time above 0, but got {self.max_latency:g} s; 12ms is 0.012 s."
-            )
+        self.kind.check(self.value)
 
-    @property
-    def limits(self) -> tuple[float, float]:
-        """Limits on (parameters, FLOPs), infinite where there is none."""
-        return (
-            math.inf if self.keep_params is None else self.keep_params,
-            math.inf if self.max_flops is None else self.max_flops,
+
+@dataclass(frozen=True, init=False)
+class Budget:
+    """Limits that hold together.
+
+    What is counted a cut meets exactly. What is timed has to be measured, see `stamp_tf.pruning.latency`.
+
+    Args:
+        **limits: Name of a kind of limit -> its value, None for no limit: `Budget(max_flops=0.25)`. The kinds and
+            their units stand in `stamp_tf/limits/`.
+
+    Raises:
+        StampError: If there is no such kind, or a limit is out of its range.
+    """
+
+    limits: tuple[Limit, ...]
+
+    def __init__(self, **limits: float | None) -> None:
+        if unknown := sorted(set(limits) - {kind.name for kind in KINDS}):
+            names = [kind.name for kind in KINDS]
+            raise StampError(
+                f"A budget must be made of {', '.join(names)}, but got {unknown[0]}; leave it out."
+                f"{did_you_mean(unknown[0], names)}"
+            )
+        given = [(kind, limits.get(kind.name)) for kind in KINDS]
+        object.__setattr__(
+            self, "limits", tuple(Limit(kind, value) for kind, value in given if value is not None)
         )
 
     @property
     def is_limited(self) -> bool:
         """Whether there is any limit."""
-        return {self.keep_params, self.max_flops, self.max_memory, self.max_latency} != {None}
+        return bool(self.limits)
+
+    @property
+    def counted(self) -> tuple[tuple[CountedKind, float], ...]:
+        """The limits on what is counted."""
+        return tuple(
+            (limit.kind, limit.value) for limit in self.limits if isinstance(limit.kind, CountedKind)
+        )
+
+    @property
+    def timed(self) -> tuple[tuple[TimedKind, float], ...]:
+        """The limits on what is timed."""
+        return tuple((limit.kind, limit.value) for limit in self.limits if isinstance(limit.kind, TimedKind))
+
+    @property
+    def of_training(self) -> tuple[float, float]:
+        """Limits on (parameters, FLOPs), whose gradients a step of training knows; infinite where there is none."""
+        values = {limit.kind.name: limit.value for limit in self.limits}
+        return values.get(Parameters.name, math.inf), values.get(Flops.name, math.inf)
 
     def allows(self, cost_model: CostModel, mask: np.ndarray) -> bool:
         """Return whether the network that a 0/1 mask `[C]` leaves is within all limits that are counted.
@@ -76,8 +98,8 @@ class Budget:
         """
         return not self.broken(cost_model, mask)
 
-    def broken(self, cost_model: CostModel, mask: np.ndarray) -> tuple[str, ...]:
-        """Return the options whose limits the network that a 0/1 mask `[C]` leaves exceeds, latency left out.
+    def broken(self, cost_model: CostModel, mask: np.ndarray) -> tuple[Limit, ...]:
+        """Return the limits on what is counted that the network of a 0/1 mask `[C]` exceeds.
 
         Args:
             cost_model: Cost of the full network.
@@ -86,16 +108,33 @@ class Budget:
         Raises:
             StampError: If a limit needs the size of the images, and the network leaves it open.
         """
-        if (self.max_flops, self.max_memory) != (None, None) and not cost_model.is_sized:
+        if not cost_model.is_sized:
+            self._check_open_size()
+        return tuple(
+            Limit(kind, value)
+            for kind, value in self.counted
+            if kind.measure(cost_model, mask, value) > value
+        )
+
+    def _check_open_size(self) -> None:
+        """Refuse limits on what cannot be counted where images may have any size."""
+        if needing := [kind for kind, _ in self.counted if kind.needs_image_size]:
+            others = any_of(kind for kind in COUNTED if not kind.needs_image_size)
             raise StampError(
-                "--max-flops and --max-memory need a network for images of a known size, but this one leaves it "
-                "open; build it with a fixed input shape, or give --keep-params."
+                f"{any_of(needing)} needs a network for images of a known size, but this one leaves it open; build it "
+                f"with a fixed input shape, or give {others}."
             )
-        parameters, flops = cost_model.exact_fractions(mask) > self.limits
-        memory = False
-        if self.max_memory is not None:
-            # A fraction is compared as it was given: bytes would have to be rounded.
-            scale = cost_model.full_activation_bytes if self.max_memory <= 1 else 1
-            memory = cost_model.activation_bytes(mask) / scale > self.max_memory
-        exceeded = {"--keep-params": parameters, "--max-flops": flops, "--max-memory": memory}
-        return tuple(option for option, is_above in exceeded.items() if is_above)
+
+
+def counts_in_words(cost_model: CostModel, mask: np.ndarray) -> str:
+    """Return what is counted of the network that a 0/1 mask `[C]` leaves, as limits that it just meets.
+
+    Args:
+        cost_model: Cost of the full network.
+        mask: The mask.
+    """
+    return ", ".join(
+        f"{kind.quantity} {kind.enough(cost_model, mask)}"
+        for kind in COUNTED
+        if cost_model.is_sized or not kind.needs_image_size
+    )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from stamp_tf.channels.budget import Budget
+from stamp_tf.channels.budget import Budget, counts_in_words
 from stamp_tf.channels.cost import CostModel
 from stamp_tf.channels.groups import ChannelMap
 from stamp_tf.channels.ranking import Ranking, rank_channels
@@ -87,17 +87,17 @@ class ChannelCut:
 
         Args:
             scores: Value per channel, `[C]`; higher stays longer. Ties break by channel number.
-            budget: The limits, none on latency.
+            budget: The limits, all on what is counted.
 
         Returns:
             float32 mask; the next channel in rank (with `round_to`, the next multiple) would not fit.
 
         Raises:
-            StampError: If even the fewest channels cost more, or latency is limited.
+            StampError: If even the fewest channels cost more, or a limit is timed.
         """
-        if budget.max_latency is not None:
+        for kind, _ in budget.timed:
             raise StampError(
-                "A cut meets what can be counted, but got --max-latency, which is measured; use meet_latency of "
+                f"A cut meets what can be counted, but got {kind.flag}, which is measured; use meet_latency of "
                 "stamp_tf.pruning.latency."
             )
         ranking = self.rank(scores)
@@ -108,7 +108,7 @@ class ChannelCut:
 
         Args:
             ranking: What `rank` returned.
-            budget: The limits; that on latency is left out.
+            budget: The limits; those on what is timed are left out.
 
         Raises:
             StampError: If even the fewest channels cost more.
@@ -137,22 +137,13 @@ class ChannelCut:
     def _unreachable(self, smallest: np.ndarray, budget: Budget) -> StampError:
         """Say which limits the smallest reachable network exceeds, and what would be enough."""
         broken = budget.broken(self.cost_model, smallest)
-        params, flops = self.cost_model.exact_fractions(smallest)
-        reachable = f"parameters {_up(params)}, FLOPs {_up(flops)}"
-        if budget.max_memory is not None:
-            num_bytes = self.cost_model.activation_bytes(smallest)
-            fraction = num_bytes / self.cost_model.full_activation_bytes
-            reachable += f", activation memory {_up(fraction)} or {num_bytes}B"
-        values = {
-            "--keep-params": f"{budget.keep_params:g}" if budget.keep_params is not None else "",
-            "--max-flops": f"{budget.max_flops:g}" if budget.max_flops is not None else "",
-            "--max-memory": _memory(budget.max_memory),
-        }
         them = "them" if len(broken) > 1 else "it"
         rules = f", ask for less than {self.rules.options}" if self.rules.options else ""
         return StampError(
-            f"{' and '.join(broken)} must allow the smallest reachable network ({reachable}), but got "
-            f"{' and '.join(values[option] for option in broken)}; raise {them}{rules}, or choose a wider network."
+            f"{' and '.join(limit.kind.flag for limit in broken)} must allow the smallest reachable network "
+            f"({counts_in_words(self.cost_model, smallest)}), but got "
+            f"{' and '.join(limit.kind.as_typed(limit.value) for limit in broken)}; raise {them}{rules}, or choose a "
+            "wider network."
         )
 
     def straight_through(self, scores: Tensor, limits: Tensor, *, temperature: float = 0.5) -> Tensor:
@@ -226,12 +217,3 @@ def add_logistic_noise(scores: Tensor, uniform: Tensor) -> Tensor:
     """
     uniform = ops.clip(uniform, 1e-6, 1 - 1e-6)
     return scores + _NOISE_SCALE * (ops.log(uniform) - ops.log(1 - uniform))
-
-
-def _up(fraction: float) -> str:
-    """Format a fraction rounded up, so that the printed limit is met."""
-    return f"{math.ceil(fraction * 1e5) / 1e5:.5f}"
-
-
-def _memory(limit: float | None) -> str:
-    return "" if limit is None else f"{limit:g}" if limit <= 1 else f"{limit:.0f}B"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stamp_tf.errors import StampError
-from stamp_tf.report.numbers import compact, duration
+from stamp_tf.limits.kinds import KINDS, limits_in_words
 from stamp_tf.report.report import GroupRow
 from stamp_tf.storage.records import check, read_json
 from stamp_tf.storage.run_directory import RunDirectory
@@ -80,10 +80,7 @@ class RunMasks:
             "path": str(self.run.path),
             "dataset": self.dataset,
             "method": self.method,
-            "keep_params": self.config.get("keep_params"),
-            "max_flops": self.config.get("max_flops"),
-            "max_memory": self.config.get("max_memory"),
-            "max_latency": self.config.get("max_latency"),
+            **{kind.name: self.config.get(kind.name) for kind in KINDS},
             "reference": self.reference,
             "channels": self.size,
             "kept_channels": self.num_kept,
@@ -91,23 +88,6 @@ class RunMasks:
                 {"name": group.name, "size": group.size, "kept": list(group.kept)} for group in self.groups
             ],
         }
-
-
-def limits_in_words(config: Mapping[str, Any]) -> dict[str, str]:
-    """Return the limits on cost that a run's options set, by what they limit.
-
-    Args:
-        config: The options, as `config.json` has them.
-    """
-    memory, latency = config.get("max_memory"), config.get("max_latency")
-    limits = {
-        "parameters": config.get("keep_params"),
-        "FLOPs": config.get("max_flops"),
-        "activation memory": memory if memory is None or memory <= 1 else f"{compact(memory)}B",
-        "latency": None if latency is None else duration(latency),
-    }
-    words = {what: limit for what, limit in limits.items() if limit is not None}
-    return {what: limit if isinstance(limit, str) else f"{limit:g}" for what, limit in words.items()}
 
 
 def read_masks(run_dir: str | Path) -> RunMasks:

@@ -22,13 +22,12 @@ from stamp_tf.export.calling import calling_of
 from stamp_tf.export.keras_file import export_keras
 from stamp_tf.export.saved_model import export_saved_model
 from stamp_tf.measure.speed import describe_device, measure_speed
-from stamp_tf.pruned_runs.masks import limits_in_words
 from stamp_tf.pruning.config import PruneConfig
 from stamp_tf.pruning.result import PruneResult
+from stamp_tf.quantities import duration
 from stamp_tf.references.fingerprint import fingerprint
 from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.report.history import history_entry
-from stamp_tf.report.numbers import duration
 from stamp_tf.report.page import write_report
 from stamp_tf.report.report import Report, SpeedRow
 from stamp_tf.report.rows import group_rows, layer_rows, speed_rows
@@ -267,10 +266,7 @@ def _budget_details(result: PruneResult) -> dict[str, Any]:
     """Return the limits and rules that were given, and the latency that was measured, in words."""
     config, timing = result.config, result.timing
     return {
-        "keep_params": config.keep_params,
-        "max_flops": config.max_flops,
-        "max_memory": limits_in_words({"max_memory": config.max_memory}).get("activation memory"),
-        "max_latency": limits_in_words({"max_latency": config.max_latency}).get("latency"),
+        **{limit.kind.name: limit.kind.in_report(limit.value) for limit in config.budget.limits},
         "latency": None
         if timing is None
         else f"{duration(timing.seconds)} (spread {duration(timing.spread)}, batch {timing.batch_size})",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stamp_registry
 from stamp_tf.errors import StampError
+from stamp_tf.limits.kinds import KINDS, any_of
 from stamp_tf.plugin_code import PluginCode
 from stamp_tf.pruning.config import PruneConfig
 from stamp_tf.pruning.proposals import make_pruner
@@ -29,10 +30,7 @@ def choose_pruner(config: PruneConfig) -> Pruner:
             f"{stamp_registry.did_you_mean(unknown[0], pruner.option_names)}"
         )
     if pruner.needs_budget and not config.budget.is_limited and "widths" not in config.options:
-        raise StampError(
-            f"--method {config.method} needs a budget, but got none; add --max-flops, --keep-params, "
-            "--max-memory or --max-latency."
-        )
+        raise StampError(f"--method {config.method} needs a budget, but got none; add {any_of(KINDS)}.")
     with plugin.running():
         pruner.check_options(config.options)
     return pruner

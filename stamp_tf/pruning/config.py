@@ -8,23 +8,22 @@ from typing import Any, Literal
 
 from stamp_tf.channels import Budget, WidthRules
 from stamp_tf.errors import StampError
+from stamp_tf.limits.kinds import KINDS
 from stamp_tf.options.fields import check_fields
 from stamp_tf.options.finetune import FinetuneConfig
+from stamp_tf.options.limits import LimitFields
 from stamp_tf.seeds import check_seed
 
 
 @dataclass(frozen=True)
-class PruneConfig:
+class PruneConfig(LimitFields):
     """Options of pruning.
+
+    Each kind of limit on cost is a field, too, such as `max_flops=0.25`; `stamp_tf/limits/` says in which unit.
+    Without any, the method's own rule holds.
 
     Args:
         method: Registered pruner.
-        keep_params: Largest fraction of parameters, or None.
-        max_flops: Largest fraction of multiply-adds, or None.
-        max_memory: Most activation memory for one image, or None: up to 1 a fraction of the full network's, above
-            1 bytes.
-        max_latency: Most seconds of an inference step, measured on this device, or None. Without any limit, the
-            method's own rule holds.
         latency_batch: Images per measured step.
         round_to: Every layer's width is a multiple of this.
         min_channels: Channels that every layer keeps.
@@ -38,10 +37,6 @@ class PruneConfig:
     """
 
     method: str = "stamp"
-    keep_params: float | None = None
-    max_flops: float | None = None
-    max_memory: float | None = None
-    max_latency: float | None = None
     latency_batch: int = 1
     round_to: int = 1
     min_channels: int = 1
@@ -64,8 +59,8 @@ class PruneConfig:
 
     @property
     def budget(self) -> Budget:
-        """The limit on cost."""
-        return Budget(self.keep_params, self.max_flops, self.max_memory, self.max_latency)
+        """The limits on cost."""
+        return Budget(**{kind.name: getattr(self, kind.name) for kind in KINDS})
 
     @property
     def rules(self) -> WidthRules:

@@ -9,9 +9,10 @@ import keras
 import numpy as np
 
 from stamp_tf.channels import ChannelCut, slice_model
+from stamp_tf.channels.budget import counts_in_words
 from stamp_tf.errors import StampError
 from stamp_tf.pruning.config import PruneConfig
-from stamp_tf.pruning.latency import latency_clock, meet_latency
+from stamp_tf.pruning.latency import broken_by, latency_clock, meet_latency
 from stamp_tf.pruning.pruner import Proposal
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def cut_proposal(
         timing = _check(mask, cut, config, model=model)
     elif proposal.scores is None:
         raise StampError(f"--method {config.method} must propose scores or a mask, but gave none; mend it.")
-    elif config.max_latency is None:
+    elif not config.budget.timed:
         mask = cut.meet(proposal.scores, config.budget)
     else:
         mask, timing = meet_latency(
@@ -74,21 +75,21 @@ def _check(mask: np.ndarray, cut: ChannelCut, config: PruneConfig, *, model: ker
     budget, cost = config.budget, cut.cost_model
     if broken := budget.broken(cost, mask > 0):
         raise StampError(
-            f"--method {config.method} gave masks above the budget: parameters and FLOPs are "
-            f"{cost.exact_fractions(mask > 0)}, activations {cost.activation_bytes(mask > 0)}B; raise "
-            f"{' and '.join(broken)} or change the widths."
+            f"--method {config.method} gave masks above the budget ({counts_in_words(cost, mask > 0)}); raise "
+            f"{' and '.join(limit.kind.flag for limit in broken)} or change the widths."
         )
     if not config.rules.allow(cut.channel_map, mask > 0):
         raise StampError(
             f"{config.rules.options} must hold for finished masks too, but --method {config.method} gave other "
             "widths; add a budget such as --max-flops 0.5, whose cut follows the rules, or leave them out."
         )
-    if budget.max_latency is None:
+    if not budget.timed:
         return None
     timing = latency_clock(config.latency_batch)(slice_model(model, cut.channel_map, mask))
-    if timing.seconds > budget.max_latency:
+    if too_slow := broken_by(timing, budget):
+        measured = ", ".join(f"{kind.quantity} {kind.enough(timing)}" for kind, _ in too_slow)
         raise StampError(
-            f"--method {config.method} gave masks above the budget: the latency is {1e3 * timing.seconds:.3g}ms; "
-            "raise --max-latency or change the widths."
+            f"--method {config.method} gave masks above the budget ({measured}); raise "
+            f"{' and '.join(kind.flag for kind, _ in too_slow)} or change the widths."
         )
     return timing

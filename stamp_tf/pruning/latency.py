@@ -1,9 +1,9 @@
-"""Meet a limit on measured latency: the last of nested masks whose network is fast enough."""
+"""Meet limits on what is timed: the last of nested masks whose network is fast enough."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import keras
@@ -11,6 +11,8 @@ import numpy as np
 
 from stamp_tf.channels import Budget, ChannelCut, Ranking, slice_model
 from stamp_tf.errors import StampError
+from stamp_tf.limits.kind import TimedKind
+from stamp_tf.limits.kinds import TIMED, any_of
 
 if TYPE_CHECKING:
     from stamp_tf.measure.timing import Timing
@@ -34,7 +36,7 @@ def meet_latency(
 ) -> tuple[np.ndarray, Timing]:
     """Return the mask of the most channels, best first, whose network is as fast as asked, and its timing.
 
-    Latency grows with every further channel, as counted costs do, so bisection over the ranking finds the last
+    The time grows with every further channel, as counted costs do, so bisection over the ranking finds the last
     network that is fast enough. Each one that is looked at is built and measured. Measurements scatter, so the
     network found is measured once more; while it is too slow, channels go, one step first and then twice as many
     each time. On a quiet machine the next step would be too slow; on a busy one the result may stay further below
@@ -54,23 +56,22 @@ def meet_latency(
     Raises:
         StampError: If not even the smallest reachable network meets all limits.
     """
-    limit = math.inf if budget.max_latency is None else budget.max_latency
     ranking = cut.rank(scores)
     last = cut.last_step(ranking, budget)
     search = _Search(cut, ranking, model, measure, last, on_step)
     smallest = search.time(0)
-    if smallest.seconds > limit:
-        raise _too_slow(smallest, limit, cut)
+    if too_slow := broken_by(smallest, budget):
+        raise _unreachable(too_slow, smallest, cut)
     # Where the counted limits are the tighter ones, their network is fast enough.
     step: int | None = last
-    if search.time(last).seconds > limit:
-        step = ranking.last(lambda mask: search.time_mask(mask).seconds <= limit, until=last - 1)
+    if broken_by(search.time(last), budget):
+        step = ranking.last(lambda mask: not broken_by(search.time_mask(mask), budget), until=last - 1)
     # The smallest network may have been slower the second time.
     step, stride = step or 0, 1
     timing = search.time(step)
-    while timing.seconds > limit:
+    while too_slow := broken_by(timing, budget):
         if step == 0:
-            raise _too_slow(timing, limit, cut)
+            raise _unreachable(too_slow, timing, cut)
         step, stride = max(0, step - stride), 2 * stride
         timing = search.time(step)
     return ranking.mask(step), timing
@@ -87,7 +88,7 @@ def latency_clock(batch_size: int = 1) -> Measure:
     """
     if keras.backend.backend() != "tensorflow":
         raise StampError(
-            f"--max-latency needs Keras on TensorFlow, but it runs on {keras.backend.backend()}; set "
+            f"{any_of(TIMED)} needs Keras on TensorFlow, but it runs on {keras.backend.backend()}; set "
             "KERAS_BACKEND=tensorflow, or limit --max-flops."
         )
     # Loaded here, so that pruning without a limit on latency runs on other backends.
@@ -128,10 +129,22 @@ class _Search:
         return timing
 
 
-def _too_slow(timing: Timing, limit: float, cut: ChannelCut) -> StampError:
-    reachable = f"{math.ceil(1e6 * timing.seconds) / 1e3:g}ms at batch size {timing.batch_size}"
+def broken_by(timing: Timing, budget: Budget) -> tuple[tuple[TimedKind, float], ...]:
+    """Return the limits on what is timed that a network exceeds.
+
+    Args:
+        timing: Of the network.
+        budget: The limits.
+    """
+    return tuple((kind, value) for kind, value in budget.timed if kind.measure(timing) > value)
+
+
+def _unreachable(broken: Sequence[tuple[TimedKind, float]], timing: Timing, cut: ChannelCut) -> StampError:
+    """Say which limits the smallest reachable network exceeds, and what was measured of it."""
+    enough = ", ".join(kind.enough(timing) for kind, _ in broken)
     rules = f", ask for less than {cut.rules.options}" if cut.rules.options else ""
     return StampError(
-        f"--max-latency must allow the smallest reachable network (measured {reachable}), but got "
-        f"{1e3 * limit:g}ms; raise it{rules}, or measure on a faster or quieter machine."
+        f"{' and '.join(kind.flag for kind, _ in broken)} must allow the smallest reachable network (measured {enough} "
+        f"at batch size {timing.batch_size}), but got {' and '.join(kind.as_typed(value) for kind, value in broken)}; "
+        f"raise {'them' if len(broken) > 1 else 'it'}{rules}, or measure on a faster or quieter machine."
     )

@@ -121,7 +121,7 @@ class Stamp(Pruner):
             augment=True,
             flip=task.dataset.flips,
         )
-        limits = np.array(task.budget.limits, "float32")
+        limits = np.array(task.budget.of_training, "float32")
         num_steps = math.ceil(epochs * len(batches))
         encoded = keras.ops.convert_to_tensor(task.normalization(_drawn_set(task)))
         watch = DivergenceWatch(

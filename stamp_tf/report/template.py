@@ -6,7 +6,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from stamp_tf.printable import printable
-from stamp_tf.report.numbers import compact, duration, factor, percent, points, share
+from stamp_tf.quantities import compact, duration, factor, percent, points, share
 
 
 def render(template: str, **values: Any) -> str:

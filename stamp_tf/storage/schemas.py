@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from stamp_tf.limits.kinds import KINDS
+
 COMMANDS = ("pretrain", "meta-train", "prune", "finetune")
 
 Count = Annotated[int, Meta(ge=0)]
@@ -46,9 +48,7 @@ class RunData(msgspec.Struct, frozen=True):
     seed: Count = 0
 
 
-class RunConfig(msgspec.Struct, frozen=True):
-    """`config.json`: the options of any command that makes a run. Each command adds further ones."""
-
+class _Options(msgspec.Struct, frozen=True):
     command: Literal["pretrain", "meta-train", "prune", "finetune"]
     dataset: str
     data: RunData | None = None
@@ -60,11 +60,16 @@ class RunConfig(msgspec.Struct, frozen=True):
     backbone: str | NamedNetwork | None = None
     method: str | None = None
     epochs: Count | None = None
-    keep_params: Number | None = None
-    max_flops: Number | None = None
-    max_memory: Number | None = None
-    max_latency: Number | None = None
     clip_norm: Number | None = None
+
+
+RunConfig = msgspec.defstruct(
+    "RunConfig",
+    [(kind.name, Number | None, None) for kind in KINDS],
+    bases=(_Options,),
+    frozen=True,
+)
+"""`config.json`: the options of any command that makes a run. Each command adds further ones."""
 
 
 class PixelStatistics(msgspec.Struct, frozen=True):

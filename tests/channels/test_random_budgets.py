@@ -66,14 +66,14 @@ def random_budget(rng: np.random.Generator, cut: ChannelCut, smallest: np.ndarra
 
 
 def bytes_allowed(budget: Budget, cost: CostModel) -> float:
-    limit = np.inf if budget.max_memory is None else budget.max_memory
+    limit = {limit.kind.name: limit.value for limit in budget.limits}.get("max_memory", np.inf)
     return limit * cost.full_activation_bytes if limit <= 1 else limit
 
 
 def is_within(budget: Budget, cost: CostModel, mask: np.ndarray) -> bool:
     """Whether the limits hold, said anew from the counts."""
     counts = cost.parameters(mask), cost.flops(mask), cost.activation_bytes(mask)
-    params, flops = budget.limits
+    params, flops = budget.of_training
     # The last bit of a product may differ from that of the quotient which the cut compares.
     limits = params * cost.full[0], flops * cost.full[1], bytes_allowed(budget, cost)
     return all(count <= limit * (1 + 1e-12) for count, limit in zip(counts, limits, strict=True))

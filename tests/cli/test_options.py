@@ -96,7 +96,9 @@ def test_width_must_be_a_positive_number(value):
 
 def test_budget_options():
     assert received(budget_options()) == BudgetOptions()
-    assert received(budget_options(), "--max-flops", "0.25", "--keep-params", "1") == BudgetOptions(1.0, 0.25)
+    assert received(budget_options(), "--max-flops", "0.25", "--keep-params", "1") == BudgetOptions(
+        keep_params=1.0, max_flops=0.25
+    )
 
 
 @pytest.mark.parametrize(

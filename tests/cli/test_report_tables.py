@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from stamp_cli.report_tables import before_after_table, groups_table, summary_table
+from stamp_tf.quantities import compact, duration, factor, percent
 from stamp_tf.report.history import HistoryEntry
-from stamp_tf.report.numbers import compact, duration, factor, percent
 from stamp_tf.report.report import GroupRow, LayerRow, Report, SpeedRow
 
 

@@ -11,7 +11,7 @@ from stamp_tf import compare
 from stamp_tf.comparison.compare import Comparison
 from stamp_tf.comparison.page import render_comparison, shared_channels, write_comparison
 from stamp_tf.errors import StampError
-from stamp_tf.report.numbers import points, share
+from stamp_tf.quantities import points, share
 
 SIZES = {"conv1": 4, "conv2": 8}
 FIRST = {"conv1": [0, 1], "conv2": [0, 1, 2]}

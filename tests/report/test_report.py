@@ -13,9 +13,9 @@ import pytest
 
 from stamp_tf.errors import StampError
 from stamp_tf.export.calling import Calling
+from stamp_tf.quantities import factor
 from stamp_tf.report import page
 from stamp_tf.report.curves import nice_axis
-from stamp_tf.report.numbers import factor
 from stamp_tf.report.page import kept_channels, render_page, write_report
 from stamp_tf.report.report import GroupRow, LayerRow, Report, SpeedRow, report_from_json
 from stamp_tf.storage.run_directory import RunDirectory

@@ -45,4 +45,7 @@ def test_unknown_option_suggests_the_nearest(refused_here):
 
 def test_method_that_needs_a_budget(refused_here):
     message = refused_here("prune", "--dataset", "folder:none", "--method", "l1")
-    assert "--method l1 needs a budget, but got none; add --max-flops, --keep-params" in message
+    assert (
+        "--method l1 needs a budget, but got none; add --keep-params, --max-flops, --max-memory or --max-latency"
+        in message
+    )
