@@ -29,8 +29,8 @@ def network(backbone: str, width: float, reference: str | None) -> Any:
     import keras
     import numpy as np
 
+    from stamp_tf.references.backbone_config import BackboneConfig
     from stamp_tf.references.find import find_reference
-    from stamp_tf.references.reference import BackboneConfig
     from stamp_tf.training.statistics import recalibrate_statistics
 
     if reference is not None:

@@ -76,8 +76,8 @@ def main(arguments: Sequence[str]) -> None:
             "kept": [int(mask.sum()) for mask in (first, second)],
             "changed_channels": int(np.abs(first - second).sum()),
             "score_correlation": float(np.corrcoef(*(scores[name] for name in pair))[0, 1]),
-            "set_encoder": None if encoder is None else encoder.registry_name,
-            "mask_generator": None if generator is None else generator.registry_name,
+            "set_encoder": None if encoder is None else encoder.name,
+            "mask_generator": None if generator is None else generator.name,
             "reference_name": without_folders(str(options.reference or "bundled")),
         }
         results.add(case, figures, seed=0)

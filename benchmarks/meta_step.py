@@ -45,10 +45,12 @@ def variants_of(
     import tensorflow as tf
 
     from stamp_tf.channels import ChannelCut, CostModel, trace_channels
+    from stamp_tf.layers.make_layer import make_layer
+    from stamp_tf.layers.registered import MASK_GENERATOR, SET_ENCODER
     from stamp_tf.meta.meta_step import compile_meta_step
     from stamp_tf.meta.meta_train import MetaTrainConfig
     from stamp_tf.meta.objective import StampObjective
-    from stamp_tf.references.reference import BackboneConfig, make_layer
+    from stamp_tf.references.backbone_config import BackboneConfig
     from stamp_tf.training.budget_loss import plain_loss
     from stamp_tf.training.reference_steps import compile_plain_step
 
@@ -78,13 +80,13 @@ def variants_of(
         model = network.build()
         channel_map = trace_channels(model)
         encoder = make_layer(
-            "set_encoders",
+            SET_ENCODER,
             config.set_encoder,
             config.set_encoder_options,
             shape=(None, *network.input_shape),
         )
         generator = make_layer(
-            "mask_generators",
+            MASK_GENERATOR,
             config.mask_generator,
             {"group_sizes": list(channel_map.group_sizes)},
             shape=(1, channel_map.num_channels),

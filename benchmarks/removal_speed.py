@@ -27,7 +27,7 @@ def build(network: str, image_size: int, num_classes: int) -> Any:
     """Return a network with random weights, from images to logits."""
     import keras
 
-    from stamp_tf.references.reference import BackboneConfig
+    from stamp_tf.references.backbone_config import BackboneConfig
 
     keras.utils.set_random_seed(SEED)
     if network in ("vgg19", "resnet18"):

@@ -73,9 +73,9 @@ def main(arguments: Sequence[str]) -> None:
     from stamp_tf.channels import Budget, ChannelCut, CostModel, slice_model, trace_channels
     from stamp_tf.data import load_dataset
     from stamp_tf.measure.speed import INFERENCE, TRAINING, measure_speed
+    from stamp_tf.references.backbone_config import BackboneConfig
     from stamp_tf.references.find import find_reference
     from stamp_tf.references.fingerprint import fingerprint
-    from stamp_tf.references.reference import BackboneConfig
 
     results = Results(options.results, program="speed", arguments=arguments)
     keras.utils.set_random_seed(SEED)

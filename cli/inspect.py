@@ -47,7 +47,7 @@ def command(
         check_page(html, overwrite=overwrite)
     load_tensorflow()
     from stamp_tf.inspection.inspect import inspect
-    from stamp_tf.references.reference import BackboneConfig
+    from stamp_tf.references.backbone_config import BackboneConfig
 
     if network_path is not None:
         found = inspect(network_path)

@@ -143,7 +143,7 @@ def command(
     from stamp_tf.meta.meta_step import prepare_replicas
     from stamp_tf.meta.meta_train import MetaTrainConfig, meta_train
     from stamp_tf.references.bundled import load_bundled
-    from stamp_tf.references.reference import as_reference
+    from stamp_tf.references.find import as_reference
 
     prepare_replicas(replicas)
     config = MetaTrainConfig(

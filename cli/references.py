@@ -111,9 +111,8 @@ def read_model(
 
     reference = reference_of_file(path, pixels=pixels)
     backbone = reference.backbone
-    return Source(
-        path, backbone.name, backbone.input_shape, {"pixels": reference.description["pixels"]}
-    ), reference
+    found = Source(path, backbone.name, backbone.input_shape, {})
+    return _with_pixels(found, reference), reference
 
 
 def settle_model(
@@ -130,7 +129,12 @@ def settle_model(
     from stamp_tf.pruning.pixel_trial import settle_pixels
 
     reference = settle_pixels(reference, dataset, seed=seed)
-    return replace(found, options={**found.options, "pixels": reference.description["pixels"]}), reference
+    return _with_pixels(found, reference), reference
+
+
+def _with_pixels(found: Source, reference: "Reference") -> Source:
+    assert reference.pixels is not None  # a model of somebody's own has a scale
+    return replace(found, options={**found.options, "pixels": reference.pixels.scale})
 
 
 def _compare(found: Source, network: BackboneOptions) -> None:

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 import stamp_tf
+from stamp_tf.channels import TracedNetwork
 from stamp_tf.data import Normalization, load_dataset
 from stamp_tf.errors import StampError
 from stamp_tf.options.finetune import FinetuneConfig
+from stamp_tf.references.backbone_config import BackboneConfig
 from stamp_tf.references.bundled import bundled_names
-from stamp_tf.references.reference import BackboneConfig, Reference
+from stamp_tf.references.reference import Reference
 
 README = Path(__file__).parents[1] / "README.md"
 # What the README's lines leave at its default or set to what a real run needs -> what a test has time for,
@@ -66,8 +68,13 @@ def reference():
     """A narrow reference with random weights; not to be changed."""
     dataset = load_dataset("digits", image_shape=(32, 32, 3), train_size=20)
     backbone = BackboneConfig("vgg19", dataset.image_shape, dataset.num_classes, {"width": 0.05})
-    scores = np.linspace(-1, 1, Reference(backbone, backbone.build(), None, None).channel_map.num_channels)
-    return Reference(backbone, backbone.build(), scores, Normalization.of(dataset.train))
+    network = TracedNetwork.of(backbone.build())
+    return Reference(
+        backbone=backbone,
+        network=network,
+        scores=np.linspace(-1, 1, network.channel_map.num_channels),
+        normalization=Normalization.of(dataset.train),
+    )
 
 
 @pytest.mark.slow

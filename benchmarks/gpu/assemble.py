@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pieces import load_pieces
 
-from stamp_tf.references.reference import reference_from
+from stamp_tf.references.reference_file import reference_from, save_reference
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> None:
         "mask_generator": None,
         "description": description,
     }
-    reference_from(arrays, content, path=folder).save(target, half_precision=True)
+    save_reference(reference_from(arrays, content, path=folder), target, half_precision=True)
     print(f"{target}: {target.stat().st_size / 2**20:.1f} MiB, {metadata.get('test_accuracy')}")
 
 

@@ -21,12 +21,12 @@ import keras
 import numpy as np
 
 from stamp_tf.channels import ChannelCut, CostModel, trace_channels
-from stamp_tf.layers.score_generator import ScoreGenerator
+from stamp_tf.layers.make_layer import make_layer
+from stamp_tf.layers.registered import MASK_GENERATOR, SET_ENCODER
 from stamp_tf.meta.meta_step import compile_meta_step
 from stamp_tf.meta.meta_train import MetaTrainConfig
 from stamp_tf.meta.objective import StampObjective
-from stamp_tf.references.reference import BackboneConfig
-from stamp_tf.set_encoders.set_transformer import SetTransformer
+from stamp_tf.references.backbone_config import BackboneConfig
 from stamp_tf.training.reference_steps import compile_plain_step
 
 NUM_BATCHES = 5
@@ -45,10 +45,13 @@ def variants(options: argparse.Namespace) -> dict[str, Callable[[], Any]]:
     def masked() -> Callable[[], Any]:
         model = network.build()
         channel_map = trace_channels(model)
-        encoder = SetTransformer(name="set_encoder")
-        encoder.build((None, *network.input_shape))
-        generator = ScoreGenerator(group_sizes=list(channel_map.group_sizes), name="mask_generator")
-        generator.build((1, channel_map.num_channels))
+        encoder = make_layer(SET_ENCODER, "set-transformer", {}, shape=(None, *network.input_shape))
+        generator = make_layer(
+            MASK_GENERATOR,
+            "score",
+            {"group_sizes": list(channel_map.group_sizes)},
+            shape=(1, channel_map.num_channels),
+        )
         objective = StampObjective(
             model, generator, encoder, ChannelCut(channel_map, CostModel(model, channel_map))
         )

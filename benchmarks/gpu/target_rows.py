@@ -28,7 +28,8 @@ from stamp_tf.baselines.l1 import l1_norms
 from stamp_tf.baselines.uniform import uniform_scores
 from stamp_tf.channels import Budget, ChannelCut, CostModel
 from stamp_tf.data import ImageSet, Normalization
-from stamp_tf.references.reference import Reference, reference_from
+from stamp_tf.references.reference import Reference
+from stamp_tf.references.reference_file import reference_from
 from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.training.reference_steps import make_weight_optimizer
 

@@ -15,6 +15,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,12 @@ import numpy as np
 from on_device import DeviceSet, State, Trainer, compiled, cosine_rates
 from pieces import load_pieces, save_pieces
 
-from stamp_tf.channels import Budget
+from stamp_tf.channels import Budget, TracedNetwork
 from stamp_tf.data import ImageSet, Normalization
 from stamp_tf.errors import StampError
-from stamp_tf.references.reference import BackboneConfig, Reference, assign_arrays
+from stamp_tf.references.backbone_config import BackboneConfig
+from stamp_tf.references.layer_arrays import assign_arrays
+from stamp_tf.references.reference import Reference
 from stamp_tf.training.budget_stage import BudgetStage
 from stamp_tf.training.reference_steps import make_weight_optimizer
 
@@ -63,12 +66,14 @@ def main(arguments: Sequence[str]) -> None:
     backbone = BackboneConfig(
         options.backbone, sets["train"].image_shape, num_classes, {"width": options.width}
     )
-    reference = Reference(backbone, backbone.build(), None, normalization)
+    reference = Reference(
+        backbone=backbone, network=TracedNetwork.of(backbone.build()), normalization=normalization
+    )
     before: dict[str, Any] = {}
     if options.source is not None:
         found, before = load_pieces(options.source)
         assign_arrays("model", reference.model, found, path=options.source)
-        reference.scores = found.get("scores")
+        reference = replace(reference, scores=found.get("scores"))
     optimizer = make_weight_optimizer(weight_decay=options.weight_decay)
     optimizer.build(reference.model.trainable_variables)
     stage = BudgetStage(reference, optimizer, budgets=tuple(options.budgets), seed=options.seed)
@@ -174,10 +179,10 @@ class Run:
         return state
 
     def _finish(self, state: State) -> None:
-        """Give the reference its scores, measure it at every budget, and write the last pieces."""
+        """Take its scores, measure it at every budget, and write the last pieces."""
         self.trainer.assign(state)
         self.stage.scores.assign(state.scores)
-        scores = self.stage.finish()
+        scores = self.stage.centered_scores()
         masks = {1.0: np.ones(len(scores), "float32")}
         for max_flops in BUDGETS[1:]:
             try:

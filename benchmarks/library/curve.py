@@ -21,7 +21,8 @@ from stamp_tf.data import Batches, DataSet, Normalization
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.pruning.config import PruneConfig
 from stamp_tf.pruning.prune import prune
-from stamp_tf.references.reference import Reference, assign_arrays, layer_arrays
+from stamp_tf.references.layer_arrays import assign_arrays, layer_arrays
+from stamp_tf.references.reference import Reference
 from stamp_tf.schedules import cosine_rate
 from stamp_tf.storage.checkpoints import assign_optimizer, optimizer_arrays
 from stamp_tf.training.accuracy import evaluate_accuracy

@@ -19,7 +19,8 @@ from stamp_tf.losses import classification_loss
 from stamp_tf.meta.meta_train import meta_train
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.pruning.prune import prune
-from stamp_tf.references.reference import Reference, load_reference
+from stamp_tf.references.reference import Reference
+from stamp_tf.references.reference_file import load_reference
 from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.training import budget_loss
 from stamp_tf.training.pretrain import pretrain

@@ -10,6 +10,7 @@ from stamp_tf.channels.mask import mask_kernels
 from stamp_tf.channels.ranking import Ranking
 from stamp_tf.channels.slice import slice_model
 from stamp_tf.channels.trace import trace_channels
+from stamp_tf.channels.traced_network import TracedNetwork
 from stamp_tf.channels.widths import WidthRules
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "KeptWhole",
     "LayerCost",
     "Ranking",
+    "TracedNetwork",
     "WeightAxis",
     "WidthRules",
     "add_logistic_noise",

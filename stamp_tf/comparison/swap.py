@@ -15,9 +15,9 @@ from stamp_tf.errors import StampError
 from stamp_tf.pruned_runs.pruned_run import load_run
 from stamp_tf.pruning.ready import make_ready, sliced_network
 from stamp_tf.pruning.target import Target
-from stamp_tf.references.find import find_reference
+from stamp_tf.references.find import as_reference, find_reference
 from stamp_tf.references.fingerprint import fingerprint
-from stamp_tf.references.reference import Reference, as_reference
+from stamp_tf.references.reference import Reference
 from stamp_tf.training.accuracy import evaluate_accuracy
 
 if TYPE_CHECKING:

@@ -10,15 +10,17 @@ import keras
 import numpy as np
 
 from stamp_tf.arguments import as_path
-from stamp_tf.channels import ChannelMap, CostModel, KeptWhole, trace_channels
+from stamp_tf.channels import KeptWhole, TracedNetwork
 from stamp_tf.channels.cost import BYTES_PER_NUMBER
 from stamp_tf.channels.share import prunable_share
 from stamp_tf.errors import StampError
 from stamp_tf.inspection.network_rows import NetworkRow, network_rows
+from stamp_tf.references.backbone_config import BackboneConfig
 from stamp_tf.references.network_file import load_network
 from stamp_tf.references.pixels.choice import choose_pixels
 from stamp_tf.references.pixels.scale import find_scale
-from stamp_tf.references.reference import BackboneConfig, Reference, load_reference
+from stamp_tf.references.reference import Reference
+from stamp_tf.references.reference_file import load_reference
 from stamp_tf.report.report import GroupRow, LayerRow
 from stamp_tf.report.rows import group_rows, layer_rows
 from stamp_tf.storage.records import read_json
@@ -78,32 +80,26 @@ def inspect(network: keras.Model | Reference | str | Path) -> Inspection:
         ...     print(group.name, group.size, len(group.kept))
     """
     if isinstance(network, keras.Model):
-        channel_map = trace_channels(network)
-        found = _inspection(network.name, network, channel_map, np.ones(channel_map.num_channels))
+        found = _inspection(network.name, TracedNetwork.of(network))
         return replace(found, pixels=_pixels_of(network))
     if isinstance(network, Reference):
-        return replace(inspect(network.model), pixels="")
+        return _inspection(network.model.name, network.network)
     path = as_path(network, "network")
     if path.is_file() or (path.suffix == ".keras" and not path.exists()):
         model = load_network(path)
-        channel_map = trace_channels(model)
-        found = _inspection(path.name, model, channel_map, np.ones(channel_map.num_channels))
-        return replace(found, pixels=_pixels_of(model))
+        return replace(_inspection(path.name, TracedNetwork.of(model)), pixels=_pixels_of(model))
     run = RunDirectory(path)
     if run.reference.exists():
-        reference = load_reference(run.reference)
-        mask = np.ones(reference.channel_map.num_channels)
-        return _inspection(str(run.path), reference.model, reference.channel_map, mask)
+        return _inspection(str(run.path), load_reference(run.reference).network)
     content = read_json(run.masks, Masks, remedy="prune again")
     try:
-        model = BackboneConfig.from_config(content["backbone"]).build()
-        channel_map = trace_channels(model)
-        mask = channel_map.mask_of(content["kept"])
+        pruned = TracedNetwork.of(BackboneConfig.from_config(content["backbone"]).build())
+        mask = pruned.channel_map.mask_of(content["kept"])
     except (KeyError, TypeError, ValueError, IndexError):
         raise StampError(
             f"{run.masks} must hold the masks of the network that it names, but does not; prune again."
         ) from None
-    return _inspection(str(run.path), model, channel_map, mask)
+    return _inspection(str(run.path), pruned, mask)
 
 
 def _pixels_of(model: keras.Model) -> str:
@@ -113,16 +109,17 @@ def _pixels_of(model: keras.Model) -> str:
     return str(choose_pixels(None, find_scale(model)))
 
 
-def _inspection(name: str, model: keras.Model, channel_map: ChannelMap, mask: np.ndarray) -> Inspection:
-    cost = CostModel(model, channel_map)
+def _inspection(name: str, network: TracedNetwork, mask: np.ndarray | None = None) -> Inspection:
+    model, channel_map, cost = network.model, network.channel_map, network.cost_model
+    mask = np.ones(channel_map.num_channels) if mask is None else mask
     layers = layer_rows(cost, mask)
     return Inspection(
-        name,
-        group_rows(channel_map, mask),
-        layers,
-        channel_map.kept_whole,
-        network_rows(model, channel_map, mask, layers=layers),
-        prunable_share(model, channel_map),
+        name=name,
+        groups=group_rows(channel_map, mask),
+        layers=layers,
+        kept_whole=channel_map.kept_whole,
+        network=network_rows(model, channel_map, mask, layers=layers),
+        prunable_share=prunable_share(model, channel_map),
         uncounted=cost.uncounted,
         parameters=int(cost.full[0]),
         frozen_parameters=int(cost.full[0]) - sum(math.prod(each.shape) for each in model.trainable_weights),

@@ -12,53 +12,39 @@ import numpy as np
 
 from stamp_tf.finite import not_finite
 from stamp_tf.layers.mask_generator import MaskGenerator
+from stamp_tf.layers.registered import RegisteredLayer
 from stamp_tf.options.fields import is_number
 from stamp_tf.plugin_code import PluginCode, in_words
 
 Tensor = Any
 
 
-def plugin_of(layer: keras.Layer, *, group: str) -> PluginCode:
-    """Return which plug-in a layer is.
-
-    Args:
-        layer: The layer; one that no registry made is called by its class.
-        group: `set_encoders` or `mask_generators`.
-    """
-    return PluginCode(f"stamp_tf.{group}", getattr(layer, "registry_name", type(layer).__name__))
-
-
-def check_layer(layer: Any, *, group: str, name: str) -> None:
+def check_layer(layer: Any, plugin: PluginCode, *, base: type) -> None:
     """Refuse what is no layer of its kind.
 
     Args:
         layer: What the constructor made.
-        group: `set_encoders` or `mask_generators`.
-        name: Its name in the registry.
+        plugin: Whose constructor.
+        base: What it must be derived from.
 
     Raises:
         PluginError: If it is something else.
     """
-    kind = MaskGenerator if group == "mask_generators" else keras.Layer
-    if not isinstance(layer, kind):
-        plugin = PluginCode(f"stamp_tf.{group}", name)
-        raise plugin.breach(
-            f"be a {kind.__module__.split('.src')[0]}.{kind.__name__}", f"is a {type(layer).__name__}"
-        )
+    if not isinstance(layer, base):
+        name = f"{base.__module__.split('.src')[0]}.{base.__name__}"
+        raise plugin.breach(f"be a {name}", f"is a {type(layer).__name__}")
 
 
-def check_built(layer: keras.Layer, *, group: str, name: str) -> None:
+def check_built(made: RegisteredLayer) -> None:
     """Refuse a layer that cannot be saved, or whose weights are not finite, before anything is trained.
 
     Args:
-        layer: It has been built.
-        group: `set_encoders` or `mask_generators`.
-        name: Its name in the registry.
+        made: It has been built.
 
     Raises:
         PluginError: If it is such a layer.
     """
-    plugin = PluginCode(f"stamp_tf.{group}", name)
+    plugin, layer = made.plugin, made.layer
     with plugin.running():
         config: Any = layer.get_config()
     if not isinstance(config, Mapping):
@@ -94,7 +80,7 @@ def training_argument(set_encoder: keras.Layer, training: bool) -> dict[str, boo
     return {"training": training} if "training" in inspect.signature(set_encoder.call).parameters else {}
 
 
-def check_in_training(set_encoder: keras.Layer, images: Tensor) -> None:
+def check_in_training(set_encoder: RegisteredLayer, images: Tensor) -> None:
     """Refuse a set encoder that breaks its contract in training alone.
 
     Args:
@@ -104,13 +90,13 @@ def check_in_training(set_encoder: keras.Layer, images: Tensor) -> None:
     Raises:
         PluginError: If it does.
     """
-    with plugin_of(set_encoder, group="set_encoders").running():
-        value = set_encoder(images, **training_argument(set_encoder, True))
+    with set_encoder.plugin.running():
+        value = set_encoder.layer(images, **training_argument(set_encoder.layer, True))
     checked = checked_pseudo_images(set_encoder, value, image_shape=images.shape[1:])
-    check_finite(set_encoder, checked, group="set_encoders", what="pseudo-images in training")
+    check_finite(set_encoder, checked, what="pseudo-images in training")
 
 
-def num_outputs_of(set_encoder: keras.Layer, image_shape: Sequence[int]) -> int | None:
+def num_outputs_of(set_encoder: RegisteredLayer, image_shape: Sequence[int]) -> int | None:
     """Return r, the number of pseudo-images, as the encoder itself says; None where it follows from the set.
 
     Args:
@@ -120,9 +106,9 @@ def num_outputs_of(set_encoder: keras.Layer, image_shape: Sequence[int]) -> int 
     Raises:
         PluginError: If it does not give pseudo-images of the images' shape.
     """
-    plugin, shape = plugin_of(set_encoder, group="set_encoders"), (None, *image_shape)
+    plugin, shape = set_encoder.plugin, (None, *image_shape)
     with plugin.running():
-        found = set_encoder.compute_output_shape(shape)
+        found = set_encoder.layer.compute_output_shape(shape)
     if not isinstance(found, tuple | list) or tuple(found[1:]) != tuple(image_shape) or found[0] == 0:
         raise plugin.breach(
             f"map {list(shape)} to [r, {_listed(image_shape)}] in compute_output_shape", f"gave {found}"
@@ -130,7 +116,7 @@ def num_outputs_of(set_encoder: keras.Layer, image_shape: Sequence[int]) -> int 
     return found[0]
 
 
-def checked_pseudo_images(set_encoder: keras.Layer, value: Any, *, image_shape: Sequence[int]) -> Tensor:
+def checked_pseudo_images(set_encoder: RegisteredLayer, value: Any, *, image_shape: Sequence[int]) -> Tensor:
     """Return pseudo-images `[r, H, W, D]` as they came.
 
     Args:
@@ -143,13 +129,13 @@ def checked_pseudo_images(set_encoder: keras.Layer, value: Any, *, image_shape: 
     """
     shape = tuple(getattr(value, "shape", ()))
     if shape[1:] != tuple(image_shape) or shape[0] == 0:
-        plugin = plugin_of(set_encoder, group="set_encoders")
-        raise plugin.breach(f"return 1 or more pseudo-images [r, {_listed(image_shape)}]", in_words(value))
+        rule = f"return 1 or more pseudo-images [r, {_listed(image_shape)}]"
+        raise set_encoder.plugin.breach(rule, in_words(value))
     return value
 
 
 def checked_masks(
-    mask_generator: keras.Layer, value: Any, *, num_channels: int
+    mask_generator: RegisteredLayer, value: Any, *, num_channels: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return scores `[C]`, a mask `[C]` and the prior's cost as they came.
 
@@ -161,7 +147,7 @@ def checked_masks(
     Raises:
         PluginError: If they are not three, or have other shapes.
     """
-    plugin = plugin_of(mask_generator, group="mask_generators")
+    plugin = mask_generator.plugin
     if not isinstance(value, tuple | list) or len(value) != 3:
         raise plugin.breach("return scores, a mask and the cost of its prior", in_words(value))
     for what, found, shape in zip(
@@ -172,13 +158,12 @@ def checked_masks(
     return value[0], value[1], value[2]
 
 
-def check_finite(layer: keras.Layer, value: Any, *, group: str, what: str) -> None:
+def check_finite(made: RegisteredLayer, value: Any, *, what: str) -> None:
     """Refuse what a layer computed outside of a compiled step, where it is not finite.
 
     Args:
-        layer: The layer; its weights are finite.
+        made: The layer; its weights are finite.
         value: What it returned.
-        group: `set_encoders` or `mask_generators`.
         what: What it is called.
 
     Raises:
@@ -186,11 +171,11 @@ def check_finite(layer: keras.Layer, value: Any, *, group: str, what: str) -> No
     """
     values = keras.ops.convert_to_numpy(value)
     if bad := int(values.size - np.count_nonzero(np.isfinite(values))):
-        plugin = plugin_of(layer, group=group)
-        raise plugin.breach(f"give finite {what}", f"{bad} of {values.size} values are NaN or infinite")
+        received = f"{bad} of {values.size} values are NaN or infinite"
+        raise made.plugin.breach(f"give finite {what}", received)
 
 
-def check_sample(mask_generator: keras.Layer, sample: Any, cost: Any) -> None:
+def check_sample(mask_generator: RegisteredLayer, sample: Any, cost: Any) -> None:
     """Refuse a sampled mask that is not finite or out of [0, 1], and a prior's cost that is not finite.
 
     Args:
@@ -202,13 +187,11 @@ def check_sample(mask_generator: keras.Layer, sample: Any, cost: Any) -> None:
         PluginError: If they are such.
     """
     for what, value in (("masks", sample), ("costs of its prior", cost)):
-        check_finite(mask_generator, value, group="mask_generators", what=what)
+        check_finite(mask_generator, value, what=what)
     values = keras.ops.convert_to_numpy(sample)
     if len(outside := np.flatnonzero((values < 0) | (values > 1))):
-        plugin = plugin_of(mask_generator, group="mask_generators")
-        raise plugin.breach(
-            "give masks of values from 0 to 1", f"gave {values[outside[0]]:g} for channel {outside[0]}"
-        )
+        received = f"gave {values[outside[0]]:g} for channel {outside[0]}"
+        raise mask_generator.plugin.breach("give masks of values from 0 to 1", received)
 
 
 def _listed(shape: Sequence[int]) -> str:

@@ -15,18 +15,20 @@ import numpy as np
 
 import stamp_registry
 from stamp_tf.arguments import as_path, check_arguments
-from stamp_tf.channels import Budget
+from stamp_tf.channels import Budget, TracedNetwork
 from stamp_tf.channels.budget_range import check_reachable, draw_limits, median_flops
 from stamp_tf.data import DataSet, EpisodeSampler, as_dataset, random_part
 from stamp_tf.data.identity import describe
 from stamp_tf.data.load import check_dataset_type
 from stamp_tf.errors import StampError
-from stamp_tf.layers.contracts import check_in_training, num_outputs_of, plugin_of
-from stamp_tf.layers.mask_generator import MaskGenerator
+from stamp_tf.layers.contracts import check_in_training
 from stamp_tf.meta.meta_train_config import MetaTrainConfig
 from stamp_tf.meta.objective import StampObjective
 from stamp_tf.options.fields import overridden
-from stamp_tf.references.reference import Reference, as_reference, assign_arrays, load_reference, make_layer
+from stamp_tf.references.find import as_reference
+from stamp_tf.references.layer_arrays import assign_arrays
+from stamp_tf.references.reference import Reference
+from stamp_tf.references.reference_file import load_reference, save_reference
 from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.schedules import step_rate
 from stamp_tf.storage.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
@@ -112,7 +114,7 @@ def _meta_train(
     scope = nullcontext if strategy is None else strategy.scope
     with scope():
         objective = _objective(reference, dataset, config)
-    if config.sparsity == "budgets" or not objective.mask_generator.has_prior:
+    if config.sparsity == "budgets" or not objective.mask_generator.layer.has_prior:
         check_reachable(reference.cut, config.budgets, training=objective.cut)
     known = describe(dataset)
     start_run(
@@ -140,16 +142,15 @@ def _meta_train(
         strategy=strategy,
         xla=config.xla,
     )
-    result = Reference(
-        reference.backbone.with_num_classes(config.ways),
-        objective.model,
-        reference.scores,
-        reference.normalization,
+    result = replace(
+        reference,
+        backbone=reference.backbone.with_num_classes(config.ways),
+        network=TracedNetwork.of(objective.model, reference.channel_map),
+        set_encoder=objective.set_encoder,
+        mask_generator=objective.mask_generator,
         # Tasks number their classes anew, so that the head has none of its own.
-        {name: value for name, value in reference.description.items() if name != "class_names"}
+        description={name: value for name, value in reference.description.items() if name != "class_names"}
         | {"meta_train": asdict(config), "meta_dataset": known["dataset"], "meta_data": known["data"]},
-        objective.set_encoder,
-        objective.mask_generator,
     )
     first = 0
     if resume and (state := load_last_step(run.checkpoints)) is not None:
@@ -211,8 +212,8 @@ def _meta_train(
     save(num_done)
     if config.mixed_precision:
         result = result.in_float32()
-    _center_scores(result, objective.mask_generator, dataset, config)
-    result.save(run.reference)
+    result = _centered(result, dataset, config)
+    save_reference(result, run.reference)
     return result
 
 
@@ -227,26 +228,16 @@ def _objective(reference: Reference, dataset: DataSet, config: MetaTrainConfig) 
     finally:
         keras.config.set_dtype_policy(policy)
     transfer_weights(reference.model, model)
-    set_encoder = make_layer(
-        "set_encoders",
-        config.set_encoder,
-        config.set_encoder_options,
-        shape=(None, *reference.backbone.input_shape),
+    start = reference.with_new_layers(
+        set_encoder=(config.set_encoder, config.set_encoder_options),
+        mask_generator=(config.mask_generator, config.mask_generator_options),
     )
-    num_outputs = num_outputs_of(set_encoder, reference.backbone.input_shape)
-    mask_generator = make_layer(
-        "mask_generators",
-        config.mask_generator,
-        {"group_sizes": list(reference.channel_map.group_sizes), **config.mask_generator_options},
-        shape=(num_outputs, reference.channel_map.num_channels),
-    )
-    start = replace(reference, set_encoder=set_encoder, mask_generator=mask_generator)
-    with plugin_of(mask_generator, group="mask_generators").running():
-        if reference.scores is not None:
-            mask_generator.start_from(np.array(reference.scores))
     # One answer before anything is written: a plug-in that breaks its contract is found here.
     part = random_part(dataset.train, config.ways, seed=config.seed)
     start.propose_scores(part.images, normalization=reference.normalization)
+    set_encoder, mask_generator = start.set_encoder, start.mask_generator
+    assert set_encoder is not None  # made just now, and so is the other
+    assert mask_generator is not None
     if not stamp_registry.is_built_in("stamp_tf.set_encoders", config.set_encoder):
         check_in_training(set_encoder, keras.ops.convert_to_tensor(reference.normalization(part.images)))
     return StampObjective(
@@ -263,8 +254,8 @@ def _objective(reference: Reference, dataset: DataSet, config: MetaTrainConfig) 
 def _layers(objective: StampObjective) -> list[tuple[str, Any]]:
     return [
         ("model", objective.model),
-        ("mask_generator", objective.mask_generator),
-        ("set_encoder", objective.set_encoder),
+        ("mask_generator", objective.mask_generator.layer),
+        ("set_encoder", objective.set_encoder.layer),
     ]
 
 
@@ -282,18 +273,19 @@ def _episode(
     return images, labels, uniform, draw_limits(rng, config.budgets, num_tasks)
 
 
-def _center_scores(
-    reference: Reference, generator: MaskGenerator, dataset: DataSet, config: MetaTrainConfig
-) -> None:
-    """Shift scores without a prior so that the cut at the median budget lies at 0.
+def _centered(reference: Reference, dataset: DataSet, config: MetaTrainConfig) -> Reference:
+    """Return the reference with scores shifted, where they have no prior, so that the median budget cuts at 0.
 
     Budgets fix differences of scores but not their level. With this one, E[m] > 0.5 says that a channel is kept
     at more than half of the budgets that were drawn, and the threshold rule has a meaning.
     """
-    if generator.has_prior:
-        return
-    median = median_flops(config.budgets)
+    reference = reference.copy()
+    generator = reference.mask_generator
+    if generator is None or generator.layer.has_prior:
+        return reference
+    median = Budget(max_flops=median_flops(config.budgets))
     part = random_part(dataset.train, config.ways * config.shots, seed=config.seed)
     scores = reference.propose_scores(part.images, normalization=reference.normalization)
-    with plugin_of(generator, group="mask_generators").running():
-        generator.shift_scores(-reference.cut.threshold(scores, Budget(max_flops=median)))
+    with generator.plugin.running():
+        generator.layer.shift_scores(-reference.cut.threshold(scores, median))
+    return reference

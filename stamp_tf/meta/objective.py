@@ -11,8 +11,8 @@ from stamp_tf.channels import ChannelCut, add_logistic_noise, mask_kernels
 from stamp_tf.channels.probe import Probe
 from stamp_tf.ends import LOGITS, End
 from stamp_tf.errors import StampError
-from stamp_tf.layers.contracts import checked_masks, checked_pseudo_images, plugin_of, training_argument
-from stamp_tf.layers.mask_generator import MaskGenerator
+from stamp_tf.layers.contracts import checked_masks, checked_pseudo_images, training_argument
+from stamp_tf.layers.registered import RegisteredLayer
 from stamp_tf.losses import accuracy, classification_loss
 
 Tensor = Any
@@ -63,17 +63,17 @@ class StampObjective:
     def __init__(
         self,
         model: keras.Model,
-        mask_generator: MaskGenerator,
-        set_encoder: keras.Layer,
+        mask_generator: RegisteredLayer,
+        set_encoder: RegisteredLayer,
         cut: ChannelCut,
         *,
         sparsity: Sparsity = "budgets",
         kl_scale: float = 1.0,
         end: End = LOGITS,
     ) -> None:
-        if sparsity == "kl" and not mask_generator.has_prior:
+        if sparsity == "kl" and not mask_generator.layer.has_prior:
             raise StampError(
-                f"--sparsity kl needs a mask generator with a prior, but {type(mask_generator).__name__} has none; "
+                f"--sparsity kl needs a mask generator with a prior, but {mask_generator.name} has none; "
                 "use --mask-generator beta-bernoulli or --sparsity budgets."
             )
         self.model = model
@@ -86,8 +86,8 @@ class StampObjective:
         self.probe = Probe(model, cut.channel_map)
         self.parts = Parts(
             len(model.trainable_variables),
-            len(mask_generator.trainable_variables),
-            len(set_encoder.trainable_variables),
+            len(mask_generator.layer.trainable_variables),
+            len(set_encoder.layer.trainable_variables),
         )
         self.paths = [variable.path for variable in model.trainable_variables]
 
@@ -96,8 +96,8 @@ class StampObjective:
         """Phi as variables, in the order of the pure function's argument."""
         return [
             *self.model.trainable_variables,
-            *self.mask_generator.trainable_variables,
-            *self.set_encoder.trainable_variables,
+            *self.mask_generator.layer.trainable_variables,
+            *self.set_encoder.layer.trainable_variables,
         ]
 
     @property
@@ -124,21 +124,19 @@ class StampObjective:
             training: Whether the encoder samples.
         """
         weights, generator, encoder = self.parts.split(phi)
-        state = [_state(variable, uniform) for variable in self.set_encoder.non_trainable_variables]
-        with plugin_of(self.set_encoder, group="set_encoders").running():
-            pseudo_images, _, losses = self.set_encoder.stateless_call(
-                encoder, state, images, return_losses=True, **training_argument(self.set_encoder, training)
+        made = self.set_encoder
+        state = [_state(variable, uniform) for variable in made.layer.non_trainable_variables]
+        with made.plugin.running():
+            pseudo_images, _, losses = made.layer.stateless_call(
+                encoder, state, images, return_losses=True, **training_argument(made.layer, training)
             )
-        pseudo_images = checked_pseudo_images(self.set_encoder, pseudo_images, image_shape=images.shape[1:])
+        pseudo_images = checked_pseudo_images(made, pseudo_images, image_shape=images.shape[1:])
         pooled = self.probe(weights, statistics, pseudo_images)
-        with plugin_of(self.mask_generator, group="mask_generators").running():
-            masks, _ = self.mask_generator.stateless_call(
-                generator,
-                [variable.value for variable in self.mask_generator.non_trainable_variables],
-                pooled,
-                uniform,
-            )
-        scores, sample, kl = checked_masks(self.mask_generator, masks, num_channels=self.cut.num_channels)
+        made = self.mask_generator
+        state = [variable.value for variable in made.layer.non_trainable_variables]
+        with made.plugin.running():
+            masks, _ = made.layer.stateless_call(generator, state, pooled, uniform)
+        scores, sample, kl = checked_masks(made, masks, num_channels=self.cut.num_channels)
         return scores, sample, kl + sum(losses)
 
     def __call__(

@@ -256,10 +256,8 @@ def _report(
 
 def _pixel_details(result: PruneResult) -> dict[str, Any]:
     """Return the scale of the images and where it comes from; a reference of ours goes by each data set's own."""
-    description = result.reference.description
-    if "pixels_reason" not in description:
-        return {}
-    return {"pixels": f"{description['pixels']}, {description['pixels_reason']}"}
+    chosen = result.reference.pixels
+    return {} if chosen is None else {"pixels": f"{chosen.scale}, {chosen.reason}"}
 
 
 def _budget_details(result: PruneResult) -> dict[str, Any]:

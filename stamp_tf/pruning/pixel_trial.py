@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -13,13 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from stamp_tf.data import DataSet, ImageSet, Normalization, random_part
 from stamp_tf.errors import StampError
 from stamp_tf.notation import in_words_of_the_caller
-from stamp_tf.references.pixels.choice import (
-    PIXELS,
-    STANDARDIZED,
-    PixelChoice,
-    pixel_normalization,
-    with_pixels,
-)
+from stamp_tf.references.pixels.choice import PIXELS, STANDARDIZED, PixelChoice, pixel_normalization
 from stamp_tf.references.reference import Reference
 
 logger = logging.getLogger(__name__)
@@ -83,26 +76,24 @@ def settle_pixels(reference: Reference, dataset: DataSet, *, seed: int = 0) -> R
         seed: Decides which of them.
 
     Returns:
-        The reference, with another scale if that was decided; once is enough, and the description says so.
+        The reference, with another scale if that was decided; once is enough, and its pixels say so.
     """
-    origin = reference.description.get("pixels_origin")
-    if origin not in ("assumed", "option") or "pixels_tried" in reference.description:
+    chosen = reference.pixels
+    if chosen is None or chosen.origin not in ("assumed", "option") or chosen.tried is not None:
         return reference
-    pixels = reference.description["pixels"]
     trial = try_pixels(reference, dataset, seed=seed)
-    tried = copy.copy(reference)
-    tried.description = {**reference.description, "pixels_tried": trial.shares}
-    if not trial.beyond_doubt(pixels):
-        logger.info("Pixels: %s stays; %s.", pixels, trial.in_words(pixels))
+    tried = replace(reference, pixels=replace(chosen, tried=trial.shares))
+    words, best = trial.in_words(chosen.scale), trial.best
+    if not trial.beyond_doubt(chosen.scale):
+        logger.info("Pixels: %s stays; %s.", chosen.scale, words)
         return tried
-    words, best = trial.in_words(pixels), trial.best
-    if origin == "option":
+    if chosen.origin == "option":
         remedy = f"add --pixels '{best}' if the network was trained on it"
         logger.warning("%s", in_words_of_the_caller(f"Pixels: {words}; {remedy}.", {}))
         return tried
     remedy = "name --pixels to decide"
     logger.warning("%s", in_words_of_the_caller(f"Pixels: {best}, because {words}; {remedy}.", {}))
-    return with_pixels(tried, PixelChoice(best, "measured", words))
+    return reference.with_pixels(PixelChoice(best, "measured", words, trial.shares))
 
 
 def try_pixels(reference: Reference, dataset: DataSet, *, seed: int = 0) -> PixelTrial:

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from stamp_tf.channels import TracedNetwork
 from stamp_tf.data import Batches, random_part
 from stamp_tf.errors import StampError
 from stamp_tf.options.fields import is_number
@@ -74,8 +75,9 @@ class Stamp(Pruner):
         if epochs_prune > 0:
             reference = reference.copy()
             self._train(dataclasses.replace(task, reference=reference), epochs_prune, rng)
-            reference = dataclasses.replace(reference, model=task.model)
-        generator = reference.mask_generator
+            network = TracedNetwork.of(task.model, reference.channel_map)
+            reference = dataclasses.replace(reference, network=network)
+        generator = None if reference.mask_generator is None else reference.mask_generator.layer
         if generator is None:
             # One order for every set: none is drawn.
             scores = reference.learnt_scores

@@ -20,7 +20,7 @@ from stamp_tf.references.transfer import transfer_weights
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Target:
     """What is pruned for what.
 
@@ -52,11 +52,11 @@ class Target:
         model = reference.backbone.build(num_classes=dataset.num_classes)
         transfer_weights(reference.model, model)
         return cls(
-            reference,
-            dataset,
-            normalization or reference.normalization_for(dataset.train),
-            model,
-            CostModel(model, reference.channel_map),
+            reference=reference,
+            dataset=dataset,
+            normalization=normalization or reference.normalization_for(dataset.train),
+            model=model,
+            cost=CostModel(model, reference.channel_map),
         )
 
 

@@ -8,10 +8,13 @@ import keras
 
 from stamp_tf.arguments import as_path
 from stamp_tf.errors import StampError
+from stamp_tf.finite import require_finite
 from stamp_tf.references.bundled import load_bundled
 from stamp_tf.references.model_reference import reference_of_model
 from stamp_tf.references.own_file import reference_of_file
-from stamp_tf.references.reference import Reference, as_reference
+from stamp_tf.references.reference import Reference
+from stamp_tf.references.reference_file import load_reference
+from stamp_tf.storage.run_directory import reference_file
 
 
 def find_reference(
@@ -42,3 +45,28 @@ def find_reference(
             arguments={"model": "a keras.Model as reference"},
         )
     return as_reference(reference)
+
+
+def as_reference(reference: Reference | str | Path, *, argument: str = "reference") -> Reference:
+    """Return a reference, loading it where a run directory or a file of one is named.
+
+    Args:
+        reference: What a user may give.
+        argument: What it is called in Python.
+
+    Raises:
+        StampError: If there is none at the place.
+    """
+    try:
+        if isinstance(reference, Reference):
+            require_finite(reference.arrays(), subject="Values of --from", remedy="use another reference")
+            return reference
+        if not isinstance(reference, str | Path):
+            raise StampError(
+                "--from must be a reference, a run directory or a file, but is of type "
+                f"{type(reference).__name__}; give what pretrain or meta_train returned."
+            )
+        return load_reference(reference_file(as_path(reference, "--from")))
+    except StampError as error:
+        error.arguments.setdefault("from", argument)
+        raise

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from stamp_tf.backbones.end import split_end
-from stamp_tf.channels import inlined, slice_model, trace_channels
+from stamp_tf.channels import TracedNetwork, inlined, slice_model, trace_channels
 from stamp_tf.channels.derived_state import derive_state
 from stamp_tf.channels.graph import leaf_layers, maker
 from stamp_tf.data import Normalization
@@ -84,11 +84,11 @@ def reference_of_model(
     derive_state(built)
     if known is None:
         chosen = choose_pixels(pixels, find_scale(built))
-        known = pixel_normalization(chosen.pixels, backbone.input_shape[2])
+        known = pixel_normalization(chosen.scale, backbone.input_shape[2])
     else:
         chosen = pixels_of_file(known)
     logger.info("%s", chosen)
-    return Reference(backbone, built, None, known, chosen.to_config())
+    return Reference(backbone=backbone, network=TracedNetwork.of(built), normalization=known, pixels=chosen)
 
 
 def _check_depth_last(model: keras.Model) -> None:

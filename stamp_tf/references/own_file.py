@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 from stamp_tf.data import Normalization
@@ -32,7 +33,7 @@ def reference_of_file(path: Path, *, pixels: str | None = None) -> Reference:
     model, card = load_network(path), _card_of(path)
     reference = reference_of_model(model, pixels=pixels, known=card[0] if card and not pixels else None)
     if card and len(card[1]) == reference.backbone.num_classes:
-        reference.description["class_names"] = list(card[1])
+        return replace(reference, description={**reference.description, "class_names": list(card[1])})
     return reference
 
 

@@ -87,6 +87,15 @@ class LayerDescription(msgspec.Struct, frozen=True):
     shape: tuple[int | None, ...]
 
 
+class Origin(msgspec.Struct, frozen=True):
+    """Where a reference comes from: what is read of it, see `stamp_tf.references.pixels.choice`."""
+
+    pixels: str | None = None
+    pixels_origin: str | None = None
+    pixels_reason: str | None = None
+    pixels_tried: dict[str, Number] | None = None
+
+
 class ReferenceDescription(msgspec.Struct, frozen=True):
     """What `reference.npz` says of its arrays."""
 
@@ -94,7 +103,7 @@ class ReferenceDescription(msgspec.Struct, frozen=True):
     normalization: PixelStatistics
     set_encoder: LayerDescription | None
     mask_generator: LayerDescription | None
-    description: dict[str, Any] = {}
+    description: Origin = Origin()
 
 
 class Masks(msgspec.Struct, frozen=True):

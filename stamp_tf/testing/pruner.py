@@ -8,10 +8,11 @@ from functools import cache
 import numpy as np
 
 from stamp_tf.backbones.vgg import vgg19
-from stamp_tf.channels import Budget, CostModel
+from stamp_tf.channels import Budget, TracedNetwork
 from stamp_tf.data import DataSet, ImageSet, Normalization
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
-from stamp_tf.references.reference import BackboneConfig, Reference
+from stamp_tf.references.backbone_config import BackboneConfig
+from stamp_tf.references.reference import Reference
 from stamp_tf.testing.require import array, require, require_close, require_equal, require_finite, try_all
 
 PrunerMaker = Callable[[], Pruner]
@@ -81,7 +82,7 @@ def toy_task(*, seed: int = 0) -> PruningTask:
     return PruningTask(
         reference,
         reference.model,
-        CostModel(reference.model, reference.channel_map),
+        reference.cost_model,
         dataset,
         Normalization.of(dataset.train),
         Budget(max_flops=0.5),
@@ -93,9 +94,13 @@ def toy_task(*, seed: int = 0) -> PruningTask:
 def _reference() -> Reference:
     backbone = BackboneConfig("vgg19", (32, 32, 3), 3, {"width": 0.05})
     model = vgg19((32, 32, 3), 3, width=0.05)
-    reference = Reference(backbone, model, None, Normalization((0.5,) * 3, (0.25,) * 3))
-    reference.scores = np.random.default_rng(0).normal(size=reference.channel_map.num_channels)
-    return reference
+    network = TracedNetwork.of(model)
+    return Reference(
+        backbone=backbone,
+        network=network,
+        normalization=Normalization((0.5,) * 3, (0.25,) * 3),
+        scores=np.random.default_rng(0).normal(size=network.channel_map.num_channels),
+    )
 
 
 def _noise() -> DataSet:

@@ -84,16 +84,14 @@ class BudgetStage:
         self.scores.assign(arrays["scores"])
         assign_optimizer("score_optimizer", self.score_optimizer, arrays)
 
-    def finish(self) -> np.ndarray:
-        """Give the reference its scores, and return them.
+    def centered_scores(self) -> np.ndarray:
+        """Return the scores that were learnt, `[C]`.
 
         Budgets fix differences of scores, not their level: let 0 be the cut at the median budget.
         """
         scores = np.asarray(self.scores)
         median = Budget(max_flops=median_flops(self.budgets))
-        scores = scores - np.float32(self.reference.cut.threshold(scores, median))
-        self.reference.scores = scores
-        return scores
+        return scores - np.float32(self.reference.cut.threshold(scores, median))
 
 
 def _scale_scores(reference: Reference) -> np.ndarray:

@@ -18,7 +18,7 @@ from stamp_tf.ends import End
 from stamp_tf.errors import StampError
 from stamp_tf.finite import weight_values
 from stamp_tf.options.finetune import FinetuneConfig
-from stamp_tf.references.reference import assign_arrays, layer_arrays
+from stamp_tf.references.layer_arrays import assign_arrays, layer_arrays
 from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.schedules import cosine_rate, step_rate
 from stamp_tf.storage.checkpoints import (

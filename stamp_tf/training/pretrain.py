@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from stamp_tf.arguments import as_path, check_arguments
+from stamp_tf.channels import TracedNetwork
 from stamp_tf.channels.budget_range import check_budget_range, check_reachable
 from stamp_tf.data import Batches, DataSet, Normalization, as_dataset, with_classes
 from stamp_tf.data.doubt import doubt_of_reference
@@ -20,13 +21,11 @@ from stamp_tf.data.load import check_dataset_type
 from stamp_tf.errors import StampError
 from stamp_tf.finite import require_finite, weight_values
 from stamp_tf.options.fields import check_fields, check_least, overridden
-from stamp_tf.references.reference import (
-    BackboneConfig,
-    Reference,
-    as_reference,
-    assign_arrays,
-    load_reference,
-)
+from stamp_tf.references.backbone_config import BackboneConfig
+from stamp_tf.references.find import as_reference
+from stamp_tf.references.layer_arrays import assign_arrays
+from stamp_tf.references.reference import Reference
+from stamp_tf.references.reference_file import load_reference, save_reference
 from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.schedules import cosine_rate
 from stamp_tf.seeds import check_seed
@@ -172,7 +171,12 @@ def _pretrain(
         if doubt := doubt_of_reference(before.description, dataset):
             logger.warning("%s", doubt)
     description["class_names"] = list(dataset.class_names)
-    reference = Reference(backbone, model, None, normalization, description)
+    reference = Reference(
+        backbone=backbone,
+        network=TracedNetwork.of(model),
+        normalization=normalization,
+        description=description,
+    )
     require_finite(
         weight_values(model), subject=f"Weights of --backbone {backbone.name}", remedy="choose another"
     )
@@ -260,18 +264,19 @@ def _pretrain(
         save_step(run.checkpoints, epoch + 1, state, {})
         num_saved = epoch + 1
     if config.budget_epochs:
-        stage.finish()
-    reference.description["figures"] = reference_figures(reference, dataset, batches)
+        reference = replace(reference, scores=stage.centered_scores())
+    final = reference_figures(reference, dataset, batches)
     warn_if_lost(
         "Pretraining",
-        reference.description["figures"]["test_accuracy"],
+        final["test_accuracy"],
         num_classes=dataset.num_classes,
         num_images=len(dataset.test),
         remedy=f"the learning rate was {config.learning_rate:g}, try a smaller --learning-rate",
     )
-    append_jsonl(run.metrics, {"final": reference.description["figures"]})
+    append_jsonl(run.metrics, {"final": final})
+    reference = replace(reference, description={**reference.description, "figures": final})
     # Last, because it says that the run is finished.
-    reference.save(run.reference)
+    save_reference(reference, run.reference)
     return reference
 
 

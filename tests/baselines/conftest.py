@@ -7,10 +7,11 @@ import keras
 import numpy as np
 import pytest
 
-from stamp_tf.channels import Budget
+from stamp_tf.channels import Budget, TracedNetwork
 from stamp_tf.data import DataSet, ImageSet, Normalization
 from stamp_tf.pruning.pruner import PruningTask
-from stamp_tf.references.reference import BackboneConfig, Reference
+from stamp_tf.references.backbone_config import BackboneConfig
+from stamp_tf.references.reference import Reference
 
 SHAPE = (2, 2, 1)
 
@@ -49,7 +50,11 @@ def make_task() -> Callable[..., PruningTask]:
         pixels = np.arange(0, 240, 20, dtype="uint8").reshape(3, *SHAPE)
         images = ImageSet(pixels, np.array([0, 1, 1], "int32"), 2, ("dark", "light"))
         normalization = Normalization((0.0,), (1.0,))
-        reference = Reference(BackboneConfig("tiny", SHAPE, 2), model, None, normalization)
+        reference = Reference(
+            backbone=BackboneConfig("tiny", SHAPE, 2),
+            network=TracedNetwork.of(model),
+            normalization=normalization,
+        )
         return PruningTask(
             reference,
             model,

@@ -7,18 +7,23 @@ from stamp_tf.backbones.resnet import resnet18
 from stamp_tf.baselines.l1 import L1Norm
 from stamp_tf.baselines.random import RandomChannels
 from stamp_tf.baselines.uniform import uniform_scores
-from stamp_tf.channels import Budget, CostModel
+from stamp_tf.channels import Budget, CostModel, TracedNetwork
 from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.pruning.pruner import PruningTask
-from stamp_tf.references.reference import BackboneConfig, Reference
+from stamp_tf.references.backbone_config import BackboneConfig
+from stamp_tf.references.reference import Reference
 
 
 @pytest.fixture(scope="module")
 def reference() -> Reference:
     backbone = BackboneConfig("resnet18", (32, 32, 3), 3, {"width": 0.125})
     model = resnet18((32, 32, 3), 3, width=0.125)
-    return Reference(backbone, model, None, Normalization((0.5,) * 3, (0.25,) * 3))
+    return Reference(
+        backbone=backbone,
+        network=TracedNetwork.of(model),
+        normalization=Normalization((0.5,) * 3, (0.25,) * 3),
+    )
 
 
 def task_of(reference: Reference, **options: object) -> PruningTask:

@@ -54,14 +54,19 @@ def toy_reference(toy_backbone: str, tmp_path: Path) -> Path:
     """File of a reference with random weights and scores."""
     import numpy as np
 
+    from stamp_tf.channels import TracedNetwork
     from stamp_tf.data import Normalization
-    from stamp_tf.references.reference import BackboneConfig, Reference
+    from stamp_tf.references.backbone_config import BackboneConfig
+    from stamp_tf.references.reference import Reference
+    from stamp_tf.references.reference_file import save_reference
 
     backbone = BackboneConfig(toy_backbone, (32, 32, 3), 4)
     scores = np.random.default_rng(0).standard_normal(16).astype("float32")
     normalization = Normalization((0.5,) * 3, (0.25,) * 3)
     path = tmp_path / "toy" / "reference.npz"
-    Reference(backbone, backbone.build(), scores, normalization).save(path)
+    network = TracedNetwork.of(backbone.build())
+    reference = Reference(backbone=backbone, network=network, scores=scores, normalization=normalization)
+    save_reference(reference, path)
     return path
 
 
@@ -81,6 +86,6 @@ def toy_images(tmp_path: Path) -> str:
 @pytest.fixture
 def toy_network(toy_backbone):
     """The toy backbone with random weights and three classes."""
-    from stamp_tf.references.reference import BackboneConfig
+    from stamp_tf.references.backbone_config import BackboneConfig
 
     return BackboneConfig(toy_backbone, (32, 32, 3), 3).build()

@@ -25,18 +25,14 @@ def test_only_benchmarks_know_it():
 
 def test_a_reference_with_it_is_read_by_benchmarks_alone(toy_reference, tmp_path):
     from stamp_tf.errors import StampError
-    from stamp_tf.references.reference import load_reference, make_layer
+    from stamp_tf.references.reference_file import load_reference, save_reference
 
     reference = load_reference(toy_reference)
     with own_plugins():
-        reference.set_encoder = make_layer(
-            "set_encoders", "constant", {"width": 8}, shape=(None, *reference.backbone.input_shape)
+        control = reference.with_new_layers(
+            set_encoder=("constant", {"width": 8}), mask_generator=("score", {})
         )
-        sizes = list(reference.channel_map.group_sizes)
-        reference.mask_generator = make_layer(
-            "mask_generators", "score", {"group_sizes": sizes}, shape=(1, sum(sizes))
-        )
-        reference.save(tmp_path / "control.npz")
+        save_reference(control, tmp_path / "control.npz")
         pixels = np.random.default_rng(0).integers(256, size=(2, 5, 32, 32, 3)).astype("uint8")
         loaded = load_reference(tmp_path / "control.npz")
         first, second = (loaded.propose_scores(x, normalization=loaded.normalization) for x in pixels)

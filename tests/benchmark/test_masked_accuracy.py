@@ -5,7 +5,7 @@ import numpy as np
 from library.masked_accuracy import MaskedAccuracy
 from stamp_tf.channels import slice_model
 from stamp_tf.data import Normalization, load_dataset
-from stamp_tf.references.reference import load_reference
+from stamp_tf.references.reference_file import load_reference
 from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.training.accuracy import evaluate_accuracy
 from stamp_tf.training.ridge_head import fit_head

@@ -34,10 +34,10 @@ def toy_plain(toy_reference, tmp_path):
     """File of another reference of the toy backbone, without scores."""
     import dataclasses
 
-    from stamp_tf.references.reference import load_reference
+    from stamp_tf.references.reference_file import load_reference, save_reference
 
     path = tmp_path / "toy" / "plain.npz"
-    dataclasses.replace(load_reference(toy_reference), scores=None).save(path)
+    save_reference(dataclasses.replace(load_reference(toy_reference), scores=None), path)
     return path
 
 
@@ -61,19 +61,12 @@ def test_pruning_cost_from_both_references(program, toy_reference, toy_plain, to
 
 @pytest.mark.slow
 def test_pruning_cost_by_other_orders(program, toy_reference, toy_images, tmp_path):
-    from stamp_tf.references.reference import load_reference, make_layer
+    from stamp_tf.references.reference_file import load_reference, save_reference
 
     reference = load_reference(toy_reference)
-    sizes = list(reference.channel_map.group_sizes)
-    reference.set_encoder = make_layer(
-        "set_encoders", "deep-sets", {}, shape=(None, *reference.backbone.input_shape)
-    )
-    reference.mask_generator = make_layer(
-        "mask_generators", "score", {"group_sizes": sizes}, shape=(1, sum(sizes))
-    )
-    reference.mask_generator.start_from(reference.scores)
     path = tmp_path / "generator.npz"
-    reference.save(path)
+    with_generator = reference.with_new_layers(set_encoder=("deep-sets", {}), mask_generator=("score", {}))
+    save_reference(with_generator, path)
     arguments = ["--cifar10", toy_images, "--backbone", "toy", "--seeds", "0"]
     arguments += ["--from", str(path), "--methods", "stamp,static,static-uniform,stamp-k1"]
     arguments += ["--sizes", "60", "--budgets", "0.5", "--epochs", "1"]
@@ -93,7 +86,7 @@ def test_one_epoch_of_steps_needs_a_mask_generator(program, toy_reference, toy_i
 def test_uniform_widths_keep_the_order_within_a_layer(toy_reference):
     from library.simpler_references import uniform_reference
     from stamp_tf.channels import Budget
-    from stamp_tf.references.reference import load_reference
+    from stamp_tf.references.reference_file import load_reference
 
     reference = load_reference(toy_reference)
     mask = reference.cut.meet(uniform_reference(reference).scores, Budget(max_flops=0.4))
@@ -116,7 +109,7 @@ def test_pruning_as_a_whole_gives_the_same_network(toy_reference, toy_images):
     from stamp_tf.data import load_dataset
     from stamp_tf.options.finetune import FinetuneConfig
     from stamp_tf.pruning.prune import prune
-    from stamp_tf.references.reference import load_reference
+    from stamp_tf.references.reference_file import load_reference
 
     reference, dataset = load_reference(toy_reference), load_dataset(toy_images)
     case = {"method": "stamp", "max_flops": 0.5, "seed": 3, "learning_rate": FinetuneConfig().peak_rate}

@@ -117,7 +117,7 @@ def test_a_killed_program_goes_on_to_the_same_network(program, arguments, tmp_pa
 def test_compiling_leaves_the_network_as_pruning_left_it(arguments, tmp_path):
     from library.curve import prepared
     from stamp_tf.data import load_dataset
-    from stamp_tf.references.reference import load_reference
+    from stamp_tf.references.reference_file import load_reference
 
     reference, dataset = load_reference(tmp_path / "toy" / "reference.npz"), load_dataset(arguments[1])
     case = {"method": "stamp", "max_flops": 0.5, "epochs": 1, "pieces": 1, "seed": 0}

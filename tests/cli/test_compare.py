@@ -1,5 +1,6 @@
 """`stamp-tf compare`: shared channels at once, swapped masks on request."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import stamp_tf
-from stamp_tf.references.reference import load_reference
+from stamp_tf.references.reference_file import load_reference, save_reference
 
 AT_ONCE = ("--finetune-epochs", 0, "--no-speed")
 
@@ -165,8 +166,8 @@ def test_a_reference_that_is_gone_is_refused_and_can_be_named(cli, runs, pretrai
 
 def test_a_reference_that_has_changed_since_is_refused(cli, runs, pretrained, tmp_path):
     reference = load_reference(pretrained / "reference.npz")
-    reference.scores = reference.scores + 1
-    reference.save(tmp_path / "other.npz")
+    other = dataclasses.replace(reference, scores=reference.scores + 1)
+    save_reference(other, tmp_path / "other.npz")
     message = cli.refused("compare", *runs, "--swap", "--from", tmp_path / "other.npz")
     assert f"was cut from ({read(runs[0] / 'masks.json')['reference']}), but found another one" in message
 

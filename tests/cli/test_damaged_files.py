@@ -282,7 +282,7 @@ STATES: dict[str, Damage] = {
 
 @pytest.mark.parametrize("damage", STATES)
 def test_a_damaged_state_is_one_line(run, refused, toy, damage):
-    from stamp_tf.references.reference import load_reference
+    from stamp_tf.references.reference_file import load_reference
 
     path = run / "reference.npz"
     path.write_bytes(STATES[damage](path.read_bytes()))
@@ -300,7 +300,7 @@ DESCRIPTIONS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("changes", DESCRIPTIONS, ids=str)
 def test_a_reference_that_is_described_wrongly_is_one_line(run, refused, toy, changes):
-    from stamp_tf.references.reference import load_reference
+    from stamp_tf.references.reference_file import load_reference
 
     path = run / "reference.npz"
     content = {"format": "stamp-tf-1", **load_metadata(path), **changes}

@@ -1,10 +1,13 @@
 """`stamp-tf finetune`: a run goes on, and stays whole until it has."""
 
+import dataclasses
 import json
 
 import keras
 import numpy as np
 import pytest
+
+from stamp_tf.references.reference_file import save_reference
 
 FURTHER = ("--epochs", 2, "--batch-size", 32)
 
@@ -75,12 +78,12 @@ def test_a_doubt_about_the_images_tested_is_in_the_report(cli, pruned, without_t
 def test_a_reference_of_an_older_version_puts_its_doubt_into_the_report(
     cli, toy, pretrained, without_test_part, tmp_path
 ):
-    from stamp_tf.references.reference import load_reference
+    from stamp_tf.references.reference_file import load_reference
 
     reference = load_reference(pretrained / "reference.npz")
-    reference.description["dataset"] = without_test_part
-    del reference.description["data"]
-    reference.save(tmp_path / "old.npz")
+    description = {name: value for name, value in reference.description.items() if name != "data"}
+    description["dataset"] = without_test_part
+    save_reference(dataclasses.replace(reference, description=description), tmp_path / "old.npz")
     run = tmp_path / "run"
     options = ("--max-flops", "0.5", "--finetune-epochs", "0", "--no-speed", "--run-dir", run)
     cli.done("prune", "--dataset", without_test_part, "--from", tmp_path / "old.npz", *options)

@@ -10,8 +10,9 @@ from keras import layers
 
 from stamp_tf.channels import ChannelCut, CostModel, trace_channels
 from stamp_tf.data import DataSet, ImageSet
+from stamp_tf.layers.make_layer import make_layer
+from stamp_tf.layers.registered import MASK_GENERATOR, SET_ENCODER
 from stamp_tf.meta.objective import StampObjective
-from stamp_tf.references.reference import make_layer
 
 WAYS = 3
 IMAGE_SHAPE = (8, 8, 3)
@@ -58,18 +59,18 @@ def toy_objective(
     channel_map = trace_channels(model)
     cut = ChannelCut(channel_map, CostModel(model, channel_map))
     set_encoder = make_layer(
-        "set_encoders",
+        SET_ENCODER,
         encoder,
         {"width": 8, "num_outputs": num_outputs, "resolution": resolution},
         shape=(None, *IMAGE_SHAPE),
     )
     mask_generator = make_layer(
-        "mask_generators",
+        MASK_GENERATOR,
         generator,
         {"group_sizes": list(channel_map.group_sizes)},
         shape=(num_outputs, channel_map.num_channels),
     )
-    mask_generator.start_from(np.random.default_rng(seed).normal(size=channel_map.num_channels))
+    mask_generator.layer.start_from(np.random.default_rng(seed).normal(size=channel_map.num_channels))
     return StampObjective(model, mask_generator, set_encoder, cut, **options)
 
 

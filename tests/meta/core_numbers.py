@@ -60,7 +60,7 @@ def set_encodings(toys: ModuleType, objectives: Objectives) -> Numbers:
     images = toys.toy_tasks(1).images[0, 0]
     for case in CASES:
         objective = objectives[case]
-        encode = compile_step(lambda x, layer=objective.set_encoder: layer(x, training=False), [])
+        encode = compile_step(lambda x, layer=objective.set_encoder.layer: layer(x, training=False), [])
         yield case, encode(images)
 
 

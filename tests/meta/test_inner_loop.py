@@ -69,10 +69,10 @@ class ExplicitCopy:
     ) -> list[np.ndarray]:
         objective = self.objective
         with tf.GradientTape() as tape:
-            pseudo_images = objective.set_encoder(everything, training=True)
+            pseudo_images = objective.set_encoder.layer(everything, training=True)
             seen = self.hidden(pseudo_images, None, training=False)
             pooled = ops.concatenate([ops.mean(seen[0], axis=(1, 2)), seen[1]], axis=1)
-            scores, sample, kl = objective.mask_generator(pooled, uniform)
+            scores, sample, kl = objective.mask_generator.layer(pooled, uniform)
             if objective.sparsity == "budgets":
                 mask = objective.cut.straight_through(add_logistic_noise(scores, uniform[0]), limits)
             else:
@@ -155,7 +155,7 @@ def test_gradients_reach_the_encoder_and_the_generator(
 
 def test_a_prior_without_budgets_is_refused(make_objective: Callable[..., StampObjective]) -> None:
     with pytest.raises(
-        ValueError, match=r"--sparsity kl needs a mask generator with a prior, but ScoreGenerator"
+        ValueError, match=r"--sparsity kl needs a mask generator with a prior, but score has none"
     ):
         make_objective(generator="score", sparsity="kl")
 
@@ -163,7 +163,7 @@ def test_a_prior_without_budgets_is_refused(make_objective: Callable[..., StampO
 def test_parts_split_and_spread_alike(make_objective: Callable[..., StampObjective]) -> None:
     objective = make_objective()
     split = objective.parts.split(objective.variables)
-    layers = (objective.model, objective.mask_generator, objective.set_encoder)
+    layers = (objective.model, objective.mask_generator.layer, objective.set_encoder.layer)
     assert [[v.path for v in part] for part in split] == [
         [v.path for v in layer.trainable_variables] for layer in layers
     ]

@@ -7,10 +7,14 @@ import keras
 import numpy as np
 import pytest
 
+from stamp_tf.channels import TracedNetwork
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.errors import PluginError, StampError
+from stamp_tf.layers.make_layer import make_layer
+from stamp_tf.layers.registered import MASK_GENERATOR
 from stamp_tf.meta.meta_train import MetaTrainConfig, meta_train
-from stamp_tf.references.reference import BackboneConfig, Reference, make_layer
+from stamp_tf.references.backbone_config import BackboneConfig
+from stamp_tf.references.reference import Reference
 
 SOURCE = """
 import sys
@@ -166,9 +170,12 @@ def reference(dataset: DataSet) -> Reference:
     backbone = BackboneConfig(
         "toy", (8, 8, 3), 6, architecture=keras.saving.serialize_keras_object(model), head="logits"
     )
-    made = Reference(backbone, backbone.build(), None, Normalization.of(dataset.train))
-    made.scores = np.zeros(4, "float32")
-    return made
+    return Reference(
+        backbone=backbone,
+        network=TracedNetwork.of(backbone.build()),
+        normalization=Normalization.of(dataset.train),
+        scores=np.zeros(4, "float32"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -217,7 +224,7 @@ def test_layers_that_break_their_contract_are_named_before_anything_is_written(
 def test_what_a_compiled_step_is_built_from_is_checked_too(make_objective, make_tasks) -> None:
     objective, tasks = make_objective(), make_tasks(1)
     sizes = list(objective.cut.channel_map.group_sizes)
-    short = make_layer("mask_generators", "Short", {"group_sizes": sizes}, shape=(1, sum(sizes)))
+    short = make_layer(MASK_GENERATOR, "Short", {"group_sizes": sizes}, shape=(1, sum(sizes)))
     objective.mask_generator = short
     values = [variable.value for variable in objective.variables]
     statistics = [variable.value for variable in objective.statistics]

@@ -10,12 +10,14 @@ import keras
 import numpy as np
 import pytest
 
-from stamp_tf.channels import Budget
+from stamp_tf.channels import Budget, TracedNetwork
 from stamp_tf.data import DataSet, ImageSet, Normalization, random_part
 from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.meta import meta_train as module
 from stamp_tf.meta.meta_train import MetaTrainConfig, meta_train
-from stamp_tf.references.reference import BackboneConfig, Reference, load_reference
+from stamp_tf.references.backbone_config import BackboneConfig
+from stamp_tf.references.reference import Reference
+from stamp_tf.references.reference_file import load_reference
 from stamp_tf.storage.run_directory import RunDirectory
 
 pytestmark = pytest.mark.usefixtures("backbones")
@@ -37,12 +39,15 @@ Fields = dict[str, object]
 def make_reference(dataset: DataSet, backbone: str = "tiny") -> Reference:
     keras.utils.set_random_seed(3)
     config = BackboneConfig(backbone, SHAPE, 6)
-    model = config.build()
-    reference = Reference(config, model, None, Normalization.of(dataset.train), {"dataset": "toy"})
-    reference.scores = (
-        np.random.default_rng(0).normal(size=reference.channel_map.num_channels).astype("float32")
+    network = TracedNetwork.of(config.build())
+    num_channels = network.channel_map.num_channels
+    return Reference(
+        backbone=config,
+        network=network,
+        normalization=Normalization.of(dataset.train),
+        scores=np.random.default_rng(0).normal(size=num_channels).astype("float32"),
+        description={"dataset": "toy"},
     )
-    return reference
 
 
 def start(dataset: DataSet, folder: Path, *, backbone: str = "tiny", **options: object) -> Reference:
@@ -135,10 +140,11 @@ def test_all_three_parts_learn_from_the_references_weights(run, finished: Finish
     np.testing.assert_array_equal(
         still.model.get_layer("conv1").kernel, make_reference(dataset).model.get_layer("conv1").kernel
     )
-    for layer in ("model", "mask_generator", "set_encoder"):
-        parts = [getattr(one, layer).trainable_variables for one in (finished.result, still)]
-        moved = [np.abs(ours.numpy() - theirs.numpy()).max() for ours, theirs in zip(*parts, strict=True)]
-        assert 0 < max(moved) < 0.1, layer
+    ours, theirs = ([one.model, *(made.layer for made in one.layers)] for one in (finished.result, still))
+    for pair in zip(ours, theirs, strict=True):
+        values = zip(*(part.trainable_variables for part in pair), strict=True)
+        moved = [np.abs(after.numpy() - before.numpy()).max() for after, before in values]
+        assert 0 < max(moved) < 0.1, pair[0].name
 
 
 def test_another_seed_gives_another_result(run, finished: Finished) -> None:
@@ -231,7 +237,7 @@ def test_a_reference_that_is_not_finite_is_refused(dataset: DataSet, tmp_path: P
 
 def test_the_prior_closes_channels_as_published(run) -> None:
     result = run(mask_generator="beta-bernoulli", sparsity="kl", kl_scale=10.0, outer_steps=1)
-    assert result.mask_generator.has_prior
+    assert result.mask_generator.layer.has_prior
 
 
 def test_mixed_precision_ends_in_single_precision(run) -> None:

@@ -53,14 +53,14 @@ def test_an_assumed_scale_gives_way_to_one_that_is_better_beyond_doubt(
     dataset: DataSet, caplog: pytest.LogCaptureFixture
 ) -> None:
     reference = settle_pixels(reference_of_model(network(unit=255)), dataset)
-    assert reference.description["pixels"] == "0:255"
+    assert reference.pixels.scale == "0:255"
     assert reference.normalization(dataset.train.images)[0].max() > 10
     assert "at 0:255 the network is right on 100% of 300 training images, at standardized on " in caplog.text
 
 
 def test_a_named_scale_stays_and_the_log_warns(dataset: DataSet, caplog: pytest.LogCaptureFixture) -> None:
     reference = settle_pixels(reference_of_model(network(unit=255), pixels="0:1"), dataset)
-    assert reference.description["pixels"] == "0:1"
+    assert reference.pixels.scale == "0:1"
     assert "add --pixels '0:255' if the network was trained on it" in caplog.text
     caplog.clear()
     settle_pixels(reference, dataset)
@@ -72,7 +72,7 @@ def test_a_scale_that_suits_is_left_alone(
     dataset: DataSet, caplog: pytest.LogCaptureFixture, unit: float, pixels: str
 ) -> None:
     reference = settle_pixels(reference_of_model(network(unit=unit), pixels=pixels), dataset)
-    assert reference.description["pixels"] == pixels
+    assert reference.pixels.scale == pixels
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
@@ -124,7 +124,7 @@ def at_once(model: keras.Model, dataset: DataSet, **options: bool) -> PruneResul
 
 def test_pruning_goes_by_the_scale_that_was_settled(dataset: DataSet) -> None:
     result = at_once(network(unit=255), dataset)
-    assert result.reference.description["pixels_origin"] == "measured"
+    assert result.reference.pixels.origin == "measured"
     assert result.normalization(dataset.train.images)[0].max() > 10
 
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from stamp_tf.channels import Budget
+from stamp_tf.channels import Budget, TracedNetwork
 from stamp_tf.data import DataSet, ImageSet, Normalization
 from stamp_tf.errors import PluginError
 from stamp_tf.plugin_code import PluginCode
@@ -41,7 +41,11 @@ def make_task(**changes: Any) -> PruningTask:
         "toy", (8, 8, 3), 2, architecture=keras.saving.serialize_keras_object(model), head="logits"
     )
     images = ImageSet(np.ones((4, 8, 8, 3), "uint8"), np.arange(4, dtype="int32") % 2, 2, ("a", "b"))
-    reference = Reference(backbone, model, None, Normalization((0.5,) * 3, (0.5,) * 3))
+    reference = Reference(
+        backbone=backbone,
+        network=TracedNetwork.of(model),
+        normalization=Normalization((0.5,) * 3, (0.5,) * 3),
+    )
     assert reference.channel_map.num_channels == 5
     task = PruningTask(
         reference,

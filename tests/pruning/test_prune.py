@@ -8,14 +8,17 @@ import keras
 import numpy as np
 import pytest
 
+from stamp_tf.channels import TracedNetwork
 from stamp_tf.data import DataSet, ImageSet, Normalization
 from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.pruning import stamp
 from stamp_tf.pruning.prune import prune
 from stamp_tf.pruning.result import PruneResult
-from stamp_tf.references.reference import BackboneConfig, Reference, make_layer
+from stamp_tf.references.backbone_config import BackboneConfig
+from stamp_tf.references.reference import Reference
 
+NORMALIZATION = Normalization((0.5,) * 3, (0.25,) * 3)
 AT_ONCE = FinetuneConfig(epochs=0)
 SHAPE = (16, 16, 3)
 BACKBONE = '''
@@ -56,18 +59,17 @@ def dataset() -> DataSet:
 
 def made_reference(generator: str | None = None) -> Reference:
     backbone = BackboneConfig("small", SHAPE, 5)
-    reference = Reference(backbone, backbone.build(), None, Normalization((0.5,) * 3, (0.25,) * 3))
-    reference.scores = (
-        np.random.default_rng(0).normal(size=reference.channel_map.num_channels).astype("float32")
+    network = TracedNetwork.of(backbone.build())
+    num_channels = network.channel_map.num_channels
+    reference = Reference(
+        backbone=backbone,
+        network=network,
+        normalization=NORMALIZATION,
+        scores=np.random.default_rng(0).normal(size=num_channels).astype("float32"),
     )
-    if generator is not None:
-        sizes = list(reference.channel_map.group_sizes)
-        reference.set_encoder = make_layer("set_encoders", "deep-sets", {"width": 8}, shape=(None, *SHAPE))
-        reference.mask_generator = make_layer(
-            "mask_generators", generator, {"group_sizes": sizes}, shape=(1, sum(sizes))
-        )
-        reference.mask_generator.start_from(reference.scores)
-    return reference
+    if generator is None:
+        return reference
+    return reference.with_new_layers(set_encoder=("deep-sets", {"width": 8}), mask_generator=(generator, {}))
 
 
 def weights(result: PruneResult) -> np.ndarray:
@@ -203,8 +205,12 @@ def kept_head(dataset: DataSet, **description: object) -> PruneResult:
     """Prune a network of the three classes a, b and c, and keep its head."""
     backbone = BackboneConfig("small", SHAPE, 3)
     keras.utils.set_random_seed(0)
-    normalization = Normalization((0.5,) * 3, (0.25,) * 3)
-    reference = Reference(backbone, backbone.build(), None, normalization, dict(description))
+    reference = Reference(
+        backbone=backbone,
+        network=TracedNetwork.of(backbone.build()),
+        normalization=NORMALIZATION,
+        description=description,
+    )
     return prune(dataset, reference, method="l1", max_flops=0.9, head="keep", finetune=AT_ONCE)
 
 

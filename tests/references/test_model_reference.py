@@ -11,7 +11,7 @@ from keras import layers
 from stamp_tf.errors import StampError
 from stamp_tf.references.backbone_config import BackboneConfig
 from stamp_tf.references.model_reference import reference_of_model
-from stamp_tf.references.reference import load_reference
+from stamp_tf.references.reference_file import load_reference, save_reference
 from stamp_tf.references.transfer import transfer_weights
 
 SHAPE = (12, 12, 3)
@@ -124,7 +124,7 @@ def test_pixels_are_what_the_model_was_trained_on_and_the_log_says_so(
 ) -> None:
     with caplog.at_level("INFO", "stamp_tf"):
         reference = reference_of_model(scaled(layers.Rescaling(scale)), pixels=pixels)
-    assert reference.description["pixels"] == expected
+    assert reference.pixels.scale == expected
     assert line in caplog.text
 
 
@@ -150,7 +150,7 @@ def test_what_a_normalization_was_adapted_to_comes_along() -> None:
     scale.adapt(images)
     model = lively_but(scaled(scale), scale)
     reference = reference_of_model(model)
-    assert reference.description["pixels"] == "0:255"
+    assert reference.pixels.scale == "0:255"
     np.testing.assert_allclose(reference.model(images), model(images), rtol=1e-4, atol=1e-4)
     for classes in (4, 5):
         built = reference.backbone.build(num_classes=classes)
@@ -175,7 +175,7 @@ def test_a_reference_read_from_a_file_scales_as_before(tmp_path) -> None:
     scale = layers.Normalization()
     scale.adapt(images)
     reference = reference_of_model(lively_but(scaled(scale), scale))
-    reference.save(tmp_path / "reference.npz")
+    save_reference(reference, tmp_path / "reference.npz")
     again = load_reference(tmp_path / "reference.npz")
     np.testing.assert_allclose(again.model(images), reference.model(images), rtol=1e-5)
 

@@ -1,6 +1,7 @@
 """The reference on disk: whole, its own, and the same after loading."""
 
 import json
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import keras
@@ -8,15 +9,16 @@ import numpy as np
 import pytest
 
 from stamp_registry import UnknownName
+from stamp_tf.channels import TracedNetwork
 from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
-from stamp_tf.references.reference import (
-    BackboneConfig,
-    Reference,
-    as_reference,
-    load_reference,
-    make_layer,
-)
+from stamp_tf.layers.make_layer import make_layer
+from stamp_tf.layers.registered import SET_ENCODER
+from stamp_tf.references.backbone_config import BackboneConfig
+from stamp_tf.references.find import as_reference
+from stamp_tf.references.pixels.choice import PixelChoice
+from stamp_tf.references.reference import Reference
+from stamp_tf.references.reference_file import load_reference, metadata_of, save_reference
 from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.storage.checkpoints import load_state, save_state
 
@@ -30,17 +32,17 @@ NORMALIZATION = Normalization((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
 def make_reference(backbone: str = "tiny", *, meta_trained: bool = True, **options: object) -> Reference:
     keras.utils.set_random_seed(1)
     config = BackboneConfig(backbone, SHAPE, 4, options)
-    model = config.build()
     scores = np.random.default_rng(0).normal(size=14).astype("float32")
-    layers = {}
-    if meta_trained:
-        sizes = [6, 8]
-        layers["set_encoder"] = make_layer("set_encoders", "deep-sets", {"width": 8}, shape=(None, *SHAPE))
-        layers["mask_generator"] = make_layer(
-            "mask_generators", "score", {"group_sizes": sizes}, shape=(1, 14)
-        )
-        layers["mask_generator"].start_from(scores)
-    return Reference(config, model, scores, NORMALIZATION, {"dataset": "toy", "seed": 1}, **layers)
+    reference = Reference(
+        backbone=config,
+        network=TracedNetwork.of(config.build()),
+        scores=scores,
+        normalization=NORMALIZATION,
+        description={"dataset": "toy", "seed": 1},
+    )
+    if not meta_trained:
+        return reference
+    return reference.with_new_layers(set_encoder=("deep-sets", {"width": 8}), mask_generator=("score", {}))
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def reference() -> Reference:
 
 @pytest.fixture
 def saved(reference: Reference, tmp_path: Path) -> Path:
-    reference.save(tmp_path / "reference.npz")
+    save_reference(reference, tmp_path / "reference.npz")
     return tmp_path / "reference.npz"
 
 
@@ -67,12 +69,12 @@ def test_what_was_saved_is_what_is_loaded(reference: Reference, saved: Path) -> 
     assert loaded.backbone == reference.backbone
     assert loaded.normalization == reference.normalization
     assert loaded.description == reference.description
-    assert loaded.metadata() == reference.metadata()
+    assert metadata_of(loaded) == metadata_of(reference)
 
 
 def test_half_of_the_size_rounds_kernels_alone(tmp_path: Path) -> None:
     reference = make_reference(meta_trained=False)
-    reference.save(tmp_path / "half.npz", half_precision=True)
+    save_reference(reference, tmp_path / "half.npz", half_precision=True)
     with np.load(tmp_path / "half.npz") as file:
         assert {file[name].dtype.name for name in file if name.endswith("/kernel")} == {"float16"}
         assert {file[name].dtype.name for name in file if file[name].ndim == 1} == {"float32", "uint8"}
@@ -84,9 +86,8 @@ def test_half_of_the_size_rounds_kernels_alone(tmp_path: Path) -> None:
 
 
 def test_a_plain_one_has_neither_scores_nor_layers(tmp_path: Path) -> None:
-    reference = make_reference(meta_trained=False)
-    reference.scores = None
-    reference.save(tmp_path / "plain.npz")
+    reference = replace(make_reference(meta_trained=False), scores=None)
+    save_reference(reference, tmp_path / "plain.npz")
     loaded = load_reference(tmp_path / "plain.npz")
     assert loaded.scores is loaded.set_encoder is loaded.mask_generator is None
     with pytest.raises(
@@ -119,7 +120,7 @@ def test_proposing_changes_nothing(reference: Reference) -> None:
 def test_a_backbone_that_names_no_layer_loads_whatever_was_built_before(tmp_path: Path) -> None:
     keras.layers.Conv2D(1, 1)
     reference = make_reference("unnamed", meta_trained=False)
-    reference.save(tmp_path / "reference.npz")
+    save_reference(reference, tmp_path / "reference.npz")
     keras.layers.Conv2D(1, 1)
     loaded = load_reference(tmp_path / "reference.npz")
     images = NORMALIZATION(PIXELS)
@@ -135,13 +136,50 @@ def test_building_a_backbone_leaves_keras_numbering_of_others_alone() -> None:
 def test_a_copy_trains_apart(reference: Reference) -> None:
     twin = reference.copy()
     np.testing.assert_array_equal(propose(twin), propose(reference))
-    twin.mask_generator.start_from(np.zeros(14))
-    twin.set_encoder.trainable_variables[0].assign_add(
-        np.ones(twin.set_encoder.trainable_variables[0].shape, "float32")
-    )
+    twin.mask_generator.layer.start_from(np.zeros(14))
+    weight = twin.set_encoder.layer.trainable_variables[0]
+    weight.assign_add(np.ones(weight.shape, "float32"))
     assert twin.model is reference.model
     assert not np.array_equal(propose(twin), propose(reference))
-    np.testing.assert_array_equal(reference.mask_generator.base_scores, reference.scores)
+    np.testing.assert_array_equal(reference.mask_generator.layer.base_scores, reference.scores)
+
+
+def test_what_is_known_of_the_network_is_carried_along(reference: Reference, monkeypatch) -> None:
+    def trace(model: keras.Model) -> None:
+        raise AssertionError("It was traced again.")
+
+    monkeypatch.setattr("stamp_tf.channels.traced_network.trace_channels", trace)
+    changed = replace(reference, scores=-reference.scores)
+    chosen = changed.copy().with_pixels(PixelChoice("0:1", "option", "as was asked"))
+    assert chosen.network is reference.network
+
+
+def test_a_reference_cannot_be_changed(reference: Reference) -> None:
+    with pytest.raises(FrozenInstanceError):
+        reference.scores = None
+
+
+def test_the_scale_of_pixels_is_an_entry_of_the_file(reference: Reference, tmp_path: Path) -> None:
+    tried = {"0:1": 0.25, "0:255": 0.75}
+    reference = reference.with_pixels(PixelChoice("0:255", "measured", "it was tried", tried))
+    save_reference(reference, tmp_path / "reference.npz")
+    _, metadata = load_state(tmp_path / "reference.npz")
+    assert metadata["description"] == {
+        **reference.description,
+        "pixels": "0:255",
+        "pixels_origin": "measured",
+        "pixels_reason": "it was tried",
+        "pixels_tried": tried,
+    }
+    loaded = load_reference(tmp_path / "reference.npz")
+    assert (loaded.pixels, loaded.description) == (reference.pixels, reference.description)
+
+
+@pytest.mark.parametrize("entry", [{"pixels": 255}, {"pixels": "0:1", "pixels_tried": [1]}])
+def test_a_scale_of_pixels_that_is_something_else_is_refused(saved: Path, entry: dict[str, object]) -> None:
+    change(saved, description=entry)
+    with pytest.raises(StampError, match=r"The description in .* must be JSON written by stamp-tf, but desc"):
+        load_reference(saved)
 
 
 def test_half_precision_is_left_behind() -> None:
@@ -242,7 +280,7 @@ def test_a_package_may_give_a_retired_name_a_meaning_again(saved: Path, make_plu
     make_plugin("acorn", {"stamp_tf.set_encoders": [f"images = {target}"]})
     _, metadata = load_state(saved)
     change(saved, set_encoder={**metadata["set_encoder"], "name": "images"})
-    assert load_reference(saved).set_encoder.registry_name == "images"
+    assert load_reference(saved).set_encoder.name == "images"
 
 
 def test_scores_of_another_length_are_refused(saved: Path) -> None:
@@ -267,9 +305,9 @@ def test_the_backbones_configuration_is_json() -> None:
 
 def test_layer_options_are_checked() -> None:
     with pytest.raises(StampError, match=r"deep-sets must accept its options, but .*'depth'"):
-        make_layer("set_encoders", "deep-sets", {"depth": 3}, shape=(None, *SHAPE))
+        make_layer(SET_ENCODER, "deep-sets", {"depth": 3}, shape=(None, *SHAPE))
     with pytest.raises(UnknownName, match="Did you mean 'deep-sets'"):
-        make_layer("set_encoders", "deepsets", {}, shape=(None, *SHAPE))
+        make_layer(SET_ENCODER, "deepsets", {}, shape=(None, *SHAPE))
 
 
 def test_transfer_leaves_a_head_for_other_classes_alone() -> None:
@@ -297,7 +335,7 @@ def test_a_file_with_values_that_are_not_finite_is_refused(tmp_path: Path, name:
         reference.scores[1] = np.nan
     else:
         reference.model.get_layer("conv1").kernel.assign(reference.model.get_layer("conv1").kernel * np.inf)
-    reference.save(tmp_path / "bad.npz")
+    save_reference(reference, tmp_path / "bad.npz")
     with pytest.raises(StampError, match=rf"bad.npz must be finite, but {name} holds \d+ of \d+ values"):
         load_reference(tmp_path / "bad.npz")
     with pytest.raises(StampError, match=rf"--from must be finite, but {name} holds"):

@@ -12,7 +12,8 @@ import pytest
 from stamp_registry import UnknownName
 from stamp_tf.data import DataSet, ImageSet, load_dataset
 from stamp_tf.errors import StampError
-from stamp_tf.references.reference import Reference, load_reference
+from stamp_tf.references.reference import Reference
+from stamp_tf.references.reference_file import load_reference
 from stamp_tf.storage.run_directory import RunDirectory
 
 NUM_STEPS = 9

@@ -2,9 +2,11 @@
 
 import stamp_tf
 from acorn.slimming import Slimming
+from stamp_tf.channels import TracedNetwork
 from stamp_tf.data import Normalization, load_dataset
 from stamp_tf.options.finetune import FinetuneConfig
-from stamp_tf.references.reference import BackboneConfig, Reference
+from stamp_tf.references.backbone_config import BackboneConfig
+from stamp_tf.references.reference import Reference
 from stamp_tf.testing import check_pruner
 
 
@@ -15,7 +17,8 @@ def test_it_is_a_pruner():
 def test_the_pruned_network_meets_the_budget():
     dataset = load_dataset("digits", image_shape=(32, 32, 3), train_size=100)
     backbone = BackboneConfig("resnet18", dataset.image_shape, dataset.num_classes, {"width": 0.1})
-    reference = Reference(backbone, backbone.build(), None, Normalization.of(dataset.train))
+    network = TracedNetwork.of(backbone.build())
+    reference = Reference(backbone=backbone, network=network, normalization=Normalization.of(dataset.train))
     result = stamp_tf.prune(
         dataset, reference, method="slimming", max_flops=0.5, finetune=FinetuneConfig(epochs=0)
     )

@@ -51,7 +51,7 @@ def load_bundled(backbone: str) -> Reference:
         StampError: If there is none.
     """
     # Here, so that the description of a bundled file can be read without loading Keras.
-    from stamp_tf.references.reference import load_reference
+    from stamp_tf.references.reference_file import load_reference
 
     with bundled_file(backbone) as path:
         return load_reference(path)

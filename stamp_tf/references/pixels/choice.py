@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,6 @@ from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.notation import in_words_of_the_caller
 from stamp_tf.references.pixels.scale import FoundScale
-from stamp_tf.references.reference import Reference
 
 logger = logging.getLogger(__name__)
 
@@ -28,33 +27,65 @@ PIXELS: dict[str, tuple[Any, Any]] = {
 STANDARDIZED = "standardized"
 """The mean and deviation of each data set."""
 
+_ENTRIES = {
+    "scale": "pixels",
+    "origin": "pixels_origin",
+    "reason": "pixels_reason",
+    "tried": "pixels_tried",
+}
+"""Field of `PixelChoice` -> entry in the description of a reference's file."""
+
 
 @dataclass(frozen=True)
 class PixelChoice:
     """A scale of pixels, and how it was come by.
 
     Args:
-        pixels: A name of `PIXELS`, or `standardized`.
+        scale: A name of `PIXELS`, or `standardized`.
         origin: `network` if it was found there, `file` if the network's file says it, `option` if a user named it,
             `assumed`, or `measured` if it was tried on images.
         reason: In words.
+        tried: Share of images that the network is right on at each scale, once that was tried.
     """
 
-    pixels: str
+    scale: str
     origin: str
     reason: str
+    tried: Mapping[str, float] | None = None
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it is one for all data sets."""
+        return self.scale != STANDARDIZED
 
     def __str__(self) -> str:
         """Return one line for a user."""
-        name = f"{self.pixels} by each data set" if self.pixels == "standardized" else self.pixels
+        name = self.scale if self.is_fixed else f"{self.scale} by each data set"
         remedy = (
             "; if it was trained on another scale, name it with --pixels" if self.origin == "assumed" else ""
         )
         return in_words_of_the_caller(f"Pixels: {name}, {self.reason}{remedy}.", {})
 
-    def to_config(self) -> dict[str, str]:
-        """Return what a reference's description holds of it."""
-        return {"pixels": self.pixels, "pixels_origin": self.origin, "pixels_reason": self.reason}
+    def to_config(self) -> dict[str, Any]:
+        """Return what the description in a reference's file holds of it."""
+        content = {entry: getattr(self, name) for name, entry in _ENTRIES.items()}
+        return {entry: value for entry, value in content.items() if value is not None}
+
+    @classmethod
+    def taken_from(cls, description: Mapping[str, Any]) -> tuple[PixelChoice | None, dict[str, Any]]:
+        """Undo `to_config`.
+
+        Args:
+            description: Of a reference's file, checked by `ReferenceDescription`.
+
+        Returns:
+            The choice, None where the file has none, and the rest of the description.
+        """
+        rest = {name: value for name, value in description.items() if name not in _ENTRIES.values()}
+        if "pixels" not in description:
+            return None, rest
+        known = {name: description[entry] for name, entry in _ENTRIES.items() if entry in description}
+        return cls(**({"origin": "file", "reason": "as its file says"} | known)), rest
 
 
 def choose_pixels(pixels: str | None, found: FoundScale) -> PixelChoice:
@@ -104,22 +135,6 @@ def pixels_of_file(known: Normalization) -> PixelChoice:
     """
     mean, std = (" ".join(f"{value:.4g}" for value in values) for values in (known.mean, known.std))
     return PixelChoice("as in its file", "file", f"mean {mean} and deviation {std} of pixels in [0, 1]")
-
-
-def with_pixels(reference: Reference, chosen: PixelChoice) -> Reference:
-    """Return a reference whose images are scaled in another way; its networks are the same.
-
-    Args:
-        reference: Of a model of somebody's own.
-        chosen: The scale, and where it comes from.
-
-    Raises:
-        StampError: If the scale needs another depth.
-    """
-    changed = copy.copy(reference)
-    changed.normalization = pixel_normalization(chosen.pixels, reference.backbone.input_shape[2])
-    changed.description = {**reference.description, **chosen.to_config()}
-    return changed
 
 
 def pixel_normalization(pixels: str, depth: int) -> Normalization:

@@ -226,7 +226,7 @@ def test_a_bright_set_at_another_scale_is_not_refused() -> None:
     bright = find_scale(network(batch_norm(0.6, 0.4)))
     assert choose_pixels("-1:1", bright).origin == "option"
     assumed = choose_pixels(None, bright)
-    assert (assumed.pixels, assumed.origin) == ("0:1", "assumed")
+    assert (assumed.scale, assumed.origin) == ("0:1", "assumed")
     assert "which may suit -1:1 or imagenet as well" in str(assumed)
     with pytest.raises(StampError, match=r"--pixels must be the scale that the network is built for"):
         choose_pixels("0:255", bright)
