@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import keras
 
@@ -20,13 +21,11 @@ class TracedNetwork:
         model: The network.
         channel_map: Its channels.
         cost_model: What each of them costs.
-        cut: From scores and a budget to a mask.
     """
 
     model: keras.Model
     channel_map: ChannelMap
     cost_model: CostModel
-    cut: ChannelCut
 
     @classmethod
     def of(cls, model: keras.Model, channel_map: ChannelMap | None = None) -> TracedNetwork:
@@ -40,10 +39,13 @@ class TracedNetwork:
             StampError: If it cannot be traced.
         """
         channel_map = channel_map or trace_channels(model)
-        cost_model = CostModel(model, channel_map)
-        return cls(
-            model=model,
-            channel_map=channel_map,
-            cost_model=cost_model,
-            cut=ChannelCut(channel_map, cost_model),
-        )
+        return cls(model=model, channel_map=channel_map, cost_model=CostModel(model, channel_map))
+
+    @cached_property
+    def cut(self) -> ChannelCut:
+        """From scores and a budget to a mask.
+
+        Raises:
+            StampError: If no channel can be removed.
+        """
+        return ChannelCut(self.channel_map, self.cost_model)

@@ -44,7 +44,7 @@ class Reference:
         description: Where it comes from: data set, seeds, figures; JSON content.
 
     Raises:
-        StampError: If a kernel that reads channels is not trained.
+        StampError: If it has no channels, or a kernel that reads them is not trained.
     """
 
     backbone: BackboneConfig
@@ -57,7 +57,8 @@ class Reference:
     description: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_trainable(self.network)
+        # Without channels there is no cut, and it is said here.
+        _check_trainable(self.model, self.cut.channel_map)
 
     @property
     def model(self) -> keras.Model:
@@ -211,10 +212,10 @@ class Reference:
         return arrays
 
 
-def _check_trainable(network: TracedNetwork) -> None:
+def _check_trainable(model: keras.Model, channel_map: ChannelMap) -> None:
     """Refuse a network whose frozen kernels read channels: masks reach only what is trained."""
-    trainable = {variable.path for variable in network.model.trainable_variables}
-    for axis in network.channel_map.weight_axes:
+    trainable = {variable.path for variable in model.trainable_variables}
+    for axis in channel_map.weight_axes:
         if axis.role == "consumer" and axis.path not in trainable:
             raise StampError(
                 f"The backbone must train every kernel that reads channels, but {axis.path} is frozen; set its "
