@@ -35,7 +35,6 @@ def command(run: Path, exporter: str, target: Path | None) -> None:
     RUN is a folder that prune wrote. An earlier export in the same place is replaced, whole or not at all; that of
     a plug-in within the folder of the run alone, where it is noted.
     """
-    from stamp_tf.export.record_export import is_free, record_export
     from stamp_tf.storage.claims import held
     from stamp_tf.storage.run_directory import RunDirectory
 
@@ -43,23 +42,23 @@ def command(run: Path, exporter: str, target: Path | None) -> None:
     directory.read_pruned_config()
     if target is not None and exporter == "keras":
         _check_replaceable(target)
-    places = {"saved-model": directory.saved_model, "keras": directory.model}
-    target = target or places.get(exporter, directory.path / exporter)
+    target = target or {"saved-model": directory.saved_model, "keras": directory.model}.get(
+        exporter, directory.path / exporter
+    )
     if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(directory.path)):
         click.get_current_context().with_resource(held(directory))
     load_tensorflow()
-    from stamp_tf.export.run_exporter import run_exporter
+    from stamp_tf.pruned_runs.exports import write_export
     from stamp_tf.pruned_runs.pruned_run import load_run
 
     pruned = load_run(run)
-    written, *_ = run_exporter(
-        exporter,
+    written, *_ = write_export(
         pruned.network,
-        target,
+        directory,
+        exporter,
+        path=target,
         class_names=pruned.class_names,
         normalization=pruned.normalization,
-        is_free=lambda path: is_free(directory, path),
-        note=lambda built, place: record_export(directory, place, built=built),
     )
     say(f"Wrote {written}")
 

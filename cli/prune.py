@@ -103,6 +103,14 @@ _PHASES = {"prune": "Pruning", "latency": "Measuring", "finetune": "Fine-tuning"
     "--speed/--no-speed", default=True, help="Measure the pruned network's speed against the full one's."
 )
 @click.option("--dollars-per-hour", type=Number(0), help="Price of the machine, for the report.")
+@click.option(
+    "--export",
+    "exporters",
+    type=RegisteredName("stamp_tf.exporters"),
+    multiple=True,
+    help="Write the network in this format, and as a .keras file in any case; may be repeated.  "
+    "[default: saved-model]",
+)
 @run_options(required=False)
 @tensorboard_option
 def command(
@@ -127,6 +135,7 @@ def command(
     mixed_precision: bool,
     speed: bool,
     dollars_per_hour: float | None,
+    exporters: tuple[str, ...],
     tensorboard: bool,
 ) -> None:
     """Prune a reference network, or your own model, for a data set and fine-tune it.
@@ -149,7 +158,8 @@ def command(
             options = as_options([*options.items(), (name, value)], "--method-option")
     load_tensorflow()
     from stamp_tf.options.finetune import FinetuneConfig
-    from stamp_tf.pruned_runs.write import export_run, flat_options
+    from stamp_tf.pruned_runs.exports import check_exports, places_of
+    from stamp_tf.pruned_runs.write import DEFAULT_EXPORTS, export_run, flat_options
     from stamp_tf.pruning.choose import choose_pruner
     from stamp_tf.pruning.config import PruneConfig
     from stamp_tf.pruning.prune import prune
@@ -175,6 +185,7 @@ def command(
     )
     # Before the images, which may take long to read.
     choose_pruner(config)
+    check_exports(directory, places_of(directory, exporters))
     dataset = data.load(found.image_shape)
     if model_file is not None:
         found, start_from = settle_model(found, start_from, dataset, seed=data.seed)
@@ -208,6 +219,7 @@ def command(
         report = export_run(
             result,
             directory.path,
+            exports=exporters or DEFAULT_EXPORTS,
             speed=speed,
             dollars_per_hour=dollars_per_hour,
             command=typed(),
@@ -275,6 +287,7 @@ def print_summary(report: "Report", directory: "RunDirectory", *, is_news: bool 
         is_news: Whether this command made them, so that it matters how long it took.
     """
     from stamp_cli.report_tables import history_table, summary_table
+    from stamp_tf.report.numbers import compact
 
     console = make_console()
     console.print(summary_table(report, command_seconds=seconds_so_far() if is_news else None))
@@ -286,21 +299,20 @@ def print_summary(report: "Report", directory: "RunDirectory", *, is_news: bool 
         say(f"In doubt     {report.history[-1].doubt}")
     say("")
     say(f"Report       {directory.report_html}")
-    say(f"SavedModel   {directory.saved_model}")
-    say(f"Keras model  {directory.model}")
-    say_calling(report.calling, directory.saved_model)
+    for file in report.files:
+        label = {"saved-model": "SavedModel", "keras": "Keras model"}.get(file.format, file.format)
+        say(f"{label:<12} {directory.path / file.path}  ({compact(file.num_bytes)}B)")
+    _say_calling(report, directory.saved_model)
 
 
-def say_calling(calling: Mapping[str, Any], saved_model: Path) -> None:
-    """Print how the networks of a run are called.
-
-    Args:
-        calling: What a report says of it; nothing in runs of before it did.
-        saved_model: Where the SavedModel lies.
-    """
+def _say_calling(report: "Report", saved_model: Path) -> None:
+    """Print how the networks of a run are called; nothing for runs of before that was known."""
+    calling = report.calling
     if calling:
         say("")
+    if calling and report.has_saved_model:
         say(f"Takes        {calling['takes']}")
         say(f"Gives        {calling['gives']}")
         say(f'Call it      tf.saved_model.load({str(saved_model)!r})(images)["class_name"]')
+    if calling:
         say(f"Keras model  {calling['keras_takes']}")

@@ -94,8 +94,8 @@ def _checked(plugin: PluginCode, written: Any) -> Path:
 def _require_free(path: Path, is_free: Callable[[Path], bool]) -> None:
     if not is_free(path):
         raise StampError(
-            f"--to must be new or an earlier export of this run to its folder, but {path} holds something else; choose "
-            "another name."
+            f"An export must be new or replace an earlier one of this run in its folder, but {path} holds something "
+            "else; move it, or choose another --to."
         )
 
 

@@ -15,9 +15,10 @@ from stamp_tf.data.identity import describe
 from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.pruned_runs.evaluate import run_counts
+from stamp_tf.pruned_runs.exports import check_exports, exports_of, write_exports
 from stamp_tf.pruned_runs.masks import read_masks
 from stamp_tf.pruned_runs.pruned_run import PrunedRun, load_run
-from stamp_tf.pruned_runs.write import export_networks
+from stamp_tf.pruned_runs.write import write_metrics
 from stamp_tf.report.history import HistoryEntry, history_entry
 from stamp_tf.report.page import write_report
 from stamp_tf.report.report import Report
@@ -42,7 +43,7 @@ def train_further(
     command: str = "",
     on_step: Callable[[int, int, Mapping[str, float]], None] | None = None,
 ) -> Report:
-    """Fine-tune further, then replace the run's networks and report.
+    """Fine-tune further, then replace the report and all that was exported into the run's folder.
 
     Until the end the run's files stay as they were; the states on the way, and the new files, lie in a folder of
     their own. A kill leaves either the run as it was, with states to go on from, or the new one.
@@ -111,6 +112,8 @@ def _continue(
         learning_rate=_RATE if config.learning_rate is None else config.learning_rate,
         clip_norm=run.config.get("clip_norm") if config.clip_norm is None else config.clip_norm,
     )
+    exports = exports_of(run.run)
+    check_exports(run.run, exports)
     report = read_record(run.run.report_json, Report, remedy="prune again")
     _check_same_network(run, report)
     dataset = run.fitted(dataset) if isinstance(dataset, DataSet) else run.load_dataset(dataset)
@@ -142,14 +145,18 @@ def _continue(
         command=command,
         doubt=doubt,
     )
-    report = dataclasses.replace(_continued(report, records, step), calling=run.calling.to_json())
-    export_networks(
+    files = write_exports(
         run.network,
         way,
+        exports,
         class_names=run.class_names,
         normalization=run.normalization,
-        curve=report.curve,
+        replaces=run.run,
     )
+    report = dataclasses.replace(
+        _continued(report, records, step), calling=run.calling.to_json(), files=files
+    )
+    write_metrics(way, report.curve)
     write_report(report, way)
     # The one step that decides: before it the run is as it was, after it all that is left to do is to move files.
     with writing(run.run.path):
@@ -184,8 +191,14 @@ def _continued(report: Report, records: Sequence[EpochRecord], step: HistoryEntr
     # On the same data the first record repeats the last point; on other data it is where a new line begins.
     is_new = not step.is_on_data_of(report.history[-1])
     for record in records if is_new else records[1:]:
-        place = {"epoch": last.epoch + record.epoch, "seconds": last.seconds + record.seconds}
-        curve.append(dataclasses.replace(record, **place, entry=len(history) - 1))
+        curve.append(
+            dataclasses.replace(
+                record,
+                epoch=last.epoch + record.epoch,
+                seconds=last.seconds + record.seconds,
+                entry=len(history) - 1,
+            )
+        )
     seconds = records[-1].seconds
     images = {"train_images": step.train_images, "test_images": step.test_images}
     return dataclasses.replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -10,18 +11,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.backbones.end import put_back
-from stamp_tf.data import Normalization
 from stamp_tf.data.doubt import doubt_of_reference
 from stamp_tf.data.identity import describe
 from stamp_tf.errors import StampError
 from stamp_tf.export.calling import calling_of
-from stamp_tf.export.keras_file import export_keras
-from stamp_tf.export.saved_model import export_saved_model
 from stamp_tf.measure.speed import describe_device, measure_speed
+from stamp_tf.pruned_runs.exports import check_exports, exports_of, places_of, write_exports
 from stamp_tf.pruning.config import PruneConfig
 from stamp_tf.pruning.result import PruneResult
 from stamp_tf.quantities import duration
@@ -29,7 +26,7 @@ from stamp_tf.references.fingerprint import fingerprint
 from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.report.history import history_entry
 from stamp_tf.report.page import write_report
-from stamp_tf.report.report import Report, SpeedRow
+from stamp_tf.report.report import ExportedFile, Report, SpeedRow
 from stamp_tf.report.rows import group_rows, layer_rows, speed_rows
 from stamp_tf.storage.claims import held
 from stamp_tf.storage.files import write_bytes_atomic
@@ -38,6 +35,9 @@ from stamp_tf.storage.records import encode, write_json_atomic
 from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.training.epoch_record import EpochRecord
 
+logger = logging.getLogger(__name__)
+
+DEFAULT_EXPORTS = ("saved-model", "keras")
 _PACKAGES = ("stamp-tf", "tensorflow", "keras", "numpy")
 
 
@@ -45,6 +45,7 @@ def export_run(
     result: PruneResult,
     run_dir: str | Path,
     *,
+    exports: Sequence[str] = DEFAULT_EXPORTS,
     speed: bool = True,
     batch_sizes: Sequence[int] = (1, 128),
     training_batch_sizes: Sequence[int] = (128,),
@@ -53,13 +54,16 @@ def export_run(
     dollars_per_hour: float | None = None,
     command: str = "",
 ) -> Report:
-    """Write masks, re-trainable network, SavedModel, metrics and report into a run directory.
+    """Write masks, the network in each format, metrics and report into a run directory.
 
-    Each file is written whole or not at all; `report.json` comes last, so that where it is the rest is too.
+    Each file is written whole or not at all; `report.json` comes last, so that where it is the rest is too. What was
+    exported into the folder before is written anew, so that all of it is of one network.
 
     Args:
         result: What `prune` returned.
         run_dir: The folder: new, empty, or of a run.
+        exports: Names of exporters, as `stamp-tf plugins` lists them. The `.keras` file is written in any case, as
+            whatever goes on with the run reads it.
         speed: Whether to measure the pruned network against the full one.
         batch_sizes: Batch sizes of the measured inference.
         training_batch_sizes: Batch sizes of the measured training steps.
@@ -73,12 +77,17 @@ def export_run(
 
     Raises:
         StampError: If the folder holds something else or cannot be written, or the network cannot be exported.
+        RegistryError: If there is no such exporter.
+
+    Example:
+        >>> stamp_tf.export_run(result, "runs/digits", exports=["saved-model", "arrays"])
     """
     if not isinstance(result, PruneResult):
         raise StampError(
             f"result must be what stamp_tf.prune returned, but is of type {type(result).__name__}; prune first."
         )
     check_arguments(
+        exports=(exports, tuple[str, ...]),
         speed=(speed, bool),
         batch_sizes=(batch_sizes, tuple[int, ...]),
         training_batch_sizes=(training_batch_sizes, tuple[int, ...]),
@@ -89,38 +98,46 @@ def export_run(
     )
     run = RunDirectory(as_path(run_dir, "run_dir"))
     with held(run):
-        if contents(run.path):
-            _check_folder(run)
-        else:
-            write_json_atomic(run.config, _config_of(result))
         started = time.perf_counter()
-        write_json_atomic(run.masks, _masks(result))
-        curve = tuple(result.records)
-        export_networks(
-            result.model,
-            run,
-            class_names=result.dataset.class_names,
-            normalization=result.normalization,
-            curve=curve,
-        )
+        files = _write(result, run, exports)
         times = {**result.times, "export": time.perf_counter() - started}
         rows: Sequence[SpeedRow] = ()
         if speed:
             started = time.perf_counter()
-            full = result.reference.backbone.build(num_classes=result.dataset.num_classes)
-            transfer_weights(result.reference.model, full)
-            measured = measure_speed(
-                {"full": put_back(full, result.reference.backbone.end), "pruned": result.model},
+            rows = _measured(
+                result,
                 batch_sizes=batch_sizes,
                 training_batch_sizes=training_batch_sizes,
                 repeats=repeats,
                 max_seconds=max_seconds,
             )
-            rows = speed_rows(measured, "full", "pruned")
             times["measure"] = time.perf_counter() - started
-        report = _report(result, rows, times, curve, dollars_per_hour, command)
+        report = _report(
+            result, times=times, command=command, speed=rows, files=files, dollars_per_hour=dollars_per_hour
+        )
         write_report(report, run)
         return report
+
+
+def _write(result: PruneResult, run: RunDirectory, exporters: Sequence[str]) -> tuple[ExportedFile, ...]:
+    """Write everything but the report into a folder that is held; return what exporters wrote."""
+    is_new = not contents(run.path)
+    if not is_new:
+        _check_folder(run)
+    exports = exports_of(run) | places_of(run, exporters)
+    check_exports(run, exports)
+    if is_new:
+        write_json_atomic(run.config, _config_of(result))
+    write_json_atomic(run.masks, _masks(result))
+    files = write_exports(
+        result.model,
+        run,
+        exports,
+        class_names=result.dataset.class_names,
+        normalization=result.normalization,
+    )
+    write_metrics(run, result.records)
+    return files
 
 
 def _check_folder(run: RunDirectory) -> None:
@@ -137,27 +154,19 @@ def _check_folder(run: RunDirectory) -> None:
         )
 
 
-def export_networks(
-    model: keras.Model,
-    run: RunDirectory,
-    *,
-    class_names: Sequence[str],
-    normalization: Normalization,
-    curve: Sequence[EpochRecord],
-) -> None:
-    """Write the re-trainable network, the SavedModel and the metrics of a run.
+def write_metrics(run: RunDirectory, curve: Sequence[EpochRecord]) -> None:
+    """Write fine-tuning, epoch by epoch, into a run's folder."""
+    write_bytes_atomic(run.metrics, b"".join(encode(asdict(record)) for record in curve))
 
-    Args:
-        model: From normalised images `[B, H, W, D]` to logits `[B, classes]`, or to what it ends in.
-        run: Where they go; the folder exists.
-        class_names: One name per class.
-        normalization: Of the images.
-        curve: Fine-tuning, epoch by epoch.
-    """
-    export_keras(model, run.model, class_names=class_names, normalization=normalization)
-    export_saved_model(model, run.saved_model, class_names=class_names, normalization=normalization)
-    lines = "".join(encode(asdict(point)).decode() for point in curve)
-    write_bytes_atomic(run.metrics, lines.encode())
+
+def _measured(result: PruneResult, **options: Any) -> tuple[SpeedRow, ...]:
+    """Measure the pruned network against the full one; `options` are those of `measure_speed`."""
+    logger.info("Measuring the speed of the full and the pruned network.")
+    end = result.reference.backbone.end
+    full = result.reference.backbone.build(num_classes=result.dataset.num_classes)
+    transfer_weights(result.reference.model, full)
+    measured = measure_speed({"full": put_back(full, end), "pruned": result.model}, **options)
+    return speed_rows(measured, "full", "pruned")
 
 
 def flat_options(config: PruneConfig) -> dict[str, Any]:
@@ -194,14 +203,8 @@ def _masks(result: PruneResult) -> dict[str, Any]:
     }
 
 
-def _report(
-    result: PruneResult,
-    speed: Sequence[SpeedRow],
-    times: Mapping[str, float],
-    curve: Sequence[EpochRecord],
-    dollars_per_hour: float | None,
-    command: str,
-) -> Report:
+def _report(result: PruneResult, *, times: Mapping[str, float], command: str, **others: Any) -> Report:
+    """Return what a result says of itself; `others` are further fields of a report."""
     config, backbone = result.config, result.reference.backbone
     full_params, full_flops = (int(value) for value in result.cost.full)
     details = {
@@ -240,17 +243,16 @@ def _report(
         full_activation_bytes=result.cost.full_activation_bytes,
         seconds=result.seconds,
         times=times,
-        dollars_per_hour=dollars_per_hour,
-        speed=speed,
         layers=layer_rows(result.cost, result.mask),
         groups=group_rows(result.reference.channel_map, result.mask),
-        curve=curve,
+        curve=result.records,
         details={name: value for name, value in details.items() if value is not None},
         history=(step,),
         command=command,
         versions=_versions(),
         hardware=describe_device(),
         calling=calling_of(backbone.input_shape, result.dataset.class_names, backbone.end).to_json(),
+        **others,
     )
 
 

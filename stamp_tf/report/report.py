@@ -73,6 +73,15 @@ class SpeedRow:
 
 
 @dataclass(frozen=True)
+class ExportedFile:
+    """A file, or a folder as a whole, that an exporter wrote: its path in the run, the exporter's name, its bytes."""
+
+    path: str
+    format: str
+    num_bytes: int
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything that `report.json` and `report.html` tell about a run.
 
@@ -102,6 +111,7 @@ class Report:
         versions: Package to version.
         hardware: The device in words.
         calling: How the exported files are called, see `Calling.to_json`; empty in runs of before that.
+        files: What exporters wrote; empty in runs of before that.
 
     Raises:
         StampError: If a count or the accuracy is out of range.
@@ -131,6 +141,7 @@ class Report:
     versions: Mapping[str, str] = field(default_factory=dict)
     hardware: str = ""
     calling: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[ExportedFile, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.test_accuracy <= 1.0:
@@ -158,6 +169,11 @@ class Report:
             time="",
             seconds=self.seconds,
         )
+
+    @property
+    def has_saved_model(self) -> bool:
+        """Whether a SavedModel is among the files; runs that do not say so have one."""
+        return not self.files or any(file.format == "saved-model" for file in self.files)
 
     @property
     def params_fraction(self) -> float:

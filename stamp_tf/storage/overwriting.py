@@ -1,13 +1,11 @@
 """Throwing a run away: what a run of ours wrote goes, file by file; what else lies in its folder stays."""
 
 import logging
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from stamp_tf.storage.files import is_leftover, remove_if_empty
 from stamp_tf.storage.locks import LOCK
-from stamp_tf.storage.records import read_record
 from stamp_tf.storage.run_directory import RunDirectory
-from stamp_tf.storage.schemas import Exports
 
 logger = logging.getLogger(__name__)
 
@@ -19,14 +17,14 @@ def clear(run: RunDirectory) -> None:
 
     What says that a run is finished goes first, so that a kill in between leaves a run that is not.
     """
-    exported = read_record(run.exports, Exports).files if run.exports.exists() else ()
+    exported = run.read_exports().files
     for path in (
         *(run.report_json, run.reference, run.masks, run.model, run.report_html, run.metrics),
         *run.checkpoints.glob("step-*.npz"),
         *run.checkpoints.glob("mask.npz"),
         *run.tensorboard.glob("events.out.tfevents.*"),
         *_saved_model_files(run.saved_model),
-        *(run.path / name for name in exported if _is_inside(name)),
+        *(run.path / name for name in exported),
         run.exports,
     ):
         if path.is_file() or path.is_symlink():
@@ -35,7 +33,7 @@ def clear(run: RunDirectory) -> None:
         if nested.path.is_dir():
             clear(nested)
             nested.config.unlink(missing_ok=True)
-    folders = {(run.path / name).parent for name in exported if _is_inside(name)} - {run.path}
+    folders = {(run.path / name).parent for name in exported} - {run.path}
     for folder in (
         *sorted(folders, reverse=True),
         *(run.saved_model / name for name in ("variables", "assets", "assets.extra")),
@@ -78,9 +76,3 @@ def _saved_model_files(folder: Path) -> list[Path]:
 def contents(folder: Path) -> set[str]:
     """Return the names in a folder, without those of a lock and of what a killed process left half-built."""
     return {entry.name for entry in folder.iterdir() if entry.name != LOCK and not is_leftover(entry.name)}
-
-
-def _is_inside(name: str) -> bool:
-    """Return whether a recorded path stays within the folder that it is relative to."""
-    path = PurePath(name)
-    return not path.is_absolute() and ".." not in path.parts

@@ -12,8 +12,8 @@ from stamp_tf.changed_options import changed_options
 from stamp_tf.errors import StampError
 from stamp_tf.storage.files import remove
 from stamp_tf.storage.locks import locked
-from stamp_tf.storage.records import encode, read_json
-from stamp_tf.storage.schemas import RunConfig
+from stamp_tf.storage.records import encode, read_json, read_record
+from stamp_tf.storage.schemas import Exports, RunConfig
 from stamp_tf.storage.writing import writing
 
 FURTHER_TRAINING = "further_training"
@@ -92,8 +92,16 @@ class RunDirectory:
 
     @property
     def exports(self) -> Path:
-        """Which files `export` put into the folder."""
+        """Which files exporters put into the folder."""
         return self.path / "exports.json"
+
+    def read_exports(self) -> Exports:
+        """Return what exporters put into the folder; nothing where nothing is noted.
+
+        Raises:
+            StampError: If the note is damaged.
+        """
+        return read_record(self.exports, Exports).inside() if self.exports.exists() else Exports()
 
     @property
     def tensorboard(self) -> Path:
@@ -119,21 +127,22 @@ class RunDirectory:
         done = self.finished_training
         if not done.path.is_dir():
             return False
-        for built, place in zip(done._results, self._results, strict=True):
-            if built.is_dir() and place.is_dir():
+        exported = [done.path / name for export in done.read_exports().exports for name in export.wrote]
+        # The report last, as everywhere, and what lists the exports once they are in their places.
+        figures = (done.exports, done.metrics, done.report_html, done.report_json)
+        for built in (done.model, done.saved_model, *exported, *figures):
+            if not os.path.lexists(built):
+                continue
+            place = self.path / built.relative_to(done.path)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if os.path.lexists(place) and (built.is_dir() or place.is_dir()):
                 # Two steps, as an exchange that is done twice would undo itself.
                 old = done.path / "replaced"
                 remove(old)
                 os.replace(place, old)
-            if built.exists():
-                os.replace(built, place)
+            os.replace(built, place)
         remove(done.path)
         return True
-
-    @property
-    def _results(self) -> tuple[Path, ...]:
-        """What training further replaces; the report last, as everywhere."""
-        return self.model, self.saved_model, self.metrics, self.report_html, self.report_json
 
     @property
     def is_finished(self) -> bool:

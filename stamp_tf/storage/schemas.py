@@ -1,5 +1,7 @@
 """What the JSON files of a run must hold, field by field; what a field is not named for here is left alone."""
 
+from collections.abc import Iterable
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -125,7 +127,41 @@ class Card(msgspec.Struct, frozen=True):
     scaling_layer: str | None = None
 
 
+class Export(msgspec.Struct, frozen=True):
+    """What an exporter wrote: the path that it was given, its name, and each file or folder that it made there."""
+
+    to: str
+    format: str
+    wrote: tuple[str, ...]
+
+
 class Exports(msgspec.Struct, frozen=True):
-    """`exports.json`: the files that `export` put into a run's folder, by their paths within it."""
+    """`exports.json`: what lies in a run's folder by exporters, but for their usual places; paths are within it.
+
+    `files` are all files, those within folders included. Runs of before list nothing else.
+    """
 
     files: tuple[str, ...] = ()
+    exports: tuple[Export, ...] = ()
+
+    def inside(self) -> "Exports":
+        """Return the same without what would not lie within the folder."""
+        exports = (export for export in self.exports if all(map(_is_inside, (export.to, *export.wrote))))
+        return Exports(tuple(filter(_is_inside, self.files)), tuple(exports))
+
+    def with_files(self, export: Export, files: Iterable[str]) -> "Exports":
+        """Return the same with what one exporter wrote.
+
+        Args:
+            export: What it wrote, or one of several things.
+            files: All files of that.
+        """
+        known = next((one.wrote for one in self.exports if one.to == export.to), ())
+        export = Export(export.to, export.format, tuple(dict.fromkeys((*known, *export.wrote))))
+        others = tuple(one for one in self.exports if one.to != export.to)
+        return Exports(tuple(sorted({*self.files, *files})), (*others, export))
+
+
+def _is_inside(name: str) -> bool:
+    path = PurePath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts

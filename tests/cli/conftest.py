@@ -34,7 +34,7 @@ def toy(input_shape, num_classes, *, width=1.0):
 
 
 def two_files(model, path, **options):
-    path.with_suffix(".data").write_text("weights")
+    path.with_suffix(".data").write_text(str(sum(float(abs(weight).sum()) for weight in model.get_weights())))
     path.write_text("graph")
     return path
 '''
@@ -79,7 +79,7 @@ def last_of_each(arguments: list[str]) -> list[str]:
     for place, argument in enumerate(arguments):
         option = argument if argument.startswith("--") else arguments[place - 1] if place else ""
         start = place if option is argument else place - 1
-        is_repeatable = option == "--keep" or option.endswith("-option")
+        is_repeatable = option in ("--keep", "--export") or option.endswith("-option")
         if is_repeatable or not option.startswith("--") or option not in arguments[start + 1 :]:
             kept.append(argument)
     return kept

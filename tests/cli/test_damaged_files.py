@@ -144,6 +144,7 @@ FIELDS: list[tuple[str, str, Any]] = [
     ("report.json", "times", []),
     ("exports.json", "files", "words"),
     ("exports.json", "files", [1]),
+    *(("exports.json", "exports", value) for value in (5, [1], [{"to": "words", "format": 1, "wrote": []}])),
     ("further_training/config.json", "command", "x"),
 ]
 

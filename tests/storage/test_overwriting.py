@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stamp_tf.errors import StampError
-from stamp_tf.export.record_export import record_export
+from stamp_tf.pruned_runs.exports import record_export
 from stamp_tf.storage.claims import start
 from stamp_tf.storage.overwriting import clear
 from stamp_tf.storage.run_directory import RunDirectory
@@ -78,9 +78,9 @@ def test_a_folder_with_the_name_of_a_file_stays(run: RunDirectory) -> None:
 
 def test_recorded_exports_go(run: RunDirectory) -> None:
     put(run.path / "onnx/model.onnx")
-    record_export(run, run.path / "onnx")
+    record_export(run, run.path / "onnx", exporter="onnx")
     put(run.path / "words")
-    record_export(run, run.path / "words")
+    record_export(run, run.path / "words", exporter="words")
     put(run.path / "onnx/notes.txt")
     clear(run)
     assert listing(run.path) == ["config.json", "onnx", "onnx/notes.txt"]

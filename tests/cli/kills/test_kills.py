@@ -32,8 +32,8 @@ class Scenario:
 
     Args:
         arguments: What is typed; IMAGES, REFERENCE and RUN stand for paths.
-        starts_from: The run that lies in RUN at first: none, a pruned one, or one that is used: exported, with a
-            further training that was interrupted, and with a file of its user.
+        starts_from: The run that lies in RUN at first: none, a pruned one, one with exports of several formats, or
+            one that is used: exported, with a further training that was interrupted, and with a file of its user.
         goes_on_by: What is added to go on; nothing repeats the command.
     """
 
@@ -56,6 +56,8 @@ SCENARIOS = {
         (*PRETRAIN, "--epochs", 1, "--budget-epochs", 0, "--overwrite"), "used", ()
     ),
     "finetune": Scenario(("finetune", "RUN", "--batch-size", 12, "--epochs", 2), "pruned"),
+    "prune-exports": Scenario((*PRUNE, "--finetune-epochs", 1, "--export", "two-files")),
+    "finetune-exports": Scenario(("finetune", "RUN", "--batch-size", 12, "--epochs", 1), "exported"),
     "export": Scenario(("export", "RUN"), "pruned", ()),
     "export-keras": Scenario(("export", "RUN", "--format", "keras"), "pruned", ()),
     "export-plug-in": Scenario(("export", "RUN", "--format", "two-files"), "pruned", ()),
@@ -67,7 +69,9 @@ FAST = {
     "meta-train": 1,
     "prune": 2,
     "prune-overwrite": 1,
+    "prune-exports": 1,
     "finetune": 3,
+    "finetune-exports": 2,
     "export": 1,
     "export-plug-in": 2,
 }
@@ -146,11 +150,14 @@ def killing(cli, harness, toy_on_path, tmp_path_factory, make_tiny_images) -> Ki
         "REFERENCE": str(folder / "reference"),
         "RUN": str(folder / "run"),
     }
-    bases = {"pruned": folder / "pruned", "used": folder / "used"}
+    bases = {name: folder / name for name in ("pruned", "exported", "used")}
     made = Killing(cli, harness, names, bases, folder / "images")
     for scenario, place in (("pretrain", "reference"), ("prune", "pruned")):
         made.done(SCENARIOS[scenario])
         shutil.move(made.run, folder / place)
+    shutil.copytree(folder / "pruned", made.run)
+    made.done(SCENARIOS["export-plug-in"])
+    shutil.move(made.run, folder / "exported")
     images, _ = made.record(SCENARIOS["finetune"])
     # In the middle, with a state; the lock belongs to no process any more.
     harness.restore(images[len(images) // 2], made.run)

@@ -1,5 +1,7 @@
 """Run directories: names and options."""
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from stamp_tf.errors import StampError
 from stamp_tf.storage.claims import start
 from stamp_tf.storage.records import append_jsonl
 from stamp_tf.storage.run_directory import RunDirectory
+from stamp_tf.storage.schemas import Exports
 
 from .options import CONFIG
 
@@ -99,3 +102,77 @@ def test_a_path_by_a_link_is_the_same_option(run: RunDirectory, tmp_path: Path) 
     start(run, options[1], resume=True, overwrite=False)
     with pytest.raises(StampError, match="--dataset was"):
         start(run, {**options[1], "dataset": f"folder:{tmp_path}"}, resume=True, overwrite=False)
+
+
+def put(path: Path, content: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> RunDirectory:
+    """A run with exports, and a complete further training that is to take their place."""
+    run = RunDirectory(tmp_path / "run")
+    note = {
+        "files": ["net.data", "net.graph", "sub/deep/weights"],
+        "exports": [
+            {"to": "net", "format": "net", "wrote": ["net.graph", "net.data"]},
+            {"to": "sub/deep", "format": "deep", "wrote": ["sub/deep"]},
+        ],
+    }
+    for folder, content in ((run.path, "old"), (run.finished_training.path, "new")):
+        for name in ("net.graph", "net.data", "sub/deep/weights", "report.json"):
+            put(folder / name, content)
+        put(folder / "exports.json", json.dumps(note))
+    put(run.path / "sub/deep/stale", "old")
+    put(run.path / "sub/notes.txt", "mine")
+    return run
+
+
+def test_exports_of_a_further_training_are_put_in_their_places_whole(finished: RunDirectory) -> None:
+    assert finished.settle()
+    for name in ("net.graph", "net.data", "sub/deep/weights", "report.json"):
+        assert (finished.path / name).read_text() == "new"
+    assert not (finished.path / "sub/deep/stale").exists()
+    assert (finished.path / "sub/notes.txt").read_text() == "mine"
+    assert not finished.finished_training.path.exists()
+
+
+@pytest.mark.parametrize("number", range(1, 8))
+def test_settling_goes_on_after_any_kill(
+    finished: RunDirectory, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    replace, left = os.replace, number
+
+    def killed(old: Path, new: Path) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise KeyboardInterrupt
+        replace(old, new)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("stamp_tf.storage.run_directory.os.replace", killed)
+        try:
+            finished.settle()
+        except KeyboardInterrupt:
+            assert (finished.path / "report.json").read_text() == "old"
+    finished.settle()
+    for name in ("net.graph", "net.data", "sub/deep/weights", "report.json"):
+        assert (finished.path / name).read_text() == "new"
+
+
+def test_an_export_that_became_a_folder_takes_the_place_of_a_file(finished: RunDirectory) -> None:
+    done = finished.finished_training
+    (done.path / "net.graph").unlink()
+    put(done.path / "net.graph/part", "new")
+    assert finished.settle()
+    assert (finished.path / "net.graph/part").read_text() == "new"
+
+
+@pytest.mark.parametrize("path", ["../precious", "/precious", ".", ""])
+def test_noted_exports_never_lead_out_of_the_folder(tmp_path: Path, path: str) -> None:
+    run = RunDirectory(tmp_path / "run")
+    for export in ({"to": path, "wrote": ["net"]}, {"to": "net", "wrote": [path]}):
+        put(run.exports, json.dumps({"files": [path], "exports": [{**export, "format": "net"}]}))
+        assert run.read_exports() == Exports()
