@@ -287,7 +287,7 @@ def print_summary(report: "Report", directory: "RunDirectory", *, is_news: bool 
         is_news: Whether this command made them, so that it matters how long it took.
     """
     from stamp_cli.report_tables import history_table, summary_table
-    from stamp_tf.report.numbers import compact
+    from stamp_tf.quantities import compact
 
     console = make_console()
     console.print(summary_table(report, command_seconds=seconds_so_far() if is_news else None))
