@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from stamp_tf.channels.configuration import dictionaries_within, objects_within
 from stamp_tf.channels.derived_state import derive_state
 from stamp_tf.channels.graph import flat_layers
 
@@ -65,31 +66,19 @@ def _is_float32(layer: keras.layers.Layer) -> bool:
     return layer.dtype_policy.name == "float32"
 
 
-def _set_float32(node: Any) -> None:
+def _set_float32(config: Any) -> None:
     """Turn every dtype policy in a Keras configuration into float32."""
-    if isinstance(node, dict):
-        if str(node.get("class_name", "")).endswith("DTypePolicy"):
-            node["config"]["name"] = "float32"
-        elif node.get("dtype") in ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16"):
-            node["dtype"] = "float32"
-    for child in _children(node):
-        _set_float32(child)
+    for one in dictionaries_within(config):
+        if str(one.get("class_name", "")).endswith("DTypePolicy"):
+            one["config"]["name"] = "float32"
+        elif one.get("dtype") in ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16"):
+            one["dtype"] = "float32"
 
 
-def _customs(node: Any) -> Iterator[str]:
-    """Walk a Keras configuration: every serialised object says which module it comes from."""
-    if isinstance(node, dict) and "class_name" in node and isinstance(node.get("module"), str):
-        module = node["module"]
-        plain = module == "keras" or module.startswith("keras.")
-        if not plain or node["class_name"] == "Lambda":
-            name = node["config"] if module == "builtins" else node["class_name"]
-            yield f"{module}.{name}"
-    for child in _children(node):
-        yield from _customs(child)
-
-
-def _children(node: Any) -> Iterator[Any]:
-    if isinstance(node, dict):
-        yield from node.values()
-    elif isinstance(node, (list, tuple)):
-        yield from node
+def _customs(config: Any) -> Iterator[str]:
+    """Yield what is not of Keras: every serialised object says which module it comes from."""
+    for one in objects_within(config):
+        module, name = one.get("module"), one["class_name"]
+        if module is None or (f"{module}.".startswith("keras.") and name != "Lambda"):
+            continue
+        yield f"{module}.{one['config'] if module == 'builtins' else name}"

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 import stamp_registry
+from stamp_tf.channels.configuration import objects_within
 from stamp_tf.channels.graph import functional_graph
 from stamp_tf.errors import StampError
 from stamp_tf.plugin_code import PluginCode
@@ -52,7 +53,7 @@ def load_network(path: str | Path) -> keras.Model:
             "decorate them with keras.saving.register_keras_serializable and give their package an entry point in "
             f"{_RULES}, or import it first in Python."
         )
-    if any(_is_lambda(node) for node in _objects(config)):
+    if any(_is_lambda(node) for node in objects_within(config)):
         raise StampError(
             f"{path} must load without running code out of the file, but holds a Lambda; write a layer class in its "
             "place."
@@ -106,7 +107,7 @@ def _read_config(path: Path) -> Any:
 def _import_plugins(config: Any) -> None:
     """Import the modules of those layers for which an installed package brings a channel rule."""
     declared = set(stamp_registry.names(_RULES))
-    for node in _objects(config):
+    for node in objects_within(config):
         module = node.get("module")
         if module and f"{module}.{node['class_name']}" in declared:
             # Where it cannot be found the class is missing, which is what there is to say.
@@ -116,7 +117,7 @@ def _import_plugins(config: Any) -> None:
 
 def _customs(config: Any) -> Iterator[tuple[str, str]]:
     """Yield (name to be shown, name registered with Keras) of what Keras alone does not have."""
-    for node in _objects(config):
+    for node in objects_within(config):
         name, module = node["class_name"], node.get("module")
         if node.get("registered_name") == "function":
             # Keras's own functions have a plain name and no package.
@@ -135,19 +136,6 @@ def _is_lambda(node: dict[str, Any]) -> bool:
     activation = node.get("config", {}).get("activation") if isinstance(node.get("config"), dict) else None
     is_code = isinstance(activation, dict) and "class_name" not in activation
     return is_code or node["class_name"] in ("Lambda", "__lambda__")
-
-
-def _objects(node: Any) -> Iterator[dict[str, Any]]:
-    """Walk a Keras configuration and yield every object that it describes."""
-    if isinstance(node, dict):
-        names = (node.get("class_name"), node.get("module") or "", node.get("registered_name") or "")
-        if all(isinstance(name, str) for name in names):
-            yield node
-        for child in node.values():
-            yield from _objects(child)
-    elif isinstance(node, list):
-        for child in node:
-            yield from _objects(child)
 
 
 def _reason(error: BaseException) -> str:
