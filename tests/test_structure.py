@@ -23,7 +23,7 @@ TIERS = (
     {"data"},
     {"layers", "channels"},
     {"backbones", "set_encoders"},
-    {"references"},
+    {"references", "refit"},
     {"training", "measure"},
     {"meta"},
     {"pruning", "baselines"},

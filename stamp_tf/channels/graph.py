@@ -5,7 +5,7 @@ is met in one file.
 """
 
 import collections
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -96,6 +96,17 @@ def run_through(
         The outputs, nested as the graph gives them.
     """
     return graph._run_through_graph(inputs, operation_fn=operation_fn, call_fn=call_fn)
+
+
+def run_call(node: Any, known: Mapping[int, Any]) -> list[Any]:
+    """Return what one call writes for given tensors, as in inference.
+
+    Args:
+        node: The call.
+        known: Value of each tensor that it reads, by the `id` of the symbolic one.
+    """
+    args, kwargs = node.arguments.fill_in(known)
+    return keras.tree.flatten(node.operation(*args, **kwargs))
 
 
 def flat_layers(model: keras.Layer) -> list[keras.Layer]:

@@ -1,0 +1,220 @@
+"""Layers whose kernels mix channels, each as a product of rows that it reads and a matrix."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+
+class LinearForm(ABC):
+    """What a layer computes before its bias: at each place of its output, a row of what it reads times a matrix.
+
+    Args:
+        layer: The layer.
+    """
+
+    output_axis: ClassVar[int] = -1
+    """The kernel's axis over what is written."""
+
+    groups = 1
+    """Parts of the kernel that read and write channels of their own."""
+
+    def __init__(self, layer: Any) -> None:
+        self.layer = layer
+
+    @property
+    def kernel(self) -> keras.Variable:
+        """The kernel that mixes."""
+        kernel: keras.Variable = self.layer.kernel
+        return kernel
+
+    @abstractmethod
+    def rows(self, inputs: Any, places: np.ndarray) -> np.ndarray:
+        """Return what the matrix is multiplied by at some places.
+
+        Args:
+            inputs: What the layer reads, a tensor `[B, ..., C]`.
+            places: Numbers of places of the output, `[B, k]`.
+
+        Returns:
+            `[B * k, groups, K]`.
+        """
+
+    @abstractmethod
+    def matrix(self, kernel: np.ndarray) -> np.ndarray:
+        """Return a kernel as a matrix `[groups, K, O]`."""
+
+    @abstractmethod
+    def shaped(self, matrix: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Return a matrix as a kernel of a shape; undoes `matrix`."""
+
+
+class DenseForm(LinearForm):
+    """A dense layer: a row is what lies at one place."""
+
+    def rows(self, inputs: Any, places: np.ndarray) -> np.ndarray:
+        return values_at(ops.convert_to_numpy(inputs), places)[:, None]
+
+    def matrix(self, kernel: np.ndarray) -> np.ndarray:
+        return kernel.reshape(1, -1, kernel.shape[-1])
+
+    def shaped(self, matrix: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        return matrix.reshape(shape)
+
+
+class SeparableForm(DenseForm):
+    """A separable convolution: a row is what its depthwise half writes at one place."""
+
+    @property
+    def kernel(self) -> keras.Variable:
+        kernel: keras.Variable = self.layer.pointwise_kernel
+        return kernel
+
+    def rows(self, inputs: Any, places: np.ndarray) -> np.ndarray:
+        layer = self.layer
+        filtered = ops.depthwise_conv(
+            inputs,
+            layer.depthwise_kernel,
+            strides=layer.strides,
+            padding=layer.padding,
+            dilation_rate=layer.dilation_rate,
+        )
+        return super().rows(filtered, places)
+
+
+class ConvolutionForm(LinearForm):
+    """A convolution in any number of dimensions, grouped or not: a row is a patch."""
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__(layer)
+        self.groups = layer.groups
+
+    def rows(self, inputs: Any, places: np.ndarray) -> np.ndarray:
+        layer, values = self.layer, ops.convert_to_numpy(inputs)
+        written = layer.compute_output_shape(values.shape)[1:-1]
+        geometry = zip(
+            values.shape[1:-1], written, layer.kernel_size, layer.strides, layer.dilation_rate, strict=True
+        )
+        padding = [self._padding(*sizes) for sizes in geometry]
+        values = np.pad(values, ((0, 0), *padding, (0, 0)))
+        starts = [
+            place * stride
+            for place, stride in zip(np.unravel_index(places, written), layer.strides, strict=True)
+        ]
+        images = np.arange(len(values))[:, None]
+        taps = [
+            values[
+                (
+                    images,
+                    *(
+                        start + step * rate
+                        for start, step, rate in zip(starts, tap, layer.dilation_rate, strict=True)
+                    ),
+                )
+            ]
+            for tap in np.ndindex(*layer.kernel_size)
+        ]
+        patches = np.stack(taps, axis=2).reshape(places.size, len(taps), self.groups, -1)
+        return patches.swapaxes(1, 2).reshape(places.size, self.groups, -1)
+
+    def matrix(self, kernel: np.ndarray) -> np.ndarray:
+        return kernel.reshape(-1, self.groups, kernel.shape[-1] // self.groups).swapaxes(0, 1)
+
+    def shaped(self, matrix: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        return matrix.swapaxes(0, 1).reshape(shape)
+
+    def _padding(self, read: int, written: int, width: int, stride: int, rate: int) -> tuple[int, int]:
+        span = rate * (width - 1)
+        if self.layer.padding == "valid":
+            return 0, 0
+        if self.layer.padding == "causal":
+            return span, 0
+        missing = max((written - 1) * stride + span + 1 - read, 0)
+        return missing // 2, missing - missing // 2
+
+
+class TransposedForm(LinearForm):
+    """A transposed convolution: a row is, tap by tap, the input that the tap spreads to a place, or 0."""
+
+    output_axis = -2
+
+    def rows(self, inputs: Any, places: np.ndarray) -> np.ndarray:
+        layer, values = self.layer, ops.convert_to_numpy(inputs)
+        read, written = values.shape[1:-1], layer.compute_output_shape(values.shape)[1:-1]
+        at = np.unravel_index(places, written)
+        images = np.arange(len(values))[:, None]
+        taps = []
+        for tap in np.ndindex(*layer.kernel_size):
+            sources, is_there = [], np.ones(places.shape, bool)
+            for axis, step in enumerate(tap):
+                stride, rate = layer.strides[axis], layer.dilation_rate[axis]
+                span = (read[axis] - 1) * stride + rate * (layer.kernel_size[axis] - 1) + 1
+                before = max(span - written[axis], 0) // 2 if layer.padding == "same" else 0
+                source, rest = np.divmod(at[axis] + before - step * rate, stride)
+                is_there &= (rest == 0) & (source >= 0) & (source < read[axis])
+                sources.append(np.clip(source, 0, read[axis] - 1))
+            taps.append(values[(images, *sources)] * is_there[..., None])
+        return np.stack(taps, axis=2).reshape(places.size, 1, -1)
+
+    def matrix(self, kernel: np.ndarray) -> np.ndarray:
+        return kernel.swapaxes(-1, -2).reshape(1, -1, kernel.shape[-2])
+
+    def shaped(self, matrix: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        return matrix.reshape(*shape[:-2], shape[-1], shape[-2]).swapaxes(-1, -2)
+
+
+_FORMS: dict[tuple[type, ...], type[LinearForm]] = {
+    (layers.Dense,): DenseForm,
+    (layers.Conv1D, layers.Conv2D, layers.Conv3D): ConvolutionForm,
+    (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose): TransposedForm,
+    (layers.SeparableConv1D, layers.SeparableConv2D): SeparableForm,
+}
+
+
+def linear_form(operation: Any) -> LinearForm | None:
+    """Return the form of a layer whose kernel mixes channels, or None for any other.
+
+    Args:
+        operation: A layer or operation.
+    """
+    for kinds, form in _FORMS.items():
+        # The exact class, as in tracing: a subclass may do anything in its `call`.
+        if type(operation) in kinds:
+            return form(operation)
+    return None
+
+
+def values_at(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return the features at some places of each image.
+
+    Args:
+        values: `[B, ..., C]`.
+        places: Numbers of places, `[B, k]`.
+
+    Returns:
+        `[B * k, C]`.
+    """
+    flat = values.reshape(len(values), -1, values.shape[-1])
+    picked = np.take_along_axis(flat, places[..., None], axis=1)
+    return picked.reshape(-1, values.shape[-1])
+
+
+def drawn_places(form: LinearForm, inputs: Any, count: int, *, seed: tuple[int, ...]) -> np.ndarray:
+    """Return numbers of places of a layer's output, `[B, k]`; all of them where there are no more.
+
+    Args:
+        form: The layer.
+        inputs: What it reads, `[B, ..., C]`.
+        count: How many to draw.
+        seed: Decides which.
+    """
+    written = form.layer.compute_output_shape(tuple(inputs.shape))
+    total = int(np.prod(written[1:-1]))
+    if total <= count:
+        return np.tile(np.arange(total), (written[0], 1))
+    draws = np.random.default_rng(seed).random((written[0], total), "float32")
+    return draws.argpartition(count, axis=1)[:, :count]

@@ -1,0 +1,210 @@
+"""In which order channels go, and what is missing without them when the kernels that read them are refitted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from scipy import linalg
+from scipy.linalg import blas
+
+from stamp_tf.channels import ChannelGroup, ChannelMap
+from stamp_tf.refit.linear_forms import LinearForm, drawn_places, linear_form
+from stamp_tf.refit.normal_equations import NormalEquations
+from stamp_tf.refit.walk import Network, Walk
+
+
+@dataclass(frozen=True)
+class RemovalOrder:
+    """How the channels of one group go, the most dispensable first.
+
+    Args:
+        channels: Their numbers, in that order, `[size]`.
+        errors: What is missing without all of them so far, `[size]`: the squares that a refit leaves of a layer's
+            output, as a fraction, added up over the layers that read the group. Never falling.
+    """
+
+    channels: np.ndarray
+    errors: np.ndarray
+
+
+def removal_orders(
+    model: keras.Model,
+    channel_map: ChannelMap,
+    batches: Callable[[], Iterable[Any]],
+    *,
+    ridge: float = 1e-2,
+    places: int = 16,
+    seed: int = 0,
+    memory: float = 1e9,
+    on_step: Callable[[int, int], None] | None = None,
+) -> tuple[RemovalOrder, ...]:
+    """Return an order for each group: the cheapest channel goes, the others stand in for it, and so on.
+
+    Args:
+        model: The full network.
+        channel_map: Its channels.
+        batches: Returns inputs as the network takes them, batch by batch, the same ones at every call.
+        ridge: How strongly kernels are drawn to what they were, as a fraction of the mean square of an input.
+        places: At how many places of each image inputs are looked at.
+        seed: Decides which.
+        memory: Most bytes of activations to keep between layers.
+        on_step: Called with (layers done, all layers).
+
+    Source:
+        Hassibi & Stork 1993, Optimal Brain Surgeon; in blocks, Kurtic et al. 2023, ZipLM.
+    """
+    network = Network(model)
+    readers = _readers(network, channel_map)
+    left = [sum(int(number) in reads for _, _, reads in readers) for number in range(len(channel_map.groups))]
+    survivors: dict[int, list[_Survivors]] = {number: [] for number in range(len(channel_map.groups))}
+    orders: dict[int, RemovalOrder] = {}
+    walk = Walk((network,), batches, memory=memory)
+    for done, (place, form, reads) in enumerate(readers, start=1):
+        gram = _gram(walk, network, place, form, places=places, seed=seed)
+        kernel = form.matrix(ops.convert_to_numpy(form.kernel).astype("float64"))[0]
+        for number, blocks in reads.items():
+            survivors[number].append(_Survivors(gram, kernel, blocks, ridge=ridge))
+            left[number] -= 1
+            if left[number] == 0:
+                orders[number] = _order(channel_map.groups[number], survivors.pop(number))
+        if on_step is not None:
+            on_step(done, len(readers))
+    return tuple(
+        orders[number] if number in orders else _as_numbered(group)
+        for number, group in enumerate(channel_map.groups)
+    )
+
+
+def removal_scores(channel_map: ChannelMap, orders: Iterable[RemovalOrder]) -> np.ndarray:
+    """Return the error with which each channel goes, `[C]`: scores for one cut over all groups.
+
+    Args:
+        channel_map: The channels.
+        orders: What `removal_orders` returned.
+    """
+    scores = np.zeros(channel_map.num_channels)
+    for order in orders:
+        scores[order.channels] = order.errors
+    return scores
+
+
+def _readers(
+    network: Network, channel_map: ChannelMap
+) -> list[tuple[int, LinearForm, dict[int, np.ndarray]]]:
+    """Return place and form of every layer that mixes removable channels, and the inputs of each channel, by group."""
+    consumers = {axis.path: axis.channels for axis in channel_map.weight_axes if axis.role == "consumer"}
+    found: dict[str, tuple[int, LinearForm, dict[int, np.ndarray]]] = {}
+    for place, call in enumerate(network.calls):
+        form = linear_form(call.operation)
+        if form is None or form.kernel.path in found or form.kernel.path not in consumers:
+            continue
+        channels = consumers[form.kernel.path]
+        taps = form.matrix(np.empty(form.kernel.shape)).shape[1] // len(channels)
+        reads = {}
+        for number in np.unique(channel_map.group_of[channels[channels >= 0]]):
+            group = channel_map.groups[number]
+            slices = np.argsort(channels, kind="stable")
+            slices = slices[(channels[slices] >= group.start) & (channels[slices] < group.start + group.size)]
+            # A channel has as many slices as any other of its group, such as one for each place behind Flatten.
+            slices = slices.reshape(group.size, 1, -1)
+            blocks = slices + np.arange(taps)[:, None] * len(channels)
+            reads[int(number)] = blocks.reshape(group.size, -1)
+        if reads:
+            found[form.kernel.path] = place, form, reads
+    return list(found.values())
+
+
+def _gram(
+    walk: Walk, network: Network, place: int, form: LinearForm, *, places: int, seed: int
+) -> np.ndarray:
+    """Return the mean products of what a layer reads with itself, `[K, K]`."""
+    tensor = network.calls[place].input_tensors[0]
+    equations = None
+    for number, (values,) in enumerate(walk.to(place)):
+        inputs = values[id(tensor)]
+        rows = form.rows(inputs, drawn_places(form, inputs, places, seed=(seed, place, number)))
+        if equations is None:
+            equations = NormalEquations(1, rows.shape[2], 0, has_intercept=True)
+        equations.add(rows, rows[..., :0])
+    assert equations is not None
+    gram: np.ndarray = equations.gram[0]
+    return gram
+
+
+def _order(group: ChannelGroup, readers: list[_Survivors]) -> RemovalOrder:
+    channels = np.arange(group.start, group.start + group.size)
+    gone, errors, error = [], [], 0.0
+    while len(channels) > 1:
+        prices = np.sum([reader.prices() for reader in readers], axis=0)
+        cheapest = int(np.argmin(prices))
+        error += max(float(prices[cheapest]), 0.0)
+        errors.append(error)
+        gone.append(channels[cheapest])
+        channels = np.delete(channels, cheapest)
+        for reader in readers:
+            reader.remove(cheapest)
+    # Without the last one nothing is read any more.
+    whole = max(float(len(readers)), error)
+    return RemovalOrder(np.array([*gone, channels[0]]), np.array([*errors, whole]))
+
+
+def _as_numbered(group: ChannelGroup) -> RemovalOrder:
+    """Return the order of a group that no kernel reads whose error could be told."""
+    return RemovalOrder(
+        np.arange(group.start, group.start + group.size)[::-1], np.arange(1, group.size + 1) / group.size
+    )
+
+
+class _Survivors:
+    """What is left of a layer's inputs and kernel while channels go.
+
+    Args:
+        gram: Mean products of the inputs, `[K, K]`.
+        kernel: `[K, O]`.
+        blocks: Which inputs belong to each channel, `[channels, inputs of one]`.
+        ridge: As a fraction of the mean square of an input.
+    """
+
+    def __init__(self, gram: np.ndarray, kernel: np.ndarray, blocks: np.ndarray, *, ridge: float) -> None:
+        size = len(gram)
+        loading = max(ridge, 1e-10) * np.trace(gram) / size or 1.0
+        inverse = linalg.inv(gram + loading * np.eye(size))
+        self._inverse = np.asfortranarray(inverse)
+        self._kernel = kernel.copy()
+        self._blocks = blocks
+        self._energy = float((kernel * (gram @ kernel)).sum()) or 1.0
+        self._is_there = np.ones(size, bool)
+
+    def prices(self) -> np.ndarray:
+        """Return what is missing without each channel, as a fraction of the layer's output, `[channels]`."""
+        rows = self._kernel[self._blocks]
+        own = self._inverse[self._blocks[:, :, None], self._blocks[:, None]]
+        if own.shape[1] == 1:
+            return np.square(rows[:, 0]).sum(axis=1) / own[:, 0, 0] / self._energy
+        prices: np.ndarray = (rows * np.linalg.solve(own, rows)).sum(axis=(1, 2)) / self._energy
+        return prices
+
+    def remove(self, channel: int) -> None:
+        """Let a channel go, and the others stand in for it."""
+        block = self._blocks[channel]
+        columns = self._inverse[:, block]
+        gain = np.linalg.solve(columns[block], columns.T).T
+        self._kernel -= gain @ self._kernel[block]
+        # In place: it is the largest thing there is.
+        self._inverse = blas.dgemm(-1.0, gain, columns, 1.0, self._inverse, trans_b=True, overwrite_c=True)
+        self._blocks = np.delete(self._blocks, channel, axis=0)
+        self._is_there[block] = False
+        if self._is_there.mean() < 0.75:
+            self._compress()
+
+    def _compress(self) -> None:
+        stay = self._is_there
+        self._inverse = np.asfortranarray(self._inverse[np.ix_(stay, stay)])
+        self._kernel = self._kernel[stay]
+        self._blocks = (np.cumsum(stay) - 1)[self._blocks]
+        self._is_there = stay[stay]

@@ -1,0 +1,75 @@
+"""Layers as products of rows and a matrix, held against what they write."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from stamp_tf.refit.linear_forms import linear_form
+
+LAYERS = {
+    "dense": (layers.Dense(5), (7,)),
+    "dense along an axis": (layers.Dense(5), (6, 7)),
+    "same": (layers.Conv2D(5, 3, padding="same"), (6, 7, 4)),
+    "valid": (layers.Conv2D(5, (3, 2)), (6, 7, 4)),
+    "strided": (layers.Conv2D(5, 3, strides=2, padding="same"), (7, 8, 4)),
+    "strided, uneven": (layers.Conv2D(5, (3, 5), strides=(2, 3), padding="same"), (7, 8, 4)),
+    "strided, valid": (layers.Conv2D(5, 3, strides=2), (8, 8, 4)),
+    "dilated": (layers.Conv2D(5, 3, dilation_rate=2, padding="same"), (8, 9, 4)),
+    "grouped": (layers.Conv2D(6, 3, groups=2, padding="same"), (6, 6, 4)),
+    "one dimension": (layers.Conv1D(5, 3, padding="same"), (9, 4)),
+    "causal": (layers.Conv1D(5, 3, padding="causal", dilation_rate=2), (9, 4)),
+    "three dimensions": (layers.Conv3D(5, 2, strides=2), (4, 5, 6, 3)),
+    "transposed": (layers.Conv2DTranspose(5, 3, strides=2, padding="same"), (4, 5, 3)),
+    "transposed, valid": (layers.Conv2DTranspose(5, (3, 2), strides=(2, 3)), (4, 5, 3)),
+    "transposed, small kernel": (layers.Conv2DTranspose(5, 2, strides=3, padding="same"), (4, 4, 3)),
+    "transposed in one dimension": (layers.Conv1DTranspose(5, 4, strides=2, padding="same"), (6, 3)),
+    "separable": (layers.SeparableConv2D(5, 3, depth_multiplier=2, padding="same"), (6, 6, 4)),
+    "separable in one dimension": (layers.SeparableConv1D(5, 3, strides=2), (9, 4)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_rows_times_matrix_are_what_the_layer_writes(name: str, float64) -> None:
+    template, shape = LAYERS[name]
+    layer = type(template).from_config({**template.get_config(), "dtype": "float64", "use_bias": False})
+    images = np.random.default_rng(0).normal(size=(2, *shape))
+    written = np.asarray(layer(images))
+    form = linear_form(layer)
+    places = np.tile(np.arange(np.prod(written.shape[1:-1], dtype=int)), (2, 1))
+    matrix = form.matrix(np.asarray(form.kernel))
+    product = np.einsum("ngk,gko->ngo", form.rows(images, places), matrix)
+    np.testing.assert_allclose(product.reshape(written.shape), written, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_matrix_becomes_the_kernel_again(name: str) -> None:
+    template, shape = LAYERS[name]
+    layer = type(template).from_config(template.get_config())
+    layer.build((None, *shape))
+    form = linear_form(layer)
+    kernel = np.random.default_rng(0).normal(size=form.kernel.shape)
+    np.testing.assert_array_equal(form.shaped(form.matrix(kernel), kernel.shape), kernel)
+
+
+def test_only_the_places_that_are_asked_for() -> None:
+    layer = layers.Conv2D(5, 3, padding="same")
+    images = np.random.default_rng(0).normal(size=(3, 6, 7, 4)).astype("float32")
+    layer(images)
+    form = linear_form(layer)
+    places = np.array([[0, 41], [5, 17], [17, 5]])
+    everywhere = form.rows(images, np.tile(np.arange(42), (3, 1))).reshape(3, 42, 1, -1)
+    expected = np.take_along_axis(everywhere, places[:, :, None, None], axis=1)
+    np.testing.assert_array_equal(form.rows(images, places), expected.reshape(6, 1, -1))
+
+
+@pytest.mark.parametrize("layer", [layers.DepthwiseConv2D(3), layers.BatchNormalization(), layers.ReLU()])
+def test_what_does_not_mix_channels_has_no_form(layer: keras.Layer) -> None:
+    assert linear_form(layer) is None
+
+
+def test_a_subclass_may_compute_anything() -> None:
+    class Own(layers.Dense):
+        pass
+
+    assert linear_form(Own(3)) is None

@@ -1,0 +1,115 @@
+"""The order in which channels go: by what a refit leaves, held against trying every channel."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from stamp_tf.channels import trace_channels
+from stamp_tf.refit.removal import removal_orders, removal_scores
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+
+def images(count: int = 60) -> np.ndarray:
+    return np.random.default_rng(3).normal(0.5, 1.0, (count, 6, 6, 2))
+
+
+def orders(model: keras.Model, **options):
+    return removal_orders(
+        model, trace_channels(model), lambda: [images()], **{"ridge": 1e-6, "places": 1000} | options
+    )
+
+
+def left_without(read: np.ndarray, written: np.ndarray, gone: tuple[int, ...], channels: int) -> float:
+    """The squares that least squares from the other channels leaves, as a fraction."""
+    stay = [index for index in range(read.shape[1]) if index % channels not in gone]
+    x = read[:, stay] - read[:, stay].mean(0)
+    y = written - written.mean(0)
+    loading = 1e-6 * np.square(read - read.mean(0)).sum(0).mean()
+    kernel = np.linalg.lstsq(
+        np.concatenate([x, np.sqrt(loading) * np.eye(len(stay))]),
+        np.concatenate([y, np.zeros((len(stay), y.shape[1]))]),
+        rcond=None,
+    )[0]
+    return float(np.square(y - x @ kernel).sum() / np.square(y).sum())
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_each_step_takes_the_channel_that_leaves_least_behind(width: int) -> None:
+    keras.utils.set_random_seed(2)
+    image = keras.Input((6, 6, 2))
+    x = layers.Conv2D(5, 3, padding="same", activation="relu", name="first")(image)
+    model = keras.Model(image, layers.Conv2D(4, width, name="reader")(x))
+    (order,) = orders(model)
+
+    read = np.asarray(keras.Model(image, x)(images()))
+    patches = np.lib.stride_tricks.sliding_window_view(read, (width, width), axis=(1, 2))
+    patches = patches.transpose(0, 1, 2, 4, 5, 3).reshape(-1, width * width * 5)
+    written = np.asarray(model(images())).reshape(-1, 4)
+    gone: tuple[int, ...] = ()
+    for channel, error in zip(order.channels[:-1], order.errors[:-1], strict=True):
+        errors = {
+            other: left_without(patches, written, (*gone, other), 5)
+            for other in range(5)
+            if other not in gone
+        }
+        assert channel == min(errors, key=errors.get)
+        assert error == pytest.approx(errors[channel], rel=1e-2, abs=1e-4)
+        gone = (*gone, int(channel))
+
+
+def test_a_channel_that_another_can_stand_in_for_goes_first() -> None:
+    image = keras.Input((6, 6, 2))
+    first = layers.Conv2D(4, 3, padding="same", activation="relu", name="first")
+    model = keras.Model(image, layers.Conv2D(3, 3)(first(image)))
+    kernel = np.array(first.kernel)
+    kernel[..., 3] = 2.0 * kernel[..., 1]
+    first.kernel.assign(kernel)
+    (order,) = orders(model)
+    assert order.channels[0] in (1, 3)
+    assert order.errors[0] < 0.1 * order.errors[1]
+
+
+def test_readers_of_one_group_are_asked_together() -> None:
+    image = keras.Input((6, 6, 2))
+    x = layers.Conv2D(4, 3, activation="relu", name="first")(image)
+    one, other = layers.Conv2D(2, 1, name="one"), layers.Conv2D(2, 1, name="other")
+    model = keras.Model(image, layers.Concatenate()([one(x), other(x)]))
+    # Each reader alone could do without the channels that the other one lives on.
+    for layer, needed in ((one, [0, 1]), (other, [0, 2])):
+        kernel = np.zeros(layer.kernel.shape)
+        kernel[0, 0, needed] = [[3.0, 1.0], [-2.0, 2.0]]
+        layer.kernel.assign(kernel)
+    (order,) = orders(model)
+    assert order.channels[0] == 3
+    assert order.channels[-1] == 0
+
+
+def test_errors_never_fall_and_every_channel_goes_once(residual_network: keras.Model) -> None:
+    channel_map = trace_channels(residual_network)
+    found = removal_orders(
+        residual_network, channel_map, lambda: [np.random.default_rng(0).normal(size=(8, 8, 8, 3))]
+    )
+    gone = list(itertools.chain.from_iterable(order.channels for order in found))
+    assert sorted(gone) == list(range(channel_map.num_channels))
+    for order in found:
+        assert (np.diff(order.errors) >= 0).all()
+        scores = removal_scores(channel_map, found)[order.channels]
+        np.testing.assert_array_equal(scores, order.errors)
+
+
+def test_channels_behind_flatten_and_in_concatenations() -> None:
+    image = keras.Input((6, 6, 2))
+    left = layers.Conv2D(3, 3, name="left")(image)
+    right = layers.Conv2D(2, 3, name="right")(image)
+    x = layers.Flatten()(layers.Concatenate()([left, right]))
+    model = keras.Model(image, layers.Dense(3)(x))
+    kernel = np.array(model.layers[-1].kernel).reshape(4, 4, 5, 3)
+    kernel[:, :, [1, 4]] = 0.0
+    model.layers[-1].kernel.assign(kernel.reshape(-1, 3))
+    first = {order.channels[0] for order in orders(model, ridge=1e-2)}
+    by_name = {group.name: group.start for group in trace_channels(model).groups}
+    assert first == {by_name["left"] + 1, by_name["right"] + 1}
