@@ -48,8 +48,8 @@ def variants_of(
     from stamp_tf.layers.make_layer import make_layer
     from stamp_tf.layers.registered import MASK_GENERATOR, SET_ENCODER
     from stamp_tf.meta.meta_step import compile_meta_step
-    from stamp_tf.meta.meta_train import MetaTrainConfig
     from stamp_tf.meta.objective import StampObjective
+    from stamp_tf.options.meta_train import MetaTrainConfig
     from stamp_tf.references.backbone_config import BackboneConfig
     from stamp_tf.training.budget_loss import plain_loss
     from stamp_tf.training.reference_steps import compile_plain_step

@@ -14,6 +14,7 @@ from stamp_tf.errors import StampError
 Values = Mapping[str, Any]
 Reason = tuple[str, str, str]
 _STARTED = "stamp_cli.started"
+_GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,7 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         ctx.meta[_STARTED] = time.perf_counter()
         for idle in self._idle:
-            typed = [
-                name
-                for name in idle.options
-                if ctx.get_parameter_source(name)
-                in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
-            ]
+            typed = [name for name in idle.options if ctx.get_parameter_source(name) in _GIVEN]
             if typed and (reason := idle.reason(ctx.params)) is not None:
                 option, (needs, found, remedy) = self._as_typed(ctx, typed[0]), reason
                 raise StampError(f"{option} needs {needs}, but {found}; {remedy}, or leave {option} out.")
@@ -84,6 +80,15 @@ def seconds_so_far() -> float:
     """Return how long the command has been running."""
     started: float = click.get_current_context().meta[_STARTED]
     return time.perf_counter() - started
+
+
+def is_given(name: str) -> bool:
+    """Whether an option of the running command was given, even with the value that it has otherwise.
+
+    Args:
+        name: Of its parameter.
+    """
+    return click.get_current_context().get_parameter_source(name) in _GIVEN
 
 
 def without(option: str, name: str) -> Callable[[Values], Reason | None]:

@@ -5,11 +5,13 @@ from pathlib import Path
 import click
 
 from stamp_cli.command import Command
+from stamp_cli.derive import takes
 from stamp_cli.idle import COMPARE
 from stamp_cli.progress import Progress
 from stamp_cli.terminal import make_console, say
 from stamp_cli.values import FilePath, typed
 from stamp_cli.verbosity import load_tensorflow
+from stamp_tf.options.network import NetworkOptions
 
 # More runs make more pairs than a terminal has columns for.
 _MOST_RUNS_BY_LAYER = 3
@@ -19,11 +21,11 @@ _PIPE_WIDTH = 160
 @click.command(cls=Command, idle=COMPARE)
 @click.argument("runs", nargs=-1, type=FilePath(), metavar="RUN RUN...")
 @click.option("--swap", is_flag=True, help="Measure every run's masks on every run's data set, too.")
-@click.option(
-    "--from",
-    "source",
-    type=FilePath(),
-    help="Reference network for --swap.  [default: that of each run]",
+@takes(
+    NetworkOptions,
+    "network",
+    only=["reference"],
+    reference={"help": "Reference network for `swap`.", "default_in_words": "that of each run"},
 )
 @click.option(
     "--output",
@@ -32,7 +34,7 @@ _PIPE_WIDTH = 160
 )
 @click.option("--overwrite", is_flag=True, help="Replace the comparison in --output.")
 def command(
-    runs: tuple[Path, ...], swap: bool, source: Path | None, output: Path | None, overwrite: bool
+    runs: tuple[Path, ...], network: NetworkOptions, swap: bool, output: Path | None, overwrite: bool
 ) -> None:
     """Show which channels runs share and what swapping masks costs.
 
@@ -53,7 +55,7 @@ def command(
         from stamp_tf.comparison.swap import add_swaps
 
         with Progress() as progress:
-            comparison = add_swaps(comparison, reference=source, on_step=progress.of("Swapping"))
+            comparison = add_swaps(comparison, reference=network.reference, on_step=progress.of("Swapping"))
     if output is not None:
         write_comparison(comparison, output, overwrite=overwrite, command=typed())
 

@@ -5,16 +5,22 @@ from pathlib import Path
 import click
 
 from stamp_cli.command import Command
+from stamp_cli.derive import takes
 from stamp_cli.idle import DATASET
-from stamp_cli.options import DatasetOptions, dataset_options
 from stamp_cli.terminal import say
 from stamp_cli.values import FilePath
 from stamp_cli.verbosity import load_tensorflow
+from stamp_tf.options.data import DatasetOptions
 
 
 @click.command(cls=Command, idle=DATASET)
 @click.argument("run", type=FilePath())
-@dataset_options(required=False, fallback="the run's own", training=False)
+@takes(
+    DatasetOptions,
+    "data",
+    without=["train_size", "flip", "seed"],
+    dataset={"default_in_words": "the run's own"},
+)
 def command(run: Path, data: DatasetOptions) -> None:
     """Measure a network's accuracy on a data set.
 

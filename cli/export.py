@@ -6,9 +6,8 @@ from pathlib import Path
 import click
 
 from stamp_cli.command import Command
-from stamp_cli.options import RegisteredName
 from stamp_cli.terminal import say
-from stamp_cli.values import FilePath
+from stamp_cli.values import FilePath, RegisteredName
 from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
 

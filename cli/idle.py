@@ -23,12 +23,12 @@ def _not_in_files(values: Values) -> Reason | None:
 
 
 def _no_steps(values: Values) -> Reason | None:
-    is_idle = values["finetune_epochs"] == 0 and not values["epochs_prune"]
+    is_idle = values["epochs"] == 0 and not values["epochs_prune"]
     return ("steps of training", "--finetune-epochs is 0", "raise it") if is_idle else None
 
 
 def _no_finetuning(values: Values) -> Reason | None:
-    return ("fine-tuning", "--finetune-epochs is 0", "raise it") if values["finetune_epochs"] == 0 else None
+    return ("fine-tuning", "--finetune-epochs is 0", "raise it") if values["epochs"] == 0 else None
 
 
 def _no_budget_epochs(values: Values) -> Reason | None:
@@ -75,11 +75,11 @@ PRUNE = (
     Idle(("latency_batch",), _nothing_timed),
     Idle(("batch_size", "learning_rate", "schedule", "clip_norm", "mixed_precision"), _no_finetuning),
     Idle(("flip", "tensorboard"), _no_steps),
-    Idle(("pixels",), without("--model", "model_file")),
+    Idle(("pixels",), without("--model", "model")),
     Idle(("resume", "overwrite"), without("--run-dir", "run_dir")),
 )
 COMPARE = (
-    Idle(("source",), without("--swap", "swap")),
+    Idle(("reference",), without("--swap", "swap")),
     Idle(("overwrite",), without("--output", "output")),
 )
 INSPECT = (

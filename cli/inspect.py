@@ -5,26 +5,33 @@ from pathlib import Path
 import click
 
 from stamp_cli.command import Command
+from stamp_cli.derive import takes
 from stamp_cli.idle import INSPECT
-from stamp_cli.options import BackboneOptions, backbone_options
 from stamp_cli.terminal import make_console, say
 from stamp_cli.values import Count, FilePath, typed
 from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
+from stamp_tf.options.network import NetworkOptions
 
 _IMAGE_SHAPE = (32, 32, 3)
 _MOST_NAMED = 4
+_OF_A_BACKBONE = ("backbone", "width", "image_shape")
 
 
 @click.command(cls=Command, idle=INSPECT)
 @click.argument("network_path", metavar="NETWORK", type=FilePath(), required=False)
-@backbone_options(fallback="that of NETWORK")
+@takes(
+    NetworkOptions,
+    "network",
+    only=_OF_A_BACKBONE,
+    **{name: {"default_in_words": "that of NETWORK"} for name in _OF_A_BACKBONE},
+)
 @click.option("--classes", type=Count(2, 100_000), help="Number of logits of --backbone.  [default: 10]")
 @click.option("--html", type=FilePath(), help="File for a page with the groups drawn on the network.")
 @click.option("--overwrite", is_flag=True, help="Replace the page in --html.")
 def command(
     network_path: Path | None,
-    network: BackboneOptions,
+    network: NetworkOptions,
     classes: int | None,
     html: Path | None,
     overwrite: bool,

@@ -5,233 +5,179 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from stamp_cli.command import Command, seconds_so_far
+from stamp_cli.command import Command, is_given, seconds_so_far
+from stamp_cli.derive import takes
 from stamp_cli.errors import interruptible
 from stamp_cli.idle import PRUNE
-from stamp_cli.options import (
-    BackboneOptions,
-    BudgetOptions,
-    DatasetOptions,
-    RegisteredName,
-    RunOptions,
-    backbone_options,
-    budget_options,
-    dataset_options,
-    run_options,
-)
+from stamp_cli.images import images_config, load_images
 from stamp_cli.progress import Progress
-from stamp_cli.references import find_source, from_option, read_model, settle_model
-from stamp_cli.tensorboard import TensorBoard, tensorboard_option
+from stamp_cli.references import find_source, read_model, settle_model
+from stamp_cli.tensorboard import TensorBoard
 from stamp_cli.terminal import make_console, say
-from stamp_cli.values import Count, FilePath, KeyValue, Number, as_options, typed
+from stamp_cli.values import as_options, typed
 from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
+from stamp_tf.options.data import DatasetOptions
+from stamp_tf.options.finetune import FinetuneConfig
+from stamp_tf.options.network import NetworkOptions
+from stamp_tf.options.option import options_of
+from stamp_tf.options.outcome import OutcomeOptions
+from stamp_tf.options.prune import MethodOptions, PruneConfig
+from stamp_tf.options.run import RunOptions
 
 if TYPE_CHECKING:
+    from stamp_tf.data import DataSet
+    from stamp_tf.pruning.result import PruneResult
     from stamp_tf.report.report import Report
     from stamp_tf.storage.run_directory import RunDirectory
 
+# What is called otherwise beside the options of pruning.
+_FINETUNING = {name: {"flag": flag} for name, flag in options_of(PruneConfig)["finetune"].inner.items()}
 _PHASES = {"prune": "Pruning", "latency": "Measuring", "finetune": "Fine-tuning"}
 
 
 @click.command(cls=Command, idle=PRUNE)
-@dataset_options()
-@backbone_options()
-@from_option
-@click.option(
-    "--model",
-    "model_file",
-    metavar="FILE",
-    type=FilePath(),
-    help="Prune your own model, a .keras file, instead of a reference network.",
+@takes(DatasetOptions, "data", required=["dataset"])
+@takes(NetworkOptions, "network")
+@takes(
+    PruneConfig,
+    "config",
+    first=["method"],
+    without=["finetune", "seed"],
+    defaults={"method": None},
+    method={"default_in_words": "stamp; l1 with `model`"},
 )
-@click.option(
-    "--pixels",
-    type=click.Choice(["standardized", "0:255", "0:1", "-1:1", "imagenet"]),
-    help="What the images of --model are scaled to.  [default: 0:255 if it scales them itself, else standardized]",
-)
-@click.option(
-    "--method",
-    type=RegisteredName("stamp_tf.pruners"),
-    help="The pruner.  [default: stamp; l1 with --model]",
-)
-@budget_options()
-@click.option(
-    "--epochs-prune",
-    type=Number(0, 10**6),
-    help="Epochs of steps on the data set before the cut; 0 prunes at once.  [default: 0]",
-)
-@click.option(
-    "--widths",
-    "widths_of",
-    type=FilePath(),
-    help="Take every layer's width from this pruned run (--method random).",
-)
-@click.option(
-    "--method-option",
-    "method_options",
-    type=KeyValue(),
-    multiple=True,
-    help="A further option of the pruner; may be repeated.",
-)
-@click.option("--structure-only", is_flag=True, help="Keep the widths and start from fresh weights.")
-@click.option(
-    "--head",
-    type=click.Choice(["ridge", "random", "keep"]),
-    help="First values of the last layer: in closed form, at random, or its own.  [default: ridge; random with "
-    "--structure-only]",
-)
-@click.option("--finetune-epochs", type=Count(0), default=20, show_default=True)
-@click.option("--batch-size", type=Count(), default=128, show_default=True)
-@click.option(
-    "--learning-rate",
-    type=Number(0, min_open=True),
-    help="Peak of the rate.  [default: 0.2; 0.05 with --model]",
-)
-@click.option("--schedule", type=click.Choice(["cosine", "step"]), default="cosine", show_default=True)
-@click.option(
-    "--clip-norm",
-    type=Number(0, min_open=True),
-    help="Largest norm of the gradients.  [default: 1 with --model, else none]",
-)
-@click.option("--mixed-precision", is_flag=True, help="Fine-tune in bfloat16.")
-@click.option(
-    "--speed/--no-speed", default=True, help="Measure the pruned network's speed against the full one's."
-)
-@click.option("--dollars-per-hour", type=Number(0), help="Price of the machine, for the report.")
-@click.option(
-    "--export",
-    "exporters",
-    type=RegisteredName("stamp_tf.exporters"),
-    multiple=True,
-    help="Write the network in this format, and as a .keras file in any case; may be repeated.  "
-    "[default: saved-model]",
-)
-@run_options(required=False)
-@tensorboard_option
+@takes(MethodOptions, "own")
+@takes(FinetuneConfig, "finetuning", without=["flip", "seed"], **_FINETUNING)
+@takes(OutcomeOptions, "outcome")
+@takes(RunOptions, "run")
 def command(
     data: DatasetOptions,
+    network: NetworkOptions,
+    config: PruneConfig,
+    own: MethodOptions,
+    finetuning: FinetuneConfig,
+    outcome: OutcomeOptions,
     run: RunOptions,
-    network: BackboneOptions,
-    budget: BudgetOptions,
-    source: Path | None,
-    model_file: Path | None,
-    pixels: str | None,
-    method: str | None,
-    epochs_prune: float | None,
-    widths_of: Path | None,
-    method_options: tuple[tuple[str, Any], ...],
-    structure_only: bool,
-    head: Literal["ridge", "random", "keep"] | None,
-    finetune_epochs: int,
-    batch_size: int,
-    learning_rate: float | None,
-    schedule: Literal["cosine", "step"],
-    clip_norm: float | None,
-    mixed_precision: bool,
-    speed: bool,
-    dollars_per_hour: float | None,
-    exporters: tuple[str, ...],
-    tensorboard: bool,
 ) -> None:
     """Prune a reference network, or your own model, for a data set and fine-tune it.
 
     Limits on cost hold together. Without any, the channels that the mask generator expects to be closed go.
     Without --run-dir, the run is written to a new folder in runs/.
     """
-    method = method or ("stamp" if model_file is None else "l1")
+    is_own = network.model is not None
+    if is_own and not is_given("method"):
+        config = dataclasses.replace(config, method="l1")
     # Held to the end of the command, and given back if it is refused before it has written anything.
-    directory = click.get_current_context().with_resource(_claimed(run, data, method))
-    board = TensorBoard(directory.path) if tensorboard else None
-    start_from: Any = source
-    if model_file is None:
-        found = find_source(source, network)
+    directory = click.get_current_context().with_resource(_claimed(run, data, config.method))
+    board = TensorBoard(directory.path) if run.tensorboard else None
+    start_from: Any = network.reference
+    if network.model is None:
+        found = find_source(network)
     else:
-        found, start_from = read_model(model_file, pixels, network, source)
-    options = as_options(method_options, "--method-option")
-    for name, value in (("epochs_prune", epochs_prune), ("widths", widths_of and _widths(widths_of))):
-        if value is not None:
-            options = as_options([*options.items(), (name, value)], "--method-option")
-    load_tensorflow()
-    from stamp_tf.options.finetune import FinetuneConfig
-    from stamp_tf.pruned_runs.exports import check_exports, places_of
-    from stamp_tf.pruned_runs.write import DEFAULT_EXPORTS, export_run, flat_options
-    from stamp_tf.pruning.choose import choose_pruner
-    from stamp_tf.pruning.config import PruneConfig
-    from stamp_tf.pruning.prune import prune
-    from stamp_tf.report.report import Report
-    from stamp_tf.storage.records import read_record
-
-    config = PruneConfig(
-        method=method,
-        **dataclasses.asdict(budget),
-        structure_only=structure_only,
-        head=head,
-        finetune=FinetuneConfig(
-            epochs=finetune_epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            schedule=schedule,
-            clip_norm=clip_norm,
-            flip=data.flip,
-            mixed_precision=mixed_precision,
-        ).resolved(own_model=model_file is not None),
+        found, start_from = read_model(network.model, network)
+    config = dataclasses.replace(
+        config,
+        finetune=dataclasses.replace(finetuning, flip=data.flip).resolved(own_model=is_own),
         seed=data.seed,
-        options=options,
+        options=_method_options(config.options, own),
     )
+    load_tensorflow()
+    from stamp_tf.pruned_runs.exports import check_exports, places_of
+    from stamp_tf.pruned_runs.write import flat_options
+    from stamp_tf.pruning.choose import choose_pruner
+
     # Before the images, which may take long to read.
     choose_pruner(config)
-    check_exports(directory, places_of(directory, exporters))
-    dataset = data.load(found.image_shape)
-    if model_file is not None:
+    check_exports(directory, places_of(directory, outcome.exports))
+    dataset = load_images(data, found.image_shape)
+    if is_own:
         found, start_from = settle_model(found, start_from, dataset, seed=data.seed)
-    record = {"command": "prune", **data.to_config(dataset), **found.to_config(), **flat_options(config)}
+    record = {"command": "prune", **images_config(data, dataset), **found.to_config(), **flat_options(config)}
     start = _Start(directory, record, run)
     if run.resume:
         start()
         if directory.is_finished:
-            say(f"{directory.path} is finished; nothing was changed.")
-            say("")
-            report = read_record(directory.report_json, Report, remedy="prune again")
-            print_summary(report, directory, is_news=False)
+            _say_finished(directory)
             return
     with Progress(board) as progress, interruptible(directory.path):
-
-        def on_step(phase: str, done: int, total: int, figures: Mapping[str, float]) -> None:
-            if phase == "finetune":
-                start()
-            progress(_PHASES.get(phase, phase), done, total, figures)
-
-        result = prune(
-            dataset,
-            start_from,
-            backbone=found.backbone,
-            config=config,
-            checkpoints=directory.checkpoints,
-            resume=run.resume,
-            on_step=on_step,
-        )
+        result = _prune(dataset, start_from, found.backbone, config=config, start=start, progress=progress)
         start()
-        report = export_run(
-            result,
-            directory.path,
-            exports=exporters or DEFAULT_EXPORTS,
-            speed=speed,
-            dollars_per_hour=dollars_per_hour,
-            command=typed(),
-        )
+        report = _written(result, directory, outcome)
     print_summary(report, directory)
+
+
+def _prune(
+    dataset: "DataSet",
+    start_from: Any,
+    backbone: str,
+    *,
+    config: PruneConfig,
+    start: "_Start",
+    progress: Progress,
+) -> "PruneResult":
+    """Prune and fine-tune; the run's folder is made once nothing is left that a user could have got wrong."""
+    from stamp_tf.pruning.prune import prune
+
+    def on_step(phase: str, done: int, total: int, figures: Mapping[str, float]) -> None:
+        if phase == "finetune":
+            start()
+        progress(_PHASES.get(phase, phase), done, total, figures)
+
+    return prune(
+        dataset,
+        start_from,
+        backbone=backbone,
+        config=config,
+        checkpoints=start.directory.checkpoints,
+        resume=start.run.resume,
+        on_step=on_step,
+    )
+
+
+def _written(result: "PruneResult", directory: "RunDirectory", outcome: OutcomeOptions) -> "Report":
+    from stamp_tf.pruned_runs.write import DEFAULT_EXPORTS, export_run
+
+    return export_run(
+        result,
+        directory.path,
+        exports=outcome.exports or DEFAULT_EXPORTS,
+        speed=outcome.speed,
+        dollars_per_hour=outcome.dollars_per_hour,
+        command=typed(),
+    )
+
+
+def _say_finished(directory: "RunDirectory") -> None:
+    from stamp_tf.report.report import Report
+    from stamp_tf.storage.records import read_record
+
+    say(f"{directory.path} is finished; nothing was changed.")
+    say("")
+    report = read_record(directory.report_json, Report, remedy="prune again")
+    print_summary(report, directory, is_news=False)
+
+
+def _method_options(given: Mapping[str, Any], own: MethodOptions) -> dict[str, Any]:
+    """Return the options of the pruner, those with a flag of their own among them."""
+    widths = None if own.widths is None else _widths(own.widths)
+    named = {"epochs_prune": own.epochs_prune, "widths": widths}
+    return as_options(
+        [*given.items(), *((name, value) for name, value in named.items() if value is not None)],
+        "--method-option",
+    )
 
 
 class _Start:
     """Makes the run's folder, once; called when nothing is left that a user could have got wrong."""
 
     def __init__(self, directory: "RunDirectory", config: dict[str, Any], run: RunOptions) -> None:
-        self._directory, self._config, self._run = directory, config, run
+        self.directory, self.run = directory, run
+        self._config = config
         self._is_done = False
 
     def __call__(self) -> None:
@@ -239,10 +185,10 @@ class _Start:
             from stamp_tf.storage.claims import start
 
             start(
-                self._directory,
+                self.directory,
                 self._config,
-                resume=self._run.resume,
-                overwrite=self._run.overwrite,
+                resume=self.run.resume,
+                overwrite=self.run.overwrite,
             )
             self._is_done = True
 

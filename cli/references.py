@@ -5,25 +5,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from stamp_cli.options import BackboneOptions
-from stamp_cli.values import FilePath
 from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
+from stamp_tf.options.network import NetworkOptions
 
 if TYPE_CHECKING:
     from stamp_tf.data import DataSet
     from stamp_tf.references.reference import Reference
 
 _DEFAULT_BACKBONE = "vgg19"
-
-from_option = click.option(
-    "--from",
-    "source",
-    type=FilePath(),
-    help="Run directory or file of a reference network.  [default: the bundled one]",
-)
 
 
 @dataclass(frozen=True)
@@ -53,12 +43,11 @@ class Source:
         return {"from": None if self.path is None else str(absolute_path(self.path)), "backbone": network}
 
 
-def find_source(path: Path | None, network: BackboneOptions) -> Source:
+def find_source(network: NetworkOptions) -> Source:
     """Read the description of a reference and compare it with the network that was asked for.
 
     Args:
-        path: What `--from` names, or None.
-        network: What `--backbone`, `--width` and `--image-size` say.
+        network: What was asked for.
 
     Raises:
         StampError: If there is no reference, the file is damaged or not ours, or it is of another network.
@@ -67,7 +56,7 @@ def find_source(path: Path | None, network: BackboneOptions) -> Source:
     from stamp_tf.storage.checkpoints import load_metadata
     from stamp_tf.storage.run_directory import reference_file
 
-    bundled = network.backbone or _DEFAULT_BACKBONE
+    bundled, path = network.backbone or _DEFAULT_BACKBONE, network.reference
     with bundled_file(bundled) if path is None else nullcontext(reference_file(path)) as file:
         metadata = load_metadata(file)
         try:
@@ -88,28 +77,24 @@ def find_source(path: Path | None, network: BackboneOptions) -> Source:
     return found
 
 
-def read_model(
-    path: Path, pixels: str | None, network: BackboneOptions, source: Path | None
-) -> "tuple[Source, Reference]":
+def read_model(path: Path, network: NetworkOptions) -> "tuple[Source, Reference]":
     """Read somebody's own model as a reference.
 
     Args:
-        path: What `--model` names.
-        pixels: What `--pixels` says.
-        network: What `--backbone`, `--width` and `--image-size` say; nothing is allowed.
-        source: What `--from` names; nothing is allowed.
+        path: Where it lies.
+        network: What was asked for; that it names no other network is checked.
 
     Raises:
         StampError: If it is no functional model from images to classes, or another option names a network, too.
     """
-    others = {"--from": source, "--backbone": network.backbone, "--width": network.width}
+    others = {"--from": network.reference, "--backbone": network.backbone, "--width": network.width}
     for option, value in (others | {"--image-size": network.image_shape}).items():
         if value is not None:
             raise StampError(f"--model and {option} must not be given together; leave {option} out.")
     load_tensorflow()
     from stamp_tf.references.own_file import reference_of_file
 
-    reference = reference_of_file(path, pixels=pixels)
+    reference = reference_of_file(path, pixels=network.pixels)
     backbone = reference.backbone
     found = Source(path, backbone.name, backbone.input_shape, {})
     return _with_pixels(found, reference), reference
@@ -137,7 +122,7 @@ def _with_pixels(found: Source, reference: "Reference") -> Source:
     return replace(found, options={**found.options, "pixels": reference.pixels.scale})
 
 
-def _compare(found: Source, network: BackboneOptions) -> None:
+def _compare(found: Source, network: NetworkOptions) -> None:
     """Refuse a reference of another backbone, width or input."""
     origin = "the bundled reference" if found.path is None else str(found.path)
     width = found.options.get("width", 1.0)

@@ -6,14 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import click
-
 from stamp_tf.errors import StampError
 from stamp_tf.storage.writing import REMEDIES, error_number, refusal
-
-tensorboard_option = click.option(
-    "--tensorboard", is_flag=True, help="Write the figures of every step for TensorBoard."
-)
 
 
 class TensorBoard:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 import shlex
 import sys
 from collections.abc import Iterable
@@ -11,19 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stamp_registry import RegistryError, find, names
 from stamp_tf.arguments import fault_of_path
 from stamp_tf.errors import StampError
-from stamp_tf.limits.kind import LimitKind
 from stamp_tf.options.fields import shortened
-from stamp_tf.seeds import LARGEST_SEED
+from stamp_tf.options.option import Form
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 # More than anybody waits for, and less than what overflows.
 _MOST = 10**6
-# One image of this size takes 200 MB in float32.
-_LONGEST_SIDE = 4096
 
 
 class Count(click.IntRange):
@@ -31,18 +28,11 @@ class Count(click.IntRange):
 
     Args:
         min: Smallest.
-        max: Largest.
+        max: Largest; None is more than anybody waits for.
     """
 
-    def __init__(self, min: int = 1, max: int = _MOST) -> None:
-        super().__init__(min=min, max=max)
-
-
-class Seed(Count):
-    """A seed as NumPy, Keras and TensorFlow all take it."""
-
-    def __init__(self) -> None:
-        super().__init__(0, LARGEST_SEED)
+    def __init__(self, min: int = 1, max: int | None = None) -> None:
+        super().__init__(min=min, max=_MOST if max is None else max)
 
 
 class Number(click.FloatRange):
@@ -53,26 +43,6 @@ class Number(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
         return number
-
-
-class LimitValue(click.ParamType):
-    """A limit on cost.
-
-    Args:
-        kind: What is limited.
-    """
-
-    def __init__(self, kind: LimitKind) -> None:
-        self._kind = kind
-        self.name = kind.metavar
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        try:
-            return self._kind.parse(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 class FilePath(click.ParamType):
@@ -166,46 +136,53 @@ def _is_finite(value: Any) -> bool:
     return all(map(_is_finite, value))
 
 
-class BudgetRange(click.ParamType):
-    """`LOW:HIGH`, two fractions with 0 < LOW <= HIGH <= 1."""
+class Written(click.ParamType):
+    """A value that is no plain number, word or path.
 
-    name = "LOW:HIGH"
+    Args:
+        form: How it is written.
+    """
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[float, float]:
-        if isinstance(value, tuple):
+    def __init__(self, form: Form) -> None:
+        self.name = form.metavar
+        self._form = form
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
             return value
         try:
-            low, high = (float(part) for part in value.split(":"))
-        except ValueError:
-            low, high = 0.0, 0.0
-        if not 0 < low <= high <= 1:
-            self.fail(f"{value!r} must be LOW:HIGH with 0 < LOW <= HIGH <= 1, such as 0.06:1.", param, ctx)
-        return low, high
+            return self._form.read(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
-class ImageSize(click.ParamType):
-    """`N` or `HEIGHTxWIDTH`, as the shape of an RGB image."""
+class RegisteredName(click.ParamType):
+    """The name of a plug-in, checked at once without importing it.
 
-    name = "N|HxW"
+    Args:
+        group: The entry-point group it must be declared in.
+    """
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int, int]:
-        if isinstance(value, tuple):
-            return value
-        match = re.fullmatch(r"([1-9][0-9]{0,9})(?:x([1-9][0-9]{0,9}))?", str(value))
-        if match is None:
-            self.fail(f"{value!r} must be a size in pixels, such as 32 or 48x64.", param, ctx)
-        height, width = int(match[1]), int(match[2] or match[1])
-        if max(height, width) > _LONGEST_SIDE:
-            self.fail(
-                f"{value!r} must be at most {_LONGEST_SIDE} pixels high and wide, such as 32 or 224.",
-                param,
-                ctx,
-            )
-        return height, width, 3
+    name = "name"
+
+    def __init__(self, group: str) -> None:
+        self.group = group
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return f"[{'|'.join(names(self.group))}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return find(self.group, value).name
+        except RegistryError as error:
+            self.fail(str(error), param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list["CompletionItem"]:
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(name) for name in names(self.group) if name.startswith(incomplete)]
 
 
 def typed() -> str:

@@ -23,9 +23,9 @@ _LAZY = {
     "trace_channels": "stamp_tf.channels.trace",
     "remove_channels": "stamp_tf.channels.remove",
     "DataSet": "stamp_tf.data.dataset",
-    "PretrainConfig": "stamp_tf.training.pretrain",
-    "MetaTrainConfig": "stamp_tf.meta.meta_train",
-    "PruneConfig": "stamp_tf.pruning.config",
+    "PretrainConfig": "stamp_tf.options.pretrain",
+    "MetaTrainConfig": "stamp_tf.options.meta_train",
+    "PruneConfig": "stamp_tf.options.prune",
     "FinetuneConfig": "stamp_tf.options.finetune",
     "StampError": "stamp_tf.errors",
 }

@@ -9,10 +9,10 @@ import pytest
 import stamp_tf
 from stamp_tf.data import ImageSet, Normalization, load_dataset
 from stamp_tf.errors import StampError
-from stamp_tf.meta.meta_train import MetaTrainConfig
 from stamp_tf.options.finetune import FinetuneConfig
-from stamp_tf.pruning.config import PruneConfig
-from stamp_tf.training.pretrain import PretrainConfig
+from stamp_tf.options.meta_train import MetaTrainConfig
+from stamp_tf.options.pretrain import PretrainConfig
+from stamp_tf.options.prune import PruneConfig
 
 pytestmark = pytest.mark.usefixtures("messages_in_python")
 

@@ -336,7 +336,8 @@ CHEAP = [
     "stamp_tf.options.finetune",
     "stamp_tf.storage.run_directory",
     "stamp_cli.main",
-    "stamp_cli.options",
+    "stamp_cli.derive",
+    "stamp_cli.prune",
     "stamp_registry",
 ]
 

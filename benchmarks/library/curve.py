@@ -19,7 +19,7 @@ from library.simpler_references import static_reference
 from stamp_tf.channels import slice_model
 from stamp_tf.data import Batches, DataSet, Normalization
 from stamp_tf.options.finetune import FinetuneConfig
-from stamp_tf.pruning.config import PruneConfig
+from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.prune import prune
 from stamp_tf.references.layer_arrays import assign_arrays, layer_arrays
 from stamp_tf.references.reference import Reference

@@ -11,7 +11,7 @@ import keras
 from library.results import UNNAMED_RATE
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.options.finetune import FinetuneConfig
-from stamp_tf.pruning.config import PruneConfig
+from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.prune import prune
 from stamp_tf.pruning.ready import make_ready
 from stamp_tf.pruning.target import Target

@@ -20,7 +20,6 @@ from stamp_tf.data.streaming import StreamedSet
 from stamp_tf.data.tfds import tfds
 from stamp_tf.data.unknown import GROUP
 from stamp_tf.errors import StampError
-from stamp_tf.options.fields import check_least
 from stamp_tf.plugin_code import PluginCode, in_words
 from stamp_tf.seeds import check_seed
 
@@ -74,7 +73,10 @@ def load_dataset(
         stream_above=(stream_above, int),
     )
     check_seed(seed)
-    check_least(stream_above=(stream_above, 0))
+    if stream_above < 0:
+        raise StampError(
+            f"stream_above must be 0 or more, but is {stream_above}; 0 streams every set that can be."
+        )
     if image_shape is not None:
         check_image_shape(image_shape)
     options = LoadOptions(

@@ -22,9 +22,9 @@ from stamp_tf.data.identity import describe
 from stamp_tf.data.load import check_dataset_type
 from stamp_tf.errors import StampError
 from stamp_tf.layers.contracts import check_in_training
-from stamp_tf.meta.meta_train_config import MetaTrainConfig
 from stamp_tf.meta.objective import StampObjective
 from stamp_tf.options.fields import overridden
+from stamp_tf.options.meta_train import MetaTrainConfig
 from stamp_tf.references.find import as_reference
 from stamp_tf.references.layer_arrays import assign_arrays
 from stamp_tf.references.reference import Reference

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import keras
 from keras import ops
@@ -14,9 +14,9 @@ from stamp_tf.errors import StampError
 from stamp_tf.layers.contracts import checked_masks, checked_pseudo_images, training_argument
 from stamp_tf.layers.registered import RegisteredLayer
 from stamp_tf.losses import accuracy, classification_loss
+from stamp_tf.options.meta_train import Sparsity
 
 Tensor = Any
-Sparsity = Literal["budgets", "kl"]
 
 
 @dataclass(frozen=True)

@@ -84,22 +84,6 @@ def is_number(value: object) -> TypeGuard[float]:
     return _fit_number(value) is not NONE_FITS
 
 
-def check_least(**fields: tuple[float, float]) -> None:
-    """Refuse numbers below the least that they may be.
-
-    Args:
-        **fields: Name -> (value, least).
-
-    Raises:
-        StampError: If one is; it names the field.
-    """
-    for name, (value, least) in fields.items():
-        if value < least:
-            raise StampError(
-                f"--{name.replace('_', '-')} must be at least {least:g}, but is {value:g}; give a larger number."
-            )
-
-
 NONE_FITS = object()
 """What `fit` returns where a value is of another type."""
 

@@ -16,7 +16,7 @@ class Form:
 
     Args:
         metavar: What stands for a value in help, such as `TIME`.
-        read: Returns the value of a text, or raises ValueError with the rest of `'12' must be ...`.
+        read: Returns the value of a text, or raises ValueError with a sentence such as `'12' must be a time.`
         write: Returns the text of a value.
     """
 

@@ -18,8 +18,9 @@ from stamp_tf.data.identity import describe
 from stamp_tf.errors import StampError
 from stamp_tf.export.calling import calling_of
 from stamp_tf.measure.speed import describe_device, measure_speed
+from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruned_runs.exports import check_exports, exports_of, places_of, write_exports
-from stamp_tf.pruning.config import PruneConfig
+from stamp_tf.pruning.config import budget_of
 from stamp_tf.pruning.result import PruneResult
 from stamp_tf.quantities import duration
 from stamp_tf.references.fingerprint import fingerprint
@@ -266,7 +267,7 @@ def _budget_details(result: PruneResult) -> dict[str, Any]:
     """Return the limits and rules that were given, and the latency that was measured, in words."""
     config, timing = result.config, result.timing
     return {
-        **{limit.kind.name: limit.kind.in_report(limit.value) for limit in config.budget.limits},
+        **{limit.kind.name: limit.kind.in_report(limit.value) for limit in budget_of(config).limits},
         "latency": None
         if timing is None
         else f"{duration(timing.seconds)} (spread {duration(timing.spread)}, batch {timing.batch_size})",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import stamp_registry
 from stamp_tf.errors import StampError
 from stamp_tf.limits.kinds import KINDS, any_of
+from stamp_tf.options.prune import PruneConfig
 from stamp_tf.plugin_code import PluginCode
-from stamp_tf.pruning.config import PruneConfig
+from stamp_tf.pruning.config import budget_of
 from stamp_tf.pruning.proposals import make_pruner
 from stamp_tf.pruning.pruner import Pruner
 
@@ -29,7 +30,7 @@ def choose_pruner(config: PruneConfig) -> Pruner:
             f"{unknown[0]}; leave it out or choose another method."
             f"{stamp_registry.did_you_mean(unknown[0], pruner.option_names)}"
         )
-    if pruner.needs_budget and not config.budget.is_limited and "widths" not in config.options:
+    if pruner.needs_budget and not budget_of(config).is_limited and "widths" not in config.options:
         raise StampError(f"--method {config.method} needs a budget, but got none; add {any_of(KINDS)}.")
     with plugin.running():
         pruner.check_options(config.options)

@@ -11,7 +11,8 @@ import numpy as np
 from stamp_tf.channels import ChannelCut, slice_model
 from stamp_tf.channels.budget import counts_in_words
 from stamp_tf.errors import StampError
-from stamp_tf.pruning.config import PruneConfig
+from stamp_tf.options.prune import PruneConfig
+from stamp_tf.pruning.config import budget_of, rules_of
 from stamp_tf.pruning.latency import broken_by, latency_clock, meet_latency
 from stamp_tf.pruning.pruner import Proposal
 
@@ -50,13 +51,13 @@ def cut_proposal(
         timing = _check(mask, cut, config, model=model)
     elif proposal.scores is None:
         raise StampError(f"--method {config.method} must propose scores or a mask, but gave none; mend it.")
-    elif not config.budget.timed:
-        mask = cut.meet(proposal.scores, config.budget)
+    elif not budget_of(config).timed:
+        mask = cut.meet(proposal.scores, budget_of(config))
     else:
         mask, timing = meet_latency(
             cut,
             proposal.scores,
-            budget=config.budget,
+            budget=budget_of(config),
             model=model,
             measure=latency_clock(config.latency_batch),
             on_step=None
@@ -72,15 +73,15 @@ def cut_proposal(
 
 def _check(mask: np.ndarray, cut: ChannelCut, config: PruneConfig, *, model: keras.Model) -> Timing | None:
     """Refuse a finished mask that is above the budget or has widths that the rules forbid."""
-    budget, cost = config.budget, cut.cost_model
+    budget, cost = budget_of(config), cut.cost_model
     if broken := budget.broken(cost, mask > 0):
         raise StampError(
             f"--method {config.method} gave masks above the budget ({counts_in_words(cost, mask > 0)}); raise "
             f"{' and '.join(limit.kind.flag for limit in broken)} or change the widths."
         )
-    if not config.rules.allow(cut.channel_map, mask > 0):
+    if not rules_of(config).allow(cut.channel_map, mask > 0):
         raise StampError(
-            f"{config.rules.options} must hold for finished masks too, but --method {config.method} gave other "
+            f"{rules_of(config).options} must hold for finished masks too, but --method {config.method} gave other "
             "widths; add a budget such as --max-flops 0.5, whose cut follows the rules, or leave them out."
         )
     if not budget.timed:

@@ -19,9 +19,10 @@ from stamp_tf.data.load import check_dataset_type
 from stamp_tf.errors import DivergenceError
 from stamp_tf.measure.phases import clock
 from stamp_tf.options.fields import overridden
+from stamp_tf.options.prune import PruneConfig
 from stamp_tf.plugin_code import PluginCode, of_the_caller
 from stamp_tf.pruning.choose import choose_pruner
-from stamp_tf.pruning.config import PruneConfig
+from stamp_tf.pruning.config import budget_of, rules_of
 from stamp_tf.pruning.cut_proposal import cut_proposal
 from stamp_tf.pruning.proposals import propose
 from stamp_tf.pruning.pruner import Pruner, PruningTask
@@ -95,7 +96,7 @@ def prune(
     keras.utils.set_random_seed(config.seed)
     target = Target.of(reference, dataset)
     # Patterns that match nothing are refused before any work is done.
-    cut = ChannelCut(reference.channel_map, target.cost, rules=config.rules)
+    cut = ChannelCut(reference.channel_map, target.cost, rules=rules_of(config))
     saved = load_mask(checkpoints, cut.num_channels) if checkpoints is not None and resume else None
     trained = saved if saved is not None and saved.is_trained else None
     fold = None
@@ -165,7 +166,7 @@ def _choose(
         cost=target.cost,
         dataset=target.dataset,
         normalization=target.normalization,
-        budget=config.budget,
+        budget=budget_of(config),
         seed=config.seed,
         options=config.options,
         on_step=report,

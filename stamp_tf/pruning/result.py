@@ -11,7 +11,7 @@ import numpy as np
 
 from stamp_tf.channels import CostModel
 from stamp_tf.data import DataSet, Normalization
-from stamp_tf.pruning.config import PruneConfig
+from stamp_tf.options.prune import PruneConfig
 from stamp_tf.references.reference import Reference
 from stamp_tf.training.epoch_record import EpochRecord
 

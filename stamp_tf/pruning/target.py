@@ -11,7 +11,7 @@ from stamp_tf.channels import CostModel
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.data.doubt import doubt_of_reference
 from stamp_tf.errors import StampError
-from stamp_tf.pruning.config import PruneConfig
+from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.head_order import in_order_of_head
 from stamp_tf.pruning.pixel_trial import settle_pixels
 from stamp_tf.references.reference import Reference

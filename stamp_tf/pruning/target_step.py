@@ -9,7 +9,8 @@ import keras
 
 from stamp_tf.backend import Step, Tensor, compile_step, global_norm, value_and_gradient
 from stamp_tf.errors import StampError
-from stamp_tf.meta.objective import Sparsity, StampObjective
+from stamp_tf.meta.objective import StampObjective
+from stamp_tf.options.meta_train import Sparsity
 from stamp_tf.references.reference import Reference
 
 

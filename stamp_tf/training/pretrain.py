@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,15 @@ import keras
 
 from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.channels import TracedNetwork
-from stamp_tf.channels.budget_range import check_budget_range, check_reachable
+from stamp_tf.channels.budget_range import check_reachable
 from stamp_tf.data import Batches, DataSet, Normalization, as_dataset, with_classes
 from stamp_tf.data.doubt import doubt_of_reference
 from stamp_tf.data.identity import describe
 from stamp_tf.data.load import check_dataset_type
 from stamp_tf.errors import StampError
 from stamp_tf.finite import require_finite, weight_values
-from stamp_tf.options.fields import check_fields, check_least, overridden
+from stamp_tf.options.fields import overridden
+from stamp_tf.options.pretrain import PretrainConfig
 from stamp_tf.references.backbone_config import BackboneConfig
 from stamp_tf.references.find import as_reference
 from stamp_tf.references.layer_arrays import assign_arrays
@@ -28,7 +29,6 @@ from stamp_tf.references.reference import Reference
 from stamp_tf.references.reference_file import load_reference, save_reference
 from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.schedules import cosine_rate
-from stamp_tf.seeds import check_seed
 from stamp_tf.storage.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
 from stamp_tf.storage.claims import claimed
 from stamp_tf.storage.claims import start as start_run
@@ -44,52 +44,6 @@ from stamp_tf.training.reference_figures import reference_figures
 logger = logging.getLogger(__name__)
 
 _IMAGE_SHAPE = (32, 32, 3)
-
-
-@dataclass(frozen=True)
-class PretrainConfig:
-    """Options of the reference training.
-
-    Args:
-        backbone: Registered name.
-        backbone_options: Its further arguments.
-        epochs: Number of epochs with the full network alone.
-        budget_epochs: Number of epochs after them in which each batch also trains a masked network.
-        budgets: Smallest and largest fraction of FLOPs of the masked network.
-        batch_size: Images per step.
-        learning_rate: Peak of SGD's rate in the first epochs; a cosine takes it to 0.
-        budget_learning_rate: The same for the epochs at budgets, which start anew from it.
-        weight_decay: On kernels.
-        seed: Of weights, order, augmentation, budgets and noise.
-    """
-
-    backbone: str = "vgg19"
-    backbone_options: Mapping[str, Any] = field(default_factory=dict)
-    epochs: int = 20
-    budget_epochs: int = 10
-    budgets: tuple[float, float] = (0.06, 1.0)
-    batch_size: int = 128
-    learning_rate: float = 0.1
-    budget_learning_rate: float = 0.05
-    weight_decay: float = 5e-4
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        check_seed(self.seed)
-        check_least(batch_size=(self.batch_size, 1), weight_decay=(self.weight_decay, 0))
-        if self.epochs < 0 or self.budget_epochs < 0 or self.epochs + self.budget_epochs < 1:
-            raise StampError(
-                f"--epochs and --budget-epochs must be 0 or more and at least 1 together, but got {self.epochs} "
-                f"and {self.budget_epochs}; raise one."
-            )
-        check_budget_range(self.budgets)
-        for option, rate in (
-            ("--learning-rate", self.learning_rate),
-            ("--budget-learning-rate", self.budget_learning_rate),
-        ):
-            if not rate > 0:
-                raise StampError(f"{option} must be above 0, but got {rate}; 0.1 and 0.05 are usual.")
 
 
 def pretrain(

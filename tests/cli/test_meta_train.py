@@ -1,15 +1,11 @@
 """`stamp-tf meta-train`: options, files, replicas, and a run that survives an interrupt."""
 
 import json
-from dataclasses import asdict
 
-import click
 import numpy as np
 import pytest
 
-from stamp_cli.main import stamp_tf
 from stamp_tf.meta.meta_step import compile_meta_step
-from stamp_tf.meta.meta_train import MetaTrainConfig
 
 EPISODES = ("--outer-steps", 3, "--tasks", 2, "--ways", 2, "--shots", 6, "--inner-batches", 2)
 SMALL = (
@@ -32,15 +28,6 @@ def meta_trained(cli, tmp_path_factory, toy_on_path, pretrained):
     path = tmp_path_factory.mktemp("runs") / "meta"
     cli.done("meta-train", *EPISODES, *SMALL, "--from", pretrained, "--run-dir", path)
     return path
-
-
-def test_defaults_are_those_of_the_library():
-    command = stamp_tf.get_command(click.Context(stamp_tf), "meta-train")
-    given = command.make_context("meta-train", ["--run-dir", "x"]).params
-    # Learning rates are left to the library; options of plug-ins are empty.
-    hidden = {"inner_rates", "outer_rates", "set_encoder_options", "mask_generator_options"}
-    for name, value in asdict(MetaTrainConfig()).items():
-        assert name in hidden or given[name] == value
 
 
 def test_run_holds_the_reference_and_what_made_it(meta_trained, pretrained, images):

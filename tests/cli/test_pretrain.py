@@ -1,29 +1,11 @@
 """`stamp-tf pretrain`: options, files, and a run that survives an interrupt."""
 
 import json
-from dataclasses import asdict
 
-import click
 import numpy as np
 import pytest
 
-from stamp_cli.main import stamp_tf
-from stamp_tf.training.pretrain import PretrainConfig
-
 PRETRAIN = ("--backbone", "toy", "--image-size", "16", "--epochs", "1", "--budget-epochs", "2")
-
-
-def defaults(command: str) -> dict[str, object]:
-    """What the command line takes where an option is left out, by parameter name."""
-    found = stamp_tf.get_command(click.Context(stamp_tf), command)
-    context = found.make_context(command, ["--run-dir", "x", "--dataset", "digits"])
-    return {parameter.name: context.params.get(parameter.name) for parameter in found.params}
-
-
-def test_defaults_are_those_of_the_library():
-    given = defaults("pretrain")
-    for name, value in asdict(PretrainConfig()).items():
-        assert name.endswith("_options") or given[name] == value
 
 
 def test_run_holds_the_reference_and_what_made_it(pretrained, images):

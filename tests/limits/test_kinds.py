@@ -12,7 +12,8 @@ from stamp_tf.errors import StampError
 from stamp_tf.limits.kind import LimitKind
 from stamp_tf.limits.kinds import KINDS, any_of, limits_in_words
 from stamp_tf.options.limits import LimitFields
-from stamp_tf.pruning.config import PruneConfig
+from stamp_tf.options.prune import PruneConfig
+from stamp_tf.pruning.config import budget_of
 
 EXAMPLES = {
     "keep_params": ("0.25", 0.25, "0.25", 0.25),
@@ -65,8 +66,8 @@ def test_a_budget_lists_its_limits_in_one_order() -> None:
 def test_options_hold_a_field_for_each_kind() -> None:
     assert [field.name for field in dataclasses.fields(LimitFields)] == [kind.name for kind in KINDS]
     config = PruneConfig(max_flops=0.5, max_memory=1000)
-    assert config.budget == Budget(max_flops=0.5, max_memory=1000)
-    assert dataclasses.replace(config, max_flops=None).budget == Budget(max_memory=1000)
+    assert budget_of(config) == Budget(max_flops=0.5, max_memory=1000)
+    assert budget_of(dataclasses.replace(config, max_flops=None)) == Budget(max_memory=1000)
 
 
 def test_limits_are_said_by_what_they_limit() -> None:

@@ -55,8 +55,9 @@ import stamp_tf
 from stamp_cli.main import stamp_tf as command
 from stamp_tf.errors import StampError
 from stamp_tf.pruned_runs.masks import read_masks
-from stamp_tf.pruning.config import PruneConfig
-from stamp_tf.training.finetune import FinetuneConfig
+from stamp_tf.options.prune import PruneConfig
+from stamp_tf.pruning.config import budget_of
+from stamp_tf.options.finetune import FinetuneConfig
 
 image = x = keras.Input((8, 8, 1))
 for filters in (6, 8):
@@ -85,7 +86,7 @@ print(json.dumps({
     "details": json.loads(Path("run/report.json").read_text())["details"],
     "budget": [read_masks("run").budget, read_masks("run").to_json()["max_channels"]],
     "page": Path("run/report.html").read_text(),
-    "field": PruneConfig(max_channels=9).budget.limits[0].value,
+    "field": budget_of(PruneConfig(max_channels=9)).limits[0].value,
     "not_typed": refused("--max-channels", "few"),
     "too_few": refused("--max-channels", "1"),
     "none": refused(),

@@ -12,7 +12,8 @@ from stamp_tf.data import DataSet, Normalization
 from stamp_tf.errors import PluginError, StampError
 from stamp_tf.layers.make_layer import make_layer
 from stamp_tf.layers.registered import MASK_GENERATOR
-from stamp_tf.meta.meta_train import MetaTrainConfig, meta_train
+from stamp_tf.meta.meta_train import meta_train
+from stamp_tf.options.meta_train import MetaTrainConfig
 from stamp_tf.references.backbone_config import BackboneConfig
 from stamp_tf.references.reference import Reference
 

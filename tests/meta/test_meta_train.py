@@ -14,7 +14,8 @@ from stamp_tf.channels import Budget, TracedNetwork
 from stamp_tf.data import DataSet, ImageSet, Normalization, random_part
 from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.meta import meta_train as module
-from stamp_tf.meta.meta_train import MetaTrainConfig, meta_train
+from stamp_tf.meta.meta_train import meta_train
+from stamp_tf.options.meta_train import MetaTrainConfig
 from stamp_tf.references.backbone_config import BackboneConfig
 from stamp_tf.references.reference import Reference
 from stamp_tf.references.reference_file import load_reference
@@ -257,8 +258,8 @@ def test_scores_are_centred_at_the_median_budget(finished: Finished, dataset: Da
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"outer_steps": 0}, "--outer-steps must be at least 1, but is 0"),
-        ({"replicas": 0}, "--replicas must be at least 1, but is 0"),
+        ({"outer_steps": 0}, "outer_steps must be at least 1, but is 0"),
+        ({"replicas": 0}, "replicas must be at least 1, but is 0"),
         ({"inner_batches": 5}, "--inner-batches must divide ways x shots = 12, but got 5"),
         ({"sparsity": "l1"}, "sparsity must be 'budgets' or 'kl', but is 'l1'"),
         ({"budgets": (0.5, 0.2)}, "--budgets must be LOW:HIGH with 0 < LOW <= HIGH <= 1, but got 0.5:0.2"),

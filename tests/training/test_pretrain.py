@@ -77,11 +77,11 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(
     ("changes", "message"),
     [
         ({"epochs": 0, "budget_epochs": 0}, "--epochs and --budget-epochs must be 0 or more and at least 1"),
-        ({"epochs": -1}, "--epochs and --budget-epochs must be 0 or more"),
+        ({"epochs": -1}, "epochs must be 0 or more"),
         ({"budgets": (0.0, 1.0)}, "--budgets must be LOW:HIGH with 0 < LOW <= HIGH <= 1, but got 0:1"),
         ({"budgets": (0.1, 1.5)}, "--budgets must be LOW:HIGH with 0 < LOW <= HIGH <= 1, but got 0.1:1.5"),
-        ({"learning_rate": 0.0}, "--learning-rate must be above 0"),
-        ({"batch_size": 0}, "--batch-size must be at least 1, but is 0"),
+        ({"learning_rate": 0.0}, "learning_rate must be above 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1, but is 0"),
         ({"backbone_options": {"depth": 1}}, "--backbone small must accept its options"),
     ],
 )

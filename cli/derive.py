@@ -1,0 +1,126 @@
+"""From the dataclasses of options to what a command takes: each field an option, each dataclass an argument."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import click
+
+from stamp_cli.flags import in_flags
+from stamp_cli.values import Count, FilePath, KeyValue, Name, Number, RegisteredName, Written, as_options
+from stamp_tf.options.option import Option, flag_of, options_of
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def takes(
+    record: type,
+    argument: str,
+    *,
+    only: Collection[str] | None = None,
+    first: Collection[str] = (),
+    without: Collection[str] = (),
+    required: Collection[str] = (),
+    defaults: Mapping[str, Any] | None = None,
+    **said: Mapping[str, Any],
+) -> Decorator:
+    """Give a command the options of a dataclass, and hand their values to it as one object.
+
+    Fields that are not given keep the defaults of the dataclass.
+
+    Args:
+        record: The dataclass, its fields made by `stamp_tf.options.option`.
+        argument: What the command calls the object.
+        only: Fields to take; None takes all but those for Python alone.
+        first: Fields that help lists before the others.
+        without: Fields to leave out.
+        required: Fields that must be given.
+        defaults: Field -> its default for this command, where it is another one.
+        **said: Field -> what its option says of itself here, as far as it differs.
+    """
+    hints = get_type_hints(record)
+    fields = {field.name: field for field in dataclasses.fields(record)}
+    options = {
+        name: dataclasses.replace(option, **said.get(name, {}))
+        for name, option in options_of(record).items()
+        if not option.is_only_python and name not in without and (only is None or name in only)
+    }
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def wrapped(**values: Any) -> Any:
+            given = {name: values.pop(name) for name in options}
+            collected = {
+                name: as_options(value, f"--{flag_of(name, options[name])}")
+                if _is_mapping(hints[name])
+                else value
+                for name, value in given.items()
+                if value is not None
+            }
+            return function(**values, **{argument: record(**collected)})
+
+        # Applied from the last to the first, as decorators are, so that help lists them in the order of the fields.
+        order = sorted(options, key=lambda name: name not in first)
+        for name in reversed(order):
+            default = (defaults or {}).get(name, fields[name].default)
+            add = _option(name, hints[name], options[name], default, is_required=name in required)
+            add(wrapped)
+        return wrapped
+
+    return decorate
+
+
+def _option(name: str, hint: Any, option: Option, default: Any, *, is_required: bool) -> Decorator:
+    """Return the decorator that adds one option."""
+    flag = f"--{flag_of(name, option)}"
+    hint = _without_none(hint)
+    help = in_flags(option.help)
+    # Newer releases of click take an explicit default of None for a value, and a required option for given.
+    extra: dict[str, Any] = {"required": True} if is_required else {}
+    if hint is bool:
+        if default:
+            return click.option(f"{flag}/--no-{flag[2:]}", name, default=True, help=help)
+        return click.option(flag, name, is_flag=True, help=help)
+    if option.is_repeatable or _is_mapping(hint):
+        extra["multiple"] = True
+    elif default is not None and default is not dataclasses.MISSING:
+        extra |= {"default": option.form.write(default) if option.form else default, "show_default": True}
+    if option.default_in_words and not is_required and "default" not in extra:
+        help += f"  [default: {in_flags(option.default_in_words)}]"
+    if option.metavar is not None:
+        extra["metavar"] = option.metavar
+    return click.option(flag, name, type=_type(hint, option), help=help or None, **extra)
+
+
+def _type(hint: Any, option: Option) -> click.ParamType:
+    """Return how click is to read a value."""
+    if option.form is not None:
+        return Written(option.form)
+    if option.plugins is not None:
+        return RegisteredName(option.plugins)
+    if get_origin(hint) is Literal:
+        return click.Choice(get_args(hint))
+    if _is_mapping(hint):
+        return KeyValue()
+    most = option.most if option.most_typed is None else option.most_typed
+    if hint is int:
+        return Count(int(option.least or 0), None if most is None else int(most))
+    if hint is float:
+        is_open = option.above is not None
+        return Number(option.above if is_open else option.least, most, min_open=is_open)
+    return FilePath() if hint is Path else Name(option.such_as or "one")
+
+
+def _without_none(hint: Any) -> Any:
+    """Return a type without its None."""
+    rest = [one for one in get_args(hint) if one is not NoneType]
+    return rest[0] if get_origin(hint) in (Union, UnionType) and len(rest) == 1 else hint
+
+
+def _is_mapping(hint: Any) -> bool:
+    return get_origin(hint) is not None and get_origin(hint).__name__ == "Mapping"

@@ -1,0 +1,83 @@
+"""Options of pruning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from stamp_tf.limits.kinds import KINDS, TIMED
+from stamp_tf.options.fields import check_fields
+from stamp_tf.options.finetune import FinetuneConfig
+from stamp_tf.options.limits import LimitFields
+from stamp_tf.options.option import option
+from stamp_tf.seeds import LARGEST_SEED
+
+
+@dataclass(frozen=True)
+class PruneConfig(LimitFields):
+    """Options of pruning.
+
+    Each kind of limit on cost is a field, too, such as `max_flops=0.25`; `stamp_tf/limits/` says in which unit.
+    Without any, the method's own rule holds.
+    """
+
+    method: str = option("stamp", plugins="stamp_tf.pruners", help="The pruner.")
+    latency_batch: int = option(
+        1,
+        least=1,
+        most_typed=4096,
+        help=f"Images per step that {' or '.join(f'`{kind.name}`' for kind in TIMED)} measures.",
+    )
+    round_to: int = option(1, least=1, help="Round every layer's width down to a multiple of this.")
+    min_channels: int = option(1, least=1, help="Keep at least this many channels of every layer.")
+    keep: tuple[str, ...] | str = option(
+        (),
+        metavar="PATTERN",
+        such_as="'stem*'",
+        is_repeatable=True,
+        help="Keep all channels of the layers whose path matches, such as 'stem*'; may be repeated.",
+    )
+    structure_only: bool = option(False, help="Keep the widths and start from fresh weights.")
+    head: Literal["ridge", "random", "keep"] | None = option(
+        None,
+        help="First values of the last layer: in closed form, at random, or its own.",
+        default_in_words="ridge; random with `structure_only`",
+    )
+    finetune: FinetuneConfig = option(
+        default_factory=FinetuneConfig, help="Of fine-tuning.", inner={"epochs": "finetune-epochs"}
+    )
+    seed: int = option(0, least=0, most=LARGEST_SEED, help="Of everything random.")
+    options: Mapping[str, Any] = option(
+        default_factory=dict,
+        flag="method-option",
+        help="A further option of the pruner; may be repeated.",
+    )
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        for kind in KINDS:
+            if (value := getattr(self, kind.name)) is not None:
+                kind.check(value)
+        object.__setattr__(self, "keep", (self.keep,) if isinstance(self.keep, str) else self.keep)
+
+
+@dataclass(frozen=True)
+class MethodOptions:
+    """Options of some pruners that have a flag of their own; in Python they stand in `options`."""
+
+    epochs_prune: float | None = option(
+        None,
+        least=0,
+        most_typed=10**6,
+        usual=1,
+        help="Epochs of steps on the data set before the cut; 0 prunes at once.",
+        default_in_words="0",
+    )
+    widths: Path | None = option(
+        None, help='Take every layer\'s width from this pruned run (`method="random"`).'
+    )
+
+    def __post_init__(self) -> None:
+        check_fields(self)
