@@ -118,7 +118,7 @@ def main(arguments: Sequence[str]) -> None:
                 }
             figures: dict[str, Any] = {**accuracies, "ablation": row.ablation, "title": row.title}
             if not row.epochs_prune:
-                own, swapped = masks["own"] > 0, masks["swapped"] > 0
+                own, swapped = masks["own"].kept, masks["swapped"].kept
                 figures["iou"] = float((own & swapped).sum() / (own | swapped).sum())
             results.add(case, figures, seed=seed)
             print(f"{row.key}, {target}, {seed}, {case['max_flops']:g}: {accuracies}", flush=True)

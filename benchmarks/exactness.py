@@ -56,7 +56,7 @@ def difference(model: Any, channel_map: Any, mask: Any, images: Any) -> dict[str
     sliced = slice_model(model, channel_map, mask)
     paths = [weight.path for weight in model.trainable_variables]
     values = [weight.value for weight in model.trainable_variables]
-    masked = mask_kernels(channel_map, paths, values, keras.ops.convert_to_tensor(mask))
+    masked = mask_kernels(channel_map, paths, values, keras.ops.convert_to_tensor(mask.values))
     statistics = [weight.value for weight in model.non_trainable_variables]
     figures = {}
     for name, training in (("moving_statistics", False), ("batch_statistics", True)):
@@ -120,10 +120,10 @@ def check_budgets(model: Any, *, num_draws: int, num_sliced: int) -> dict[str, A
         fractions = cost.exact_fractions(mask)
         above += int((fractions > budget.of_training).any())
         usage.append(float((fractions / budget.of_training).max()))
-        emptied += int(any(not mask[group.slice].any() for group in channel_map.groups))
-        removed = np.flatnonzero(mask == 0)
+        emptied += int(mask.emptied(channel_map.groups) is not None)
+        removed = np.flatnonzero(~mask.kept)
         if len(removed):
-            one_more = mask.copy()
+            one_more = np.array(mask)
             one_more[removed[np.argsort(-scores[removed], kind="stable")[0]]] = 1.0
             next_fits += int((cost.exact_fractions(one_more) <= budget.of_training).all())
         if draw < num_sliced:

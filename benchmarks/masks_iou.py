@@ -73,8 +73,8 @@ def main(arguments: Sequence[str]) -> None:
         figures = {
             "iou": total_overlap(layers).iou,
             "iou_by_layer": {layer.name: layer.iou for layer in layers},
-            "kept": [int(mask.sum()) for mask in (first, second)],
-            "changed_channels": int(np.abs(first - second).sum()),
+            "kept": [mask.num_kept for mask in (first, second)],
+            "changed_channels": int((first.kept != second.kept).sum()),
             "score_correlation": float(np.corrcoef(*(scores[name] for name in pair))[0, 1]),
             "set_encoder": None if encoder is None else encoder.name,
             "mask_generator": None if generator is None else generator.name,

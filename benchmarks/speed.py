@@ -135,7 +135,7 @@ def main(arguments: Sequence[str]) -> None:
                 "params_fraction": float(cost.exact_fractions(mask)[0]),
                 "flops_fraction": float(cost.exact_fractions(mask)[1]),
                 "flops_speed_up": flops_speed_up,
-                "kept": {group.name: int(mask[group.slice].sum()) for group in channel_map.groups},
+                "kept": {name: len(kept) for name, kept in channel_map.kept(mask).items()},
                 "rows": rows,
             }
             results.add(case, figures, seed=SEED)

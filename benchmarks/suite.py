@@ -50,11 +50,13 @@ def in_widths(scores: Any, mask: Any, groups: Sequence[Any]) -> Any:
     """Return the mask of the best channels by `scores`, as many of every group as `mask` keeps."""
     import numpy as np
 
-    chosen = np.zeros_like(mask)
+    from stamp_tf.channel_mask import ChannelMask
+
+    chosen = np.zeros(len(mask))
     for group in groups:
-        best = np.argsort(-scores[group.slice], kind="stable")[: int(mask[group.slice].sum())]
+        best = np.argsort(-scores[group.slice], kind="stable")[: int(mask.kept[group.slice].sum())]
         chosen[group.start + best] = 1.0
-    return chosen
+    return ChannelMask(chosen)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -118,17 +120,16 @@ def main(arguments: Sequence[str]) -> None:
         for max_flops in options.budgets:
             budget = Budget(max_flops=max_flops)
             static = cuts[ways].meet(reference.scores, budget)
-            known: dict[bytes, float] = {}
+            known: dict[Any, float] = {}
 
             def accuracy(
                 mask: Any, task: Any = task, normalization: Any = normalization, known: Any = known
             ) -> float:
-                key = mask.tobytes()
-                if key not in known:
-                    known[key] = evaluate(
+                if mask not in known:
+                    known[mask] = evaluate(
                         mask, task.dataset.train, task.dataset.test, normalization=normalization
                     )
-                return known[key]
+                return known[mask]
 
             for method in METHODS:
                 case = shared | {"task": task.name, "max_flops": max_flops, "method": method}
@@ -147,7 +148,7 @@ def main(arguments: Sequence[str]) -> None:
                     "source": task.row.source,
                     "ways": ways,
                     "train_size": task.row.train_size,
-                    "changed_channels": [int(abs(mask - static).sum()) for mask in masks],
+                    "changed_channels": [int((mask.kept != static.kept).sum()) for mask in masks],
                     "reference_name": without_folders(str(options.reference or "bundled")),
                 }
                 results.add(case, figures, seed=0)

@@ -111,7 +111,7 @@ def test_a_run_from_python_is_a_run_of_the_command_line(reference, tmp_path):
     assert stamp_tf.evaluate(run_dir, result.dataset) == result.test_accuracy
     inspection = stamp_tf.inspect(run_dir)
     assert inspection.is_pruned
-    assert sum(len(group.kept) for group in inspection.groups) == result.mask.sum()
+    assert sum(len(group.kept) for group in inspection.groups) == result.mask.num_kept
     assert sum(row.params_after for row in inspection.layers) == report.params
     again = keras.saving.load_model(run_dir / "model.keras")
     np.testing.assert_array_equal(again.get_weights()[0], result.model.get_weights()[0])

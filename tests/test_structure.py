@@ -17,7 +17,7 @@ TIERS = (
     {
         *("errors", "notation", "printable", "options", "seeds", "without_tensorflow", "finite", "ends"),
         *("schedules", "losses", "arguments", "changed_options", "plugin_code"),
-        *("limits", "quantities"),
+        *("limits", "quantities", "channel_mask"),
     },
     {"storage", "backend"},
     {"data"},

@@ -135,7 +135,7 @@ def cases(
                     "reference": reference.backbone.name,
                     "learning_rate": options.learning_rate,
                 }
-                yield case, mask.astype("float32")
+                yield case, np.asarray(mask, "float32")
 
 
 def read(path: Path, num_images: int | None) -> tuple[ImageSet, ImageSet]:

@@ -186,7 +186,7 @@ class Run:
         masks = {1.0: np.ones(len(scores), "float32")}
         for max_flops in BUDGETS[1:]:
             try:
-                masks[max_flops] = self.reference.cut.meet(scores, Budget(max_flops=max_flops))
+                masks[max_flops] = self.reference.cut.meet(scores, Budget(max_flops=max_flops)).values
             except StampError:  # so narrow that one channel a layer costs more
                 continue
         figures = {

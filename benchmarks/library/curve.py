@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from library.measured_pruning import full_network
 from library.results import UNNAMED_RATE
 from library.simpler_references import static_reference
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import slice_model
 from stamp_tf.data import Batches, DataSet, Normalization
 from stamp_tf.options.finetune import FinetuneConfig
@@ -46,7 +46,7 @@ class Curve:
         case: Mapping[str, Any],
         model: keras.Model,
         *,
-        mask: np.ndarray,
+        mask: ChannelMask,
         figures: dict[str, Any],
         dataset: DataSet,
     ) -> None:
@@ -133,7 +133,7 @@ class Curve:
         """Return every value by name, for the state."""
         name = self.method
         return (
-            {f"{name}/mask": self.mask}
+            {f"{name}/mask": self.mask.values}
             | layer_arrays(f"{name}/model", self.model)
             | optimizer_arrays(f"{name}/optimizer", self.optimizer)
         )
@@ -156,7 +156,7 @@ def prepared(case: Mapping[str, Any], reference: Reference, dataset: DataSet) ->
     if case["method"] == "full":
         normalization = Normalization.of(dataset.train)
         model, times = full_network(reference, dataset, normalization, seed=case["seed"])
-        mask = np.ones(reference.channel_map.num_channels, "float32")
+        mask = ChannelMask.all_of(reference.channel_map.num_channels)
     else:
         if case["method"] == "static":
             reference = static_reference(reference)
@@ -201,9 +201,9 @@ def restored(
     """
     arrays, metadata = state
     name = case["method"]
-    mask = arrays[f"{name}/mask"]
+    mask = ChannelMask(arrays[f"{name}/mask"])
     full = reference.backbone.build(num_classes=dataset.num_classes)
-    model = full if mask.all() else slice_model(full, reference.channel_map, mask)
+    model = full if mask.keeps_all else slice_model(full, reference.channel_map, mask)
     curve = Curve(case, model, mask=mask, figures=metadata["figures"][name], dataset=dataset)
     assign_arrays(f"{name}/model", model, arrays, path=path)
     assign_optimizer(f"{name}/optimizer", curve.optimizer, arrays)

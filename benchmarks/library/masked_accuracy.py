@@ -11,6 +11,7 @@ from keras import ops
 
 from library.features import Features
 from stamp_tf.backend import compile_step
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import mask_kernels
 from stamp_tf.data import ImageSet, Normalization
 from stamp_tf.references.reference import Reference
@@ -58,35 +59,35 @@ class MaskedAccuracy:
         self._learn = compile_step(self._training_features, ())
         self._look = compile_step(self._test_features, ())
 
-    def fit(self, mask: np.ndarray, train: ImageSet, *, normalization: Normalization) -> ClosedForm:
+    def fit(self, mask: ChannelMask, train: ImageSet, *, normalization: Normalization) -> ClosedForm:
         """Recalibrate statistics on all training images at once and fit the head by ridge regression.
 
         Args:
-            mask: 0/1 per channel, `[C]`.
+            mask: Which channels stay, `[C]`.
             train: The target's training images; they go through the network in one batch.
             normalization: Of the target.
         """
         images = normalization(train.images)
-        features, statistics = self._learn(mask.astype("float32"), images)
-        kept = ops.convert_to_numpy(self._features.keep(ops.convert_to_tensor(mask))) > 0
+        features, statistics = self._learn(mask.values, images)
+        kept = ops.convert_to_numpy(self._features.keep(ops.convert_to_tensor(mask.values))) > 0
         features = ops.convert_to_numpy(features)
         kernel = np.zeros((features.shape[1], train.num_classes), "float32")
         kernel[kept], bias = ridge_head(features[:, kept], train.labels, num_classes=train.num_classes)
         return ClosedForm(kernel, bias, statistics)
 
     def __call__(
-        self, mask: np.ndarray, train: ImageSet, test: ImageSet, *, normalization: Normalization
+        self, mask: ChannelMask, train: ImageSet, test: ImageSet, *, normalization: Normalization
     ) -> float:
         """Return the test accuracy in [0, 1] under a mask.
 
         Args:
-            mask: 0/1 per channel, `[C]`.
+            mask: Which channels stay, `[C]`.
             train: The target's training images, few enough for one batch.
             test: Its test images, few enough for one batch.
             normalization: Of the target.
         """
         fitted = self.fit(mask, train, normalization=normalization)
-        features = self._look(mask.astype("float32"), normalization(test.images), fitted.statistics)
+        features = self._look(mask.values, normalization(test.images), fitted.statistics)
         logits = ops.convert_to_numpy(features) @ fitted.kernel + fitted.bias
         return float((logits.argmax(1) == test.labels).mean())
 

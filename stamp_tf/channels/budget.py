@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from stamp_registry import did_you_mean
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels.cost import CostModel
 from stamp_tf.errors import StampError
 from stamp_tf.limits.flops import Flops
@@ -86,8 +85,8 @@ class Budget:
         values = {limit.kind.name: limit.value for limit in self.limits}
         return values.get(Parameters.name, math.inf), values.get(Flops.name, math.inf)
 
-    def allows(self, cost_model: CostModel, mask: np.ndarray) -> bool:
-        """Return whether the network that a 0/1 mask `[C]` leaves is within all limits that are counted.
+    def allows(self, cost_model: CostModel, mask: ChannelMask) -> bool:
+        """Return whether the network that a mask `[C]` leaves is within all limits that are counted.
 
         Args:
             cost_model: Cost of the full network.
@@ -98,8 +97,8 @@ class Budget:
         """
         return not self.broken(cost_model, mask)
 
-    def broken(self, cost_model: CostModel, mask: np.ndarray) -> tuple[Limit, ...]:
-        """Return the limits on what is counted that the network of a 0/1 mask `[C]` exceeds.
+    def broken(self, cost_model: CostModel, mask: ChannelMask) -> tuple[Limit, ...]:
+        """Return the limits on what is counted that the network of a mask `[C]` exceeds.
 
         Args:
             cost_model: Cost of the full network.
@@ -126,8 +125,8 @@ class Budget:
             )
 
 
-def counts_in_words(cost_model: CostModel, mask: np.ndarray) -> str:
-    """Return what is counted of the network that a 0/1 mask `[C]` leaves, as limits that it just meets.
+def counts_in_words(cost_model: CostModel, mask: ChannelMask) -> str:
+    """Return what is counted of the network that a mask `[C]` leaves, as limits that it just meets.
 
     Args:
         cost_model: Cost of the full network.

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels.draw import draw_inputs
 from stamp_tf.channels.graph import calls, flat_layers, functional_graph, graph_of
 from stamp_tf.channels.groups import ChannelMap
@@ -28,7 +29,7 @@ _TOLERANCES = {"float64": 1e-8, "float32": 1e-3}
 """By the least precise type in the network, relative to the largest number; half precision has 0.1."""
 
 
-def check_sliced(slicer: Slicer, model: keras.Model, channel_map: ChannelMap, mask: np.ndarray) -> None:
+def check_sliced(slicer: Slicer, model: keras.Model, channel_map: ChannelMap, mask: ChannelMask) -> None:
     """Compare a sliced network with the full one, whose kernels read zeros where channels are removed.
 
     Both see the same few random inputs, as in inference. Where their outputs differ by more than rounding, every
@@ -101,7 +102,7 @@ def _complaint(name: str, what: str) -> str:
 
 
 def _masked_weights(
-    model: keras.Model, channel_map: ChannelMap, mask: np.ndarray
+    model: keras.Model, channel_map: ChannelMap, mask: ChannelMask
 ) -> list[tuple[keras.Variable, Any]]:
     """Return the variables whose value a mask changes, with that value."""
     read = {axis.path for axis in channel_map.weight_axes if axis.role == "consumer"}

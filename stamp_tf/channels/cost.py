@@ -10,12 +10,13 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
+from stamp_tf.channel_mask import ChannelMask, as_mask
 from stamp_tf.channels.cost_terms import Rows, Terms, written_tensors
 from stamp_tf.channels.count_work import work_of
 from stamp_tf.channels.graph import leaf_layers
 from stamp_tf.channels.groups import KEPT, ChannelMap, WeightAxis
-from stamp_tf.channels.keep_values import mask_values
 from stamp_tf.channels.leaf_calls import leaf_calls
 
 Tensor = Any
@@ -126,7 +127,7 @@ class CostModel:
         ]
         self.uncounted = tuple(uncounted)
         self._rows = rows.channels
-        full = self._exact(np.ones(self.num_channels))
+        full = self._exact(ChannelMask.all_of(self.num_channels))
         self.full = full[:2]
         self.full_activation_bytes = int(full[2])
         self.full_weight_bytes = int(full[3])
@@ -154,36 +155,35 @@ class CostModel:
         """Of each term for parameters, FLOPs and all weights, `[3, T]`."""
         return np.array(self._terms.coefficients, float).reshape(-1, 3).T
 
-    def _kept_exactly(self, mask: np.ndarray) -> np.ndarray:
+    def _kept_exactly(self, mask: ArrayLike | ChannelMask) -> np.ndarray:
         """Return the number of kept slices of every row; float64 holds these whole numbers exactly."""
         flat, starts = self._flat_rows
-        # KEPT is -1, the place behind the last channel.
-        return np.add.reduceat(np.append(mask_values(mask, self.num_channels), 1.0)[flat], starts)
+        return np.add.reduceat(as_mask(mask, self.num_channels).values_of(flat), starts)
 
-    def _exact(self, mask: np.ndarray) -> np.ndarray:
+    def _exact(self, mask: ArrayLike | ChannelMask) -> np.ndarray:
         """Return (parameters, FLOPs, activation bytes, weight bytes) of a 0/1 mask."""
         kept = self._kept_exactly(mask)
         parameters, flops, weights = self._coefficients @ np.prod(kept[np.stack(self._factors)], axis=0)
         numbers = sum(kept[row] * positions for layer in self._layers for row, positions in layer.written)
         return np.array([parameters, flops, BYTES_PER_NUMBER * numbers, BYTES_PER_NUMBER * weights])
 
-    def parameters(self, mask: np.ndarray) -> int:
+    def parameters(self, mask: ArrayLike | ChannelMask) -> int:
         """Return the parameters that a 0/1 mask `[C]` leaves."""
         return int(self._exact(mask)[0])
 
-    def flops(self, mask: np.ndarray) -> int:
+    def flops(self, mask: ArrayLike | ChannelMask) -> int:
         """Return the multiply-adds per image that a 0/1 mask `[C]` leaves."""
         return int(self._exact(mask)[1])
 
-    def activation_bytes(self, mask: np.ndarray) -> int:
+    def activation_bytes(self, mask: ArrayLike | ChannelMask) -> int:
         """Return the bytes that the layers left by a 0/1 mask `[C]` write for one image."""
         return int(self._exact(mask)[2])
 
-    def weight_bytes(self, mask: np.ndarray) -> int:
+    def weight_bytes(self, mask: ArrayLike | ChannelMask) -> int:
         """Return the bytes of all weights that a 0/1 mask `[C]` leaves."""
         return int(self._exact(mask)[3])
 
-    def exact_fractions(self, mask: np.ndarray) -> np.ndarray:
+    def exact_fractions(self, mask: ArrayLike | ChannelMask) -> np.ndarray:
         """Return (parameters, FLOPs) of a 0/1 mask as fractions of the full network, in float64."""
         return self._exact(mask)[:2] / self._scale
 
@@ -216,7 +216,7 @@ class CostModel:
         counts, constants = self._matrix
         return ops.matmul(ops.cast(counts, mask.dtype), mask) + ops.cast(constants, mask.dtype)
 
-    def table(self, mask: np.ndarray, *, weightless: bool = False) -> list[LayerCost]:
+    def table(self, mask: ArrayLike | ChannelMask, *, weightless: bool = False) -> list[LayerCost]:
         """Return the cost of every layer that holds weights, under a 0/1 mask.
 
         Args:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels.budget import Budget, counts_in_words
 from stamp_tf.channels.cost import CostModel
 from stamp_tf.channels.groups import ChannelMap
@@ -82,15 +83,15 @@ class ChannelCut:
             )
         return rank_channels(self.channel_map, scores, self.rules)
 
-    def meet(self, scores: np.ndarray, budget: Budget) -> np.ndarray:
-        """Return the 0/1 mask `[C]` of the most channels, best first, whose exact cost fits.
+    def meet(self, scores: np.ndarray, budget: Budget) -> ChannelMask:
+        """Return the hard mask `[C]` of the most channels, best first, whose exact cost fits.
 
         Args:
             scores: Value per channel, `[C]`; higher stays longer. Ties break by channel number.
             budget: The limits, all on what is counted.
 
         Returns:
-            float32 mask; the next channel in rank (with `round_to`, the next multiple) would not fit.
+            The mask; the next channel in rank (with `round_to`, the next multiple) would not fit.
 
         Raises:
             StampError: If even the fewest channels cost more, or a limit is timed.
@@ -130,11 +131,11 @@ class ChannelCut:
         """
         scores = np.asarray(scores, "float64")
         ranking = self.rank(scores)
-        num_kept = int(ranking.mask(self.last_step(ranking, budget)).sum())
+        num_kept = ranking.mask(self.last_step(ranking, budget)).num_kept
         by_position = scores[np.lexsort((np.argsort(np.argsort(-scores, kind="stable")), ranking.steps))]
         return float(by_position[max(0, num_kept - 1) : num_kept + 1].mean())
 
-    def _unreachable(self, smallest: np.ndarray, budget: Budget) -> StampError:
+    def _unreachable(self, smallest: ChannelMask, budget: Budget) -> StampError:
         """Say which limits the smallest reachable network exceeds, and what would be enough."""
         broken = budget.broken(self.cost_model, smallest)
         them = "them" if len(broken) > 1 else "it"

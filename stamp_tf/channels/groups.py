@@ -1,13 +1,14 @@
 """The index map from channels to slices of weights."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from stamp_tf.channels.keep_values import mask_values
+from stamp_tf.channel_mask import ChannelMask, as_mask
 
 KEPT = -1
 """Marks a slice of a weight that belongs to no removable channel."""
@@ -31,9 +32,9 @@ class WeightAxis:
     channels: np.ndarray
     role: Role
 
-    def kept_slices(self, mask: np.ndarray) -> np.ndarray:
-        """Return the indices along the axis that survive a 0/1 mask `[C]`."""
-        return np.flatnonzero(np.append(np.asarray(mask) != 0, True)[self.channels])
+    def kept_slices(self, mask: ChannelMask) -> np.ndarray:
+        """Return the indices along the axis that survive a mask `[C]`."""
+        return np.flatnonzero(mask.kept_features(self.channels))
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ class ChannelMap:
             lines.append(f"  {kept.layer}: {kept.reason}{also}")
         return "\n".join(lines)
 
-    def kept(self, mask: np.ndarray) -> dict[str, list[int]]:
+    def kept(self, mask: ArrayLike | ChannelMask) -> dict[str, list[int]]:
         """Return the indices of the kept channels within each group.
 
         Args:
@@ -182,15 +183,11 @@ class ChannelMap:
         Raises:
             StampError: If it has another shape, or a value is NaN or out of [0, 1].
         """
-        values = mask_values(mask, self.num_channels)
-        return {group.name: np.flatnonzero(values[group.slice]).tolist() for group in self.groups}
+        return as_mask(mask, self.num_channels).kept_in(self.groups)
 
-    def mask_of(self, kept: dict[str, list[int]]) -> np.ndarray:
-        """Return the 0/1 mask `[num_channels]` of the kept indices within each group; undoes `kept`."""
-        mask = np.zeros(self.num_channels, "float32")
-        for group in self.groups:
-            mask[group.start + np.asarray(kept[group.name], int)] = 1.0
-        return mask
+    def mask_of(self, kept: Mapping[str, Sequence[int]]) -> ChannelMask:
+        """Return the hard mask `[num_channels]` of the kept indices within each group; undoes `kept`."""
+        return ChannelMask.of_kept(kept, self.groups)
 
 
 def _first(names: Sequence[str], limit: int = 4) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels.groups import ChannelMap
 from stamp_tf.channels.widths import WidthRules
 
@@ -26,11 +27,11 @@ class Ranking:
     steps: np.ndarray
     num_steps: int
 
-    def mask(self, step: int) -> np.ndarray:
-        """Return the 0/1 mask `[C]`, float32, after some of the steps, 0 to `num_steps`."""
-        return (self.steps <= step).astype("float32")
+    def mask(self, step: int) -> ChannelMask:
+        """Return the hard mask `[C]` after some of the steps, 0 to `num_steps`."""
+        return ChannelMask(self.steps <= step)
 
-    def last(self, fits: Callable[[np.ndarray], bool], *, until: int | None = None) -> int | None:
+    def last(self, fits: Callable[[ChannelMask], bool], *, until: int | None = None) -> int | None:
         """Return the last step whose mask fits, or None where not even the smallest widths fit.
 
         Args:

@@ -5,12 +5,13 @@ from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
 from stamp_registry import did_you_mean
 from stamp_tf.arguments import check_arguments
+from stamp_tf.channel_mask import ChannelMask, as_mask, as_values
 from stamp_tf.channels.compilation import compile_like
 from stamp_tf.channels.groups import ChannelMap
-from stamp_tf.channels.keep_values import as_values, check_mask
 from stamp_tf.channels.slice import slice_model
 from stamp_tf.channels.trace import trace_channels
 from stamp_tf.errors import StampError
@@ -18,7 +19,10 @@ from stamp_tf.finite import require_finite
 
 
 def remove_channels(
-    model: keras.Model, masks: Mapping[str, Any] | np.ndarray, *, channel_map: ChannelMap | None = None
+    model: keras.Model,
+    masks: Mapping[str, Any] | ArrayLike | ChannelMask,
+    *,
+    channel_map: ChannelMap | None = None,
 ) -> keras.Model:
     """Build a smaller model without some channels: a plain Keras model of the same inputs and outputs.
 
@@ -49,12 +53,9 @@ def remove_channels(
     if channel_map is None:
         channel_map = trace_channels(model)
     check_arguments(model=(model, keras.Model), channel_map=(channel_map, ChannelMap))
-    if isinstance(masks, Mapping):
-        mask = _row(channel_map, masks)
-    else:
-        mask = as_values(masks, channel_map.num_channels, subject="A mask")
-    check_mask(mask, channel_map)
-    if mask.all():
+    row = _row(channel_map, masks) if isinstance(masks, Mapping) else masks
+    mask = as_mask(row, channel_map.num_channels, groups=channel_map.groups)
+    if mask.keeps_all:
         what = "name no group" if isinstance(masks, Mapping) and not masks else "hold no 0"
         raise StampError(
             f"Masks must remove at least one channel, but {what}; set some values to 0, or use the model as it is."

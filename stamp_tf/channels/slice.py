@@ -1,16 +1,16 @@
 """Slice a model's kernels to its kept channels: a new, plain Keras model."""
 
 import keras
-import numpy as np
+from numpy.typing import ArrayLike
 
+from stamp_tf.channel_mask import ChannelMask, as_mask
 from stamp_tf.channels.check import check_sliced
 from stamp_tf.channels.groups import ChannelMap
-from stamp_tf.channels.keep_values import as_values, check_mask
 from stamp_tf.channels.slicer import Slicer
 
 
 def slice_model(
-    model: keras.Model, channel_map: ChannelMap, mask: np.ndarray, *, check: bool = False
+    model: keras.Model, channel_map: ChannelMap, mask: ArrayLike | ChannelMask, *, check: bool = False
 ) -> keras.Model:
     """Build the smaller network that a mask leaves.
 
@@ -31,9 +31,8 @@ def slice_model(
         StampError: If the mask has another length, values out of [0, 1], or empties a group; if a layer that loses
             channels cannot be rebuilt; or if the check finds a difference.
     """
-    mask = as_values(mask, channel_map.num_channels, subject="A mask")
-    check_mask(mask, channel_map)
-    slicer = Slicer(model, channel_map, mask)
+    keep = as_mask(mask, channel_map.num_channels, groups=channel_map.groups)
+    slicer = Slicer(model, channel_map, keep)
     if check:
-        check_sliced(slicer, model, channel_map, mask)
+        check_sliced(slicer, model, channel_map, keep)
     return slicer.sliced

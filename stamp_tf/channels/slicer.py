@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels.graph import calls, functional_graph, graph_of, input_structure, maker, run_through
 from stamp_tf.channels.groups import ChannelMap, LayerOption, WeightAxis
 from stamp_tf.channels.state import carry_assets, carry_data, carry_notes, carry_state
@@ -29,9 +30,8 @@ class Slicer:
         sliced: The smaller model.
     """
 
-    def __init__(self, model: keras.Model, channel_map: ChannelMap, mask: np.ndarray) -> None:
+    def __init__(self, model: keras.Model, channel_map: ChannelMap, mask: ChannelMask) -> None:
         self._mask = mask
-        self._kept = np.append(mask != 0, True)
         self._options: dict[str, list[LayerOption]] = {}
         for option in channel_map.options:
             self._options.setdefault(option.layer, []).append(option)
@@ -74,7 +74,7 @@ class Slicer:
         Args:
             channels: Channel of each feature, or `KEPT`.
         """
-        return self._kept[channels]
+        return self._mask.kept_features(channels)
 
     def _find_paths(self, graph: Any, *, prefix: str) -> None:
         operations = [maker(tensor) for tensor in graph.inputs]
@@ -117,14 +117,14 @@ class Slicer:
         axes = [
             one for weight in getattr(operation, "weights", ()) for one in self._axes.get(weight.path, ())
         ]
-        return any((self._mask_of(axis) != 1).any() for axis in axes)
+        return any((self._mask.values_of(axis.channels) != 1).any() for axis in axes)
 
     def _changed(self, operation: Any) -> dict[str, Any]:
         """Return the options that count channels, with the number that is left."""
         options = [one for path in self._paths[id(operation)] for one in self._options.get(path, ())]
         changed: dict[str, Any] = {}
         for option in options:
-            number = int(self._kept[option.channels].sum())
+            number = int(self.kept(option.channels).sum())
             if option.index is None:
                 changed[option.name] = number
                 continue
@@ -182,9 +182,6 @@ class Slicer:
         for names in dict.fromkeys(tuple(one) for one in holders.values() if len(one) > 1):
             logger.warning("%s share a variable; in the smaller model each has its own.", " and ".join(names))
 
-    def _mask_of(self, axis: WeightAxis) -> np.ndarray:
-        return np.append(self._mask, 1.0)[axis.channels]
-
     def _new_value(self, weight: Any, value: np.ndarray | None = None, *, scale: bool = True) -> np.ndarray:
         """Take the kept slices along every axis, scaled by the mask where a kernel reads them."""
         value = keras.ops.convert_to_numpy(weight) if value is None else value
@@ -194,7 +191,7 @@ class Slicer:
             if scale and axis.role == "consumer":
                 shape = [1] * value.ndim
                 shape[axis.axis] = -1
-                value = (value * self._mask_of(axis)[kept].reshape(shape)).astype(value.dtype)
+                value = (value * self._mask.values_of(axis.channels)[kept].reshape(shape)).astype(value.dtype)
         return value
 
 

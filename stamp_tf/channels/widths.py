@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from stamp_registry import did_you_mean
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels.groups import ChannelMap
 from stamp_tf.errors import StampError
 
@@ -93,9 +94,9 @@ class WidthRules:
         smallest = np.where(self.kept_groups(channel_map), sizes, np.minimum(fewest, sizes))
         return smallest, np.maximum(smallest, sizes // self.round_to * self.round_to)
 
-    def allow(self, channel_map: ChannelMap, mask: np.ndarray) -> bool:
-        """Return whether the widths that a 0/1 mask `[C]` leaves follow the rules."""
-        widths = np.array([np.count_nonzero(np.asarray(mask)[group.slice]) for group in channel_map.groups])
+    def allow(self, channel_map: ChannelMap, mask: ChannelMask) -> bool:
+        """Return whether the widths that a mask `[C]` leaves follow the rules."""
+        widths = np.array([np.count_nonzero(mask.kept[group.slice]) for group in channel_map.groups])
         smallest, largest = self.bounds(channel_map)
         is_multiple = (widths % self.round_to == 0) | (widths == smallest)
         return bool(((smallest <= widths) & (widths <= largest) & is_multiple).all())

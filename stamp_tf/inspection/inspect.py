@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from stamp_tf.arguments import as_path
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import KeptWhole, TracedNetwork
 from stamp_tf.channels.cost import BYTES_PER_NUMBER
 from stamp_tf.channels.share import prunable_share
@@ -109,9 +109,9 @@ def _pixels_of(model: keras.Model) -> str:
     return str(choose_pixels(None, find_scale(model)))
 
 
-def _inspection(name: str, network: TracedNetwork, mask: np.ndarray | None = None) -> Inspection:
+def _inspection(name: str, network: TracedNetwork, mask: ChannelMask | None = None) -> Inspection:
     model, channel_map, cost = network.model, network.channel_map, network.cost_model
-    mask = np.ones(channel_map.num_channels) if mask is None else mask
+    mask = ChannelMask.all_of(channel_map.num_channels) if mask is None else mask
     layers = layer_rows(cost, mask)
     return Inspection(
         name=name,

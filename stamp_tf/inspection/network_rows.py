@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels.graph import calls, functional_graph, graph_of, leaf_layers
 from stamp_tf.channels.groups import KEPT, ChannelMap
 from stamp_tf.channels.leaf_calls import features_axis
@@ -59,7 +60,7 @@ class NetworkRow:
 
 
 def network_rows(
-    model: keras.Model, channel_map: ChannelMap, mask: np.ndarray, *, layers: Sequence[LayerRow]
+    model: keras.Model, channel_map: ChannelMap, mask: ChannelMask, *, layers: Sequence[LayerRow]
 ) -> tuple[NetworkRow, ...]:
     """List a network in the order of its graph.
 
@@ -69,7 +70,7 @@ def network_rows(
     Args:
         model: The full network, functional.
         channel_map: Its channels.
-        mask: 0/1 per channel, `[C]`.
+        mask: Which channels stay, `[C]`.
         layers: Cost of every layer with weights, before and after.
 
     Returns:
@@ -82,10 +83,10 @@ class _Listing:
     """Rows while the graph is walked: who writes which tensor, and what is known of each layer."""
 
     def __init__(
-        self, model: keras.Model, channel_map: ChannelMap, mask: np.ndarray, *, layers: Sequence[LayerRow]
+        self, model: keras.Model, channel_map: ChannelMap, mask: ChannelMask, *, layers: Sequence[LayerRow]
     ) -> None:
         self.graph = functional_graph(model)
-        self.kept = np.append(np.asarray(mask) != 0, True)
+        self.mask = mask
         self.group_of = np.append(channel_map.group_of, KEPT)
         self.costs = {row.name: row for row in layers}
         self.written: dict[str, np.ndarray] = {}
@@ -185,7 +186,7 @@ class _Listing:
             reads=tuple(sorted(reads)),
             passes=tuple(sorted(self._groups(channels) - makes)),
             channels_before=len(channels),
-            channels_after=int(self.kept[channels].sum()),
+            channels_after=int(self.mask.kept_features(channels).sum()),
             num_fixed=num_fixed,
             params_before=cost.params_before,
             params_after=cost.params_after,

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from stamp_tf.limits.fraction import FractionKind, rounded_up
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from stamp_tf.channel_mask import ChannelMask
     from stamp_tf.limits.kind import Costs
 
 
@@ -19,8 +18,8 @@ class Flops(FractionKind):
     quantity = "FLOPs"
     help = "Keep at most this part of the multiply-adds."
 
-    def measure(self, cost: Costs, mask: np.ndarray, value: float) -> float:
+    def measure(self, cost: Costs, mask: ChannelMask, value: float) -> float:
         return float(cost.exact_fractions(mask)[1])
 
-    def enough(self, cost: Costs, mask: np.ndarray) -> str:
+    def enough(self, cost: Costs, mask: ChannelMask) -> str:
         return rounded_up(cost.exact_fractions(mask)[1])

@@ -11,17 +11,19 @@ from stamp_tf.errors import StampError
 if TYPE_CHECKING:  # the command line asks for help without loading NumPy
     import numpy as np
 
+    from stamp_tf.channel_mask import ChannelMask
+
 
 class Costs(Protocol):
     """What is counted of a network and its masks; `stamp_tf.channels.CostModel` is one."""
 
     full_activation_bytes: int
 
-    def exact_fractions(self, mask: np.ndarray) -> np.ndarray:
-        """Return (parameters, FLOPs) of a 0/1 mask `[C]` as fractions of the full network."""
+    def exact_fractions(self, mask: ChannelMask) -> np.ndarray:
+        """Return (parameters, FLOPs) of a mask `[C]` as fractions of the full network."""
 
-    def activation_bytes(self, mask: np.ndarray) -> int:
-        """Return the bytes that the layers left by a 0/1 mask `[C]` write for one image."""
+    def activation_bytes(self, mask: ChannelMask) -> int:
+        """Return the bytes that the layers left by a mask `[C]` write for one image."""
 
 
 class Measured(Protocol):
@@ -105,17 +107,17 @@ class CountedKind(LimitKind):
     needs_image_size: ClassVar[bool] = True
 
     @abstractmethod
-    def measure(self, cost: Costs, mask: np.ndarray, value: float) -> float:
+    def measure(self, cost: Costs, mask: ChannelMask, value: float) -> float:
         """Return what a mask leaves.
 
         Args:
             cost: Of the full network.
-            mask: 0/1 per channel, `[C]`.
+            mask: Which channels stay, `[C]`.
             value: The limit that it will be compared with, where that decides the unit.
         """
 
     @abstractmethod
-    def enough(self, cost: Costs, mask: np.ndarray) -> str:
+    def enough(self, cost: Costs, mask: ChannelMask) -> str:
         """Return the limit that a mask `[C]` just meets, as it would be typed, rounded up."""
 
 

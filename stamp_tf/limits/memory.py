@@ -11,8 +11,7 @@ from stamp_tf.limits.units import with_unit
 from stamp_tf.quantities import compact
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from stamp_tf.channel_mask import ChannelMask
     from stamp_tf.limits.kind import Costs
 
 _BYTES = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -49,10 +48,10 @@ class ActivationMemory(CountedKind):
     def in_words(self, value: float) -> str:
         return f"{value:g}" if value <= 1 else f"{compact(value)}B"
 
-    def measure(self, cost: Costs, mask: np.ndarray, value: float) -> float:
+    def measure(self, cost: Costs, mask: ChannelMask, value: float) -> float:
         # A fraction is compared as it was given: bytes would have to be rounded.
         return cost.activation_bytes(mask) / (cost.full_activation_bytes if value <= 1 else 1)
 
-    def enough(self, cost: Costs, mask: np.ndarray) -> str:
+    def enough(self, cost: Costs, mask: ChannelMask) -> str:
         num_bytes = cost.activation_bytes(mask)
         return f"{rounded_up(num_bytes / cost.full_activation_bytes)} or {num_bytes}B"

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import keras
-import numpy as np
 
+from stamp_tf.channel_mask import ChannelMask, as_mask
 from stamp_tf.channels import ChannelCut, slice_model
 from stamp_tf.channels.budget import counts_in_words
 from stamp_tf.errors import StampError
@@ -29,7 +29,7 @@ def cut_proposal(
     *,
     model: keras.Model,
     on_step: OnPhase | None,
-) -> tuple[np.ndarray, Timing | None]:
+) -> tuple[ChannelMask, Timing | None]:
     """Cut scores at the budget, or check a finished mask against it.
 
     Args:
@@ -47,7 +47,7 @@ def cut_proposal(
     """
     timing = None
     if proposal.mask is not None:
-        mask = proposal.mask
+        mask = as_mask(proposal.mask, cut.num_channels, groups=cut.channel_map.groups)
         timing = _check(mask, cut, config, model=model)
     elif proposal.scores is None:
         raise StampError(f"--method {config.method} must propose scores or a mask, but gave none; mend it.")
@@ -64,22 +64,22 @@ def cut_proposal(
             if on_step is None
             else lambda done, total, figures: on_step("latency", done, total, figures),
         )
-    if (mask > 0).all():
+    if mask.keeps_all:
         raise StampError(
             "Pruning must remove something, but every channel stays; give a lower limit, such as --max-flops 0.5."
         )
     return mask, timing
 
 
-def _check(mask: np.ndarray, cut: ChannelCut, config: PruneConfig, *, model: keras.Model) -> Timing | None:
+def _check(mask: ChannelMask, cut: ChannelCut, config: PruneConfig, *, model: keras.Model) -> Timing | None:
     """Refuse a finished mask that is above the budget or has widths that the rules forbid."""
     budget, cost = budget_of(config), cut.cost_model
-    if broken := budget.broken(cost, mask > 0):
+    if broken := budget.broken(cost, mask.hard):
         raise StampError(
-            f"--method {config.method} gave masks above the budget ({counts_in_words(cost, mask > 0)}); raise "
+            f"--method {config.method} gave masks above the budget ({counts_in_words(cost, mask.hard)}); raise "
             f"{' and '.join(limit.kind.flag for limit in broken)} or change the widths."
         )
-    if not rules_of(config).allow(cut.channel_map, mask > 0):
+    if not rules_of(config).allow(cut.channel_map, mask):
         raise StampError(
             f"{rules_of(config).options} must hold for finished masks too, but --method {config.method} gave other "
             "widths; add a budget such as --max-flops 0.5, whose cut follows the rules, or leave them out."

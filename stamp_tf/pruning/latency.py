@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import Budget, ChannelCut, Ranking, slice_model
 from stamp_tf.errors import StampError
 from stamp_tf.limits.kind import TimedKind
@@ -33,7 +34,7 @@ def meet_latency(
     model: keras.Model,
     measure: Measure,
     on_step: OnStep | None = None,
-) -> tuple[np.ndarray, Timing]:
+) -> tuple[ChannelMask, Timing]:
     """Return the mask of the most channels, best first, whose network is as fast as asked, and its timing.
 
     The time grows with every further channel, as counted costs do, so bisection over the ranking finds the last
@@ -51,7 +52,7 @@ def meet_latency(
         on_step: Called with (networks measured, about how many in all, figures).
 
     Returns:
-        The 0/1 mask `[C]`, and what the last measurement of its network gave.
+        The hard mask `[C]`, and what the last measurement of its network gave.
 
     Raises:
         StampError: If not even the smallest reachable network meets all limits.
@@ -119,7 +120,7 @@ class _Search:
         """Time the network of one step."""
         return self.time_mask(self._ranking.mask(step))
 
-    def time_mask(self, mask: np.ndarray) -> Timing:
+    def time_mask(self, mask: ChannelMask) -> Timing:
         """Time the network that a mask leaves."""
         timing = self._measure(slice_model(self._model, self._cut.channel_map, mask))
         self._done += 1

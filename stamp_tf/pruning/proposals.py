@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import stamp_registry
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import ChannelMap
 from stamp_tf.plugin_code import PluginCode, in_words
 from stamp_tf.pruning.guarded_task import check_untouched, guarded
@@ -39,7 +40,7 @@ def make_pruner(plugin: PluginCode, pruner_class: Any) -> Pruner:
 
 
 def propose(plugin: PluginCode, pruner: Pruner, task: PruningTask) -> Proposal:
-    """Return what a pruner proposes for a task: scores or a mask, and a fold, float64 `[C]` where they are given.
+    """Return what a pruner proposes for a task: scores or a mask, and perhaps a fold, `[C]` each.
 
     Args:
         plugin: Which pruner it is, for messages.
@@ -67,14 +68,13 @@ def propose(plugin: PluginCode, pruner: Pruner, task: PruningTask) -> Proposal:
         else _values(plugin, name, value, num_channels=channel_map.num_channels)
         for name in ("scores", "mask", "fold")
     }
-    mask, fold = values["mask"], values["fold"]
-    if mask is not None:
-        _check_mask(plugin, mask, channel_map)
+    fold = values["fold"]
+    mask = None if values["mask"] is None else _mask(plugin, values["mask"], channel_map)
     if fold is not None and len(outside := np.flatnonzero((fold <= 0) | (fold > 1))):
         raise plugin.breach(
             "propose a fold above 0 and at most 1", f"gave {fold[outside[0]]:g} for channel {outside[0]}"
         )
-    return Proposal(**values)
+    return Proposal(scores=values["scores"], mask=mask, fold=fold)
 
 
 def _values(plugin: PluginCode, name: str, value: Any, *, num_channels: int) -> np.ndarray:
@@ -96,13 +96,13 @@ def _values(plugin: PluginCode, name: str, value: Any, *, num_channels: int) -> 
     return array
 
 
-def _check_mask(plugin: PluginCode, mask: np.ndarray, channel_map: ChannelMap) -> None:
-    """Refuse a mask out of [0, 1], or one that leaves a layer without channels."""
-    outside = np.flatnonzero((mask < 0) | (mask > 1))
-    if len(outside):
+def _mask(plugin: PluginCode, values: np.ndarray, channel_map: ChannelMap) -> ChannelMask:
+    """Return a mask; one out of [0, 1], or that leaves a layer without channels, is refused."""
+    if len(outside := np.flatnonzero((values < 0) | (values > 1))):
         raise plugin.breach(
-            "propose a mask of values from 0 to 1", f"gave {mask[outside[0]]:g} for channel {outside[0]}"
+            "propose a mask of values from 0 to 1", f"gave {values[outside[0]]:g} for channel {outside[0]}"
         )
-    for group in channel_map.groups:
-        if not mask[group.slice].any():
-            raise plugin.breach("keep at least one channel of every layer", f"empties {group.name}")
+    mask = ChannelMask(values)
+    if (emptied := mask.emptied(channel_map.groups)) is not None:
+        raise plugin.breach("keep at least one channel of every layer", f"empties {emptied}")
+    return mask

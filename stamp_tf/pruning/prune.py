@@ -13,6 +13,7 @@ import numpy as np
 
 from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.backbones.end import put_back
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import ChannelCut
 from stamp_tf.data import DataSet, as_dataset
 from stamp_tf.data.load import check_dataset_type
@@ -108,7 +109,7 @@ def prune(
         with clock(times, "propose"):
             mask, fold, timing = _choose(pruner, target, cut, config=config, saved=saved, on_step=on_step)
     with clock(times, "slice"):
-        values = mask if fold is None else mask * fold
+        values = mask if fold is None else mask.times(fold)
         small = sliced_network(target, values, structure_only=config.structure_only, check=True)
     if trained is None:
         head = first_head(config, reference)
@@ -134,7 +135,7 @@ def prune(
         accuracy = evaluate_accuracy(small, dataset.test, normalization=target.normalization)
     return PruneResult(
         model=put_back(small, reference.backbone.end),
-        mask=(mask > 0).astype("float32"),
+        mask=mask.hard,
         reference=reference,
         cost=target.cost,
         dataset=dataset,
@@ -155,7 +156,7 @@ def _choose(
     config: PruneConfig,
     saved: SavedMask | None,
     on_step: Progress | None,
-) -> tuple[np.ndarray, np.ndarray | None, Timing | None]:
+) -> tuple[ChannelMask, np.ndarray | None, Timing | None]:
     """Return the mask that is cut, what survivors are multiplied by, and the latency where it is limited."""
     report = None
     if on_step is not None:

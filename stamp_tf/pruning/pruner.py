@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import Budget
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.references.reference import Reference
@@ -53,7 +55,7 @@ class Proposal:
     """
 
     scores: np.ndarray | None = None
-    mask: np.ndarray | None = None
+    mask: ArrayLike | ChannelMask | None = None
     fold: np.ndarray | None = None
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import keras
-import numpy as np
 
 from stamp_tf.backbones.head import head_layer
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import slice_model
 from stamp_tf.channels.derived_state import derive_state
 from stamp_tf.measure.phases import clock
@@ -15,7 +15,7 @@ from stamp_tf.training.statistics import recalibrate_statistics, statistics_imag
 
 
 def sliced_network(
-    target: Target, values: np.ndarray, *, structure_only: bool = False, check: bool = False
+    target: Target, values: ChannelMask, *, structure_only: bool = False, check: bool = False
 ) -> keras.Model:
     """Return the smaller network of a mask.
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import keras
-import numpy as np
 
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import CostModel
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.options.prune import PruneConfig
@@ -25,7 +25,7 @@ class PruneResult:
 
     Args:
         model: The smaller network, from normalised images to logits, or to what your own model ended in.
-        mask: 0/1 per channel of the full network, `[C]`.
+        mask: Which channels of the full network stay, `[C]`; `np.asarray` makes it an array of 0 and 1.
         reference: What it was cut from; its channel map numbers the channels.
         cost: Cost of the full network with the target's head.
         dataset: The target.
@@ -38,7 +38,7 @@ class PruneResult:
     """
 
     model: keras.Model
-    mask: np.ndarray
+    mask: ChannelMask
     reference: Reference
     cost: CostModel
     dataset: DataSet

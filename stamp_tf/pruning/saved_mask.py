@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
+from stamp_tf.channel_mask import ChannelMask, as_mask
 from stamp_tf.errors import StampError
 from stamp_tf.measure.timing import Timing
 from stamp_tf.storage.checkpoints import load_state, save_state
@@ -32,7 +31,7 @@ class SavedMask:
         is_trained: Whether there is a state of fine-tuning, which holds every weight.
     """
 
-    mask: np.ndarray
+    mask: ChannelMask
     times: Mapping[str, float]
     timing: Timing | None = None
     is_trained: bool = False
@@ -44,7 +43,7 @@ class _Description:
     timing: Timing | None = None
 
 
-def save_mask(folder: Path, mask: np.ndarray, *, times: Mapping[str, float], timing: Timing | None) -> None:
+def save_mask(folder: Path, mask: ChannelMask, *, times: Mapping[str, float], timing: Timing | None) -> None:
     """Write a mask beside the states of fine-tuning.
 
     Args:
@@ -54,7 +53,7 @@ def save_mask(folder: Path, mask: np.ndarray, *, times: Mapping[str, float], tim
         timing: Measured latency, where it was limited.
     """
     description = {"times": dict(times), "timing": None if timing is None else asdict(timing)}
-    save_state(folder / MASK, {"mask": mask}, description)
+    save_state(folder / MASK, {"mask": mask.values}, description)
 
 
 def load_mask(folder: Path, num_channels: int) -> SavedMask | None:
@@ -70,9 +69,9 @@ def load_mask(folder: Path, num_channels: int) -> SavedMask | None:
     try:
         arrays, metadata = load_state(path)
         description = check(metadata, _Description, source=path, remedy=_REMEDY)
-        mask = arrays.get("mask")
-        if mask is None or mask.shape != (num_channels,) or not ((mask >= 0) & (mask <= 1)).all():
-            raise StampError(f"{path} must hold one value in [0, 1] per channel; {_REMEDY}.")
+        if "mask" not in arrays:
+            raise StampError(f"{path} must hold a mask, but does not; {_REMEDY}.")
+        mask = as_mask(arrays["mask"], num_channels)
     except StampError as error:
         logger.warning("Warning: proposing the mask again. %s", error)
         return None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 
 import keras
-import numpy as np
 
 from stamp_tf.backbones.end import split_end
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import TracedNetwork, inlined, slice_model, trace_channels
 from stamp_tf.channels.derived_state import derive_state
 from stamp_tf.channels.graph import leaf_layers, maker
@@ -65,7 +65,7 @@ def reference_of_model(
         remedy="take it from before its training diverged",
     )
     # Slicing nothing off is a copy, so that the caller's layers get no further calls.
-    nothing_off = np.ones(channel_map.num_channels)
+    nothing_off = ChannelMask.all_of(channel_map.num_channels)
     copy = inlined(slice_model(model, channel_map, nothing_off, check=True))
     logits, end = split_end(copy)
     logits = _trainable(logits)

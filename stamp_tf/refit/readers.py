@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import ChannelMap
 from stamp_tf.channels.groups import WeightAxis
 from stamp_tf.refit.linear_forms import LinearForm, linear_form
@@ -71,7 +72,7 @@ class Tail:
 
 
 def find_readers(
-    full: Network, small: Network, channel_map: ChannelMap, mask: np.ndarray
+    full: Network, small: Network, channel_map: ChannelMap, mask: ChannelMask
 ) -> Iterator[Reader]:
     """Yield every layer that mixes channels, from the first one that reads fewer on.
 
@@ -81,7 +82,7 @@ def find_readers(
         full: The full network.
         small: The smaller one.
         channel_map: Channels of the full network.
-        mask: 0 for channels that went, `[C]`.
+        mask: Which channels stayed, `[C]`.
     """
     axes: dict[str, list[WeightAxis]] = {}
     for axis in channel_map.weight_axes:
@@ -108,7 +109,7 @@ def find_readers(
             )
 
 
-def _kept_outputs(form: LinearForm, axes: list[WeightAxis], mask: np.ndarray) -> np.ndarray:
+def _kept_outputs(form: LinearForm, axes: list[WeightAxis], mask: ChannelMask) -> np.ndarray:
     rank = len(form.kernel.shape)
     for axis in axes:
         if axis.role == "producer" and axis.axis % rank == form.output_axis % rank:

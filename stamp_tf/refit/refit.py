@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import ChannelMap
 from stamp_tf.refit.linear_forms import drawn_places, values_at
 from stamp_tf.refit.normal_equations import NormalEquations
@@ -42,7 +43,7 @@ def refit(
     full: keras.Model,
     small: keras.Model,
     channel_map: ChannelMap,
-    mask: np.ndarray,
+    mask: ChannelMask,
     batches: Batches,
     *,
     ridge: float = 1e-2,

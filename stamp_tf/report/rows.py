@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.report.report import GroupRow, LayerRow, SpeedRow
 
 if TYPE_CHECKING:  # a page is drawn from a report without loading Keras
@@ -15,14 +14,14 @@ if TYPE_CHECKING:  # a page is drawn from a report without loading Keras
     from stamp_tf.measure.speed import Speed
 
 
-def layer_rows(cost_model: CostModel, mask: np.ndarray) -> tuple[LayerRow, ...]:
+def layer_rows(cost_model: CostModel, mask: ChannelMask) -> tuple[LayerRow, ...]:
     """Return every layer that holds weights, before and after.
 
     Args:
         cost_model: Cost of the full network.
-        mask: 0/1 per channel, [C].
+        mask: Which channels stay, `[C]`.
     """
-    before = cost_model.table(np.ones_like(mask))
+    before = cost_model.table(ChannelMask.all_of(len(mask)))
     return tuple(
         LayerRow(
             name=full.name,
@@ -34,21 +33,19 @@ def layer_rows(cost_model: CostModel, mask: np.ndarray) -> tuple[LayerRow, ...]:
             flops_before=full.flops,
             flops_after=pruned.flops,
         )
-        for full, pruned in zip(before, cost_model.table(mask), strict=True)
+        for full, pruned in zip(before, cost_model.table(mask.hard), strict=True)
     )
 
 
-def group_rows(channel_map: ChannelMap, mask: np.ndarray) -> tuple[GroupRow, ...]:
+def group_rows(channel_map: ChannelMap, mask: ChannelMask) -> tuple[GroupRow, ...]:
     """Return every channel group with the indices that a mask keeps.
 
     Args:
         channel_map: The traced groups.
-        mask: 0/1 per channel, [C].
+        mask: Which channels stay, `[C]`.
     """
-    return tuple(
-        GroupRow(group.name, group.size, tuple(np.flatnonzero(mask[group.slice])))
-        for group in channel_map.groups
-    )
+    kept = mask.kept_in(channel_map.groups)
+    return tuple(GroupRow(group.name, group.size, tuple(kept[group.name])) for group in channel_map.groups)
 
 
 def fold_layers(rows: Sequence[LayerRow]) -> tuple[LayerRow, ...]:

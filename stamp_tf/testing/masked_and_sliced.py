@@ -32,14 +32,14 @@ def require_masked_equals_sliced(
     rng = np.random.default_rng(int(100 * max_flops))
     budget = reachable(cut, max_flops=max_flops)
     hard = cut.meet(rng.normal(size=cut.num_channels), budget)
-    soft = hard * rng.uniform(0.5, 1, hard.shape).astype("float32")
+    soft = hard.times(rng.uniform(0.5, 1, len(hard)).astype("float32"))
     for mask in (hard, soft):
         smaller = slice_model(model, channel_map, mask)
         masked = mask_kernels(
             channel_map,
             [variable.path for variable in model.trainable_variables],
             [variable.value for variable in model.trainable_variables],
-            ops.convert_to_tensor(mask),
+            ops.convert_to_tensor(np.asarray(mask, "float32")),
         )
         of_masked = _outputs(model, masked, images, training=training)
         of_smaller = _outputs(

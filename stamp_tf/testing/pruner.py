@@ -58,9 +58,8 @@ def leaves_the_reference_as_it_is(build: PrunerMaker) -> None:
 def fits_the_budget(build: PrunerMaker) -> None:
     """Whatever the scores, the cut meets the limit; a mask of the method's own must meet it by itself."""
     proposal, reference = build().propose(toy_task()), _reference()
-    mask = _values(proposal)
-    if proposal.mask is None:
-        mask = reference.cut.meet(mask, Budget(max_flops=0.5))
+    values, cut = _values(proposal), reference.cut
+    mask = values if proposal.mask is not None else cut.meet(values, Budget(max_flops=0.5))
     fraction = reference.cost_model.exact_fractions(mask)[1]
     require(fraction <= 0.5, "What a pruner leaves must fit the budget of 0.5 FLOPs", f"has {fraction:.3f}")
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from library.masked_accuracy import MaskedAccuracy
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import slice_model
 from stamp_tf.data import Normalization, load_dataset
 from stamp_tf.references.reference_file import load_reference
@@ -17,8 +18,9 @@ def test_a_masked_network_is_as_accurate_as_the_sliced_one(toy_reference, toy_im
     normalization = Normalization.of(dataset.train)
     evaluate = MaskedAccuracy(reference)
     for seed in range(3):
-        mask = (np.random.default_rng(seed).random(16) < 0.5).astype("float32")
-        mask[[0, 8]] = 1.0
+        kept = np.random.default_rng(seed).random(16) < 0.5
+        kept[[0, 8]] = True
+        mask = ChannelMask(kept)
         model = reference.backbone.build(num_classes=3)
         transfer_weights(reference.model, model)
         small = slice_model(model, reference.channel_map, mask)
@@ -35,7 +37,7 @@ def test_the_mask_matters(toy_reference, toy_images):
     one = np.zeros(16, "float32")
     one[[0, 8]] = 1.0
     kernels = [
-        evaluate.fit(mask, dataset.train, normalization=normalization).kernel
+        evaluate.fit(ChannelMask(mask), dataset.train, normalization=normalization).kernel
         for mask in (one, np.ones(16, "float32"))
     ]
     assert (np.abs(kernels[0]).sum(1) > 0).sum() == 1

@@ -235,9 +235,10 @@ def test_masks_are_swapped_with_the_same_source_and_another(program, toy_images)
 
 
 def test_widths_are_kept_while_channels_change(program):
+    from stamp_tf.channel_mask import ChannelMask
     from stamp_tf.channels.groups import ChannelGroup
 
     groups = [ChannelGroup("a", 0, 3, ("a",)), ChannelGroup("b", 3, 3, ("b",))]
-    mask = np.array([1, 1, 0, 0, 0, 1.0])
+    mask = ChannelMask(np.array([1, 1, 0, 0, 0, 1.0]))
     chosen = program("suite").in_widths(np.array([1, 2, 3, 3, 2, 1.0]), mask, groups)
     np.testing.assert_array_equal(chosen, [0, 1, 1, 1, 0, 0])

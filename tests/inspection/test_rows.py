@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import CostModel, trace_channels
 from stamp_tf.inspection.lanes import ROW_HEIGHT, Picture, draw_lanes
 from stamp_tf.inspection.network_rows import NetworkRow, network_rows
@@ -15,7 +16,7 @@ from stamp_tf.report.rows import layer_rows
 
 def rows_of(model: keras.Model, mask: np.ndarray | None = None) -> dict[str, NetworkRow]:
     channel_map = trace_channels(model)
-    mask = np.ones(channel_map.num_channels) if mask is None else mask
+    mask = ChannelMask(np.ones(channel_map.num_channels) if mask is None else mask)
     costs = layer_rows(CostModel(model, channel_map), mask)
     rows = network_rows(model, channel_map, mask, layers=costs)
     for quantity in ("params_before", "params_after", "flops_before", "flops_after"):

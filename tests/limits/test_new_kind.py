@@ -38,10 +38,10 @@ class Channels(CountedKind):
         return f"{value:g}"
 
     def measure(self, cost, mask, value):
-        return float(mask.sum())
+        return float(mask.num_kept)
 
     def enough(self, cost, mask):
-        return f"{mask.sum():g}"
+        return f"{mask.num_kept}"
 '''
 LINE = '    "channels:Channels",\n'
 # One process for all questions, because loading Keras takes most of the time.
@@ -81,7 +81,7 @@ def unreachable():
         return str(error)
 print(json.dumps({
     "help": run("--help").stdout,
-    "kept": [int(result.mask.sum()), read_masks("typed").num_kept],
+    "kept": [result.mask.num_kept, read_masks("typed").num_kept],
     "config": [json.loads(Path(folder, "config.json").read_text())["max_channels"] for folder in ("run", "typed")],
     "details": json.loads(Path("run/report.json").read_text())["details"],
     "budget": [read_masks("run").budget, read_masks("run").to_json()["max_channels"]],

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import ChannelMap, slice_model, trace_channels
 from stamp_tf.refit.refit import Refitted, refit
 
@@ -23,8 +24,8 @@ def in_batches(values: np.ndarray, size: int = 16) -> Callable[[], Iterable[np.n
     return lambda: (values[start : start + size] for start in range(0, len(values), size))
 
 
-def every_second(channel_map: ChannelMap) -> np.ndarray:
-    return (np.arange(channel_map.num_channels) % 2 == 0).astype("float64")
+def every_second(channel_map: ChannelMap) -> ChannelMask:
+    return ChannelMask(np.arange(channel_map.num_channels) % 2 == 0)
 
 
 def pruned(model: keras.Model, **options: Any) -> tuple[keras.Model, tuple[Refitted, ...]]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels.cost import CostModel
 from stamp_tf.channels.trace import trace_channels
 from stamp_tf.report.report import LayerRow
@@ -13,7 +14,7 @@ def test_layers_sum_to_the_cost_before_and_after(residual_network) -> None:
     cost_model = CostModel(residual_network, channel_map)
     mask = np.ones(channel_map.num_channels)
     mask[0] = 0
-    rows = layer_rows(cost_model, mask)
+    rows = layer_rows(cost_model, ChannelMask(mask))
     assert sum(row.params_before for row in rows) == cost_model.parameters(np.ones_like(mask))
     assert sum(row.params_after for row in rows) == cost_model.parameters(mask)
     assert sum(row.flops_after for row in rows) == cost_model.flops(mask)
@@ -23,7 +24,7 @@ def test_groups_list_the_kept_indices(residual_network) -> None:
     channel_map = trace_channels(residual_network)
     mask = np.ones(channel_map.num_channels)
     mask[1] = 0
-    rows = group_rows(channel_map, mask)
+    rows = group_rows(channel_map, ChannelMask(mask))
     assert [row.size for row in rows] == [group.size for group in channel_map.groups]
     assert 1 not in rows[0].kept
     assert len(rows[0].kept) == rows[0].size - 1

@@ -1,17 +1,93 @@
-"""What is no mask is refused, with the channel and the value."""
+"""A mask says what stays; what is none is refused, with the channel and the value."""
 
+import json
+import subprocess
+import sys
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
+from stamp_tf.channel_mask import ChannelMask, as_mask
 from stamp_tf.channels import ChannelCut, CostModel, slice_model, trace_channels
+from stamp_tf.channels.groups import ChannelGroup
 from stamp_tf.channels.remove import remove_channels
 from stamp_tf.channels.rules import apply_rule
 from stamp_tf.errors import StampError
 
 NAN, INF = float("nan"), float("inf")
+
+
+GROUPS = (ChannelGroup("first", 0, 3, ("first",)), ChannelGroup("second", 3, 2, ("second",)))
+
+
+def test_a_hard_mask_says_what_stays() -> None:
+    mask = ChannelMask([1, 0, True, 0, 1])
+    assert mask.is_hard
+    assert mask.hard is mask
+    assert mask.kept.tolist() == [True, False, True, False, True]
+    assert (mask.num_kept, mask.keep_ratio, mask.keeps_all) == (3, 0.6, False)
+    assert ChannelMask.all_of(5).keeps_all
+
+
+def test_a_soft_mask_keeps_what_is_above_0() -> None:
+    mask = ChannelMask([0.25, 0, 1e-30, 0, 1])
+    assert not mask.is_hard
+    assert mask.hard == ChannelMask([1, 0, 1, 0, 1]) != mask
+    assert mask.num_kept == 3
+    assert mask[2] == 1e-30
+    folded = ChannelMask([1, 0, 1, 0, 1]).times(np.array([0.25, 0.5, 1e-30, 0.5, 1]))
+    assert folded == mask
+    assert hash(folded) == hash(mask)
+
+
+def test_numpy_reads_a_mask_as_an_array() -> None:
+    mask = ChannelMask([1, 0, 1])
+    assert np.asarray(mask).dtype == "float32"
+    assert np.asarray(mask, "float64").tolist() == [1, 0, 1]
+    np.testing.assert_array_equal(np.ones(3) * mask, [1, 0, 1])
+    copy = np.array(mask)
+    copy[1] = 1
+    assert len(mask) == 3
+    assert mask.num_kept == 2
+
+
+def test_nobody_writes_to_a_mask() -> None:
+    given = np.ones(3)
+    mask = ChannelMask(given)
+    given[0] = 0
+    assert mask.keeps_all
+    with pytest.raises(ValueError, match="read-only"):
+        mask.values[0] = 0
+
+
+def test_a_mask_goes_to_json_and_back_by_groups() -> None:
+    mask = ChannelMask([0, 0.5, 1, 0, 1])
+    kept = mask.kept_in(GROUPS)
+    assert kept == {"first": [1, 2], "second": [1]}
+    assert ChannelMask.of_kept(json.loads(json.dumps(kept)), GROUPS) == mask.hard
+
+
+def test_features_that_belong_to_no_channel_stay() -> None:
+    mask, channels = ChannelMask([0, 0.5, 1]), np.array([0, -1, 1, 2, -1])
+    assert mask.kept_features(channels).tolist() == [False, True, True, True, True]
+    assert mask.values_of(channels).tolist() == [0, 1, 0.5, 1, 1]
+
+
+def test_a_group_that_is_emptied_is_named() -> None:
+    assert ChannelMask([1, 0, 0, 0, 1]).emptied(GROUPS) is None
+    mask = ChannelMask([1, 0, 0, 0, 0])
+    assert mask.emptied(GROUPS) == "second"
+    assert as_mask(mask, 5) is mask
+    with pytest.raises(StampError, match="must keep at least one channel of every layer, but empties second"):
+        as_mask(mask, 5, groups=GROUPS)
+
+
+def test_a_mask_loads_without_keras() -> None:
+    code = "import sys, stamp_tf.channel_mask; print(sorted({'keras', 'tensorflow'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.fixture(scope="module")
