@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -24,21 +23,15 @@ from stamp_tf.options.fields import overridden
 from stamp_tf.options.pretrain import PretrainConfig
 from stamp_tf.references.backbone_config import BackboneConfig
 from stamp_tf.references.find import as_reference
-from stamp_tf.references.layer_arrays import assign_arrays
 from stamp_tf.references.reference import Reference
 from stamp_tf.references.reference_file import load_reference, save_reference
 from stamp_tf.references.transfer import transfer_weights
-from stamp_tf.schedules import cosine_rate
-from stamp_tf.storage.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
 from stamp_tf.storage.claims import claimed
 from stamp_tf.storage.claims import start as start_run
-from stamp_tf.storage.records import append_jsonl, trim_jsonl
+from stamp_tf.storage.records import append_jsonl
 from stamp_tf.storage.run_directory import RunDirectory
-from stamp_tf.training.accuracy import evaluate_accuracy
-from stamp_tf.training.budget_stage import BudgetStage
-from stamp_tf.training.divergence import DivergenceWatch, StepPlace, last_state_in_words
-from stamp_tf.training.figures import StepFigures
 from stamp_tf.training.lost import warn_if_lost
+from stamp_tf.training.reference_epochs import ReferenceEpochs
 from stamp_tf.training.reference_figures import reference_figures
 
 logger = logging.getLogger(__name__)
@@ -100,8 +93,6 @@ def _pretrain(
     on_step: Callable[[int, int, Mapping[str, float]], None] | None,
 ) -> Reference:
     """Train in a folder that is held, see `pretrain`."""
-    from stamp_tf.training.reference_steps import compile_plain_step, make_weight_optimizer
-
     dataset = as_dataset(dataset, image_shape=_IMAGE_SHAPE, seed=config.seed)
     backbone = BackboneConfig(
         config.backbone, dataset.image_shape, dataset.num_classes, dict(config.backbone_options)
@@ -110,9 +101,51 @@ def _pretrain(
     if before is not None:
         _check_same_backbone(before.backbone, backbone)
         dataset = _in_order_of(before, dataset)
+    reference = _untrained(backbone, dataset, before=before, config=config)
+    batches = Batches(
+        dataset.train,
+        config.batch_size,
+        normalization=reference.normalization,
+        seed=config.seed,
+        augment=True,
+        flip=dataset.flips,
+    )
+    # Before the run directory, because it refuses what it cannot use.
+    epochs = ReferenceEpochs(run, reference, batches=batches, config=config)
+    if config.budget_epochs:
+        check_reachable(reference.cut, config.budgets, training=epochs.stage.cut)
+    options = {"start": None if before is None else before.description, **asdict(config)}
+    start_run(
+        run, {"command": "pretrain", **describe(dataset), **options}, resume=resume, overwrite=overwrite
+    )
+    if run.is_finished:
+        logger.info("%s is finished; nothing was changed.", run.path)
+        return load_reference(run.reference)
+    epochs.restore(resume=resume)
+    epochs.train(dataset.test, before=before, on_step=on_step)
+    if config.budget_epochs:
+        reference = replace(reference, scores=epochs.stage.centered_scores())
+    figures = reference_figures(reference, dataset, batches)
+    warn_if_lost(
+        "Pretraining",
+        figures["test_accuracy"],
+        num_classes=dataset.num_classes,
+        num_images=len(dataset.test),
+        remedy=f"the learning rate was {config.learning_rate:g}, try a smaller --learning-rate",
+    )
+    append_jsonl(run.metrics, {"final": figures})
+    reference = replace(reference, description={**reference.description, "figures": figures})
+    # Last, because it says that the run is finished.
+    save_reference(reference, run.reference)
+    return reference
+
+
+def _untrained(
+    backbone: BackboneConfig, dataset: DataSet, *, before: Reference | None, config: PretrainConfig
+) -> Reference:
+    """Return a reference of fresh weights, or of those that training goes on from."""
     keras.utils.set_random_seed(config.seed)
     model = backbone.build()
-    normalization = Normalization.of(dataset.train)
     known = describe(dataset)
     description: dict[str, Any] = {
         "dataset": known["dataset"],
@@ -125,125 +158,15 @@ def _pretrain(
         if doubt := doubt_of_reference(before.description, dataset):
             logger.warning("%s", doubt)
     description["class_names"] = list(dataset.class_names)
-    reference = Reference(
-        backbone=backbone,
-        network=TracedNetwork.of(model),
-        normalization=normalization,
-        description=description,
-    )
     require_finite(
         weight_values(model), subject=f"Weights of --backbone {backbone.name}", remedy="choose another"
     )
-    batches = Batches(
-        dataset.train,
-        config.batch_size,
-        normalization=normalization,
-        seed=config.seed,
-        augment=True,
-        flip=dataset.flips,
+    return Reference(
+        backbone=backbone,
+        network=TracedNetwork.of(model),
+        normalization=Normalization.of(dataset.train),
+        description=description,
     )
-    options = {"start": None if start is None else description["start"], **asdict(config)}
-    optimizer = make_weight_optimizer(weight_decay=config.weight_decay)
-    optimizer.build(model.trainable_variables)
-    plain_step = compile_plain_step(model, optimizer)
-    # Before the run directory, because it refuses what it cannot use.
-    stage = BudgetStage(reference, optimizer, budgets=config.budgets, seed=config.seed)
-    if config.budget_epochs:
-        check_reachable(reference.cut, config.budgets, training=stage.cut)
-    start_run(
-        run,
-        {"command": "pretrain", **known, **options},
-        resume=resume,
-        overwrite=overwrite,
-    )
-    if run.is_finished:
-        logger.info("%s is finished; nothing was changed.", run.path)
-        return load_reference(run.reference)
-    num_epochs = config.epochs + config.budget_epochs
-    num_steps = num_epochs * len(batches)
-
-    first_epoch = 0
-    if resume and (saved := load_last_step(run.checkpoints)) is not None:
-        arrays, metadata = saved
-        assign_arrays("model", model, arrays, path=run.checkpoints)
-        assign_optimizer("optimizer", optimizer, arrays)
-        stage.assign(arrays, path=run.checkpoints)
-        first_epoch = metadata["step"]
-    # Without a state, too: a kill between the first line and the first state leaves the line.
-    trim_jsonl(run.metrics, "epoch", first_epoch)
-
-    # How many epochs are whole and saved.
-    num_saved = first_epoch
-    watch = DivergenceWatch(
-        "Pretraining",
-        remedy=f"take a smaller --learning-rate than {config.learning_rate:g} or --budget-learning-rate than "
-        f"{config.budget_learning_rate:g}",
-        state=lambda: last_state_in_words(run.path, num_saved),
-    )
-    for epoch in range(first_epoch, num_epochs):
-        with_budgets = epoch >= config.epochs
-        if epoch == config.epochs:
-            stage.start(before)
-        started = time.perf_counter()
-        history: list[dict[str, Any]] = []
-        for index, (images, labels) in enumerate(batches.epoch(epoch)):
-            step = epoch * len(batches) + index
-            rate = _rate(config, step, len(batches))
-            optimizer.learning_rate = rate
-            if with_budgets:
-                figures = stage.train(step, images, labels, learning_rate=rate)
-            else:
-                figures = plain_step(images, labels)
-            history.append(figures)
-            watch.see(StepPlace(step + 1, num_steps, {"learning rate": rate}, epoch + 1), figures)
-            if on_step is not None:
-                on_step(step + 1, num_steps, StepFigures(figures, images=len(images)))
-        # Fetched only now: a float in the loop would make every step wait for the one before.
-        state = reference.arrays() | optimizer_arrays("optimizer", optimizer) | stage.arrays()
-        watch.check(state)
-        means = {name: sum(float(values[name]) for values in history) / len(history) for name in history[0]}
-        with watch.blaming("logits of test images"):
-            test_accuracy = evaluate_accuracy(model, dataset.test, normalization=normalization)
-        record: dict[str, Any] = {
-            "epoch": epoch + 1,
-            **means,
-            "seconds": time.perf_counter() - started,
-            "test_accuracy": test_accuracy,
-        }
-        append_jsonl(run.metrics, record)
-        words = ", ".join(
-            f"{name.replace('_', ' ')} {value:.4g}" for name, value in record.items() if name != "epoch"
-        )
-        logger.info("Epoch %d of %d: %s.", epoch + 1, num_epochs, words)
-        save_step(run.checkpoints, epoch + 1, state, {})
-        num_saved = epoch + 1
-    if config.budget_epochs:
-        reference = replace(reference, scores=stage.centered_scores())
-    final = reference_figures(reference, dataset, batches)
-    warn_if_lost(
-        "Pretraining",
-        final["test_accuracy"],
-        num_classes=dataset.num_classes,
-        num_images=len(dataset.test),
-        remedy=f"the learning rate was {config.learning_rate:g}, try a smaller --learning-rate",
-    )
-    append_jsonl(run.metrics, {"final": final})
-    reference = replace(reference, description={**reference.description, "figures": final})
-    # Last, because it says that the run is finished.
-    save_reference(reference, run.reference)
-    return reference
-
-
-def _rate(config: PretrainConfig, step: int, epoch_steps: int) -> float:
-    """Return SGD's rate: one cosine for the full network alone, and another at budgets.
-
-    A masked network is far from the full one at first, and needs a large rate again.
-    """
-    num_plain = config.epochs * epoch_steps
-    if step < num_plain:
-        warmup = min(epoch_steps, num_plain // 10)
-        return cosine_rate(step, num_plain, peak=config.learning_rate, num_warmup_steps=warmup)
-    return cosine_rate(step - num_plain, config.budget_epochs * epoch_steps, peak=config.budget_learning_rate)
 
 
 def _check_same_backbone(before: BackboneConfig, after: BackboneConfig) -> None:

@@ -13,7 +13,7 @@ import pytest
 from stamp_tf.channels import Budget, TracedNetwork
 from stamp_tf.data import DataSet, ImageSet, Normalization, random_part
 from stamp_tf.errors import DivergenceError, StampError
-from stamp_tf.meta import meta_train as module
+from stamp_tf.meta import outer_loop
 from stamp_tf.meta.meta_train import meta_train
 from stamp_tf.options.meta_train import MetaTrainConfig
 from stamp_tf.references.backbone_config import BackboneConfig
@@ -156,7 +156,7 @@ def test_another_seed_gives_another_result(run, finished: Finished) -> None:
 def test_a_resumed_run_ends_bit_for_bit_as_an_uninterrupted_one(
     run, finished: Finished, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(module, "_SAVE_EVERY", 1)
+    monkeypatch.setattr(outer_loop, "SAVE_EVERY", 1)
     with pytest.raises(Killed):
         run(on_step=kill_after(2))
     # What other work draws in between must not matter.
@@ -216,7 +216,7 @@ def test_a_run_directory_is_overwritten_on_request(run_again, tmp_path: Path) ->
 def test_a_run_that_is_no_longer_finite_stops_and_keeps_what_was_good(
     run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_SAVE_EVERY", 1)
+    monkeypatch.setattr(outer_loop, "SAVE_EVERY", 1)
     with pytest.raises(DivergenceError) as caught:
         run(outer_rates=(1e30, 1e30, 1e30))
     folder, message = RunDirectory(tmp_path / "run"), str(caught.value)

@@ -170,7 +170,7 @@ def killing(cli, harness, toy_on_path, tmp_path_factory, make_tiny_images) -> Ki
 @pytest.fixture(autouse=True)
 def states_after_every_step(monkeypatch):
     """Let a short meta-training save more than one state; `SUICIDAL` does the same."""
-    monkeypatch.setattr("stamp_tf.meta.meta_train._SAVE_EVERY", 1)
+    monkeypatch.setattr("stamp_tf.meta.outer_loop.SAVE_EVERY", 1)
 
 
 def survive(killing: Killing, scenario: Scenario, tmp_path: Path, most: int | None = None) -> tuple[int, int]:
@@ -224,7 +224,7 @@ def act(word):
         os.write(2, f"\\n{word}".encode())
         os.kill(os.getpid(), signal.SIGKILL)
 import stamp_tf.meta.meta_train
-stamp_tf.meta.meta_train._SAVE_EVERY = 1
+stamp_tf.meta.outer_loop.SAVE_EVERY = 1
 from stamp_cli.main import main
 sys.argv = ["stamp-tf", *sys.argv[3:]]
 with harness.writes_below(Path(os.environ["RUN"]), act):
