@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from stamp_cli.terminal import say
-from stamp_registry import RegistryError
+from stamp_registry import RegistryError, did_you_mean
 from stamp_tf.errors import StampError
 from stamp_tf.notation import as_typed
 from stamp_tf.storage.writing import REMEDIES, error_number
@@ -59,6 +59,10 @@ def _ending() -> Iterator[None]:
         error.show()
         sys.exit(WRONG_INPUT)
     except click.UsageError as error:
+        if isinstance(error, click.NoSuchOption) and error.possibilities:
+            # The nearest alone, as everywhere; click lists what is hardly like it, too.
+            error.message += did_you_mean(error.option_name, error.possibilities)
+            error = click.UsageError(error.message, error.ctx)
         where = f" See '{error.ctx.command_path} --help'." if error.ctx else ""
         _fail(f"{error.format_message()}{where}")
     except click.ClickException as error:

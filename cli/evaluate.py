@@ -7,6 +7,7 @@ import click
 from stamp_cli.command import Command
 from stamp_cli.derive import takes
 from stamp_cli.idle import DATASET
+from stamp_cli.images import check_is_there
 from stamp_cli.terminal import say
 from stamp_cli.values import FilePath
 from stamp_cli.verbosity import load_tensorflow
@@ -30,6 +31,7 @@ def command(run: Path, data: DatasetOptions) -> None:
     from stamp_tf.storage.run_directory import RunDirectory
 
     RunDirectory(run).read_pruned_config()
+    check_is_there(data)
     load_tensorflow()
     from stamp_tf.pruned_runs.evaluate import run_counts
     from stamp_tf.pruned_runs.pruned_run import load_run

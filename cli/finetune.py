@@ -9,6 +9,7 @@ from stamp_cli.command import Command, is_given
 from stamp_cli.derive import takes
 from stamp_cli.errors import interruptible
 from stamp_cli.idle import DATASET
+from stamp_cli.images import check_is_there
 from stamp_cli.progress import Progress
 from stamp_cli.prune import print_summary
 from stamp_cli.values import FilePath, typed
@@ -52,6 +53,7 @@ def command(run: Path, config: FinetuneConfig, data: DatasetOptions, way: RunOpt
     directory = RunDirectory(run)
     directory.read_pruned_config()
     click.get_current_context().with_resource(held(directory))
+    check_is_there(data)
     load_tensorflow()
     from stamp_tf.pruned_runs.pruned_run import load_run
     from stamp_tf.pruned_runs.train_further import finished_report, train_further

@@ -36,6 +36,21 @@ def load_images(data: DatasetOptions, image_shape: tuple[int, int, int] | None) 
     return dataset if data.flip else dataclasses.replace(dataset, flips=False)
 
 
+def check_is_there(data: DatasetOptions) -> None:
+    """Refuse a data set that nobody knows, or a path where nothing lies, before TensorFlow is imported.
+
+    Args:
+        data: What was asked for; nothing is fine.
+
+    Raises:
+        StampError: As `load_images` would.
+    """
+    from stamp_tf.data import load
+
+    if data.dataset is not None:
+        load.check_is_there(data.dataset, data_dir=data.data_dir)
+
+
 def images_config(data: DatasetOptions, dataset: "DataSet") -> dict[str, Any]:
     """Return what decides the images, as JSON content for a run's config.json; paths mean the same everywhere.
 

@@ -52,6 +52,8 @@ def command(
         from stamp_tf.inspection.page import check_page
 
         check_page(html, overwrite=overwrite)
+    if network_path is not None:
+        _check_is_there(network_path)
     load_tensorflow()
     from stamp_tf.inspection.inspect import inspect
     from stamp_tf.references.backbone_config import BackboneConfig
@@ -100,3 +102,17 @@ def command(
     if html is not None:
         say("")
         say(f"Page  {html}")
+
+
+def _check_is_there(path: Path) -> None:
+    """Refuse a path where no network lies, before TensorFlow is imported, in the words of `inspect` itself."""
+    from stamp_tf.storage.archives import check_is_file
+    from stamp_tf.storage.records import read_json
+    from stamp_tf.storage.run_directory import RunDirectory
+    from stamp_tf.storage.schemas import Masks
+
+    run = RunDirectory(path)
+    if path.suffix == ".keras" and not path.is_dir():
+        check_is_file(path)
+    elif not path.is_file() and not run.reference.exists():
+        read_json(run.masks, Masks, remedy="prune again")

@@ -13,7 +13,7 @@ from stamp_cli.command import Command, is_given, seconds_so_far
 from stamp_cli.derive import takes
 from stamp_cli.errors import interruptible
 from stamp_cli.idle import PRUNE
-from stamp_cli.images import images_config, load_images
+from stamp_cli.images import check_is_there, images_config, load_images
 from stamp_cli.progress import Progress
 from stamp_cli.references import find_source, read_model, settle_model
 from stamp_cli.tensorboard import TensorBoard
@@ -82,14 +82,16 @@ def command(
         found, start_from = read_model(network.model, network)
     config = dataclasses.replace(
         config,
-        finetune=dataclasses.replace(finetuning, flip=data.flip).resolved(own_model=is_own),
+        finetune=dataclasses.replace(finetuning, flip=data.flip),
         seed=data.seed,
         options=_method_options(config.options, own),
     )
+    check_is_there(data)
     load_tensorflow()
     from stamp_tf.pruned_runs.exports import check_exports, places_of
     from stamp_tf.pruned_runs.write import flat_options
     from stamp_tf.pruning.choose import choose_pruner
+    from stamp_tf.training.finetune import resolve_options
 
     # Before the images, which may take long to read.
     choose_pruner(config)
@@ -97,6 +99,7 @@ def command(
     dataset = load_images(data, found.image_shape)
     if is_own:
         found, start_from = settle_model(found, start_from, dataset, seed=data.seed)
+    config = dataclasses.replace(config, finetune=resolve_options(config.finetune, dataset, own_model=is_own))
     record = {"command": "prune", **images_config(data, dataset), **found.to_config(), **flat_options(config)}
     start = _Start(directory, record, run)
     if run.resume:

@@ -91,6 +91,9 @@ def read_model(path: Path, network: NetworkOptions) -> "tuple[Source, Reference]
     for option, value in (others | {"--image-size": network.image_shape}).items():
         if value is not None:
             raise StampError(f"--model and {option} must not be given together; leave {option} out.")
+    from stamp_tf.storage.archives import check_is_file
+
+    check_is_file(path)
     load_tensorflow()
     from stamp_tf.references.own_file import reference_of_file
 

@@ -17,7 +17,7 @@ from stamp_tf.data.load_options import LoadOptions
 from stamp_tf.data.origin import Origin, absolute_path, absolute_spec
 from stamp_tf.data.resize import check_image_shape, fit_images
 from stamp_tf.data.streaming import StreamedSet
-from stamp_tf.data.tfds import tfds
+from stamp_tf.data.tfds import knows, tfds
 from stamp_tf.data.unknown import GROUP
 from stamp_tf.errors import StampError
 from stamp_tf.plugin_code import PluginCode, in_words
@@ -118,6 +118,26 @@ def load_dataset(
     logger.info("%s", describe_classes(dataset))
     warn_of_dark_images(dataset)
     return dataset
+
+
+def check_is_there(spec: str, *, data_dir: str | os.PathLike[str] | None = None) -> None:
+    """Refuse a name that nobody knows, and a path where nothing lies, before anything heavy is imported.
+
+    Args:
+        spec: As in `load_dataset`.
+        data_dir: As in `load_dataset`.
+
+    Raises:
+        StampError: As `load_dataset` would.
+    """
+    from stamp_registry import names
+
+    name, _, argument = spec.partition(":")
+    is_missing = name in ("folder", "npz") and not os.path.exists(os.path.expanduser(argument))
+    is_tfds = name == "tfds" or name not in names(GROUP)
+    if is_missing or (is_tfds and not knows(argument if name == "tfds" else spec)):
+        # It says why. Sets that were prepared in a folder of somebody's own are found there.
+        load_dataset(spec, data_dir=data_dir)
 
 
 def as_dataset(dataset: object, *, image_shape: tuple[int, int, int] | None = None, seed: int = 0) -> DataSet:

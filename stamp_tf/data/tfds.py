@@ -110,6 +110,16 @@ def tfds_names() -> tuple[str, ...]:
     return tuple(tensorflow_datasets.list_builders(with_community_datasets=False))
 
 
+def knows(spec: str) -> bool:
+    """Return whether TensorFlow Datasets is installed and lists a set; one of somebody's own it finds by its files.
+
+    Args:
+        spec: `name`, `name/config` or `name:version`.
+    """
+    base = spec.partition(":")[0].partition("/")[0]
+    return is_installed("tensorflow_datasets") and SPEC.fullmatch(spec) is not None and base in tfds_names()
+
+
 def shows_glyphs(spec: str) -> bool:
     """Tell whether a set is made of digits, letters or signs, which must not be mirrored.
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from stamp_tf.notation import in_words_of_the_caller
 from stamp_tf.options.fields import check_fields
 from stamp_tf.options.option import option
 from stamp_tf.seeds import LARGEST_SEED
 
+logger = logging.getLogger(__name__)
+
 _RATE = 0.2
-_OWN_RATE = 0.05
+_CAREFUL_RATE = 0.05
+_FEW_STEPS = 30
 _OWN_CLIP_NORM = 1.0
 
 
@@ -26,7 +31,7 @@ class FinetuneConfig:
         above=0,
         usual=_RATE,
         help="Peak of the rate.",
-        default_in_words="0.2; 0.05 with `model`",
+        default_in_words="0.2; 0.05 with `model`, and for fewer than 30 steps",
     )
     schedule: Literal["cosine", "step"] = option(
         "cosine", help="How the rate falls: to zero, or to a tenth at 50% and again at 80%."
@@ -61,17 +66,28 @@ class FinetuneConfig:
         """The rate that training starts with."""
         return _RATE if self.learning_rate is None else self.learning_rate
 
-    def resolved(self, *, own_model: bool) -> FinetuneConfig:
+    def resolved(self, *, own_model: bool, num_steps: int) -> FinetuneConfig:
         """Return the options with what was left open filled in.
 
         Args:
+            num_steps: Of the training; the usual rate is too high for very few.
             own_model: Whether a user's own network is trained. What it needs is not known, and pretrained weights
                 bear less than those of a reference.
         """
-        if not own_model:
-            return replace(self, learning_rate=self.peak_rate)
+        is_short = 0 < num_steps < _FEW_STEPS
+        rate = _CAREFUL_RATE if own_model or is_short else _RATE
+        if is_short and not own_model and self.learning_rate is None:
+            logger.info(
+                "%s",
+                in_words_of_the_caller(
+                    f"Fine-tuning has {num_steps} steps only, and so its rate starts at {rate:g} instead of {_RATE:g}; "
+                    "--learning-rate sets another.",
+                    {},
+                ),
+            )
+        clip_norm = _OWN_CLIP_NORM if own_model and self.clip_norm is None else self.clip_norm
         return replace(
             self,
-            learning_rate=_OWN_RATE if self.learning_rate is None else self.learning_rate,
-            clip_norm=_OWN_CLIP_NORM if self.clip_norm is None else self.clip_norm,
+            learning_rate=rate if self.learning_rate is None else self.learning_rate,
+            clip_norm=clip_norm,
         )

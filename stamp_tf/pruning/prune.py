@@ -35,7 +35,7 @@ from stamp_tf.references.find import find_reference
 from stamp_tf.references.reference import Reference
 from stamp_tf.training.accuracy import evaluate_accuracy
 from stamp_tf.training.epoch_record import EpochRecord
-from stamp_tf.training.finetune import finetune
+from stamp_tf.training.finetune import finetune, resolve_options
 
 if TYPE_CHECKING:
     from stamp_tf.measure.timing import Timing
@@ -114,8 +114,10 @@ def prune(
     if trained is None:
         head = first_head(config, reference)
         make_ready(small, target, seed=config.seed, head=head, is_drawn=config.structure_only, times=times)
-    settings = dataclasses.replace(config.finetune, seed=config.seed).resolved(
-        own_model=reference.backbone.architecture is not None
+    settings = resolve_options(
+        dataclasses.replace(config.finetune, seed=config.seed),
+        dataset,
+        own_model=reference.backbone.architecture is not None,
     )
     config = dataclasses.replace(config, finetune=settings)
     started = time.perf_counter()

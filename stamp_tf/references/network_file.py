@@ -15,7 +15,7 @@ from stamp_tf.channels.configuration import objects_within
 from stamp_tf.channels.graph import functional_graph
 from stamp_tf.errors import StampError
 from stamp_tf.plugin_code import PluginCode
-from stamp_tf.storage.archives import UNREADABLE, check_sizes
+from stamp_tf.storage.archives import UNREADABLE, check_is_file, check_sizes
 from stamp_tf.storage.records import decode
 from stamp_tf.storage.writing import refusal_of_temporary_files
 
@@ -85,11 +85,7 @@ def import_layers(path: Path) -> None:
 
 def _read_config(path: Path) -> Any:
     """Return the configuration within the file."""
-    if path.is_dir() or not path.exists():
-        what = "a folder" if path.is_dir() else "not there"
-        raise StampError(f"A network must be a .keras file, but {path} is {what}; check the path.")
-    if not path.is_file():
-        raise StampError(f"A network must be a .keras file, but {path} is something else; check the path.")
+    check_is_file(path)
     remedy = "save it with model.save('model.keras')"
     try:
         with zipfile.ZipFile(path) as archive:

@@ -3,6 +3,7 @@
 import math
 import zipfile
 import zlib
+from pathlib import Path
 from tokenize import TokenError
 
 import numpy as np
@@ -30,6 +31,20 @@ UNREADABLE = (
 _ALWAYS_FINE = 16 * 2**20
 _LARGEST_RATIO = 100
 _MEGABYTE = 2**20
+
+
+def check_is_file(path: Path) -> None:
+    """Refuse a path where no network can lie.
+
+    Args:
+        path: Of a `.keras` file.
+
+    Raises:
+        StampError: If it is not there, or no file.
+    """
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "something else" if path.exists() else "not there"
+        raise StampError(f"A network must be a .keras file, but {path} is {what}; check the path.")
 
 
 def check_sizes(archive: zipfile.ZipFile, *, source: object, remedy: str) -> None:

@@ -14,6 +14,7 @@ from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.backbones.end import split_end
 from stamp_tf.channels.graph import maker
 from stamp_tf.data import Batches, DataSet, Normalization
+from stamp_tf.data.batches import even_batch_size
 from stamp_tf.ends import End
 from stamp_tf.errors import StampError
 from stamp_tf.finite import weight_values
@@ -85,6 +86,8 @@ def finetune(
     )
     checkpoints = None if checkpoints is None else as_path(checkpoints, "checkpoints")
     config = config or FinetuneConfig()
+    if config.learning_rate is None:
+        config = resolve_options(config, dataset, own_model=False)
     logits, end = split_end(model) if end is None else (model, end)
     trained = _in_bfloat16(logits) if config.mixed_precision else logits
     optimizer = make_weight_optimizer(
@@ -93,7 +96,7 @@ def finetune(
     optimizer.build(trained.trainable_variables)
     batches = Batches(
         dataset.train,
-        config.batch_size,
+        even_batch_size(len(dataset.train), config.batch_size),
         normalization=normalization,
         seed=config.seed,
         augment=config.augment,
@@ -155,6 +158,19 @@ def finetune(
         transfer_weights(trained, model)
     _warn_if_lost(records, dataset, config)
     return records
+
+
+def resolve_options(config: FinetuneConfig, dataset: DataSet, *, own_model: bool) -> FinetuneConfig:
+    """Return the options of training on a data set, with what was left open filled in.
+
+    Args:
+        config: Options.
+        dataset: Says how many steps there are.
+        own_model: Whether a user's own network is trained.
+    """
+    num_images = len(dataset.train)
+    batch_size = even_batch_size(num_images, config.batch_size)
+    return config.resolved(own_model=own_model, num_steps=config.epochs * max(1, num_images // batch_size))
 
 
 @contextmanager

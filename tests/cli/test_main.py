@@ -57,6 +57,29 @@ def test_help_imports_nothing_heavy():
     assert done.stdout.split() == []
 
 
+def test_what_is_not_there_is_refused_before_keras_and_tensorflow_are_imported(tmp_path):
+    code = (
+        "import sys\n"
+        "from click.testing import CliRunner\n"
+        "from stamp_cli.main import stamp_tf\n"
+        "prune = ['prune', '--max-flops', '0.5', '--dataset']\n"
+        "for words in (['inspect', 'nosuch'], ['inspect', 'nosuch.keras'], ['evaluate', 'nosuch'],\n"
+        "              ['compare', 'nosuch', 'other'], [*prune, 'digitz'], [*prune, 'folder:nosuch'],\n"
+        "              [*prune, 'npz:nosuch.npz'], [*prune, 'digits', '--model', 'nosuch.keras']):\n"
+        "    assert CliRunner().invoke(stamp_tf, words).exit_code, words\n"
+        "    assert not {'tensorflow', 'keras'} & set(sys.modules), words\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_only_the_option_that_was_probably_meant_is_named():
+    done = shell("prune", "--max-flop", "0.5")
+    assert done.stderr == (
+        "Error: No such option '--max-flop'. Did you mean '--max-flops'? See 'stamp-tf prune --help'.\n"
+    )
+
+
 def test_help_lists_every_command_without_importing_it():
     result = CliRunner().invoke(group_of(lambda: None), ["--help"])
     assert result.exit_code == 0

@@ -31,7 +31,7 @@ def test_run_holds_everything(pruned_once):
 
 def test_the_rate_that_was_taken_is_recorded(pruned_once):
     config = json.loads((pruned_once / "config.json").read_text())
-    assert (config["learning_rate"], config["clip_norm"]) == (0.2, None)
+    assert (config["learning_rate"], config["clip_norm"]) == (0.05, None)
 
 
 def test_network_has_the_widths_of_the_masks_and_nothing_of_ours(pruned_once):

@@ -8,6 +8,7 @@ import pytest
 
 from stamp_tf.data import Batches, ImageSet, Normalization
 from stamp_tf.data.augmentation import crop_and_flip
+from stamp_tf.data.batches import even_batch_size
 from stamp_tf.errors import StampError
 
 # Leaves a pixel's value readable: normalised = pixel / 255.
@@ -33,6 +34,31 @@ def test_shuffled_batches_are_all_full(image_set: ImageSet) -> None:
     batches = Batches(image_set, 12, normalization=IDENTITY, seed=0, augment=False)
     assert [len(labels) for _, labels in batches.epoch(0)] == [12, 12, 12]
     assert len(batches) == 3
+
+
+@pytest.mark.parametrize(
+    ("num_images", "batch_size", "expected"),
+    [
+        (243, 128, 121),
+        (147, 128, 73),
+        (144, 128, 128),
+        (1000, 128, 128),
+        (50_000, 128, 128),
+        (40, 128, 128),
+        (256, 128, 128),
+    ],
+)
+def test_batches_are_made_smaller_only_where_much_of_an_epoch_would_wait(
+    num_images: int, batch_size: int, expected: int
+) -> None:
+    assert even_batch_size(num_images, batch_size) == expected
+
+
+def test_even_batches_leave_fewer_images_than_there_are_batches() -> None:
+    for num_images in range(1, 600):
+        size = even_batch_size(num_images, 32)
+        assert 1 <= size <= 32
+        assert num_images < 32 or 8 * (num_images % size) <= num_images
 
 
 def test_set_smaller_than_a_batch_makes_one_batch(image_set: ImageSet) -> None:

@@ -141,14 +141,26 @@ def test_mixed_precision_trains_and_leaves_float32(dataset: DataSet) -> None:
     assert any((old != new).any() for old, new in zip(before, model.get_weights(), strict=True))
 
 
-@pytest.mark.parametrize(("own_model", "rate", "clip_norm"), [(False, 0.2, None), (True, 0.05, 1.0)])
-def test_what_is_left_open_depends_on_whose_network_it_is(
-    own_model: bool, rate: float, clip_norm: float | None
+@pytest.mark.parametrize(
+    ("own_model", "num_steps", "rate", "clip_norm"),
+    [(False, 30, 0.2, None), (False, 29, 0.05, None), (False, 0, 0.2, None), (True, 100, 0.05, 1.0)],
+)
+def test_what_is_left_open_depends_on_whose_network_it_is_and_how_long_it_is_trained(
+    own_model: bool, num_steps: int, rate: float, clip_norm: float | None
 ) -> None:
-    open_options = FinetuneConfig().resolved(own_model=own_model)
+    open_options = FinetuneConfig().resolved(own_model=own_model, num_steps=num_steps)
     assert (open_options.learning_rate, open_options.clip_norm) == (rate, clip_norm)
     given = FinetuneConfig(learning_rate=0.01, clip_norm=3.0)
-    assert given.resolved(own_model=own_model) == given
+    assert given.resolved(own_model=own_model, num_steps=num_steps) == given
+
+
+@pytest.mark.parametrize(("rate", "is_said"), [(None, True), (0.2, False)])
+def test_a_rate_that_is_lowered_for_a_short_training_is_said(
+    caplog: pytest.LogCaptureFixture, rate: float | None, is_said: bool
+) -> None:
+    caplog.set_level("INFO")
+    FinetuneConfig(learning_rate=rate).resolved(own_model=False, num_steps=7)
+    assert ("7 steps only, and so its rate starts at 0.05 instead of 0.2" in caplog.text) == is_said
 
 
 def test_an_unknown_schedule_is_refused() -> None:
