@@ -362,6 +362,18 @@ def test_unknown_name_of_the_package_is_an_attribute_error():
         _ = stamp_tf.no_such_name
 
 
+def test_what_a_benchmark_varies_is_an_argument():
+    """Nothing in the library is replaced from outside."""
+    programs = [*Path(__file__).parents[1].joinpath("benchmarks").rglob("*.py")]
+    assert programs
+    assert not [
+        f"{path} imports {one.module}"
+        for path in programs
+        for one in imports_of(ast.parse(path.read_text()))
+        if one.module.startswith("unittest")
+    ]
+
+
 GRAPH = {
     *("_keras_history", "_inbound_nodes", "_nodes_by_depth", "_run_through_graph", "_inputs_struct"),
     *("_outputs_struct", "_functional", "_flatten_layers"),

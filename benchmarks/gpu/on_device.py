@@ -168,7 +168,15 @@ class Trainer:
             uniform = jax.random.uniform(noise, (self.cut.num_channels,))
             limits = jnp.stack([jnp.inf, flops]).astype("float32")
             return budget_loss(
-                self.model, self.cut, values[:-1], values[-1], state.statistics, x, y, limits, uniform
+                self.model,
+                self.cut,
+                weights=values[:-1],
+                scores=values[-1],
+                statistics=state.statistics,
+                images=x,
+                labels=y,
+                limits=limits,
+                uniform=uniform,
             )
 
         return self._epoch(loss, with_scores=True)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from unittest.mock import patch
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -22,7 +21,7 @@ from stamp_tf.pruning.prune import prune
 from stamp_tf.references.reference import Reference
 from stamp_tf.references.reference_file import load_reference
 from stamp_tf.storage.run_directory import RunDirectory
-from stamp_tf.training import budget_loss
+from stamp_tf.training.budget_loss import BudgetLoss, budget_loss
 from stamp_tf.training.pretrain import pretrain
 
 Tensor = Any
@@ -101,8 +100,8 @@ def trained(
         return meta_train(dataset, start, run.path, **row.settings, **options)
     settings = {**row.settings, "budgets": tuple(row.settings["budgets"])}
     network: dict[str, Any] = {"backbone": plain.backbone.name, "backbone_options": plain.backbone.options}
-    with VARIANTS[row.variant]() if row.variant else nullcontext():
-        return pretrain(dataset, run.path, start=plain, **network, **settings, **options)
+    loss = VARIANTS[row.variant]
+    return pretrain(dataset, run.path, start=plain, loss=loss, **network, **settings, **options)
 
 
 def accuracy_after_steps(
@@ -128,14 +127,12 @@ def accuracy_after_steps(
     return result.test_accuracy
 
 
-def constant_cut() -> AbstractContextManager[Any]:
-    """Replace the gradient of masks by that of a soft mask with a cut that is a constant."""
-    moving = ChannelCut.straight_through
+class ConstantCut(ChannelCut):
+    """A cut whose masks have the gradient of a soft mask with a cut that is a constant."""
 
-    def straight_through(
-        self: ChannelCut, scores: Tensor, limits: Tensor, *, temperature: float = 0.5
-    ) -> Tensor:
-        hard = ops.stop_gradient(moving(self, scores, limits, temperature=temperature))
+    def straight_through(self, scores: Tensor, limits: Tensor, *, temperature: float = 0.5) -> Tensor:
+        """Return the mask of `ChannelCut`; no score has a price."""
+        hard = ops.stop_gradient(super().straight_through(scores, limits, temperature=temperature))
         values = ops.stop_gradient(scores)
         # Between the worst kept and the best removed channel. Protected ones may be worse than that one: then it is the
         # cut, and where nothing is removed, a point below all.
@@ -146,25 +143,22 @@ def constant_cut() -> AbstractContextManager[Any]:
         soft = ops.sigmoid((scores - ops.where(ops.isfinite(cut), cut, best_out)) / temperature)
         return hard + (soft - ops.stop_gradient(soft))
 
-    return patch.object(ChannelCut, "straight_through", straight_through)
+
+def constant_cut(model: keras.Model, cut: ChannelCut, **inputs: Any) -> Any:
+    """Return the loss at a budget with a `ConstantCut`."""
+    return budget_loss(model, ConstantCut(cut.channel_map, cut.cost_model, rules=cut.rules), **inputs)
 
 
-def labels_alone() -> AbstractContextManager[Any]:
-    """Replace the distilled half of the masked network's loss by its loss on labels."""
-    inner = budget_loss.budget_loss
-
-    def loss(*inputs: Any) -> Any:
-        labels = inputs[6]  # of `budget_loss`
-        with patch.object(
-            budget_loss, "distillation_loss", lambda masked, _: classification_loss(masked, labels)
-        ):
-            return inner(*inputs)
-
-    return patch("stamp_tf.training.reference_steps.budget_loss", loss)
+def labels_alone(model: keras.Model, cut: ChannelCut, **inputs: Any) -> Any:
+    """Return the loss at a budget where the masked network learns from labels, and nothing from the full one."""
+    return budget_loss(
+        model, cut, **inputs, teach=lambda masked, _, labels: classification_loss(masked, labels)
+    )
 
 
-VARIANTS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
+VARIANTS: Mapping[str | None, BudgetLoss] = {
+    None: budget_loss,
     "constant_cut": constant_cut,
     "labels_alone": labels_alone,
 }
-"""Parts of the training at budgets that are no options, by name."""
+"""Losses of the training at budgets, by the variant of a row."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -13,6 +13,9 @@ from stamp_tf.ends import LOGITS, End
 from stamp_tf.losses import accuracy, classification_loss, distillation_loss
 
 Tensor = Any
+
+BudgetLoss = Callable[..., tuple[Tensor, tuple[list[Tensor], dict[str, Tensor]]]]
+"""What `budget_loss` is, or what somebody takes in its place: called with the same."""
 
 
 def plain_loss(
@@ -29,9 +32,21 @@ def plain_loss(
     return loss, (new_statistics, {"loss": loss, "accuracy": accuracy(logits, labels)})
 
 
+def taught(masked_logits: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
+    """Return how far the masked network is from the full one, its teacher; labels have no say.
+
+    Args:
+        masked_logits: Of the masked network, `[B, classes]`.
+        logits: Of the full one.
+        labels: int32 `[B]`.
+    """
+    return distillation_loss(masked_logits, logits)
+
+
 def budget_loss(
     model: keras.Model,
     cut: ChannelCut,
+    *,
     weights: Sequence[Tensor],
     scores: Tensor,
     statistics: Sequence[Tensor],
@@ -39,6 +54,7 @@ def budget_loss(
     labels: Tensor,
     limits: Tensor,
     uniform: Tensor,
+    teach: Callable[[Tensor, Tensor, Tensor], Tensor] = taught,
 ) -> tuple[Tensor, tuple[list[Tensor], dict[str, Tensor]]]:
     """Return the loss of the full network and of one masked network taught by it, on the same batch.
 
@@ -55,6 +71,7 @@ def budget_loss(
         labels: int32 `[B]`.
         limits: Limits on (parameters, FLOPs), `[2]`.
         uniform: Numbers in (0, 1) for the noise on the scores, `[C]`.
+        teach: Half of the masked network's loss, called as `taught` is; the other half is its loss on the labels.
 
     Returns:
         The loss, and the pair of new statistics and figures.
@@ -69,7 +86,7 @@ def budget_loss(
     masked_weights = mask_kernels(cut.channel_map, paths, weights, mask)
     masked_logits, _ = model.stateless_call(masked_weights, statistics, images, training=True)
     masked_loss = classification_loss(masked_logits, labels)
-    loss = full_loss + 0.5 * distillation_loss(masked_logits, logits) + 0.5 * masked_loss
+    loss = full_loss + 0.5 * teach(masked_logits, logits, labels) + 0.5 * masked_loss
     return loss, (
         new_statistics,
         {

@@ -13,6 +13,7 @@ from stamp_tf.channels import Budget
 from stamp_tf.channels.budget_range import draw_limits, median_flops
 from stamp_tf.references.reference import Reference
 from stamp_tf.storage.checkpoints import assign_optimizer, optimizer_arrays
+from stamp_tf.training.budget_loss import BudgetLoss, budget_loss
 from stamp_tf.training.reference_steps import compile_budget_step
 
 MIN_CHANNELS = 2
@@ -26,6 +27,7 @@ class BudgetStage:
         optimizer: Of its weights.
         budgets: Smallest and largest fraction of FLOPs.
         seed: Of budgets and noise.
+        loss: Of the full network and a masked one.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class BudgetStage:
         *,
         budgets: tuple[float, float],
         seed: int,
+        loss: BudgetLoss = budget_loss,
     ) -> None:
         self.reference = reference
         self.budgets = budgets
@@ -44,7 +47,12 @@ class BudgetStage:
         self.score_optimizer = keras.optimizers.Adam(0.04)
         self.score_optimizer.build([self.scores])
         self._step = compile_budget_step(
-            reference.model, self.scores, self.cut, optimizer, self.score_optimizer
+            reference.model,
+            self.cut,
+            scores=self.scores,
+            optimizer=optimizer,
+            score_optimizer=self.score_optimizer,
+            loss=loss,
         )
 
     def start(self, before: Reference | None) -> None:

@@ -30,6 +30,7 @@ from stamp_tf.storage.claims import claimed
 from stamp_tf.storage.claims import start as start_run
 from stamp_tf.storage.records import append_jsonl
 from stamp_tf.storage.run_directory import RunDirectory
+from stamp_tf.training.budget_loss import BudgetLoss, budget_loss
 from stamp_tf.training.lost import warn_if_lost
 from stamp_tf.training.reference_epochs import ReferenceEpochs
 from stamp_tf.training.reference_figures import reference_figures
@@ -48,6 +49,7 @@ def pretrain(
     resume: bool = False,
     overwrite: bool = False,
     on_step: Callable[[int, int, Mapping[str, float]], None] | None = None,
+    loss: BudgetLoss = budget_loss,
     **overrides: Any,
 ) -> Reference:
     """Train a reference network, first alone, then together with masked networks at random budgets.
@@ -63,6 +65,7 @@ def pretrain(
         resume: Go on from the last state.
         overwrite: Empty a run directory that exists.
         on_step: Called with (steps done, all steps, figures) after each step; figures wait to be read.
+        loss: What the epochs at budgets minimise; called as `stamp_tf.training.budget_loss.budget_loss` is.
         **overrides: Fields of `PretrainConfig`, such as `epochs=50`.
 
     Returns:
@@ -74,11 +77,23 @@ def pretrain(
     """
     config = overridden(config, overrides, kind=PretrainConfig)
     check_dataset_type(dataset)
-    check_arguments(resume=(resume, bool), overwrite=(overwrite, bool), on_step=(on_step, Callable | None))
+    check_arguments(
+        resume=(resume, bool),
+        overwrite=(overwrite, bool),
+        on_step=(on_step, Callable | None),
+        loss=(loss, Callable),
+    )
     run = RunDirectory(as_path(run_dir, "run_dir"))
     with claimed(run, resume=resume, overwrite=overwrite, command="pretrain"):
         return _pretrain(
-            dataset, run, start=start, config=config, resume=resume, overwrite=overwrite, on_step=on_step
+            dataset,
+            run,
+            start=start,
+            config=config,
+            resume=resume,
+            overwrite=overwrite,
+            on_step=on_step,
+            loss=loss,
         )
 
 
@@ -91,6 +106,7 @@ def _pretrain(
     resume: bool,
     overwrite: bool,
     on_step: Callable[[int, int, Mapping[str, float]], None] | None,
+    loss: BudgetLoss,
 ) -> Reference:
     """Train in a folder that is held, see `pretrain`."""
     dataset = as_dataset(dataset, image_shape=_IMAGE_SHAPE, seed=config.seed)
@@ -111,7 +127,7 @@ def _pretrain(
         flip=dataset.flips,
     )
     # Before the run directory, because it refuses what it cannot use.
-    epochs = ReferenceEpochs(run, reference, batches=batches, config=config)
+    epochs = ReferenceEpochs(run, reference, batches=batches, config=config, loss=loss)
     if config.budget_epochs:
         check_reachable(reference.cut, config.budgets, training=epochs.stage.cut)
     options = {"start": None if before is None else before.description, **asdict(config)}

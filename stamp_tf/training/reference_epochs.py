@@ -16,6 +16,7 @@ from stamp_tf.storage.checkpoints import assign_optimizer, load_last_step, optim
 from stamp_tf.storage.records import append_jsonl, trim_jsonl
 from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.training.accuracy import evaluate_accuracy
+from stamp_tf.training.budget_loss import BudgetLoss, budget_loss
 from stamp_tf.training.budget_stage import BudgetStage
 from stamp_tf.training.divergence import DivergenceWatch, StepPlace, last_state_in_words
 from stamp_tf.training.figures import StepFigures
@@ -31,10 +32,17 @@ class ReferenceEpochs:
         reference: Whose network is trained in place.
         batches: Of its data set.
         config: Options.
+        loss: Of the epochs at budgets.
     """
 
     def __init__(
-        self, run: RunDirectory, reference: Reference, *, batches: Batches, config: PretrainConfig
+        self,
+        run: RunDirectory,
+        reference: Reference,
+        *,
+        batches: Batches,
+        config: PretrainConfig,
+        loss: BudgetLoss = budget_loss,
     ) -> None:
         from stamp_tf.training.reference_steps import compile_plain_step, make_weight_optimizer
 
@@ -46,7 +54,9 @@ class ReferenceEpochs:
         self._optimizer = make_weight_optimizer(weight_decay=config.weight_decay)
         self._optimizer.build(reference.model.trainable_variables)
         self._plain_step = compile_plain_step(reference.model, self._optimizer)
-        self.stage = BudgetStage(reference, self._optimizer, budgets=config.budgets, seed=config.seed)
+        self.stage = BudgetStage(
+            reference, self._optimizer, budgets=config.budgets, seed=config.seed, loss=loss
+        )
         self._watch = DivergenceWatch(
             "Pretraining",
             remedy=f"take a smaller --learning-rate than {config.learning_rate:g} or --budget-learning-rate than "

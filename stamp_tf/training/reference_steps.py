@@ -9,7 +9,7 @@ import keras
 from stamp_tf.backend import Step, Tensor, compile_step, global_norm, value_and_gradient
 from stamp_tf.channels import ChannelCut
 from stamp_tf.ends import LOGITS, End
-from stamp_tf.training.budget_loss import budget_loss, plain_loss
+from stamp_tf.training.budget_loss import BudgetLoss, budget_loss, plain_loss
 
 
 def make_weight_optimizer(
@@ -50,30 +50,41 @@ def compile_plain_step(
 
 def compile_budget_step(
     model: keras.Model,
-    scores: keras.Variable,
     cut: ChannelCut,
+    *,
+    scores: keras.Variable,
     optimizer: keras.optimizers.Optimizer,
     score_optimizer: keras.optimizers.Optimizer,
+    loss: BudgetLoss = budget_loss,
 ) -> Step:
-    """Return `step(images, labels, limits, uniform)`, which trains the full and one masked network."""
+    """Return `step(images, labels, limits, uniform)`, which trains the full and one masked network.
+
+    Args:
+        model: A network of logits.
+        scores: Of its channels, `[C]`.
+        cut: Turns scores and limits into a mask.
+        optimizer: Built for its trainable variables.
+        score_optimizer: Built for the scores.
+        loss: Of both.
+    """
     weights, statistics = model.trainable_variables, model.non_trainable_variables
 
     def step(images: Tensor, labels: Tensor, limits: Tensor, uniform: Tensor) -> dict[str, Tensor]:
-        def loss(values: list[Tensor]) -> Any:
-            return budget_loss(
+        def loss_of(values: list[Tensor]) -> Any:
+            return loss(
                 model,
                 cut,
-                values[:-1],
-                values[-1],
-                [v.value for v in statistics],
-                images,
-                labels,
-                limits,
-                uniform,
+                weights=values[:-1],
+                scores=values[-1],
+                statistics=[v.value for v in statistics],
+                images=images,
+                labels=labels,
+                limits=limits,
+                uniform=uniform,
             )
 
         values = [v.value for v in (*weights, scores)]
-        (_, (new_statistics, figures)), gradients = value_and_gradient(loss, values)
+        (_, (new_statistics, figures)), gradients = value_and_gradient(loss_of, values)
         optimizer.apply(gradients[:-1], weights)
         score_optimizer.apply(gradients[-1:], [scores])
         for variable, value in zip(statistics, new_statistics, strict=True):

@@ -140,7 +140,9 @@ def pretraining_steps(toys: ModuleType, objectives: Objectives) -> Numbers:
     plain = compile_plain_step(model, optimizer)(tasks.images[0, 0], tasks.labels[0, 0])
     yield from ((f"plain/{name}", value) for name, value in plain.items())
     optimizer.learning_rate = 2**-4
-    step = compile_budget_step(model, scores, cut, optimizer, score_optimizer)
+    step = compile_budget_step(
+        model, cut, scores=scores, optimizer=optimizer, score_optimizer=score_optimizer
+    )
     masked = step(tasks.images[0, 1], tasks.labels[0, 1], tasks.limits[0], tasks.uniform[0, 0, 0])
     yield from ((f"budget/{name}", value) for name, value in masked.items())
     yield from named("variables", (*model.variables, scores, *optimizer.variables))

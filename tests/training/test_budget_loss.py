@@ -36,13 +36,13 @@ class Toy:
         return budget_loss(
             self.model,
             self.cut,
-            self.weights,
-            scores,
-            self.statistics,
-            self.images,
-            self.labels,
-            limits,
-            middle,
+            weights=self.weights,
+            scores=scores,
+            statistics=self.statistics,
+            images=self.images,
+            labels=self.labels,
+            limits=limits,
+            uniform=middle,
         )
 
 
