@@ -76,6 +76,7 @@ setup(
         "scikit-learn>=1.5",
         "scipy>=1.13",
         "pillow>=11",
+        "PyYAML>=6",  # files of options
         "msgspec>=0.19",  # one parser with a schema for every JSON file of a run
     ],
     extras_require={

@@ -9,12 +9,13 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from stamp_cli.options_file import name_the_file
 from stamp_tf.errors import StampError
 
 Values = Mapping[str, Any]
 Reason = tuple[str, str, str]
 _STARTED = "stamp_cli.started"
-_GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+_TYPED = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,38 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not ctx.resilient_parsing:
             self._check_once(ctx, list(args))
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.BadParameter as error:
+            name_the_file(ctx, error)
+            raise
 
     def invoke(self, ctx: click.Context) -> Any:
         ctx.meta[_STARTED] = time.perf_counter()
         for idle in self._idle:
-            typed = [name for name in idle.options if ctx.get_parameter_source(name) in _GIVEN]
+            typed = [name for name in idle.options if self._is_asked_for(ctx, name)]
             if typed and (reason := idle.reason(ctx.params)) is not None:
                 option, (needs, found, remedy) = self._as_typed(ctx, typed[0]), reason
                 raise StampError(f"{option} needs {needs}, but {found}; {remedy}, or leave {option} out.")
         return super().invoke(ctx)
+
+    def idle_options(self, values: Values) -> frozenset[str]:
+        """Return the names of the options that do nothing beside these values."""
+        return frozenset(
+            name for idle in self._idle if idle.reason(values) is not None for name in idle.options
+        )
+
+    def _is_asked_for(self, ctx: click.Context, name: str) -> bool:
+        """Whether an option was typed, or stands in a file of options with another value than it has anyway."""
+        source = ctx.get_parameter_source(name)
+        if source is not ParameterSource.DEFAULT_MAP:
+            return source in _TYPED
+        parameter = self._parameter(name)
+        default = parameter.to_info_dict().get("default")
+        return bool(ctx.params[name] != parameter.type_cast_value(ctx, default))
+
+    def _parameter(self, name: str) -> click.Parameter:
+        return next(one for one in self.params if one.name == name)
 
     def _check_once(self, ctx: click.Context, args: list[str]) -> None:
         """Refuse an option that comes twice, of which click would drop the first."""
@@ -71,7 +94,7 @@ class Command(click.Command):
 
     def _as_typed(self, ctx: click.Context, name: str) -> str:
         """Return the option as it was typed, such as `--no-flip`."""
-        parameter = next(one for one in self.params if one.name == name)
+        parameter = self._parameter(name)
         is_off = parameter.secondary_opts and ctx.params.get(name) is False
         return (parameter.secondary_opts if is_off else parameter.opts)[0]
 
@@ -88,7 +111,7 @@ def is_given(name: str) -> bool:
     Args:
         name: Of its parameter.
     """
-    return click.get_current_context().get_parameter_source(name) in _GIVEN
+    return click.get_current_context().get_parameter_source(name) in (*_TYPED, ParameterSource.DEFAULT_MAP)
 
 
 def without(option: str, name: str) -> Callable[[Values], Reason | None]:

@@ -10,6 +10,7 @@ from stamp_cli.derive import takes
 from stamp_cli.errors import interruptible
 from stamp_cli.idle import DATASET
 from stamp_cli.images import check_is_there
+from stamp_cli.options_file import config_option, resolved_options
 from stamp_cli.progress import Progress
 from stamp_cli.prune import print_summary
 from stamp_cli.values import FilePath, typed
@@ -42,12 +43,13 @@ from stamp_tf.options.run import RunOptions
     only=["resume"],
     resume={"help": "Go on where an interrupted finetune stopped."},
 )
+@config_option
 def command(run: Path, config: FinetuneConfig, data: DatasetOptions, way: RunOptions) -> None:
     """Train a pruned network further.
 
     RUN is a folder that prune wrote. Its networks and report are replaced at the end.
     """
-    from stamp_tf.storage.claims import held
+    from stamp_tf.storage.claims import held, recording
     from stamp_tf.storage.run_directory import RunDirectory
 
     directory = RunDirectory(run)
@@ -67,6 +69,8 @@ def command(run: Path, config: FinetuneConfig, data: DatasetOptions, way: RunOpt
     )
     if not is_given("seed"):
         config = dataclasses.replace(config, seed=pruned.config.get("seed", 0))
+    options = resolved_options(seed=config.seed)
+    click.get_current_context().with_resource(recording(directory.further_training, options))
     with Progress() as progress, interruptible(directory.further_training.path):
         report = train_further(
             pruned,

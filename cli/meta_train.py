@@ -9,6 +9,7 @@ from stamp_cli.derive import takes
 from stamp_cli.errors import interruptible
 from stamp_cli.idle import META_TRAIN
 from stamp_cli.images import load_images
+from stamp_cli.options_file import config_option, resolved_options
 from stamp_cli.progress import Progress
 from stamp_cli.references import find_source
 from stamp_cli.tensorboard import TensorBoard
@@ -25,6 +26,7 @@ from stamp_tf.options.run import RunOptions
 @takes(NetworkOptions, "network", without=["model", "pixels"])
 @takes(MetaTrainConfig, "config", without=["seed"])
 @takes(RunOptions, "run", required=["run_dir"])
+@config_option
 def command(data: DatasetOptions, network: NetworkOptions, config: MetaTrainConfig, run: RunOptions) -> None:
     """Meta-train a reference network and a mask generator.
 
@@ -32,7 +34,7 @@ def command(data: DatasetOptions, network: NetworkOptions, config: MetaTrainConf
     of its own images, and moves network, mask generator and set encoder along the gradient at the end.
     """
     require_tensorflow()
-    from stamp_tf.storage.claims import claimed
+    from stamp_tf.storage.claims import claimed, recording
     from stamp_tf.storage.run_directory import RunDirectory
 
     assert run.run_dir is not None
@@ -44,6 +46,7 @@ def command(data: DatasetOptions, network: NetworkOptions, config: MetaTrainConf
     found = find_source(network)
     if data.dataset is None:
         data = dataclasses.replace(data, dataset=found.dataset)
+    click.get_current_context().with_resource(recording(directory, resolved_options(dataset=data.dataset)))
     config = dataclasses.replace(config, seed=data.seed)
     dataset = load_images(data, found.image_shape)
     from stamp_tf.data import EpisodeSampler

@@ -9,6 +9,7 @@ from stamp_cli.derive import takes
 from stamp_cli.errors import interruptible
 from stamp_cli.idle import PRETRAIN
 from stamp_cli.images import load_images
+from stamp_cli.options_file import config_option, resolved_options
 from stamp_cli.progress import Progress
 from stamp_cli.references import find_source
 from stamp_cli.tensorboard import TensorBoard
@@ -36,6 +37,7 @@ from stamp_tf.options.run import RunOptions
 )
 @takes(PretrainConfig, "config", without=["backbone", "seed"])
 @takes(RunOptions, "run", required=["run_dir"])
+@config_option
 def command(data: DatasetOptions, network: NetworkOptions, config: PretrainConfig, run: RunOptions) -> None:
     """Train a reference network that stays prunable.
 
@@ -43,7 +45,7 @@ def command(data: DatasetOptions, network: NetworkOptions, config: PretrainConfi
     score per channel learns which channels a budget keeps.
     """
     require_tensorflow()
-    from stamp_tf.storage.claims import claimed
+    from stamp_tf.storage.claims import claimed, recording
     from stamp_tf.storage.run_directory import RunDirectory
 
     assert run.run_dir is not None
@@ -51,7 +53,9 @@ def command(data: DatasetOptions, network: NetworkOptions, config: PretrainConfi
     directory = RunDirectory(run.run_dir)
     # Held to the end of the command, and given back if it is refused before it has written anything.
     claim = claimed(directory, resume=run.resume, overwrite=run.overwrite, command="pretrain")
-    click.get_current_context().with_resource(claim)
+    context = click.get_current_context()
+    context.with_resource(claim)
+    context.with_resource(recording(directory, resolved_options()))
     board = TensorBoard(directory.path) if run.tensorboard else None
     if network.reference is not None:
         find_source(network)

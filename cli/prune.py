@@ -14,6 +14,7 @@ from stamp_cli.derive import takes
 from stamp_cli.errors import interruptible
 from stamp_cli.idle import PRUNE
 from stamp_cli.images import check_is_there, images_config, load_images
+from stamp_cli.options_file import config_option, resolved_options
 from stamp_cli.progress import Progress
 from stamp_cli.references import find_source, read_model, settle_model
 from stamp_cli.tensorboard import TensorBoard
@@ -55,6 +56,7 @@ _PHASES = {"prune": "Pruning", "latency": "Measuring", "finetune": "Fine-tuning"
 @takes(FinetuneConfig, "finetuning", without=["flip", "seed"], **_FINETUNING)
 @takes(OutcomeOptions, "outcome")
 @takes(RunOptions, "run")
+@config_option
 def command(
     data: DatasetOptions,
     network: NetworkOptions,
@@ -101,6 +103,8 @@ def command(
         found, start_from = settle_model(found, start_from, dataset, seed=data.seed)
     config = dataclasses.replace(config, finetune=resolve_options(config.finetune, dataset, own_model=is_own))
     record = {"command": "prune", **images_config(data, dataset), **found.to_config(), **flat_options(config)}
+    settled = {"method": config.method, "pixels": found.options.get("pixels") if is_own else None}
+    _record(directory, config, **settled)
     start = _Start(directory, record, run)
     if run.resume:
         start()
@@ -112,6 +116,15 @@ def command(
         start()
         report = _written(result, directory, outcome)
     print_summary(report, directory)
+
+
+def _record(directory: "RunDirectory", config: PruneConfig, **settled: Any) -> None:
+    """Let the run keep its options, and what those that were left open came to."""
+    from stamp_tf.storage.claims import recording
+
+    rates = {name: getattr(config.finetune, name) for name in ("learning_rate", "clip_norm")}
+    options = resolved_options(**rates, **settled)
+    click.get_current_context().with_resource(recording(directory, options))
 
 
 def _prune(

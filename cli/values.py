@@ -150,10 +150,22 @@ class Written(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str):
             return value
+        if ctx is not None and param is not None:
+            typed_texts(ctx)[param.name or ""] = value
         try:
             return self._form.read(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+def typed_texts(ctx: click.Context) -> dict[str, str]:
+    """Return what was typed for options whose values are written in a form of their own, by parameter.
+
+    Args:
+        ctx: Of the command.
+    """
+    texts: dict[str, str] = ctx.meta.setdefault("stamp_cli.typed_texts", {})
+    return texts
 
 
 class RegisteredName(click.ParamType):

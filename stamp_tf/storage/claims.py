@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stamp_tf.errors import StampError
-from stamp_tf.storage.files import remove_if_empty, sweep
+from stamp_tf.storage.files import remove_if_empty, sweep, write_bytes_atomic
 from stamp_tf.storage.locks import LOCK, FolderTaken, locked
 from stamp_tf.storage.overwriting import clear, contents, in_the_way
 from stamp_tf.storage.records import write_json_atomic
@@ -16,6 +16,8 @@ from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.storage.writing import refusal, writing
 
 _MOST_TRIES = 5
+# Folder -> what its options.yaml is to hold.
+_recorded: dict[Path, str] = {}
 
 
 def check(
@@ -198,6 +200,21 @@ def claimed_next(folder: Path, stem: str) -> Iterator[RunDirectory]:
             return
 
 
+@contextmanager
+def recording(run: RunDirectory, options: str) -> Iterator[None]:
+    """Let `start` write `options.yaml` beside the `config.json` of a run while the block runs.
+
+    Args:
+        run: The folder; the caller holds it.
+        options: What the command line was given, as such a file.
+    """
+    _recorded[run.path] = options
+    try:
+        yield
+    finally:
+        del _recorded[run.path]
+
+
 def tidy(run: RunDirectory) -> None:
     """Remove what a killed process left half-built, and bring to its end what it had decided."""
     for folder in (run.path, run.checkpoints, run.further_training.path, run.further_training.checkpoints):
@@ -220,6 +237,8 @@ def start(run: RunDirectory, config: Mapping[str, Any], *, resume: bool, overwri
     check(run, overwrite=overwrite, resume=resume)
     if resume:
         run.check_options(config)
+        if not run.options.exists():
+            _record(run)
         return
     with writing(run.path):
         run.path.mkdir(parents=True, exist_ok=True)
@@ -227,3 +246,9 @@ def start(run: RunDirectory, config: Mapping[str, Any], *, resume: bool, overwri
             clear(run)
     # In the place of the old one, so that the folder is that of a run at any instant.
     write_json_atomic(run.config, config)
+    _record(run)
+
+
+def _record(run: RunDirectory) -> None:
+    if run.path in _recorded:
+        write_bytes_atomic(run.options, _recorded[run.path].encode())

@@ -25,7 +25,7 @@ def clear(run: RunDirectory) -> None:
         *run.tensorboard.glob("events.out.tfevents.*"),
         *_saved_model_files(run.saved_model),
         *(run.path / name for name in exported),
-        run.exports,
+        *(run.exports, run.options),
     ):
         if path.is_file() or path.is_symlink():
             path.unlink()
@@ -52,7 +52,15 @@ def in_the_way(run: RunDirectory) -> Path | None:
     Args:
         run: A folder that a run wrote.
     """
-    for path in (run.report_json, run.report_html, run.reference, run.masks, run.model, run.metrics):
+    for path in (
+        run.report_json,
+        run.report_html,
+        run.reference,
+        run.masks,
+        run.model,
+        run.metrics,
+        run.options,
+    ):
         if path.is_dir() and not path.is_symlink():
             return path
     return foreign_file(run.saved_model)

@@ -51,6 +51,11 @@ class RunDirectory:
         return self.path / "config.json"
 
     @property
+    def options(self) -> Path:
+        """What the command line was given, defaults filled in, for `--config`."""
+        return self.path / "options.yaml"
+
+    @property
     def metrics(self) -> Path:
         """One JSON object a line, appended while the run goes on."""
         return self.path / "metrics.jsonl"

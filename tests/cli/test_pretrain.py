@@ -13,6 +13,7 @@ def test_run_holds_the_reference_and_what_made_it(pretrained, images):
         "checkpoints",
         "config.json",
         "metrics.jsonl",
+        "options.yaml",
         "reference.npz",
     }
     config = json.loads((pretrained / "config.json").read_text())

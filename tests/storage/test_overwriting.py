@@ -14,6 +14,7 @@ CONFIG = {"command": "prune", "dataset": "digits"}
 OURS = (
     *("metrics.jsonl", "reference.npz", "masks.json", "model.keras", "report.json", "report.html"),
     *(
+        "options.yaml",
         "checkpoints/step-00000001.npz",
         "checkpoints/step-00000002.npz",
         "tensorboard/events.out.tfevents.1.host",

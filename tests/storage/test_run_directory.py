@@ -20,6 +20,7 @@ def test_names() -> None:
     assert run.path == Path("runs/one")
     assert {
         run.config.name,
+        run.options.name,
         run.metrics.name,
         run.checkpoints.name,
         run.masks.name,
@@ -29,6 +30,7 @@ def test_names() -> None:
         run.report_html.name,
     } == {
         "config.json",
+        "options.yaml",
         "metrics.jsonl",
         "checkpoints",
         "masks.json",
