@@ -80,9 +80,6 @@ setup(
         "msgspec>=0.19",  # one parser with a schema for every JSON file of a run
     ],
     extras_require={
-        # Compression of an already pruned network. An extra, because the toolkit brings a second Keras
-        # (tf_keras, which follows one TensorFlow release) and holds absl-py below 2 for everybody else.
-        "compress": ["tensorflow-model-optimization>=0.8.1", "tf_keras>=2.21,<2.22"],
         "tensorboard": ["tensorboard>=2.20"],
         "benchmarks": ["matplotlib>=3.9"],
         # JAX, because the core runs on it too and has to give the same numbers.

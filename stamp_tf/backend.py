@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import keras
 from keras import ops
 
-Tensor = Any
+from stamp_tf.tensor import Tensor
+
 Step = Callable[..., dict[str, Any]]
 Result = TypeVar("Result")
 

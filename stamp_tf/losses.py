@@ -1,13 +1,10 @@
 """Losses, probabilities and figures of logits, by how their network ends."""
 
-from typing import Any
-
 import keras
 from keras import ops
 
 from stamp_tf.ends import LOGITS, End
-
-Tensor = Any
+from stamp_tf.tensor import Tensor
 
 
 def classification_loss(logits: Tensor, labels: Tensor, end: End = LOGITS) -> Tensor:
@@ -31,7 +28,7 @@ def classification_loss(logits: Tensor, labels: Tensor, end: End = LOGITS) -> Te
 def distillation_loss(logits: Tensor, teacher_logits: Tensor) -> Tensor:
     """Return the mean cross-entropy of logits `[B, classes]` and a teacher's probabilities.
 
-    Reference:
+    Source:
         Hinton et al. 2015, at temperature 1.
     """
     probabilities = ops.stop_gradient(ops.softmax(_precise(teacher_logits), axis=-1))

@@ -21,7 +21,7 @@ def cosine_rate(step: int, num_steps: int, *, peak: float, num_warmup_steps: int
 def step_rate(step: int, num_steps: int, *, peak: float) -> float:
     """Return a rate that falls to a tenth at 50% of the run and again at 80%.
 
-    Reference:
+    Source:
         Lee et al. 2019 and Song et al. 2020, appendix C.1.
     """
     progress = step / max(1, num_steps)

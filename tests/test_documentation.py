@@ -117,3 +117,42 @@ def test_every_check_for_authors_is_used_by_the_example_and_named_by_the_page():
     assert not [
         name for name in testing.__all__ if f"{name}(" not in tests or f"`{name}(" not in PLUGINS_PAGE
     ]
+
+
+def glossary() -> dict[str, list[str]]:
+    """The first cells of the glossary's tables, words that share a row apart, by heading."""
+    words: dict[str, list[str]] = {}
+    heading = ""
+    for line in (ROOT / "GLOSSARY.md").read_text().splitlines():
+        if line.startswith("## "):
+            heading = line.removeprefix("## ")
+        elif line.startswith("| ") and not line.startswith(("| letter |", "| word |")):
+            words.setdefault(heading, []).extend(line.split("|")[1].strip().split(", "))
+    return words
+
+
+def test_every_word_has_one_entry() -> None:
+    tables = glossary()
+    for letters in (tables.pop("Letters of shapes"), tables.pop("Letters of formulas and figures")):
+        assert len(letters) == len(set(letters))
+    words = [word for of_table in tables.values() for word in of_table]
+    assert len(words) == len(set(words))
+
+
+def test_every_letter_of_a_shape_is_in_the_glossary() -> None:
+    shape = re.compile(r"`\[([\w ,.*+()-]+)\]`")
+    letters = {
+        letter
+        for path in (ROOT / "stamp_tf").rglob("*.py")
+        for found in shape.findall(path.read_text())
+        for letter in re.findall(r"\b[A-Za-z]\b", found)
+    }
+    assert letters <= {*glossary()["Letters of shapes"], "a"}
+
+
+def test_a_reference_is_a_network_and_no_heading() -> None:
+    assert not [
+        path
+        for path in (ROOT / "stamp_tf").rglob("*.py")
+        if re.search(r"^ +References?:$", path.read_text(), re.M)
+    ]

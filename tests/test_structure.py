@@ -1,7 +1,6 @@
 """Who imports whom, what an import costs, and what every file must have; read from the source."""
 
 import ast
-import fnmatch
 import importlib.util
 import subprocess
 import sys
@@ -17,7 +16,7 @@ TIERS = (
     {
         *("errors", "notation", "printable", "options", "seeds", "without_tensorflow", "finite", "ends"),
         *("schedules", "losses", "arguments", "changed_options", "plugin_code"),
-        *("limits", "quantities", "channel_mask"),
+        *("limits", "quantities", "channel_mask", "tensor"),
     },
     {"storage", "backend"},
     {"data"},
@@ -40,8 +39,8 @@ FORBIDDEN = {(above, below) for above in ("layers", "channels") for below in ("d
 # The mathematics and the bottom run on any Keras backend and may not name TensorFlow. A file of another part
 # may, if its docstring says so.
 PURE = {*TIERS[0], "storage", "layers", "channels", "backbones", "set_encoders"}
-EDGES = ("stamp_tf/export/saved_model.py", "*_tensorflow.py")
-TENSORFLOW = {"tensorflow", "tensorflow_datasets", "tensorflow_model_optimization", "tf_keras"}
+EDGES = {"stamp_tf/export/saved_model.py"}
+TENSORFLOW = {"tensorflow", "tensorflow_datasets"}
 HEAVY = {*TENSORFLOW, "keras", "numpy", "rich", "matplotlib", "sklearn", "jinja2", "PIL"}
 
 
@@ -292,9 +291,9 @@ def test_training_differs_between_backends_in_two_files():
 
 def may_speak_tensorflow(source: Source) -> bool:
     """Whether a file lies on the edge between Keras and TensorFlow."""
-    if any(fnmatch.fnmatch(source.path, pattern) for pattern in EDGES):
-        return True
-    return source.part not in PURE and "TensorFlow" in (ast.get_docstring(source.tree) or "")
+    return source.path in EDGES or (
+        source.part not in PURE and "TensorFlow" in (ast.get_docstring(source.tree) or "")
+    )
 
 
 # Tables for the terminal; commands import them when they run, see `test_import_is_cheap`.

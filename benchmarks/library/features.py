@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import numpy as np
@@ -11,8 +10,7 @@ from keras import ops
 
 from stamp_tf.backbones.head import head_layer
 from stamp_tf.channels import ChannelMap
-
-Tensor = Any
+from stamp_tf.tensor import Tensor
 
 
 class Features:

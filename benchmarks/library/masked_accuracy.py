@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -15,9 +14,8 @@ from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import mask_kernels
 from stamp_tf.data import ImageSet, Normalization
 from stamp_tf.references.reference import Reference
+from stamp_tf.tensor import Tensor
 from stamp_tf.training.ridge_head import ridge_head
-
-Tensor = Any
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,9 @@ from stamp_tf.pruning.prune import prune
 from stamp_tf.references.reference import Reference
 from stamp_tf.references.reference_file import load_reference
 from stamp_tf.storage.run_directory import RunDirectory
+from stamp_tf.tensor import Tensor
 from stamp_tf.training.budget_loss import BudgetLoss, budget_loss
 from stamp_tf.training.pretrain import pretrain
-
-Tensor = Any
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def resnet18(input_shape: tuple[int, int, int], num_classes: int, *, width: floa
     Raises:
         StampError: If the images are smaller than 32x32 or `width` is not above 0.
 
-    Reference:
+    Source:
         He et al. 2016; Song et al. 2020 (section 4, networks).
     """
     check_image_size(input_shape)

@@ -25,7 +25,7 @@ def vgg19(input_shape: tuple[int, int, int], num_classes: int, *, width: float =
     Raises:
         StampError: If the images are smaller than 32x32 or `width` is not above 0.
 
-    Reference:
+    Source:
         Simonyan & Zisserman 2015; the variant with one dense layer is that of Zhuang et al. 2018.
     """
     check_image_size(input_shape)

@@ -52,7 +52,7 @@ def global_scores(channel_map: ChannelMap, values: np.ndarray) -> np.ndarray:
     Returns:
         Scores of mean 1 in every group, `[C]`; 0 throughout a group whose values all are.
 
-    Reference:
+    Source:
         Fang et al. 2023, DepGraph: Towards Any Structural Pruning (its global pruning with mean normalisation).
     """
     means = np.array([values[group.slice].mean() for group in channel_map.groups])

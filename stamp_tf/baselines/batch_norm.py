@@ -19,7 +19,7 @@ class BatchNormScale(AllocatingPruner):
 
     Option `allocation`: `uniform` (default), the same fraction of every layer, or `global`, one cut over all.
 
-    Reference:
+    Source:
         Liu et al. 2017, Learning Efficient Convolutional Networks through Network Slimming (the criterion; its
         sparsity penalty in training is not part of it).
     """

@@ -16,7 +16,7 @@ class L1Norm(AllocatingPruner):
 
     Option `allocation`: `uniform` (default), the same fraction of every layer, or `global`, one cut over all.
 
-    Reference:
+    Source:
         Li et al. 2017, Pruning Filters for Efficient ConvNets.
     """
 

@@ -15,7 +15,7 @@ class L2Norm(AllocatingPruner):
 
     Option `allocation`: `uniform` (default), the same fraction of every layer, or `global`, one cut over all.
 
-    Reference:
+    Source:
         He et al. 2018, Soft Filter Pruning for Accelerating Deep Convolutional Neural Networks (the norm alone:
         filters go once and for good).
     """

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from stamp_tf.backbones.head import head_layer
-from stamp_tf.backend import Tensor, compile_step, value_and_gradient
+from stamp_tf.backend import compile_step, value_and_gradient
 from stamp_tf.baselines.allocation import OPTION, AllocatingPruner, allocate
 from stamp_tf.baselines.filters import sum_over_filters
 from stamp_tf.data import Batches, ImageSet, random_part
@@ -19,6 +19,7 @@ from stamp_tf.ends import End
 from stamp_tf.errors import StampError
 from stamp_tf.losses import classification_loss
 from stamp_tf.pruning.pruner import Proposal, PruningTask
+from stamp_tf.tensor import Tensor
 from stamp_tf.training.ridge_head import fit_head
 
 _BATCH_SIZE = 64
@@ -36,7 +37,7 @@ class Taylor(AllocatingPruner):
     Options: `allocation`, `uniform` (default), the same fraction of every layer, or `global`, one cut over all;
     `batches`, number of mini-batches, 10; `head`, `ridge` (default) or `own`, the network's own outputs as logits.
 
-    Reference:
+    Source:
         Molchanov et al. 2019, Importance Estimation for Neural Network Pruning (the squared form for weights).
     """
 

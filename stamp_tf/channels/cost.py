@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import keras
 import numpy as np
@@ -18,8 +17,8 @@ from stamp_tf.channels.count_work import work_of
 from stamp_tf.channels.graph import leaf_layers
 from stamp_tf.channels.groups import KEPT, ChannelMap, WeightAxis
 from stamp_tf.channels.leaf_calls import leaf_calls
+from stamp_tf.tensor import Tensor
 
-Tensor = Any
 BYTES_PER_NUMBER = 4
 """Of float32, in which networks are exported."""
 
@@ -140,7 +139,7 @@ class CostModel:
 
     @cached_property
     def _matrix(self) -> tuple[np.ndarray, np.ndarray]:
-        """The rows of weights as counts `[R, C]` and constants `[R]`."""
+        """The rows of weights as counts `[rows, C]` and constants `[rows]`."""
         rows = self._rows[: self._num_weight_rows]
         counts = [np.bincount(row[row != KEPT], minlength=self.num_channels).astype(float) for row in rows]
         return np.stack(counts), np.array([float((row == KEPT).sum()) for row in rows])
@@ -152,7 +151,7 @@ class CostModel:
 
     @cached_property
     def _coefficients(self) -> np.ndarray:
-        """Of each term for parameters, FLOPs and all weights, `[3, T]`."""
+        """Of each term for parameters, FLOPs and all weights, `[3, terms]`."""
         return np.array(self._terms.coefficients, float).reshape(-1, 3).T
 
     def _kept_exactly(self, mask: ArrayLike | ChannelMask) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
 
 import numpy as np
 from keras import ops
@@ -16,8 +15,8 @@ from stamp_tf.channels.groups import ChannelMap
 from stamp_tf.channels.ranking import Ranking, rank_channels
 from stamp_tf.channels.widths import WidthRules
 from stamp_tf.errors import StampError
+from stamp_tf.tensor import Tensor
 
-Tensor = Any
 _NOISE_SCALE = 0.2
 
 
@@ -150,8 +149,8 @@ class ChannelCut:
     def straight_through(self, scores: Tensor, limits: Tensor, *, temperature: float = 0.5) -> Tensor:
         """Return a 0/1 mask that fits, with the gradient of a soft mask whose cut moves with the scores.
 
-        The soft mask is sigmoid((s - t) / temperature). Its cut t is tied to the scores by the constant cost
-        C: dt/ds_c = (dC/ds_c) / sum_j dC/ds_j. So raising one channel's score lowers all others by its price,
+        The soft mask is sigmoid((s - t) / temperature). Its cut t is tied to the scores by the constant cost:
+        dt/ds_c = (dcost/ds_c) / sum_j dcost/ds_j. So raising one channel's score lowers all others by its price,
         and a channel has to earn its place. With a fixed cut nothing would have a price, and cheap late layers
         would starve.
 

@@ -1,14 +1,12 @@
 """Mask channels by scaling the kernels that read them (omega = m (x) W)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from keras import ops
 
 from stamp_tf.channels.groups import KEPT, ChannelMap
-
-Tensor = Any
+from stamp_tf.tensor import Tensor
 
 
 def mask_kernels(
@@ -28,7 +26,7 @@ def mask_kernels(
     Returns:
         The weights, masked where a kernel reads channels, in the same order.
 
-    Reference:
+    Source:
         Song et al. 2020, Eq. 3.
     """
     position = {path: index for index, path in enumerate(paths)}

@@ -1,7 +1,6 @@
 """Look at every channel of a network for given images: the activations that the mask generator reads."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import numpy as np
@@ -9,8 +8,7 @@ from keras import ops
 
 from stamp_tf.channels import ChannelMap
 from stamp_tf.channels.graph import calls_of
-
-Tensor = Any
+from stamp_tf.tensor import Tensor
 
 
 class Probe:

@@ -50,7 +50,7 @@ def dot(layer: Any, arguments: Mapping[str, Any], outputs: Sequence[Shape]) -> W
 
 
 def attention(layer: Any, arguments: Mapping[str, Any], outputs: Sequence[Shape]) -> Work:
-    """Compare queries `[B, T, D]` with keys by products, or by a weighted sum, and average the values."""
+    """Compare queries `[B, queries, depth]` with keys by products, or by a weighted sum, and average the values."""
     query, value, *_key = shapes_of(arguments["inputs"])
     pairs = num_numbers((*query[:-1], value[-2]))
     compares = layer.use_scale if isinstance(layer, layers.AdditiveAttention) else layer.score_mode == "dot"

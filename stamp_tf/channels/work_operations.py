@@ -57,7 +57,7 @@ def _transposed(operation: Any, arguments: Mapping[str, Any], outputs: Sequence[
 
 
 def _attention(operation: Any, arguments: Mapping[str, Any], outputs: Sequence[Shape]) -> Work:
-    """Compare every query `[B, T, N, H]` with every key `[B, S, ...]`, and average the values."""
+    """Compare every query `[B, queries, heads, depth]` with every key `[B, keys, ...]`, and average the values."""
     query, key, value = (shapes_of([arguments[name]])[0] for name in ("query", "key", "value"))
     pairs = num_numbers((*query[:3], key[1]))
     return Work(products=pairs * (num_numbers(query[3:]) + num_numbers(value[3:])))

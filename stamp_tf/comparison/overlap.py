@@ -55,7 +55,7 @@ def layer_overlaps(first: Sequence[GroupRow], second: Sequence[GroupRow]) -> tup
         first: Kept channels of every group; each group keeps at least one.
         second: The same groups as another mask keeps them.
 
-    Reference:
+    Source:
         Song et al. 2020, Figure 5; IoU over kept filters as in the appendix on multi-task pruning (MVP).
     """
     return tuple(

@@ -31,7 +31,7 @@ def class_counts(part: ImageSet | StreamedSet) -> np.ndarray | None:
         part: In memory or streamed.
 
     Returns:
-        int64 `[K]`; None for a streamed part that would have to be read for it.
+        int64 `[classes]`; None for a streamed part that would have to be read for it.
     """
     if isinstance(part, ImageSet):
         return np.bincount(part.labels, minlength=part.num_classes)

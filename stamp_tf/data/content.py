@@ -52,7 +52,7 @@ def deep_key(samples: np.ndarray) -> int:
     """Return the number of a picture of more than 8 bits, whatever its set makes of them.
 
     Args:
-        samples: `[H, W, C]`.
+        samples: `[H, W, D]`.
     """
     return _key(repr((samples.shape, samples.dtype.str)).encode(), samples.tobytes())
 

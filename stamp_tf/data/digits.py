@@ -21,7 +21,7 @@ def digits(argument: str, options: LoadOptions) -> DataSet:
     Raises:
         StampError: If there is an argument.
 
-    Reference:
+    Source:
         Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits, UCI.
     """
     from sklearn.datasets import load_digits

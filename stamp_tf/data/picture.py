@@ -83,7 +83,7 @@ def deep_samples(picture: Image.Image) -> np.ndarray:
         picture: As opened, one that `is_deep`.
 
     Returns:
-        `[H, W, C]`, C in 1 to 4, upright, an even C ending in alpha: integers, or float64.
+        `[H, W, D]`, D in 1 to 4, upright, an even D ending in alpha: integers, or float64.
 
     Raises:
         UnreadableImage: If Pillow cannot tell what they mean.

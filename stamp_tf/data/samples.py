@@ -76,7 +76,7 @@ def peak_of(samples: np.ndarray) -> Peak:
     """Find the largest sample, alpha left out, and refuse what is in no known range.
 
     Args:
-        samples: Integers or floating-point numbers `[H, W, C]`, C in 1 to 4; an even C ends in alpha.
+        samples: Integers or floating-point numbers `[H, W, D]`, D in 1 to 4; an even D ends in alpha.
 
     Raises:
         UnreadableImage: If a sample is not finite, is negative, or needs more than 16 bits.

@@ -56,7 +56,7 @@ class StreamedSet:
         skip_corrupt: Leave out pictures that cannot be decoded, with a warning, instead of raising. A pass
             is then shorter than `num_images`.
         ranges: What white is in pictures of more than 8 bits.
-        class_counts: Images of every class, int64 `[K]`; None where the set would have to be read for it.
+        class_counts: Images of every class, int64 `[classes]`; None where the set would have to be read for it.
         listing: What tells the images from others without opening a pass, such as name, version and split; empty
             where the examples have to say it.
     """

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from stamp_tf.layers.mask_generator import MaskGenerator, Tensor, relaxed_bernoulli
+from stamp_tf.layers.mask_generator import MaskGenerator, relaxed_bernoulli
 from stamp_tf.layers.special import digamma, log_gamma
+from stamp_tf.tensor import Tensor
 
 _EULER_GAMMA = 0.577215664901532
 
@@ -36,7 +37,7 @@ class BetaBernoulli(MaskGenerator):
         >>> sample.shape
         TensorShape([12])
 
-    Reference:
+    Source:
         Song et al. 2020, Eq. 12-14; Lee et al. 2019 (beta-Bernoulli dropout).
     """
 
@@ -106,7 +107,7 @@ def expected_keep_probability(a: Tensor, b: Tensor) -> Tensor:
 def kl_divergence(a: Tensor, b: Tensor, alpha: float) -> Tensor:
     """Return KL[Kumaraswamy(a, b) || Beta(alpha, 1)], elementwise.
 
-    Reference:
+    Source:
         Nalisnick & Smyth 2017.
     """
     return (1 - alpha / a) * (-_EULER_GAMMA - digamma(b) - 1 / b) + ops.log(a * b / alpha) - (b - 1) / b

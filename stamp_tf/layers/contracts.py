@@ -15,8 +15,7 @@ from stamp_tf.layers.mask_generator import MaskGenerator
 from stamp_tf.layers.registered import RegisteredLayer
 from stamp_tf.options.fields import is_number
 from stamp_tf.plugin_code import PluginCode, in_words
-
-Tensor = Any
+from stamp_tf.tensor import Tensor
 
 
 def check_layer(layer: Any, plugin: PluginCode, *, base: type) -> None:

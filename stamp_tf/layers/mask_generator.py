@@ -8,8 +8,7 @@ import numpy as np
 from keras import ops
 
 from stamp_tf.errors import StampError
-
-Tensor = Any
+from stamp_tf.tensor import Tensor
 
 
 class MaskGenerator(keras.layers.Layer):
@@ -72,7 +71,7 @@ def relaxed_bernoulli(logits: Tensor, uniform: Tensor, *, temperature: float = 0
         uniform: Numbers in (0, 1), `[C]`.
         temperature: Towards 0 the samples become 0 or 1.
 
-    Reference:
+    Source:
         Maddison et al. 2017.
     """
     uniform = ops.clip(uniform, 1e-6, 1 - 1e-6)

@@ -24,7 +24,7 @@ class PermutationEquivariant(keras.layers.Layer):
     Raises:
         ValueError: If `pooling` is none of these.
 
-    Reference:
+    Source:
         Zaheer et al., "Deep Sets", NIPS 2017 (section 3.2).
 
     Example:

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from stamp_tf.layers.mask_generator import MaskGenerator, Tensor, relaxed_bernoulli
+from stamp_tf.layers.mask_generator import MaskGenerator, relaxed_bernoulli
+from stamp_tf.tensor import Tensor
 
 
 @keras.saving.register_keras_serializable(package="stamp_tf")

@@ -1,11 +1,11 @@
 """Special functions that keras.ops lacks, differentiable on every backend."""
 
 import math
-from typing import Any
 
 from keras import ops
 
-Tensor = Any
+from stamp_tf.tensor import Tensor
+
 _SHIFT = 8
 
 
@@ -14,7 +14,7 @@ def log_gamma(x: Tensor) -> Tensor:
 
     Recurrence lifts the argument by 8, where Stirling's series converges fast.
 
-    Reference:
+    Source:
         Abramowitz & Stegun 1964, 6.1.41.
     """
     product = ops.log(x)
@@ -28,7 +28,7 @@ def log_gamma(x: Tensor) -> Tensor:
 def digamma(x: Tensor) -> Tensor:
     """Return the derivative of ln(Gamma(x)) for x > 0, to about 1e-7.
 
-    Reference:
+    Source:
         Abramowitz & Stegun 1964, 6.3.18.
     """
     lifted = 1 / x

@@ -1,11 +1,10 @@
 """Adam as a pure function, for fast weights that belong to no variable."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from keras import ops
 
-Tensor = Any
+from stamp_tf.tensor import Tensor
 
 
 def adam_step(
@@ -36,7 +35,7 @@ def adam_step(
     Returns:
         New values, means and squares.
 
-    Reference:
+    Source:
         Kingma & Ba 2015, in the form at the end of its section 2, as Keras has it.
     """
     count = ops.cast(step, values[0].dtype) + 1

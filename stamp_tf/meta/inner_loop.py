@@ -8,8 +8,7 @@ from keras import ops
 from stamp_tf.backend import value_and_gradient
 from stamp_tf.meta.adam import adam_step
 from stamp_tf.meta.objective import StampObjective
-
-Tensor = Any
+from stamp_tf.tensor import Tensor
 
 
 def task_gradient(
@@ -40,7 +39,7 @@ def task_gradient(
     Returns:
         The gradient with respect to the adapted phi, the statistics after the last mini-batch, and its figures.
 
-    Reference:
+    Source:
         Song et al. 2020, Eq. 4; Finn et al. 2017 (first-order MAML).
     """
     num_batches, batch_size = images.shape[0], images.shape[1]

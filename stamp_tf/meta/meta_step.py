@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras import ops
 
-from stamp_tf.backend import Step, Tensor, compile_step, global_norm, one_by_one
+from stamp_tf.backend import Step, compile_step, global_norm, one_by_one
 from stamp_tf.errors import StampError
 from stamp_tf.meta.inner_loop import task_gradient
 from stamp_tf.meta.objective import StampObjective
+from stamp_tf.tensor import Tensor
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -71,7 +72,7 @@ def compile_meta_step(
 ) -> Step:
     """Compile `step(images, labels, uniform, limits) -> figures`.
 
-    The N tasks are shared out: replica k takes tasks k, k + R, k + 2R, ... one after the other. Gradients are
+    The N tasks are shared out: replica i takes tasks i, i + R, i + 2R, ... one after the other. Gradients are
     summed over tasks and replicas, statistics averaged; then each part of phi takes one step of its optimizer.
 
     Args:

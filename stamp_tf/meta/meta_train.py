@@ -68,7 +68,7 @@ def meta_train(
         StampError: If the data set does not fit, or the run directory is in use or has other options.
         DivergenceError: If the loss, the gradients or a weight is no longer finite.
 
-    Reference:
+    Source:
         Song et al. 2020, Algorithm 1.
     """
     config = overridden(config, overrides, kind=MetaTrainConfig)

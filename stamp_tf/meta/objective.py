@@ -15,8 +15,7 @@ from stamp_tf.layers.contracts import checked_masks, checked_pseudo_images, trai
 from stamp_tf.layers.registered import RegisteredLayer
 from stamp_tf.losses import accuracy, classification_loss
 from stamp_tf.options.meta_train import Sparsity
-
-Tensor = Any
+from stamp_tf.tensor import Tensor
 
 
 @dataclass(frozen=True)

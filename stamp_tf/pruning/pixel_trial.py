@@ -160,7 +160,7 @@ def best_matching(answers: np.ndarray, labels: np.ndarray, *, num_classes: int) 
         num_classes: How many there are at least, of the network as of the images.
 
     Returns:
-        The share of right answers then, and the label that each class of the network stands for, int `[K]`.
+        The share of right answers then, and the label that each class of the network stands for, int `[classes]`.
     """
     size = max(num_classes, int(answers.max()) + 1, int(labels.max()) + 1)
     counts = np.zeros((size, size), int)

@@ -35,7 +35,7 @@ class Stamp(Pruner):
     Those steps take masks at the limits on parameters and FLOPs; activation memory and latency matter at the cut alone.
     Without a budget, channels of E[m] below the generator's threshold go.
 
-    Reference:
+    Source:
         Song et al. 2020.
     """
 

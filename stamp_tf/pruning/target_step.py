@@ -7,11 +7,12 @@ from typing import Any
 
 import keras
 
-from stamp_tf.backend import Step, Tensor, compile_step, global_norm, value_and_gradient
+from stamp_tf.backend import Step, compile_step, global_norm, value_and_gradient
 from stamp_tf.errors import StampError
 from stamp_tf.meta.objective import StampObjective
 from stamp_tf.options.meta_train import Sparsity
 from stamp_tf.references.reference import Reference
+from stamp_tf.tensor import Tensor
 
 
 def compile_target_step(

@@ -41,12 +41,12 @@ class LinearForm(ABC):
             places: Numbers of places of the output, `[B, k]`.
 
         Returns:
-            `[B * k, groups, K]`.
+            `[B * k, groups, I]`.
         """
 
     @abstractmethod
     def matrix(self, kernel: np.ndarray) -> np.ndarray:
-        """Return a kernel as a matrix `[groups, K, O]`."""
+        """Return a kernel as a matrix `[groups, I, O]`."""
 
     @abstractmethod
     def shaped(self, matrix: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

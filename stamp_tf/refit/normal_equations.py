@@ -16,7 +16,7 @@ class NormalEquations:
 
     Args:
         groups: Parts of the kernel that read and write channels of their own.
-        num_inputs: Inputs K of a group.
+        num_inputs: Inputs I of a group.
         num_outputs: Outputs O of a group.
         has_intercept: Whether a constant is fitted, too.
     """
@@ -35,7 +35,7 @@ class NormalEquations:
         """Take in rows.
 
         Args:
-            inputs: `[n, groups, K]`.
+            inputs: `[n, groups, I]`.
             targets: `[n, groups, O]`.
         """
         # Groups first, as matrix products want them.
@@ -50,12 +50,12 @@ class NormalEquations:
 
     @property
     def gram(self) -> np.ndarray:
-        """Mean products of inputs with inputs, `[groups, K, K]`; centred where there is an intercept."""
+        """Mean products of inputs with inputs, `[groups, I, I]`; centred where there is an intercept."""
         return self._moments[..., : self._num_inputs]
 
     @property
     def _moments(self) -> np.ndarray:
-        """Mean products of inputs with inputs and targets, `[groups, K, K + O]`; centred with an intercept."""
+        """Mean products of inputs with inputs and targets, `[groups, I, I + O]`; centred with an intercept."""
         moments = self._products / self.num_rows
         if not self.has_intercept:
             return moments
@@ -66,11 +66,11 @@ class NormalEquations:
         """Return the kernel of least squares that is drawn towards a given one, and its intercept.
 
         Args:
-            kernel: `[groups, K, O]`.
+            kernel: `[groups, I, O]`.
             ridge: How much, as a fraction of the mean square of an input.
 
         Returns:
-            Kernel `[groups, K, O]`, and intercept `[groups, O]`, which is 0 where none is fitted.
+            Kernel `[groups, I, O]`, and intercept `[groups, O]`, which is 0 where none is fitted.
         """
         solved = np.empty(kernel.shape)
         for group, moments in enumerate(self._moments):
@@ -90,7 +90,7 @@ class NormalEquations:
         """Return what a kernel and its best intercept leave of the targets: a fraction of their squares.
 
         Args:
-            kernel: `[groups, K, O]`.
+            kernel: `[groups, I, O]`.
         """
         squares = self._squares / self.num_rows
         if self.has_intercept:

@@ -114,7 +114,7 @@ class _Rows:
         self._kernel = reader.full.matrix(reader.target_kernel())
 
     def of(self, known: tuple[Values, ...], number: int) -> Iterable[tuple[np.ndarray, np.ndarray]]:
-        """Yield inputs `[n, groups, K]` and targets `[n, groups, O]` of each call on one batch.
+        """Yield inputs `[n, groups, I]` and targets `[n, groups, O]` of each call on one batch.
 
         Args:
             known: Values of both networks before the first call.

@@ -122,7 +122,7 @@ def _readers(
 def _gram(
     walk: Walk, network: Network, place: int, form: LinearForm, *, places: int, seed: int
 ) -> np.ndarray:
-    """Return the mean products of what a layer reads with itself, `[K, K]`."""
+    """Return the mean products of what a layer reads with itself, `[I, I]`."""
     tensor = network.calls[place].input_tensors[0]
     equations = None
     for number, (values,) in enumerate(walk.to(place)):
@@ -164,8 +164,8 @@ class _Survivors:
     """What is left of a layer's inputs and kernel while channels go.
 
     Args:
-        gram: Mean products of the inputs, `[K, K]`.
-        kernel: `[K, O]`.
+        gram: Mean products of the inputs, `[I, I]`.
+        kernel: `[I, O]`.
         blocks: Which inputs belong to each channel, `[channels, inputs of one]`.
         ridge: As a fraction of the mean square of an input.
     """

@@ -27,7 +27,7 @@ class DeepSets(SetEncoder):
     Raises:
         StampError: If a count is not positive or `pooling` is unknown.
 
-    Reference:
+    Source:
         Zaheer et al., "Deep Sets", NIPS 2017.
 
     Example:

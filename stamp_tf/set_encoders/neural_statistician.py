@@ -29,7 +29,7 @@ class NeuralStatistician(SetEncoder):
     Raises:
         StampError: If an option is out of range.
 
-    Reference:
+    Source:
         Edwards and Storkey, "Towards a Neural Statistician", ICLR 2017.
 
     Example:

@@ -33,7 +33,7 @@ class SetEncoder(keras.layers.Layer):
     Raises:
         StampError: If an option is not positive.
 
-    Reference:
+    Source:
         Song et al., "STAMP: Set-based Task-Adaptive Meta-Pruning", appendix B.1.
     """
 

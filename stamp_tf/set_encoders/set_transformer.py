@@ -31,7 +31,7 @@ class SetTransformer(SetEncoder):
     Raises:
         StampError: If a count is out of range or `num_heads` does not divide `width`.
 
-    Reference:
+    Source:
         Lee et al., "Set Transformer", ICML 2019; Song et al., "STAMP", appendix B.1.
 
     Example:

@@ -19,8 +19,8 @@ class TestCounts:
     """How a network did on test images, class by class.
 
     Args:
-        hits: Images classified rightly, int64 `[K]`.
-        images: Images tested, int64 `[K]`.
+        hits: Images classified rightly, int64 `[classes]`.
+        images: Images tested, int64 `[classes]`.
     """
 
     # Not a test, whatever its name says to pytest.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import keras
 from keras import ops
@@ -11,8 +10,7 @@ from keras import ops
 from stamp_tf.channels import ChannelCut, add_logistic_noise, mask_kernels
 from stamp_tf.ends import LOGITS, End
 from stamp_tf.losses import accuracy, classification_loss, distillation_loss
-
-Tensor = Any
+from stamp_tf.tensor import Tensor
 
 BudgetLoss = Callable[..., tuple[Tensor, tuple[list[Tensor], dict[str, Tensor]]]]
 """What `budget_loss` is, or what somebody takes in its place: called with the same."""
@@ -76,7 +74,7 @@ def budget_loss(
     Returns:
         The loss, and the pair of new statistics and figures.
 
-    Reference:
+    Source:
         Yu & Huang 2019 (in-place distillation).
     """
     logits, new_statistics = model.stateless_call(weights, statistics, images, training=True)

@@ -6,9 +6,10 @@ from typing import Any
 
 import keras
 
-from stamp_tf.backend import Step, Tensor, compile_step, global_norm, value_and_gradient
+from stamp_tf.backend import Step, compile_step, global_norm, value_and_gradient
 from stamp_tf.channels import ChannelCut
 from stamp_tf.ends import LOGITS, End
+from stamp_tf.tensor import Tensor
 from stamp_tf.training.budget_loss import BudgetLoss, budget_loss, plain_loss
 
 

@@ -65,7 +65,7 @@ def ridge_head(
         num_classes: Number of classes.
         end: What stands behind the logits.
 
-    Reference:
+    Source:
         Hastie, Tibshirani & Friedman 2009, 7.10 (leave-one-out in closed form).
     """
     x = features.astype("float64")

@@ -28,7 +28,7 @@ def recalibrate_statistics(model: keras.Model, batches: Iterable[np.ndarray]) ->
     Raises:
         NotFiniteError: If a mean or variance is not finite; all of them then stay as they were measured last.
 
-    Reference:
+    Source:
         Yu & Huang 2019 (section 3.2, post-statistics of batch normalisation).
     """
     norms = [layer for layer in _layers(model) if isinstance(layer, keras.layers.BatchNormalization)]

@@ -294,7 +294,7 @@ def threshold_of(cut: ChannelCut, scores: np.ndarray, mask: np.ndarray) -> float
 def test_the_gradient_is_that_of_a_soft_mask_whose_cost_stays(
     cut: ChannelCut, limits: tuple[float, float], row: int
 ) -> None:
-    """Against finite differences of sigmoid((s - t(s)) / T) with t(s) solved for: C(s, t(s)) = constant."""
+    """Against finite differences of sigmoid((s - t(s)) / temperature), t(s) solved for: cost(s, t(s)) = constant."""
     rng = np.random.default_rng(7)
     # Of one level, so that the floor of no group reaches below the cut.
     scores = rng.normal(size=cut.num_channels)

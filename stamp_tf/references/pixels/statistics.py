@@ -31,7 +31,7 @@ def scales_of_statistics(found: Sequence[Line]) -> tuple[str, ...]:
     Args:
         found: What the network makes of a pixel, one line a depth: it takes the mean off and divides by the deviation.
 
-    Reference:
+    Source:
         Bhatia and Davis 2000, A Better Bound on the Variance.
     """
     means, deviations = (np.array([getattr(line, name) for line in found]) for name in ("zero", "unit"))

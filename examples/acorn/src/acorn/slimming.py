@@ -8,7 +8,7 @@ from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
 class Slimming(Pruner):
     """Keep the channels that their batch normalisation scales most, over all layers at once.
 
-    Reference:
+    Source:
         Liu et al. 2017, Learning Efficient Convolutional Networks through Network Slimming.
     """
 
