@@ -1,0 +1,145 @@
+"""Inputs that a network is refitted on: arrays or a pipeline, no labels needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import keras
+import numpy as np
+
+from stamp_tf.channels.graph import input_structure
+from stamp_tf.errors import StampError
+
+# Numbers that one batch holds at most, of the input that holds most.
+_NUMBERS = 2**20
+_LARGEST_BATCH = 256
+
+
+def sampled_inputs(model: keras.Model, inputs: Any, *, most: int, seed: int) -> Any:
+    """Return inputs of a network as arrays, nested as it takes them.
+
+    Args:
+        model: The network.
+        inputs: Arrays `[n, ...]`, nested as the network takes them; or an iterable of batches of such, alone or with
+            labels behind them as `model.fit` takes them, of which the first ones are taken.
+        most: How many to take at most; of arrays, a random part.
+        seed: Decides which.
+
+    Raises:
+        StampError: If they are none, do not fit the network, are not finite, or are all alike.
+    """
+    structure = input_structure(model)
+    if _are_arrays(inputs, structure):
+        values = keras.tree.map_structure(np.asarray, inputs)
+        _check_nest(values, structure)
+        _check_numbers(keras.tree.flatten(values), model)
+        values = _part(values, most=most, seed=seed)
+    else:
+        values = _taken(inputs, structure, model, most=most)
+    flat = keras.tree.flatten(values)
+    if not np.all([np.isfinite(value).all() for value in flat if value.dtype.kind == "f"]):
+        raise StampError("inputs must be finite, but hold NaN or infinity; leave those examples out.")
+    if len(flat[0]) > 1 and all((value == value[:1]).all() for value in flat):
+        raise StampError(
+            f"inputs must differ, but all {len(flat[0])} are alike; give true examples of what the network is for."
+        )
+    return values
+
+
+def in_batches(values: Any) -> Callable[[], Iterator[Any]]:
+    """Return what gives arrays batch by batch, the same ones at every call.
+
+    Args:
+        values: Arrays `[n, ...]`, nested in any way.
+    """
+    flat = keras.tree.flatten(values)
+    largest = max(int(np.prod(value.shape[1:])) for value in flat)
+    size = int(np.clip(_NUMBERS // max(largest, 1), 1, _LARGEST_BATCH))
+
+    def batches() -> Iterator[Any]:
+        for start in range(0, len(flat[0]), size):
+            here = slice(start, start + size)
+            yield keras.tree.map_structure(lambda value, here=here: value[here], values)
+
+    return batches
+
+
+def _are_arrays(inputs: Any, structure: Any) -> bool:
+    """Whether inputs are arrays nested as the network takes them, rather than a list of batches."""
+    if len(keras.tree.flatten(structure)) == 1 and not isinstance(inputs, dict):
+        return _is_array(inputs)
+    if isinstance(structure, dict) or isinstance(inputs, dict):
+        return isinstance(inputs, dict)
+    return isinstance(inputs, list | tuple) and all(map(_is_array, inputs))
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "shape") and hasattr(value, "dtype")
+
+
+def _check_nest(values: Any, structure: Any) -> None:
+    wanted, given = len(keras.tree.flatten(structure)), len(keras.tree.flatten(values))
+    if wanted != given:
+        raise StampError(
+            f"inputs must be nested as the network takes them, in {wanted} arrays, but are {given}; give one for each "
+            "of model.inputs."
+        )
+
+
+def _check_numbers(flat: list[np.ndarray], model: keras.Model) -> None:
+    for value, tensor in zip(flat, model.inputs, strict=True):
+        shape = tuple(tensor.shape)
+        if value.dtype.kind not in "fiub":
+            raise StampError(f"inputs must be numbers, but are {value.dtype}; decode them first.")
+        fits = value.ndim == len(shape) and all(
+            wanted in (None, size) for wanted, size in zip(shape[1:], value.shape[1:], strict=True)
+        )
+        if not fits:
+            remedy = "add an axis over examples" if value.shape == shape[1:] else "bring them to that size"
+            raise StampError(
+                f"inputs must have shape {_in_words(shape)} for {tensor.name}, but have {value.shape}; {remedy}."
+            )
+        if len(value) == 0 or len(value) != len(flat[0]):
+            raise StampError(
+                f"inputs must be at least one example, as many for each input, but {tensor.name} has {len(value)}; "
+                "give more."
+            )
+
+
+def _part(values: Any, *, most: int, seed: int) -> Any:
+    count = len(keras.tree.flatten(values)[0])
+    if count <= most:
+        return values
+    chosen = np.sort(np.random.default_rng(seed).permutation(count)[:most])
+    return keras.tree.map_structure(lambda value: value[chosen], values)
+
+
+def _taken(inputs: Iterable[Any], structure: Any, model: keras.Model, *, most: int) -> Any:
+    """Return the first examples of a pipeline, which may have no end."""
+    if not hasattr(inputs, "__iter__") or isinstance(inputs, str | bytes):
+        raise StampError(
+            f"inputs must be arrays or an iterable of batches, but are {type(inputs).__name__}; give examples as the "
+            "network takes them."
+        )
+    batches: list[list[np.ndarray]] = []
+    count = 0
+    for batch in islice(inputs, most):
+        # What comes as (inputs, labels) or (inputs, labels, weights) comes so for `fit`.
+        x = keras.utils.unpack_x_y_sample_weight(batch)[0] if isinstance(batch, tuple) else batch
+        flat = [np.asarray(value) for value in keras.tree.flatten(x)]
+        _check_nest(flat, structure)
+        _check_numbers(flat, model)
+        batches.append(flat)
+        count += len(flat[0])
+        if count >= most:
+            break
+    if not batches:
+        raise StampError("inputs must hold at least one batch, but the pipeline gave none; make it anew.")
+    arrays = [np.concatenate(parts)[:most] for parts in zip(*batches, strict=True)]
+    return keras.tree.pack_sequence_as(structure, arrays)
+
+
+def _in_words(shape: tuple[int | None, ...]) -> str:
+    return f"[n, {', '.join('any' if size is None else str(size) for size in shape[1:])}]"

@@ -1,0 +1,111 @@
+"""What a network can be refitted on, and what is refused."""
+
+import itertools
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from stamp_tf.errors import StampError
+from stamp_tf.refit.inputs import in_batches, sampled_inputs
+
+
+def network(shape: tuple[int | None, ...] = (4, 4, 3)) -> keras.Model:
+    image = keras.Input(shape, name="image")
+    return keras.Model(image, layers.Conv2D(2, 1)(image))
+
+
+def images(count: int = 6) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(count, 4, 4, 3)).astype("float32")
+
+
+def sampled(inputs: Any, *, most: int = 100, model: keras.Model | None = None) -> Any:
+    return sampled_inputs(model or network(), inputs, most=most, seed=0)
+
+
+def test_arrays_are_taken_as_they_are() -> None:
+    np.testing.assert_array_equal(sampled(images()), images())
+
+
+def test_of_many_a_random_part_is_taken() -> None:
+    values = np.arange(50, dtype="float32")[:, None, None, None] * np.ones((1, 4, 4, 3), "float32")
+    part, again = (sampled(values, most=7) for _ in range(2))
+    numbers = part[:, 0, 0, 0]
+    assert len(set(numbers)) == 7
+    assert list(numbers) != list(range(7))
+    np.testing.assert_array_equal(part, again)
+
+
+def test_a_pipeline_without_an_end_is_read_as_far_as_needed() -> None:
+    read = []
+
+    def endless() -> Any:
+        for number in itertools.count():
+            read.append(number)
+            yield images(4) + number
+
+    assert sampled(endless(), most=10).shape == (10, 4, 4, 3)
+    assert len(read) == 3
+
+
+@pytest.mark.parametrize("labels", [(), (np.zeros(6),), (np.zeros(6), np.ones(6))])
+def test_labels_and_weights_of_a_pipeline_are_left_aside(labels: tuple[np.ndarray, ...]) -> None:
+    np.testing.assert_array_equal(sampled([(images(), *labels)]), images())
+
+
+def test_a_tensorflow_pipeline() -> None:
+    import tensorflow as tf
+
+    pipeline = tf.data.Dataset.from_tensor_slices((images(), np.zeros(6))).batch(4).repeat()
+    np.testing.assert_array_equal(sampled(pipeline, most=6), images())
+
+
+def test_inputs_by_name_keep_their_nest() -> None:
+    inputs = {"b": keras.Input((2,), name="b"), "a": keras.Input((3,), name="a")}
+    model = keras.Model(inputs, layers.Dense(2)(layers.Concatenate()([inputs["a"], inputs["b"]])))
+    given = {"a": np.random.default_rng(0).normal(size=(5, 3)), "b": np.ones((5, 2))}
+    for values in (sampled(given, model=model), sampled([given], model=model)):
+        assert {name: value.shape for name, value in values.items()} == {"a": (5, 3), "b": (5, 2)}
+
+
+def test_batches_are_the_same_at_every_call() -> None:
+    values = np.random.default_rng(0).normal(size=(300, 4, 4, 3))
+    batches = in_batches(values)
+    for _ in range(2):
+        parts = list(batches())
+        assert len(parts) > 1
+        np.testing.assert_array_equal(np.concatenate(parts), values)
+
+
+def test_large_images_come_in_small_batches() -> None:
+    assert len(next(in_batches(np.zeros((40, 256, 256, 3), "uint8"))())) == 5
+
+
+WRONG = {
+    "another size": (
+        images()[:, :3],
+        r"inputs must have shape \[n, 4, 4, 3\] for image, but have \(6, 3, 4, 3\)",
+    ),
+    "one example": (images()[0], r"but have \(4, 4, 3\); add an axis over examples"),
+    "none": (images(0), "inputs must be at least one example"),
+    "not finite": (np.where(images() > 1, np.nan, images()), "inputs must be finite, but hold NaN"),
+    "constant": (np.ones((5, 4, 4, 3)), "inputs must differ, but all 5 are alike"),
+    "text": (np.full((5, 4, 4, 3), "a"), "inputs must be numbers, but are <U1"),
+    "two arrays": (
+        {"a": images(), "b": images()},
+        "nested as the network takes them, in 1 arrays, but are 2",
+    ),
+    "an empty pipeline": (iter(()), "inputs must hold at least one batch"),
+    "a number": (3, "inputs must be arrays or an iterable of batches, but are int"),
+    "a name": ("photos", "inputs must be arrays or an iterable of batches, but are str"),
+    "a pipeline of single examples": (iter(images()), "add an axis over examples"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_does_not_fit_is_refused(name: str) -> None:
+    inputs, message = WRONG[name]
+    with pytest.raises(StampError, match=message):
+        sampled(inputs)
