@@ -83,6 +83,9 @@ def _option(name: str, hint: Any, option: Option, default: Any, *, is_required: 
     # Newer releases of click take an explicit default of None for a value, and a required option for given.
     extra: dict[str, Any] = {"required": True} if is_required else {}
     if hint is bool:
+        if default is None:
+            help += f"  [default: {in_flags(option.default_in_words)}]"
+            return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help)
         if default:
             return click.option(f"{flag}/--no-{flag[2:]}", name, default=True, help=help)
         return click.option(flag, name, is_flag=True, help=help)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 # What is called otherwise beside the options of pruning.
 _FINETUNING = {name: {"flag": flag} for name, flag in options_of(PruneConfig)["finetune"].inner.items()}
-_PHASES = {"prune": "Pruning", "latency": "Measuring", "finetune": "Fine-tuning"}
+_PHASES = {"prune": "Pruning", "latency": "Measuring", "refit": "Refitting", "finetune": "Fine-tuning"}
 
 
 @click.command(cls=Command, idle=PRUNE)

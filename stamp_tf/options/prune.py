@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from stamp_tf.errors import StampError
 from stamp_tf.limits.kinds import KINDS, TIMED
 from stamp_tf.options.fields import check_fields
 from stamp_tf.options.finetune import FinetuneConfig
@@ -45,6 +46,11 @@ class PruneConfig(LimitFields):
         help="First values of the last layer: in closed form, at random, or its own.",
         default_in_words="ridge; random with `structure_only`",
     )
+    refit: bool | None = option(
+        None,
+        help="Fit kernels behind the cut in closed form, so that they write what the full network's do.",
+        default_in_words="where the reference was not trained at budgets",
+    )
     finetune: FinetuneConfig = option(
         default_factory=FinetuneConfig, help="Of fine-tuning.", inner={"epochs": "finetune-epochs"}
     )
@@ -60,6 +66,10 @@ class PruneConfig(LimitFields):
         for kind in KINDS:
             if (value := getattr(self, kind.name)) is not None:
                 kind.check(value)
+        if self.refit and self.structure_only:
+            raise StampError(
+                "--refit must not be given with --structure-only, which starts from fresh weights; leave one out."
+            )
         object.__setattr__(self, "keep", (self.keep,) if isinstance(self.keep, str) else self.keep)
 
 

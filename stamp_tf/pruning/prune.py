@@ -30,7 +30,7 @@ from stamp_tf.pruning.pruner import Pruner, PruningTask
 from stamp_tf.pruning.ready import make_ready, sliced_network
 from stamp_tf.pruning.result import PruneResult
 from stamp_tf.pruning.saved_mask import SavedMask, load_mask, save_mask
-from stamp_tf.pruning.target import Target, first_head, settle_target
+from stamp_tf.pruning.target import Target, first_head, refits, settle_target
 from stamp_tf.references.find import find_reference
 from stamp_tf.references.reference import Reference
 from stamp_tf.training.accuracy import evaluate_accuracy
@@ -112,8 +112,16 @@ def prune(
         values = mask if fold is None else mask.times(fold)
         small = sliced_network(target, values, structure_only=config.structure_only, check=True)
     if trained is None:
-        head = first_head(config, reference)
-        make_ready(small, target, seed=config.seed, head=head, is_drawn=config.structure_only, times=times)
+        make_ready(
+            small,
+            target,
+            seed=config.seed,
+            head=first_head(config, reference),
+            is_drawn=config.structure_only,
+            refit_mask=mask if refits(config, reference) else None,
+            times=times,
+            on_step=on_step,
+        )
     settings = resolve_options(
         dataclasses.replace(config.finetune, seed=config.seed),
         dataset,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import keras
 
 from stamp_tf.backbones.head import head_layer
@@ -9,9 +12,14 @@ from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import slice_model
 from stamp_tf.channels.derived_state import derive_state
 from stamp_tf.measure.phases import clock
+from stamp_tf.plugin_code import of_the_caller
 from stamp_tf.pruning.target import Target
+from stamp_tf.refit.images import refit_images
+from stamp_tf.refit.refit import refit
 from stamp_tf.training.ridge_head import fit_head
 from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
+
+OnPhase = Callable[[str, int, int, Mapping[str, Any]], None]
 
 
 def sliced_network(
@@ -37,22 +45,40 @@ def make_ready(
     seed: int,
     head: str = "ridge",
     is_drawn: bool = False,
+    refit_mask: ChannelMask | None = None,
     times: dict[str, float] | None = None,
+    on_step: OnPhase | None = None,
 ) -> None:
-    """Measure a network's statistics and the head on the target's images, without a gradient step.
+    """Fit a network to the target's images in closed form, without a gradient step: kernels, statistics, head.
 
     Args:
         model: The network, full or sliced; it is changed.
         target: What for.
-        seed: Decides which images measure the statistics.
+        seed: Decides which images kernels and statistics are measured on.
         head: `ridge` in closed form, `random`, or `keep`.
         is_drawn: Whether its weights are fresh, so that a random head is there already.
-        times: Gets the seconds of the phases `statistics` and `head`.
+        refit_mask: What was cut, `[C]`, where its kernels are refitted to stand in for the full network's; its
+            statistics are right then. None leaves the kernels.
+        times: Gets the seconds of the phases `refit`, `statistics` and `head`.
+        on_step: Called with (phase, layers refitted, all layers, figures).
     """
     times = {} if times is None else times
+    with clock(times, "refit"):
+        if refit_mask is not None:
+            report = None if on_step is None else of_the_caller(on_step)
+            refit(
+                target.model,
+                model,
+                target.reference.channel_map,
+                refit_mask,
+                refit_images(target.dataset, target.normalization, seed=seed),
+                seed=seed,
+                on_step=None if report is None else lambda done, total: report("refit", done, total, {}),
+            )
     with clock(times, "statistics"):
-        images = statistics_images(target.dataset.train, target.normalization, seed=seed)
-        recalibrate_statistics(model, images)
+        if refit_mask is None:
+            images = statistics_images(target.dataset.train, target.normalization, seed=seed)
+            recalibrate_statistics(model, images)
     with clock(times, "head"):
         if head == "ridge":
             fit_head(

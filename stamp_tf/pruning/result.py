@@ -62,4 +62,5 @@ class PruneResult:
     @property
     def seconds(self) -> float:
         """Target time: from the loaded network to the fine-tuned one, without evaluation."""
-        return sum(self.times[phase] for phase in ("propose", "slice", "statistics", "head", "finetune"))
+        phases = ("propose", "slice", "refit", "statistics", "head", "finetune")
+        return sum(self.times.get(phase, 0.0) for phase in phases)

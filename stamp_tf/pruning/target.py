@@ -109,6 +109,18 @@ def first_head(config: PruneConfig, reference: Reference) -> str:
     return "keep" if reference.backbone.architecture and not reference.backbone.head else "ridge"
 
 
+def refits(config: PruneConfig, reference: Reference) -> bool:
+    """Return whether kernels behind the cut are refitted on the target's images.
+
+    Args:
+        config: The options.
+        reference: What is pruned. Weights that were trained at budgets expect the cut.
+    """
+    if config.refit is None:
+        return reference.scores is None and not config.structure_only
+    return config.refit
+
+
 def _own_head(config: PruneConfig, reference: Reference) -> str | None:
     """Return the option by which the network's own outputs count, or None if nothing asks for them."""
     if first_head(config, reference) == "keep":

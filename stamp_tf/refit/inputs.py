@@ -12,8 +12,8 @@ import numpy as np
 from stamp_tf.channels.graph import input_structure
 from stamp_tf.errors import StampError
 
-# Numbers that one batch holds at most, of the input that holds most.
-_NUMBERS = 2**20
+# Numbers that one batch of inputs holds at most.
+_NUMBERS = 2**22
 _LARGEST_BATCH = 256
 
 
@@ -55,8 +55,7 @@ def in_batches(values: Any) -> Callable[[], Iterator[Any]]:
         values: Arrays `[n, ...]`, nested in any way.
     """
     flat = keras.tree.flatten(values)
-    largest = max(int(np.prod(value.shape[1:])) for value in flat)
-    size = int(np.clip(_NUMBERS // max(largest, 1), 1, _LARGEST_BATCH))
+    size = min(batch_size(value.shape[1:]) for value in flat)
 
     def batches() -> Iterator[Any]:
         for start in range(0, len(flat[0]), size):
@@ -64,6 +63,11 @@ def in_batches(values: Any) -> Callable[[], Iterator[Any]]:
             yield keras.tree.map_structure(lambda value, here=here: value[here], values)
 
     return batches
+
+
+def batch_size(shape: tuple[int, ...]) -> int:
+    """Return how many examples of a shape are passed through a network at once."""
+    return int(np.clip(_NUMBERS // max(int(np.prod(shape)), 1), 1, _LARGEST_BATCH))
 
 
 def _are_arrays(inputs: Any, structure: Any) -> bool:

@@ -98,7 +98,7 @@ class Report:
         seconds: Target time: from the loaded network to the fine-tuned one.
         activation_bytes: Bytes that the pruned network's layers write for one image; None if nobody counted.
         full_activation_bytes: Bytes that the full network's layers write.
-        times: Seconds per phase, in order: load, propose, slice, statistics, head, finetune, evaluate, export,
+        times: Seconds per phase, in order: load, propose, slice, refit, statistics, head, finetune, evaluate, export,
             measure.
         dollars_per_hour: Price of the machine, for the expense; None leaves it out.
         speed: Measured side by side.

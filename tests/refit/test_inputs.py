@@ -80,7 +80,7 @@ def test_batches_are_the_same_at_every_call() -> None:
 
 
 def test_large_images_come_in_small_batches() -> None:
-    assert len(next(in_batches(np.zeros((40, 256, 256, 3), "uint8"))())) == 5
+    assert len(next(in_batches(np.zeros((40, 256, 256, 3), "uint8"))())) == 21
 
 
 WRONG = {
