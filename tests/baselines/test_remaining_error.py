@@ -1,0 +1,39 @@
+"""Scores by remaining error as a method of pruning."""
+
+import numpy as np
+import pytest
+
+from stamp_tf.baselines.remaining_error import RemainingError
+from stamp_tf.errors import StampError
+from stamp_tf.refit.images import refit_images
+from stamp_tf.refit.removal import removal_orders
+
+
+def test_scores_are_the_errors_with_which_channels_go(tiny, make_task):
+    task = make_task(tiny)
+    scores = RemainingError().propose(task).scores
+    images = refit_images(task.dataset, task.normalization, seed=task.seed)
+    for order in removal_orders(tiny, task.reference.channel_map, images):
+        np.testing.assert_array_equal(scores[order.channels], order.errors)
+
+
+def test_uniform_widths_keep_the_order_alone(tiny, make_task):
+    errors = RemainingError().propose(make_task(tiny)).scores
+    ranks = RemainingError().propose(make_task(tiny, allocation="uniform")).scores
+    for group in make_task(tiny).reference.channel_map.groups:
+        np.testing.assert_array_equal(np.argsort(ranks[group.slice]), np.argsort(errors[group.slice]))
+        assert ranks[group.slice].max() == 1
+
+
+def test_it_says_how_far_it_is(tiny, make_task):
+    import dataclasses
+
+    told = []
+    task = dataclasses.replace(make_task(tiny), on_step=lambda *said: told.append(said))
+    RemainingError().propose(task)
+    assert told == [(1, 2, {}), (2, 2, {})]
+
+
+def test_another_allocation_is_refused():
+    with pytest.raises(StampError, match="allocation must be global or uniform, but got greedy"):
+        RemainingError().check_options({"allocation": "greedy"})
