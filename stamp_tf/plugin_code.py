@@ -33,7 +33,7 @@ class PluginCode:
     Example:
         >>> plugin = PluginCode("stamp_tf.pruners", "l1")
         >>> with plugin.running():
-        ...     proposal = pruner.propose(task)
+        ...     proposal = pruner.propose(problem)
         >>> if proposal is None:
         ...     raise plugin.breach("return a Proposal", "returned None")
     """

@@ -8,7 +8,7 @@ import numpy as np
 from stamp_tf.baselines.uniform import uniform_scores
 from stamp_tf.channels import ChannelMap
 from stamp_tf.errors import StampError
-from stamp_tf.pruning.pruner import Pruner, PruningTask
+from stamp_tf.pruning.pruner import Pruner, PruningProblem
 
 OPTION = "allocation"
 
@@ -26,19 +26,19 @@ class AllocatingPruner(Pruner):
             )
 
 
-def allocate(task: PruningTask, values: np.ndarray) -> np.ndarray:
+def allocate(problem: PruningProblem, values: np.ndarray) -> np.ndarray:
     """Return scores for one cut over all groups, in the manner that the option `allocation` names.
 
     Args:
-        task: Its options may hold `allocation`: `uniform` (the default) takes the same fraction of every group,
+        problem: Its options may hold `allocation`: `uniform` (the default) takes the same fraction of every group,
             `global` compares values across groups, each divided by the mean of its group.
         values: Of the criterion, `[C]`, 0 or more; higher stays longer.
 
     Returns:
         Scores `[C]`.
     """
-    channel_map = task.reference.channel_map
-    allocation = task.options.get(OPTION, "uniform")
+    channel_map = problem.reference.channel_map
+    allocation = problem.options.get(OPTION, "uniform")
     return (global_scores if allocation == "global" else uniform_scores)(channel_map, values)
 
 

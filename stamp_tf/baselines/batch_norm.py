@@ -8,7 +8,7 @@ from stamp_tf.baselines.l1 import l1_norms
 from stamp_tf.channels import ChannelMap
 from stamp_tf.channels.graph import flat_layers
 from stamp_tf.errors import StampError
-from stamp_tf.pruning.pruner import Proposal, PruningTask
+from stamp_tf.pruning.pruner import Proposal, PruningProblem
 
 
 class BatchNormScale(AllocatingPruner):
@@ -24,19 +24,19 @@ class BatchNormScale(AllocatingPruner):
         sparsity penalty in training is not part of it).
     """
 
-    def propose(self, task: PruningTask) -> Proposal:
-        channel_map = task.reference.channel_map
-        scales, num_norms = _scales(task.model, channel_map)
+    def propose(self, problem: PruningProblem) -> Proposal:
+        channel_map = problem.reference.channel_map
+        scales, num_norms = _scales(problem.model, channel_map)
         if not num_norms.any():
             raise StampError(
                 "--method batch-norm needs a batch normalisation with a scale behind a layer that can be pruned, "
-                f"but {task.model.name} has none; use --method l1."
+                f"but {problem.model.name} has none; use --method l1."
             )
-        norms = l1_norms(task.model, channel_map)
+        norms = l1_norms(problem.model, channel_map)
         for group in channel_map.groups:
             if not num_norms[group.slice].all():
                 scales[group.slice] = norms[group.slice]
-        return Proposal(scores=allocate(task, scales))
+        return Proposal(scores=allocate(problem, scales))
 
 
 def _scales(model: keras.Model, channel_map: ChannelMap) -> tuple[np.ndarray, np.ndarray]:

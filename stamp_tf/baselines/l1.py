@@ -6,7 +6,7 @@ import numpy as np
 from stamp_tf.baselines.allocation import AllocatingPruner, allocate
 from stamp_tf.baselines.filters import sum_over_filters
 from stamp_tf.channels import ChannelMap
-from stamp_tf.pruning.pruner import Proposal, PruningTask
+from stamp_tf.pruning.pruner import Proposal, PruningProblem
 
 
 class L1Norm(AllocatingPruner):
@@ -20,9 +20,9 @@ class L1Norm(AllocatingPruner):
         Li et al. 2017, Pruning Filters for Efficient ConvNets.
     """
 
-    def propose(self, task: PruningTask) -> Proposal:
-        norms = l1_norms(task.model, task.reference.channel_map)
-        return Proposal(scores=allocate(task, norms))
+    def propose(self, problem: PruningProblem) -> Proposal:
+        norms = l1_norms(problem.model, problem.reference.channel_map)
+        return Proposal(scores=allocate(problem, norms))
 
 
 def l1_norms(model: keras.Model, channel_map: ChannelMap) -> np.ndarray:

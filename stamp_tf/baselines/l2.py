@@ -5,7 +5,7 @@ import numpy as np
 
 from stamp_tf.baselines.allocation import AllocatingPruner, allocate
 from stamp_tf.baselines.filters import sum_over_filters
-from stamp_tf.pruning.pruner import Proposal, PruningTask
+from stamp_tf.pruning.pruner import Proposal, PruningProblem
 
 
 class L2Norm(AllocatingPruner):
@@ -20,9 +20,9 @@ class L2Norm(AllocatingPruner):
         filters go once and for good).
     """
 
-    def propose(self, task: PruningTask) -> Proposal:
-        weights = {weight.path: keras.ops.convert_to_numpy(weight) for weight in task.model.weights}
+    def propose(self, problem: PruningProblem) -> Proposal:
+        weights = {weight.path: keras.ops.convert_to_numpy(weight) for weight in problem.model.weights}
         norms = sum_over_filters(
-            task.reference.channel_map, weights, lambda filters: np.linalg.norm(filters, axis=1)
+            problem.reference.channel_map, weights, lambda filters: np.linalg.norm(filters, axis=1)
         )
-        return Proposal(scores=allocate(task, norms))
+        return Proposal(scores=allocate(problem, norms))

@@ -7,7 +7,7 @@ import numpy as np
 
 from stamp_tf.baselines.allocation import OPTION, AllocatingPruner, allocate
 from stamp_tf.errors import StampError
-from stamp_tf.pruning.pruner import Proposal, PruningTask
+from stamp_tf.pruning.pruner import Proposal, PruningProblem
 
 
 class RandomChannels(AllocatingPruner):
@@ -34,12 +34,12 @@ class RandomChannels(AllocatingPruner):
                 "leave one of them out."
             )
 
-    def propose(self, task: PruningTask) -> Proposal:
-        channel_map = task.reference.channel_map
-        values = np.random.default_rng((task.seed, 5)).uniform(size=channel_map.num_channels)
-        widths = task.options.get("widths")
+    def propose(self, problem: PruningProblem) -> Proposal:
+        channel_map = problem.reference.channel_map
+        values = np.random.default_rng((problem.seed, 5)).uniform(size=channel_map.num_channels)
+        widths = problem.options.get("widths")
         if widths is None:
-            return Proposal(scores=allocate(task, values))
+            return Proposal(scores=allocate(problem, values))
         mask = np.zeros(channel_map.num_channels, "float32")
         for group in channel_map.groups:
             width = widths.get(group.name)

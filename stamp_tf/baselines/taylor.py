@@ -18,7 +18,7 @@ from stamp_tf.data import Batches, ImageSet, random_part
 from stamp_tf.ends import End
 from stamp_tf.errors import StampError
 from stamp_tf.losses import classification_loss
-from stamp_tf.pruning.pruner import Proposal, PruningTask
+from stamp_tf.pruning.pruner import Proposal, PruningProblem
 from stamp_tf.tensor import Tensor
 from stamp_tf.training.ridge_head import fit_head
 
@@ -56,35 +56,37 @@ class Taylor(AllocatingPruner):
                 f"--method-option head must be ridge or own, but got {head}; ridge is the default."
             )
 
-    def propose(self, task: PruningTask) -> Proposal:
-        num_batches = task.options.get("batches", _NUM_BATCHES)
-        head = task.options.get("head", "ridge")
-        part = random_part(task.dataset.train, num_batches * _BATCH_SIZE, seed=task.seed)
-        with _ridge_head(task, part) if head == "ridge" else nullcontext():
-            changes = self._squared_changes(task, part)
+    def propose(self, problem: PruningProblem) -> Proposal:
+        num_batches = problem.options.get("batches", _NUM_BATCHES)
+        head = problem.options.get("head", "ridge")
+        part = random_part(problem.dataset.train, num_batches * _BATCH_SIZE, seed=problem.seed)
+        with _ridge_head(problem, part) if head == "ridge" else nullcontext():
+            changes = self._squared_changes(problem, part)
         values = sum_over_filters(
-            task.reference.channel_map, changes, lambda filters: filters.sum(axis=1, dtype="float64")
+            problem.reference.channel_map, changes, lambda filters: filters.sum(axis=1, dtype="float64")
         )
-        return Proposal(scores=allocate(task, values))
+        return Proposal(scores=allocate(problem, values))
 
     @staticmethod
-    def _squared_changes(task: PruningTask, part: ImageSet) -> dict[str, np.ndarray]:
+    def _squared_changes(problem: PruningProblem, part: ImageSet) -> dict[str, np.ndarray]:
         """Return the mean over batches of (W * dL/dW)^2 of every kernel that makes channels, by path."""
-        made_by = {axis.path for axis in task.reference.channel_map.weight_axes if axis.role == "producer"}
-        variables = _variables(task.model)
+        made_by = {axis.path for axis in problem.reference.channel_map.weight_axes if axis.role == "producer"}
+        variables = _variables(problem.model)
         places = [
             place
             for place, weight in enumerate(variables)
             if weight.path in made_by and len(weight.shape) > 1
         ]
-        step = _compile(task.model, places, task.reference.backbone.end)
-        batches = Batches(part, _BATCH_SIZE, normalization=task.normalization, seed=task.seed, augment=False)
+        step = _compile(problem.model, places, problem.reference.backbone.end)
+        batches = Batches(
+            part, _BATCH_SIZE, normalization=problem.normalization, seed=problem.seed, augment=False
+        )
         totals = [np.zeros(tuple(variables[place].shape)) for place in places]
         for done, (images, labels) in enumerate(batches.epoch(0), start=1):
             for total, squares in zip(totals, step(images, labels), strict=True):
                 total += ops.convert_to_numpy(squares)
-            if task.on_step is not None:
-                task.on_step(done, len(batches), {})
+            if problem.on_step is not None:
+                problem.on_step(done, len(batches), {})
         return {
             variables[place].path: total / len(batches) for place, total in zip(places, totals, strict=True)
         }
@@ -120,9 +122,9 @@ def _compile(model: keras.Model, places: list[int], end: End) -> Any:
 
 
 @contextmanager
-def _ridge_head(task: PruningTask, part: ImageSet) -> Iterator[None]:
+def _ridge_head(problem: PruningProblem, part: ImageSet) -> Iterator[None]:
     """Give the network a head for these images, and put the old one back."""
-    model = task.model
+    model = problem.model
     try:
         weights = head_layer(model).weights
     except StampError:
@@ -131,7 +133,7 @@ def _ridge_head(task: PruningTask, part: ImageSet) -> Iterator[None]:
             f"{model.name} does not; add --method-option head=own."
         ) from None
     before = [np.array(ops.convert_to_numpy(weight)) for weight in weights]
-    fit_head(model, part, normalization=task.normalization, end=task.reference.backbone.end)
+    fit_head(model, part, normalization=problem.normalization, end=problem.reference.backbone.end)
     try:
         yield
     finally:

@@ -10,8 +10,8 @@ import stamp_registry
 from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import ChannelMap
 from stamp_tf.plugin_code import PluginCode, in_words
-from stamp_tf.pruning.guarded_task import check_untouched, guarded
-from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
+from stamp_tf.pruning.guarded_problem import check_untouched, guarded
+from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.references.fingerprint import fingerprint
 
 
@@ -39,29 +39,31 @@ def make_pruner(plugin: PluginCode, pruner_class: Any) -> Pruner:
     return pruner
 
 
-def propose(plugin: PluginCode, pruner: Pruner, task: PruningTask) -> Proposal:
-    """Return what a pruner proposes for a task: scores or a mask, and perhaps a fold, `[C]` each.
+def propose(plugin: PluginCode, pruner: Pruner, problem: PruningProblem) -> Proposal:
+    """Return what a pruner proposes for a problem: scores or a mask, and perhaps a fold, `[C]` each.
 
     Args:
         plugin: Which pruner it is, for messages.
         pruner: The pruner.
-        task: The task.
+        problem: The problem.
 
     Raises:
         PluginError: If it fails or breaks its contract.
     """
     is_trusted = stamp_registry.is_built_in(plugin.group, plugin.name)
-    handed, before = (task, "") if is_trusted else (guarded(plugin, task), fingerprint(task.reference))
+    handed, before = (
+        (problem, "") if is_trusted else (guarded(plugin, problem), fingerprint(problem.reference))
+    )
     with plugin.running():
         proposal = pruner.propose(handed)
     if not is_trusted:
-        check_untouched(plugin, task, before)
+        check_untouched(plugin, problem, before)
     if not isinstance(proposal, Proposal):
         raise plugin.breach("return a stamp_tf.pruning.pruner.Proposal", in_words(proposal))
     if (proposal.scores is None) == (proposal.mask is None):
         both = "neither" if proposal.scores is None else "both"
         raise plugin.breach("propose scores or a mask", f"gave {both}")
-    channel_map = task.reference.channel_map
+    channel_map = problem.reference.channel_map
     values = {
         name: None
         if (value := getattr(proposal, name)) is None

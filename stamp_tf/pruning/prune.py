@@ -26,7 +26,7 @@ from stamp_tf.pruning.choose import choose_pruner
 from stamp_tf.pruning.config import budget_of, rules_of
 from stamp_tf.pruning.cut_proposal import cut_proposal
 from stamp_tf.pruning.proposals import propose
-from stamp_tf.pruning.pruner import Pruner, PruningTask
+from stamp_tf.pruning.pruner import Pruner, PruningProblem
 from stamp_tf.pruning.ready import make_ready, sliced_network
 from stamp_tf.pruning.result import PruneResult
 from stamp_tf.pruning.saved_mask import SavedMask, load_mask, save_mask
@@ -171,7 +171,7 @@ def _choose(
     report = None
     if on_step is not None:
         report = of_the_caller(lambda done, total, figures: on_step("prune", done, total, figures))
-    task = PruningTask(
+    problem = PruningProblem(
         reference=target.reference,
         model=target.model,
         cost=target.cost,
@@ -182,7 +182,7 @@ def _choose(
         options=config.options,
         on_step=report,
     )
-    proposal = propose(PluginCode("stamp_tf.pruners", config.method), pruner, task)
+    proposal = propose(PluginCode("stamp_tf.pruners", config.method), pruner, problem)
     if saved is not None:
         return saved.mask, proposal.fold, saved.timing
     mask, timing = cut_proposal(proposal, cut, config, model=target.model, on_step=on_step)

@@ -18,7 +18,7 @@ from stamp_tf.references.reference import Reference
 
 
 @dataclass(frozen=True)
-class PruningTask:
+class PruningProblem:
     """What a method may look at.
 
     Args:
@@ -63,7 +63,7 @@ class Pruner(ABC):
     """A method that says which channels matter on a target data set.
 
     `needs_budget` says whether it has no rule of its own for how many channels go; `option_names` lists the
-    options that it reads from the task.
+    options that it reads from the problem.
     """
 
     needs_budget: ClassVar[bool] = True
@@ -80,8 +80,8 @@ class Pruner(ABC):
         """
 
     @abstractmethod
-    def propose(self, task: PruningTask) -> Proposal:
-        """Return scores or a mask for the task.
+    def propose(self, problem: PruningProblem) -> Proposal:
+        """Return scores or a mask for the problem.
 
         Raises:
             StampError: If an option does not fit the method.

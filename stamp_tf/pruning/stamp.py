@@ -14,7 +14,7 @@ from stamp_tf.channels import TracedNetwork
 from stamp_tf.data import Batches, random_part
 from stamp_tf.errors import StampError
 from stamp_tf.options.fields import is_number
-from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
+from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.training.divergence import DivergenceWatch, StepPlace
 from stamp_tf.training.figures import StepFigures
 
@@ -68,64 +68,64 @@ class Stamp(Pruner):
                 f"--method-option kl_scale must be a number of 0 or more, but got {kl_scale}; 1 is the default."
             )
 
-    def propose(self, task: PruningTask) -> Proposal:
-        epochs_prune = float(task.options.get("epochs_prune", 0.0))
-        rng = np.random.default_rng((task.seed, 6))
-        reference = task.reference
+    def propose(self, problem: PruningProblem) -> Proposal:
+        epochs_prune = float(problem.options.get("epochs_prune", 0.0))
+        rng = np.random.default_rng((problem.seed, 6))
+        reference = problem.reference
         if epochs_prune > 0:
             reference = reference.copy()
-            self._train(dataclasses.replace(task, reference=reference), epochs_prune, rng)
-            network = TracedNetwork.of(task.model, reference.channel_map)
+            self._train(dataclasses.replace(problem, reference=reference), epochs_prune, rng)
+            network = TracedNetwork.of(problem.model, reference.channel_map)
             reference = dataclasses.replace(reference, network=network)
         generator = None if reference.mask_generator is None else reference.mask_generator.layer
         if generator is None:
             # One order for every set: none is drawn.
             scores = reference.learnt_scores
         else:
-            scores = reference.propose_scores(_drawn_set(task), normalization=task.normalization)
+            scores = reference.propose_scores(_drawn_set(problem), normalization=problem.normalization)
         # Never 0, which would take a channel away that is to stay.
         expectation = np.maximum(np.exp(-np.logaddexp(0, -scores.astype("float64"))), _LEAST)
         # A prior leaves soft values in the mask; cut scores only know kept and gone.
         fold = expectation if generator is not None and generator.has_prior else None
-        if task.budget.is_limited:
+        if problem.budget.is_limited:
             return Proposal(scores=scores, fold=fold)
         threshold = 0.5 if generator is None else generator.threshold
-        return Proposal(mask=self._above(task, scores, expectation > threshold), fold=fold)
+        return Proposal(mask=self._above(problem, scores, expectation > threshold), fold=fold)
 
     @staticmethod
-    def _above(task: PruningTask, scores: np.ndarray, above: np.ndarray) -> np.ndarray:
+    def _above(problem: PruningProblem, scores: np.ndarray, above: np.ndarray) -> np.ndarray:
         """Keep the channels above the threshold, and the best of each group in any case."""
         mask = above.astype("float32")
-        for group in task.reference.channel_map.groups:
+        for group in problem.reference.channel_map.groups:
             mask[group.start + int(np.argmax(scores[group.slice]))] = 1.0
         return mask
 
     @staticmethod
-    def _train(task: PruningTask, epochs: float, rng: np.random.Generator) -> None:
+    def _train(problem: PruningProblem, epochs: float, rng: np.random.Generator) -> None:
         """Take K epochs of Adam steps on W, pi and theta (Eq. 2)."""
         from stamp_tf.pruning.target_step import compile_target_step
 
-        options = task.options
+        options = problem.options
         rates = options.get("rates", _RATES)
         named_rates = dict(zip(("rate of W", "of pi", "of theta"), rates, strict=True))
         step, objective = compile_target_step(
-            task.reference,
-            task.model,
+            problem.reference,
+            problem.model,
             sparsity=options.get("sparsity", "budgets"),
             kl_scale=options.get("kl_scale", 1.0),
             rates=rates,
         )
         batches = Batches(
-            task.dataset.train,
+            problem.dataset.train,
             _BATCH_SIZE,
-            normalization=task.normalization,
-            seed=task.seed,
+            normalization=problem.normalization,
+            seed=problem.seed,
             augment=True,
-            flip=task.dataset.flips,
+            flip=problem.dataset.flips,
         )
-        limits = np.array(task.budget.of_training, "float32")
+        limits = np.array(problem.budget.of_training, "float32")
         num_steps = math.ceil(epochs * len(batches))
-        encoded = keras.ops.convert_to_tensor(task.normalization(_drawn_set(task)))
+        encoded = keras.ops.convert_to_tensor(problem.normalization(_drawn_set(problem)))
         watch = DivergenceWatch(
             "Pruning epochs",
             remedy="take a smaller --epochs-prune, or smaller rates (--method-option rates=[1e-4,1e-3,1e-4])",
@@ -136,17 +136,17 @@ class Stamp(Pruner):
                 if done == num_steps:
                     break
                 uniform = rng.uniform(size=(2, objective.cut.num_channels)).astype("float32")
-                figures = step(images, labels, encoded, uniform, limits, float(len(task.dataset.train)))
+                figures = step(images, labels, encoded, uniform, limits, float(len(problem.dataset.train)))
                 done += 1
                 watch.see(StepPlace(done, num_steps, named_rates, epoch + 1), figures)
-                if task.on_step is not None:
-                    task.on_step(done, num_steps, StepFigures(figures, images=len(images)))
+                if problem.on_step is not None:
+                    problem.on_step(done, num_steps, StepFigures(figures, images=len(images)))
         watch.check({variable.path: np.asarray(variable) for variable in objective.variables})
 
 
-def _drawn_set(task: PruningTask) -> np.ndarray:
+def _drawn_set(problem: PruningProblem) -> np.ndarray:
     """Return the images that stand for the target, uint8 `[B, H, W, D]`; the same each time."""
-    return random_part(task.dataset.train, SET_SIZE, seed=task.seed).images
+    return random_part(problem.dataset.train, SET_SIZE, seed=problem.seed).images
 
 
 def _is_rate(value: object) -> bool:

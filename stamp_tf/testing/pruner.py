@@ -10,7 +10,7 @@ import numpy as np
 from stamp_tf.backbones.vgg import vgg19
 from stamp_tf.channels import Budget, TracedNetwork
 from stamp_tf.data import DataSet, ImageSet, Normalization
-from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
+from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.references.backbone_config import BackboneConfig
 from stamp_tf.references.reference import Reference
 from stamp_tf.testing.require import array, require, require_close, require_equal, require_finite, try_all
@@ -32,7 +32,7 @@ def check_pruner(build: PrunerMaker) -> None:
 
 def proposes_a_finite_value_per_channel(build: PrunerMaker) -> None:
     """Scores that a budget cuts, or a finished mask."""
-    proposal = build().propose(toy_task())
+    proposal = build().propose(toy_problem())
     rule = "A pruner must propose scores or a mask"
     require((proposal.scores is None) != (proposal.mask is None), rule, "proposed both or none")
     values = array(_values(proposal))
@@ -41,23 +41,23 @@ def proposes_a_finite_value_per_channel(build: PrunerMaker) -> None:
 
 
 def follows_the_seed(build: PrunerMaker) -> None:
-    """The same task, the same answer."""
-    first, second = (_values(build().propose(toy_task(seed=3))) for _ in range(2))
-    require_close(second, first, "What a pruner proposes must follow from the seed of the task")
+    """The same problem, the same answer."""
+    first, second = (_values(build().propose(toy_problem(seed=3))) for _ in range(2))
+    require_close(second, first, "What a pruner proposes must follow from the seed of the problem")
 
 
 def leaves_the_reference_as_it_is(build: PrunerMaker) -> None:
-    """Other tasks use it too."""
+    """Other problems use it too."""
     weights = _reference().model.weights
     before = [array(weight.value).copy() for weight in weights]
-    build().propose(toy_task())
+    build().propose(toy_problem())
     for old, weight in zip(before, weights, strict=True):
         require_close(weight.value, old, f"A pruner must leave the reference's {weight.path} alone")
 
 
 def fits_the_budget(build: PrunerMaker) -> None:
     """Whatever the scores, the cut meets the limit; a mask of the method's own must meet it by itself."""
-    proposal, reference = build().propose(toy_task()), _reference()
+    proposal, reference = build().propose(toy_problem()), _reference()
     values, cut = _values(proposal), reference.cut
     mask = values if proposal.mask is not None else cut.meet(values, Budget(max_flops=0.5))
     fraction = reference.cost_model.exact_fractions(mask)[1]
@@ -70,15 +70,15 @@ def names_its_options(build: PrunerMaker) -> None:
     require(all(isinstance(name, str) for name in names), "option_names must hold text", f"holds {names}")
 
 
-def toy_task(*, seed: int = 0) -> PruningTask:
-    """Return a task at half of the FLOPs.
+def toy_problem(*, seed: int = 0) -> PruningProblem:
+    """Return a problem at half of the FLOPs.
 
     Args:
         seed: Of everything random in it.
     """
     reference = _reference()
     dataset = _noise()
-    return PruningTask(
+    return PruningProblem(
         reference,
         reference.model,
         reference.cost_model,

@@ -1,4 +1,4 @@
-"""A tiny network with a residual sum and batch normalisation, and tasks on it."""
+"""A tiny network with a residual sum and batch normalisation, and problems on it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ import pytest
 
 from stamp_tf.channels import Budget, TracedNetwork
 from stamp_tf.data import DataSet, ImageSet, Normalization
-from stamp_tf.pruning.pruner import PruningTask
+from stamp_tf.pruning.pruner import PruningProblem
 from stamp_tf.references.backbone_config import BackboneConfig
 from stamp_tf.references.reference import Reference
 
@@ -43,10 +43,10 @@ def tiny() -> keras.Model:
 
 
 @pytest.fixture
-def make_task() -> Callable[..., PruningTask]:
-    """Return a maker of tasks on a network, whose options are keywords."""
+def make_problem() -> Callable[..., PruningProblem]:
+    """Return a maker of problems on a network, whose options are keywords."""
 
-    def make(model: keras.Model, **options: Any) -> PruningTask:
+    def make(model: keras.Model, **options: Any) -> PruningProblem:
         pixels = np.arange(0, 240, 20, dtype="uint8").reshape(3, *SHAPE)
         images = ImageSet(pixels, np.array([0, 1, 1], "int32"), 2, ("dark", "light"))
         normalization = Normalization((0.0,), (1.0,))
@@ -55,7 +55,7 @@ def make_task() -> Callable[..., PruningTask]:
             network=TracedNetwork.of(model),
             normalization=normalization,
         )
-        return PruningTask(
+        return PruningProblem(
             reference,
             model,
             reference.cost_model,

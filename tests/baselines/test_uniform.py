@@ -10,7 +10,7 @@ from stamp_tf.baselines.uniform import uniform_scores
 from stamp_tf.channels import Budget, CostModel, TracedNetwork
 from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
-from stamp_tf.pruning.pruner import PruningTask
+from stamp_tf.pruning.pruner import PruningProblem
 from stamp_tf.references.backbone_config import BackboneConfig
 from stamp_tf.references.reference import Reference
 
@@ -26,9 +26,9 @@ def reference() -> Reference:
     )
 
 
-def task_of(reference: Reference, **options: object) -> PruningTask:
+def task_of(reference: Reference, **options: object) -> PruningProblem:
     cost = CostModel(reference.model, reference.channel_map)
-    return PruningTask(
+    return PruningProblem(
         reference,
         reference.model,
         cost,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 import stamp_registry
-from stamp_tf.testing.pruner import PROPERTIES, toy_task
+from stamp_tf.testing.pruner import PROPERTIES, toy_problem
 
 GROUP = "stamp_tf.pruners"
 
@@ -24,4 +24,4 @@ def test_a_built_in_proposes_scores(name: str) -> None:
     """So that any budget can cut them."""
     if not stamp_registry.is_built_in(GROUP, name):
         pytest.skip(f"{name} may propose a finished mask")
-    assert stamp_registry.load(GROUP, name)().propose(toy_task()).scores is not None
+    assert stamp_registry.load(GROUP, name)().propose(toy_problem()).scores is not None

@@ -13,7 +13,7 @@ from stamp_tf.data import DataSet, ImageSet, Normalization
 from stamp_tf.errors import PluginError
 from stamp_tf.plugin_code import PluginCode
 from stamp_tf.pruning.proposals import make_pruner, propose
-from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
+from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.references.backbone_config import BackboneConfig
 from stamp_tf.references.reference import Reference
 
@@ -27,12 +27,12 @@ class Giving(Pruner):
     def __init__(self, answer: Any) -> None:
         self.answer = answer
 
-    def propose(self, task: Any) -> Any:
+    def propose(self, problem: Any) -> Any:
         return self.answer() if callable(self.answer) else self.answer
 
 
-def make_task(**changes: Any) -> PruningTask:
-    """Return a task of a network with channels of two layers, 3 and 2."""
+def make_problem(**changes: Any) -> PruningProblem:
+    """Return a problem of a network with channels of two layers, 3 and 2."""
     inputs = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(2, 1, name="second")(keras.layers.Conv2D(3, 1, name="first")(inputs))
     x = keras.layers.Dense(2, name="logits")(keras.layers.GlobalAveragePooling2D()(x))
@@ -47,7 +47,7 @@ def make_task(**changes: Any) -> PruningTask:
         normalization=Normalization((0.5,) * 3, (0.5,) * 3),
     )
     assert reference.channel_map.num_channels == 5
-    task = PruningTask(
+    problem = PruningProblem(
         reference,
         backbone.build(),
         reference.cost_model,
@@ -55,12 +55,12 @@ def make_task(**changes: Any) -> PruningTask:
         reference.normalization,
         Budget(max_flops=0.5),
     )
-    return dataclasses.replace(task, **changes)
+    return dataclasses.replace(problem, **changes)
 
 
 @pytest.fixture(scope="module")
-def task() -> PruningTask:
-    return make_task()
+def problem() -> PruningProblem:
+    return make_problem()
 
 
 @pytest.mark.parametrize(
@@ -92,21 +92,21 @@ def task() -> PruningTask:
         (lambda: 1 / 0, "must not fail, but raised ZeroDivisionError: division by zero"),
     ],
 )
-def test_every_breach_names_the_pruner_and_the_rule(task: Any, answer: Any, rule: str) -> None:
+def test_every_breach_names_the_pruner_and_the_rule(problem: Any, answer: Any, rule: str) -> None:
     with pytest.raises(PluginError, match=rf"^The pruner 'odd' .*{rule}.*; report this to its author\.$"):
-        propose(PLUGIN, Giving(answer), task)
+        propose(PLUGIN, Giving(answer), problem)
 
 
-def test_lists_and_tensors_are_numbers_too(task: Any) -> None:
-    proposal = propose(PLUGIN, Giving(Proposal(mask=[1, 0, True, 1, 0.5])), task)
+def test_lists_and_tensors_are_numbers_too(problem: Any) -> None:
+    proposal = propose(PLUGIN, Giving(Proposal(mask=[1, 0, True, 1, 0.5])), problem)
     np.testing.assert_array_equal(proposal.mask, [1, 0, 1, 1, 0.5])
-    assert propose(PLUGIN, Giving(Proposal(scores=keras.ops.ones(5))), task).scores.dtype == "float64"
+    assert propose(PLUGIN, Giving(Proposal(scores=keras.ops.ones(5))), problem).scores.dtype == "float64"
 
 
 class Unnamed(Pruner):
     option_names = "epochs"
 
-    def propose(self, task: Any) -> Any: ...
+    def propose(self, problem: Any) -> Any: ...
 
 
 class Numbered(Unnamed):
@@ -128,7 +128,7 @@ class Forgetful(Unnamed):
 class Undecided(Pruner):
     needs_budget = None  # type: ignore[assignment]
 
-    def propose(self, task: Any) -> Any: ...
+    def propose(self, problem: Any) -> Any: ...
 
 
 class Abstract(Pruner):
@@ -163,13 +163,13 @@ def test_what_is_no_pruner_is_named(kind: type, rule: str) -> None:
 
 
 class Doing(Pruner):
-    """Does something to its task first."""
+    """Does something to its problem first."""
 
-    def __init__(self, act: Callable[[PruningTask], Any]) -> None:
+    def __init__(self, act: Callable[[PruningProblem], Any]) -> None:
         self.act = act
 
-    def propose(self, task: PruningTask) -> Proposal:
-        self.act(task)
+    def propose(self, problem: PruningProblem) -> Proposal:
+        self.act(problem)
         return Proposal(scores=np.ones(5))
 
 
@@ -182,21 +182,30 @@ def fill(model: keras.Model, value: float) -> None:
     ("act", "rule"),
     [
         (
-            lambda task: task.dataset.train.images.fill(0),
+            lambda problem: problem.dataset.train.images.fill(0),
             "raised ValueError: assignment destination is read-only",
         ),
-        (lambda task: task.dataset.test.labels.sort(), "must not fail, but raised ValueError: "),
-        (lambda task: fill(task.reference.model, 0), "leave the reference as it is, but changed its values"),
-        (lambda task: fill(task.model, NAN), "leave finite weights in the model, but .* NaN or infinite"),
-        (lambda task: task.on_step("a", 2, {}), r"report steps as .*, but called on_step\('a', 2, \{\}\)"),
-        (lambda task: task.on_step(3, 2, {}), "report steps as "),
-        (lambda task: task.on_step(1, 2, None), "report steps as "),
+        (lambda problem: problem.dataset.test.labels.sort(), "must not fail, but raised ValueError: "),
+        (
+            lambda problem: fill(problem.reference.model, 0),
+            "leave the reference as it is, but changed its values",
+        ),
+        (
+            lambda problem: fill(problem.model, NAN),
+            "leave finite weights in the model, but .* NaN or infinite",
+        ),
+        (
+            lambda problem: problem.on_step("a", 2, {}),
+            r"report steps as .*, but called on_step\('a', 2, \{\}\)",
+        ),
+        (lambda problem: problem.on_step(3, 2, {}), "report steps as "),
+        (lambda problem: problem.on_step(1, 2, None), "report steps as "),
     ],
 )
 def test_a_pruner_that_spoils_what_it_was_given_is_named(
-    act: Callable[[PruningTask], Any], rule: str
+    act: Callable[[PruningProblem], Any], rule: str
 ) -> None:
-    spoilt = make_task(on_step=lambda *arguments: pytest.fail("nobody is told"))
+    spoilt = make_problem(on_step=lambda *arguments: pytest.fail("nobody is told"))
     with pytest.raises(PluginError, match=rf"^The pruner 'odd' .*{rule}"):
         propose(PLUGIN, Doing(act), spoilt)
     assert spoilt.dataset.train.images.all()
@@ -205,19 +214,19 @@ def test_a_pruner_that_spoils_what_it_was_given_is_named(
 def test_options_are_the_pruners_own_copy() -> None:
     options = {"rates": [1, 2]}
 
-    def forget(task: PruningTask) -> None:
-        task.options["rates"].clear()
+    def forget(problem: PruningProblem) -> None:
+        problem.options["rates"].clear()
 
-    propose(PLUGIN, Doing(forget), make_task(options=options))
+    propose(PLUGIN, Doing(forget), make_problem(options=options))
     assert options == {"rates": [1, 2]}
 
 
 def test_a_pruner_may_train_the_model_and_tell_how_far_it_is() -> None:
     told: list[tuple[Any, ...]] = []
 
-    def train(task: PruningTask) -> None:
-        fill(task.model, 0.5)
-        task.on_step(1, 2, {"loss": 0.1})
+    def train(problem: PruningProblem) -> None:
+        fill(problem.model, 0.5)
+        problem.on_step(1, 2, {"loss": 0.1})
 
-    propose(PLUGIN, Doing(train), make_task(on_step=lambda *arguments: told.append(arguments)))
+    propose(PLUGIN, Doing(train), make_problem(on_step=lambda *arguments: told.append(arguments)))
     assert told == [(1, 2, {"loss": 0.1})]

@@ -11,7 +11,7 @@ import pytest
 from keras import layers, ops
 
 from stamp_tf.layers.score_generator import ScoreGenerator
-from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
+from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.set_encoders.deep_sets import DeepSets
 from stamp_tf.testing import (
     check_backbone,
@@ -157,40 +157,40 @@ def test_a_mask_generator(build: Any, rule: str) -> None:
 class Constant(Pruner):
     """Proposes a mask that keeps all."""
 
-    def propose(self, task: PruningTask) -> Proposal:
-        return Proposal(mask=np.ones(task.reference.channel_map.num_channels))
+    def propose(self, problem: PruningProblem) -> Proposal:
+        return Proposal(mask=np.ones(problem.reference.channel_map.num_channels))
 
 
 class Unseeded(Pruner):
-    """Draws without the task's seed."""
+    """Draws without the problem's seed."""
 
     rng = np.random.default_rng(0)
 
-    def propose(self, task: PruningTask) -> Proposal:
-        return Proposal(scores=self.rng.normal(size=task.reference.channel_map.num_channels))
+    def propose(self, problem: PruningProblem) -> Proposal:
+        return Proposal(scores=self.rng.normal(size=problem.reference.channel_map.num_channels))
 
 
 class Short(Pruner):
     """Forgets a channel."""
 
-    def propose(self, task: PruningTask) -> Proposal:
-        return Proposal(scores=np.ones(task.reference.channel_map.num_channels - 1))
+    def propose(self, problem: PruningProblem) -> Proposal:
+        return Proposal(scores=np.ones(problem.reference.channel_map.num_channels - 1))
 
 
 class Destructive(Pruner):
     """Writes into the network that others use too."""
 
-    def propose(self, task: PruningTask) -> Proposal:
-        weight = task.model.trainable_weights[0]
+    def propose(self, problem: PruningProblem) -> Proposal:
+        weight = problem.model.trainable_weights[0]
         weight.assign(weight * 0.5)
-        return Proposal(scores=np.ones(task.reference.channel_map.num_channels))
+        return Proposal(scores=np.ones(problem.reference.channel_map.num_channels))
 
 
 @pytest.mark.parametrize(
     ("pruner", "rule"),
     [
         (Constant, r"must fit the budget of 0.5 FLOPs, but has 1\.000"),
-        (Unseeded, "must follow from the seed of the task"),
+        (Unseeded, "must follow from the seed of the problem"),
         (Short, "a value per channel"),
         (Destructive, "must leave the reference's .* alone"),
     ],

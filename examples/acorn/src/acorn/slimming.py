@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
+from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 
 
 class Slimming(Pruner):
@@ -12,9 +12,9 @@ class Slimming(Pruner):
         Liu et al. 2017, Learning Efficient Convolutional Networks through Network Slimming.
     """
 
-    def propose(self, task: PruningTask) -> Proposal:
-        channel_map = task.reference.channel_map
-        weights = {weight.path: np.asarray(weight) for weight in task.model.trainable_variables}
+    def propose(self, problem: PruningProblem) -> Proposal:
+        channel_map = problem.reference.channel_map
+        weights = {weight.path: np.asarray(weight) for weight in problem.model.trainable_variables}
         scores = np.zeros(channel_map.num_channels)
         for axis in channel_map.weight_axes:
             if axis.role == "follower" and axis.path.endswith("/gamma"):

@@ -1,4 +1,4 @@
-"""A task as a plug-in gets it: what it must not change is locked, or looked at afterwards."""
+"""A problem as a plug-in gets it: what it must not change is locked, or looked at afterwards."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from typing import Any
 from stamp_tf.data import DataSet, ImageSet, StreamedSet
 from stamp_tf.finite import not_finite, weight_values
 from stamp_tf.plugin_code import PluginCode
-from stamp_tf.pruning.pruner import PruningTask
+from stamp_tf.pruning.pruner import PruningProblem
 from stamp_tf.references.fingerprint import fingerprint
 
 OnStep = Callable[[int, int, Mapping[str, float]], None]
 
 
-def guarded(plugin: PluginCode, task: PruningTask) -> PruningTask:
-    """Return a task whose images, labels and options are nobody else's, and that looks at what is reported.
+def guarded(plugin: PluginCode, problem: PruningProblem) -> PruningProblem:
+    """Return a problem whose images, labels and options are nobody else's, and that looks at what is reported.
 
     Args:
         plugin: Which pruner gets it.
-        task: The task.
+        problem: The problem.
     """
     return dataclasses.replace(
-        task,
-        dataset=_read_only(task.dataset),
-        options=copy.deepcopy(dict(task.options)),
-        on_step=None if task.on_step is None else _checked_steps(plugin, task.on_step),
+        problem,
+        dataset=_read_only(problem.dataset),
+        options=copy.deepcopy(dict(problem.options)),
+        on_step=None if problem.on_step is None else _checked_steps(plugin, problem.on_step),
     )
 
 
-def check_untouched(plugin: PluginCode, task: PruningTask, before: str) -> None:
+def check_untouched(plugin: PluginCode, problem: PruningProblem, before: str) -> None:
     """Refuse a pruner that has changed the reference, or made weights that are not finite.
 
     Args:
         plugin: Which pruner.
-        task: What it was given.
+        problem: What it was given.
         before: Fingerprint of the reference, from before.
 
     Raises:
         PluginError: If it has.
     """
-    if fingerprint(task.reference) != before:
+    if fingerprint(problem.reference) != before:
         raise plugin.breach("leave the reference as it is", "changed its values")
-    if words := not_finite(weight_values(task.model)):
+    if words := not_finite(weight_values(problem.model)):
         raise plugin.breach("leave finite weights in the model", words)
 
 
