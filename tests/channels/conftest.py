@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from stamp_tf.channels import ChannelMap, mask_kernels, slice_model, trace_channels
+from stamp_tf.channels import ChannelCut, ChannelMap, CostModel, mask_kernels, slice_model, trace_channels
 
 
 def enliven(model: keras.Model, *, seed: int = 0) -> keras.Model:
@@ -24,6 +24,11 @@ def enliven(model: keras.Model, *, seed: int = 0) -> keras.Model:
             value = rng.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape)
         weight.assign(value)
     return model
+
+
+def sizes(channel_map: ChannelMap) -> dict[str, int]:
+    """Return the channels of every group, by its name."""
+    return {group.name: group.size for group in channel_map.groups}
 
 
 def random_mask(channel_map: ChannelMap, *, seed: int, soft: bool = False) -> np.ndarray:
@@ -113,6 +118,16 @@ def network() -> keras.Model:
 @pytest.fixture
 def channel_map(network: keras.Model) -> ChannelMap:
     return trace_channels(network)
+
+
+@pytest.fixture
+def cost_model(network: keras.Model, channel_map: ChannelMap) -> CostModel:
+    return CostModel(network, channel_map)
+
+
+@pytest.fixture
+def cut(channel_map: ChannelMap, cost_model: CostModel) -> ChannelCut:
+    return ChannelCut(channel_map, cost_model)
 
 
 @pytest.fixture

@@ -9,14 +9,12 @@ from keras import layers, ops
 
 from stamp_tf.channels import ChannelMap, slice_model, trace_channels
 
+from .conftest import sizes
+
 Tensor = keras.KerasTensor
 Conv = Callable[..., layers.Conv2D]
 Classify = Callable[..., keras.Model]
 RoadsMeet = Callable[..., ChannelMap]
-
-
-def sizes(channel_map: ChannelMap) -> dict[str, int]:
-    return {group.name: group.size for group in channel_map.groups}
 
 
 # From features [B, 8, 8, 6] to something that a dense layer reads, each with whether the channels pass.
