@@ -1,6 +1,7 @@
 """`stamp-tf inspect`: channel groups, sizes and costs."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from stamp_cli.values import Count, FilePath, typed
 from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
 from stamp_tf.options.network import NetworkOptions
+
+if TYPE_CHECKING:
+    from stamp_tf.inspection.inspect import Inspection
 
 _IMAGE_SHAPE = (32, 32, 3)
 _MOST_NAMED = 4
@@ -69,7 +73,28 @@ def command(
         from stamp_tf.inspection.page import write_inspection
 
         write_inspection(found, html, overwrite=overwrite, command=typed())
+    _show(found)
+    if html is not None:
+        say("")
+        say(f"Page  {html}")
 
+
+def _check_is_there(path: Path) -> None:
+    """Refuse a path where no network lies, before TensorFlow is imported, in the words of `inspect` itself."""
+    from stamp_tf.storage.archives import check_is_file
+    from stamp_tf.storage.records import read_json
+    from stamp_tf.storage.run_directory import RunDirectory
+    from stamp_tf.storage.schemas import Masks
+
+    run = RunDirectory(path)
+    if path.suffix == ".keras" and not path.is_dir():
+        check_is_file(path)
+    elif not path.is_file() and not run.reference.exists():
+        read_json(run.masks, Masks, remedy="prune again")
+
+
+def _show(found: "Inspection") -> None:
+    """Print groups, sizes and costs."""
     from stamp_cli.report_tables import before_after_table, groups_table
     from stamp_tf.quantities import percent
 
@@ -99,20 +124,3 @@ def command(
         more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
         also = f", so the channels of {', '.join(others[:_MOST_NAMED])}{more} stay" if others else ""
         say(f"  {kept.layer}: {kept.reason}{also}")
-    if html is not None:
-        say("")
-        say(f"Page  {html}")
-
-
-def _check_is_there(path: Path) -> None:
-    """Refuse a path where no network lies, before TensorFlow is imported, in the words of `inspect` itself."""
-    from stamp_tf.storage.archives import check_is_file
-    from stamp_tf.storage.records import read_json
-    from stamp_tf.storage.run_directory import RunDirectory
-    from stamp_tf.storage.schemas import Masks
-
-    run = RunDirectory(path)
-    if path.suffix == ".keras" and not path.is_dir():
-        check_is_file(path)
-    elif not path.is_file() and not run.reference.exists():
-        read_json(run.masks, Masks, remedy="prune again")

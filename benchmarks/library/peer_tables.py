@@ -1,6 +1,7 @@
 """Tables of the comparison with another library's tracing and removal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from library.markdown import table
 from library.results import Record, unique
@@ -14,38 +15,8 @@ def peer_tables(records: Sequence[Record]) -> str:
     Args:
         records: Of `peers`.
     """
-    handling, speed = [], []
-    for record in records:
-        case = record["case"]
-        network = f"{case['network']}, {case['image_size']} x {case['image_size']}"
-        for side, figures in record["figures"].items():
-            in_place = "seconds_of_copy" in figures
-            handling.append(
-                [
-                    network,
-                    side,
-                    str(figures["num_groups"]),
-                    f"{100 * figures['removable_share']:.2f}",
-                    f"{1000 * figures['trace_seconds']:.0f}",
-                    f"{1000 * figures['remove_seconds']:.0f}"
-                    + (f" + {1000 * figures['seconds_of_copy']:.0f}" if in_place else ""),
-                    f"{100 * figures['parameters_left'] / figures['parameters']:.1f}",
-                    f"{100 * figures['flops_left'] / figures['flops']:.1f}",
-                ]
-            )
-            for step in figures["steps"]:
-                flops = figures["flops"] / figures["flops_left"]
-                speed.append(
-                    [
-                        network,
-                        f"{step['kind']}, batch {step['batch_size']}",
-                        side,
-                        *(f"{1000 * step['seconds'][model]:.1f}" for model in ("full", "pruned")),
-                        f"{step['speed_up']:.2f}",
-                        f"{flops:.2f}",
-                        f"{step['speed_up'] / flops:.2f}",
-                    ]
-                )
+    handling = [_handling(*one) for record in records for one in _sides(record)]
+    speed = [row for record in records for one in _sides(record) for row in _speed(*one)]
     speed.sort(key=lambda row: (row[0], row[1], row[2] != _OURS))
     return (
         "The same networks (checked: as many parameters and multiply-adds) in Keras and in PyTorch, random weights; "
@@ -84,6 +55,43 @@ def peer_tables(records: Sequence[Record]) -> str:
             speed,
         )
     )
+
+
+def _sides(record: Record) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """Return network, side and figures of every side."""
+    case = record["case"]
+    network = f"{case['network']}, {case['image_size']} x {case['image_size']}"
+    return [(network, side, figures) for side, figures in record["figures"].items()]
+
+
+def _handling(network: str, side: str, figures: Mapping[str, Any]) -> list[str]:
+    """Return the row of what is found and removed, and how long it takes."""
+    of_copy = f" + {1000 * figures['seconds_of_copy']:.0f}" if "seconds_of_copy" in figures else ""
+    return [
+        network,
+        side,
+        str(figures["num_groups"]),
+        f"{100 * figures['removable_share']:.2f}",
+        f"{1000 * figures['trace_seconds']:.0f}",
+        f"{1000 * figures['remove_seconds']:.0f}{of_copy}",
+        f"{100 * figures['parameters_left'] / figures['parameters']:.1f}",
+        f"{100 * figures['flops_left'] / figures['flops']:.1f}",
+    ]
+
+
+def _speed(network: str, side: str, figures: Mapping[str, Any]) -> Iterator[list[str]]:
+    """Yield a row for each kind of step."""
+    flops = figures["flops"] / figures["flops_left"]
+    for step in figures["steps"]:
+        yield [
+            network,
+            f"{step['kind']}, batch {step['batch_size']}",
+            side,
+            *(f"{1000 * step['seconds'][model]:.1f}" for model in ("full", "pruned")),
+            f"{step['speed_up']:.2f}",
+            f"{flops:.2f}",
+            f"{step['speed_up'] / flops:.2f}",
+        ]
 
 
 def _peers(records: Sequence[Record]) -> str:

@@ -87,17 +87,7 @@ def load_dataset(
         seed=seed,
         stream_above=stream_above,
     )
-    plugin, source, argument = _source(spec)
-    with plugin.running():
-        try:
-            dataset = source(argument, options)
-        except StampError as error:
-            if stamp_registry.is_built_in(plugin.group, plugin.name) or not str(error).strip():
-                raise
-            # It may be what the user gave or what the plug-in made of it: the line says whose words these are.
-            raise StampError(f"{plugin}: {error}") from error
-    if not isinstance(dataset, DataSet):
-        raise plugin.breach("return a stamp_tf.data.DataSet", in_words(dataset))
+    dataset = _loaded(spec, options)
     train = dataset.train if train_size is None else dataset.train.subset(train_size, seed=seed)
     absolute, path = absolute_spec(spec, dataset.path)
     origin = Origin(
@@ -117,6 +107,22 @@ def load_dataset(
     )
     logger.info("%s", describe_classes(dataset))
     warn_of_dark_images(dataset)
+    return dataset
+
+
+def _loaded(spec: str, options: LoadOptions) -> DataSet:
+    """Return what the plug-in of that name loads."""
+    plugin, source, argument = _source(spec)
+    with plugin.running():
+        try:
+            dataset = source(argument, options)
+        except StampError as error:
+            if stamp_registry.is_built_in(plugin.group, plugin.name) or not str(error).strip():
+                raise
+            # It may be what the user gave or what the plug-in made of it: the line says whose words these are.
+            raise StampError(f"{plugin}: {error}") from error
+    if not isinstance(dataset, DataSet):
+        raise plugin.breach("return a stamp_tf.data.DataSet", in_words(dataset))
     return dataset
 
 

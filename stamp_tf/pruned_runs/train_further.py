@@ -106,14 +106,8 @@ def _continue(
     way = run.run.further_training
     if resume and not way.config.exists():
         return finished_report(run.run)
-    config = config or FinetuneConfig()
-    config = dataclasses.replace(
-        config,
-        learning_rate=_RATE if config.learning_rate is None else config.learning_rate,
-        clip_norm=run.config.get("clip_norm") if config.clip_norm is None else config.clip_norm,
-    )
-    exports = exports_of(run.run)
-    check_exports(run.run, exports)
+    config = _settled(config or FinetuneConfig(), run)
+    check_exports(run.run, exports_of(run.run))
     report = read_record(run.run.report_json, Report, remedy="prune again")
     _check_same_network(run, report)
     dataset = run.fitted(dataset) if isinstance(dataset, DataSet) else run.load_dataset(dataset)
@@ -145,17 +139,30 @@ def _continue(
         command=command,
         doubt=doubt,
     )
+    return _written(run, _continued(report, records, step))
+
+
+def _settled(config: FinetuneConfig, run: PrunedRun) -> FinetuneConfig:
+    """Fill in the options that a run decides."""
+    return dataclasses.replace(
+        config,
+        learning_rate=_RATE if config.learning_rate is None else config.learning_rate,
+        clip_norm=run.config.get("clip_norm") if config.clip_norm is None else config.clip_norm,
+    )
+
+
+def _written(run: PrunedRun, report: Report) -> Report:
+    """Write the network in every format of its run and the report, and let them take the place of the old files."""
+    way = run.run.further_training
     files = write_exports(
         run.network,
         way,
-        exports,
+        exports_of(run.run),
         class_names=run.class_names,
         normalization=run.normalization,
         replaces=run.run,
     )
-    report = dataclasses.replace(
-        _continued(report, records, step), calling=run.calling.to_json(), files=files
-    )
+    report = dataclasses.replace(report, calling=run.calling.to_json(), files=files)
     write_metrics(way, report.curve)
     write_report(report, way)
     # The one step that decides: before it the run is as it was, after it all that is left to do is to move files.

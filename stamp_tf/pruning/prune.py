@@ -99,29 +99,9 @@ def prune(
     # Patterns that match nothing are refused before any work is done.
     cut = ChannelCut(reference.channel_map, target.cost, rules=rules_of(config))
     saved = load_mask(checkpoints, cut.num_channels) if checkpoints is not None and resume else None
-    trained = saved if saved is not None and saved.is_trained else None
-    fold = None
-    if trained is not None:
-        # A state of fine-tuning holds every weight of the network that this mask leaves.
-        times = {**trained.times, "load": times["load"]}
-        mask, timing = trained.mask, trained.timing
-    else:
-        with clock(times, "propose"):
-            mask, fold, timing = _choose(pruner, target, cut, config=config, saved=saved, on_step=on_step)
-    with clock(times, "slice"):
-        values = mask if fold is None else mask.times(fold)
-        small = sliced_network(target, values, structure_only=config.structure_only, check=True)
-    if trained is None:
-        make_ready(
-            small,
-            target,
-            seed=config.seed,
-            head=first_head(config, reference),
-            is_drawn=config.structure_only,
-            refit_mask=mask if refits(config, reference) else None,
-            times=times,
-            on_step=on_step,
-        )
+    small, chosen = _smaller_network(
+        pruner, target, cut, config=config, saved=saved, times=times, on_step=on_step
+    )
     settings = resolve_options(
         dataclasses.replace(config.finetune, seed=config.seed),
         dataset,
@@ -133,7 +113,7 @@ def prune(
         small,
         target,
         config,
-        chosen=trained or SavedMask(mask, dict(times), timing),
+        chosen=chosen,
         checkpoints=checkpoints,
         resume=resume,
         on_step=on_step,
@@ -145,7 +125,7 @@ def prune(
         accuracy = evaluate_accuracy(small, dataset.test, normalization=target.normalization)
     return PruneResult(
         model=put_back(small, reference.backbone.end),
-        mask=mask.hard,
+        mask=chosen.mask.hard,
         reference=reference,
         cost=target.cost,
         dataset=dataset,
@@ -154,8 +134,45 @@ def prune(
         test_accuracy=accuracy,
         records=tuple(records),
         times=times,
-        timing=timing,
+        timing=chosen.timing,
     )
+
+
+def _smaller_network(
+    pruner: Pruner,
+    target: Target,
+    cut: ChannelCut,
+    *,
+    config: PruneConfig,
+    saved: SavedMask | None,
+    times: dict[str, float],
+    on_step: Progress | None,
+) -> tuple[keras.Model, SavedMask]:
+    """Choose a mask, or take the one that was, and return the network that it leaves, ready to be trained."""
+    fold = None
+    if saved is not None and saved.is_trained:
+        # A state of fine-tuning holds every weight of the network that this mask leaves.
+        times |= {**saved.times, "load": times["load"]}
+        mask, timing = saved.mask, saved.timing
+    else:
+        with clock(times, "propose"):
+            mask, fold, timing = _choose(pruner, target, cut, config=config, saved=saved, on_step=on_step)
+    with clock(times, "slice"):
+        values = mask if fold is None else mask.times(fold)
+        small = sliced_network(target, values, structure_only=config.structure_only, check=True)
+    if saved is not None and saved.is_trained:
+        return small, saved
+    make_ready(
+        small,
+        target,
+        seed=config.seed,
+        head=first_head(config, target.reference),
+        is_drawn=config.structure_only,
+        refit_mask=mask if refits(config, target.reference) else None,
+        times=times,
+        on_step=on_step,
+    )
+    return small, SavedMask(mask, dict(times), timing)
 
 
 def _choose(

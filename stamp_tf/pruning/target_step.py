@@ -49,6 +49,10 @@ def compile_target_step(
         kl_scale=kl_scale,
         end=reference.backbone.end,
     )
+    return _compiled(objective, rates), objective
+
+
+def _compiled(objective: StampObjective, rates: Sequence[float]) -> Step:
     optimizers = [keras.optimizers.Adam(rate) for rate in rates]
     for optimizer, part in zip(optimizers, objective.parts.split(objective.variables), strict=True):
         optimizer.build(part)
@@ -88,4 +92,4 @@ def compile_target_step(
         return figures | {"gradient_norm": global_norm(gradients)}
 
     states = [variable for optimizer in optimizers for variable in optimizer.variables]
-    return compile_step(step, [*objective.variables, *objective.statistics, *states]), objective
+    return compile_step(step, [*objective.variables, *objective.statistics, *states])

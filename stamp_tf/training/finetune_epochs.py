@@ -1,0 +1,181 @@
+"""The epochs of fine-tuning: steps, tests after them, and a state on disk after each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import keras
+
+from stamp_tf.data import Batches, DataSet, Normalization
+from stamp_tf.data.batches import even_batch_size
+from stamp_tf.ends import End
+from stamp_tf.errors import StampError
+from stamp_tf.finite import weight_values
+from stamp_tf.options.finetune import FinetuneConfig
+from stamp_tf.references.layer_arrays import assign_arrays, layer_arrays
+from stamp_tf.schedules import cosine_rate, step_rate
+from stamp_tf.storage.checkpoints import (
+    assign_optimizer,
+    drop_steps,
+    load_last_step,
+    optimizer_arrays,
+    save_step,
+)
+from stamp_tf.training.accuracy import evaluate_accuracy
+from stamp_tf.training.divergence import DivergenceWatch, StepPlace
+from stamp_tf.training.epoch_record import EpochRecord
+from stamp_tf.training.figures import StepFigures
+from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
+
+
+class FinetuneEpochs:
+    """Takes the epochs that are left of a training.
+
+    Args:
+        model: From normalised images to logits; trained in place.
+        dataset: Its data set.
+        normalization: Of the images.
+        config: Options.
+        end: What stands behind the logits; says which loss fits.
+        checkpoints: Where a state an epoch is kept; None keeps none.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        dataset: DataSet,
+        *,
+        normalization: Normalization,
+        config: FinetuneConfig,
+        end: End,
+        checkpoints: Path | None,
+    ) -> None:
+        from stamp_tf.training.reference_steps import compile_plain_step, make_weight_optimizer
+
+        self.model = model
+        self.dataset = dataset
+        self.normalization = normalization
+        self.config = config
+        self.checkpoints = checkpoints
+        self.records: list[EpochRecord] = []
+        self._optimizer = make_weight_optimizer(
+            momentum=config.momentum, weight_decay=config.weight_decay, clip_norm=config.clip_norm
+        )
+        self._optimizer.build(model.trainable_variables)
+        self._batches = Batches(
+            dataset.train,
+            even_batch_size(len(dataset.train), config.batch_size),
+            normalization=normalization,
+            seed=config.seed,
+            augment=config.augment,
+            flip=config.flip and dataset.flips,
+        )
+        self._step = compile_plain_step(model, self._optimizer, end=end)
+        self._watch = DivergenceWatch(
+            "Fine-tuning",
+            remedy=f"take a smaller --learning-rate than {config.peak_rate:g}"
+            + (", or --clip-norm 1" if config.clip_norm is None else ""),
+            state=lambda: f"The network has the weights of epoch {self.records[-1].epoch} again.",
+        )
+
+    def restore(self, *, resume: bool) -> None:
+        """Go on from the newest state, or test the network as it is.
+
+        Args:
+            resume: Whether to look for a state.
+        """
+        place = self.checkpoints
+        if place is not None and resume and (state := load_last_step(place)) is not None:
+            arrays, metadata = state
+            assign_arrays("model", self.model, arrays, path=place)
+            assign_optimizer("optimizer", self._optimizer, arrays)
+            self.records = [EpochRecord(**record) for record in metadata["records"]]
+        else:
+            self.records = [EpochRecord(0, 0.0, None, self._accuracy(0))]
+
+    def train(self, on_step: Callable[[int, int, Mapping[str, float]], None] | None) -> None:
+        """Take the epochs that are left.
+
+        Args:
+            on_step: Called with (steps done, all steps, figures) after each step.
+
+        Raises:
+            DivergenceError: If something is no longer finite; the network then has the weights of its last whole
+                epoch.
+        """
+        for epoch in range(len(self.records) - 1, self.config.epochs):
+            with self._taken_back_on_refusal():
+                record = self._take(epoch, on_step)
+            self.records.append(record)
+            if self.checkpoints is not None:
+                self._save(epoch + 1)
+
+    def _take(
+        self, epoch: int, on_step: Callable[[int, int, Mapping[str, float]], None] | None
+    ) -> EpochRecord:
+        """Take one epoch, and test after it where that is asked for."""
+        started, losses = time.perf_counter(), []
+        num_steps = self.config.epochs * len(self._batches)
+        for index, (images, labels) in enumerate(self._batches.epoch(epoch)):
+            step = epoch * len(self._batches) + index
+            self._optimizer.learning_rate = rate = _rate(self.config, step, num_steps)
+            figures = self._step(images, labels)
+            losses.append(figures["loss"])
+            place = StepPlace(step + 1, num_steps, {"learning rate": rate}, epoch + 1)
+            self._watch.see(place, figures)
+            if on_step is not None:
+                on_step(step + 1, num_steps, StepFigures(figures, images=len(images)))
+        mean_loss = float(sum(float(loss) for loss in losses) / len(losses))
+        self._watch.check(weight_values(self.model))
+        is_last = epoch + 1 == self.config.epochs
+        with self._watch.blaming("statistics of batch normalisation or logits"):
+            if is_last:
+                self._recalibrate()
+            seconds = self.records[-1].seconds + time.perf_counter() - started
+            if self._is_tested(epoch + 1) and not is_last:
+                self._recalibrate()
+            return EpochRecord(epoch + 1, seconds, mean_loss, self._accuracy(epoch + 1))
+
+    def _recalibrate(self) -> None:
+        images = statistics_images(self.dataset.train, self.normalization, seed=self.config.seed)
+        recalibrate_statistics(self.model, images)
+
+    def _is_tested(self, epoch: int) -> bool:
+        wanted = self.config.evaluate
+        return wanted if isinstance(wanted, bool) else epoch in wanted
+
+    def _accuracy(self, epoch: int) -> float | None:
+        if not self._is_tested(epoch):
+            return None
+        return evaluate_accuracy(self.model, self.dataset.test, normalization=self.normalization)
+
+    @contextmanager
+    def _taken_back_on_refusal(self) -> Iterator[None]:
+        """Give the network its values from before the block where that refuses to go on."""
+        before = [keras.ops.copy(variable.value) for variable in self.model.variables]
+        try:
+            yield
+        except StampError:
+            for variable, value in zip(self.model.variables, before, strict=True):
+                variable.assign(value)
+            raise
+
+    def _save(self, num_done: int) -> None:
+        assert self.checkpoints is not None
+        if num_done == 1:
+            drop_steps(self.checkpoints)
+        save_step(
+            self.checkpoints,
+            num_done,
+            layer_arrays("model", self.model) | optimizer_arrays("optimizer", self._optimizer),
+            {"records": [vars(record) for record in self.records]},
+        )
+
+
+def _rate(config: FinetuneConfig, step: int, num_steps: int) -> float:
+    if config.schedule == "step":
+        return step_rate(step, num_steps, peak=config.peak_rate)
+    return cosine_rate(step, num_steps, peak=config.peak_rate)
