@@ -6,7 +6,7 @@ from typing import Any
 from stamp_tf.baselines.allocation import OPTION
 from stamp_tf.baselines.uniform import uniform_scores
 from stamp_tf.errors import StampError
-from stamp_tf.pruning.pruner import Proposal, Pruner, PruningTask
+from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.refit.images import refit_images
 from stamp_tf.refit.removal import removal_orders, removal_scores
 
@@ -32,17 +32,17 @@ class RemainingError(Pruner):
                 f"--method-option {OPTION} must be global or uniform, but got {allocation}; global is the default."
             )
 
-    def propose(self, task: PruningTask) -> Proposal:
-        channel_map = task.reference.channel_map
-        on_step = task.on_step
+    def propose(self, problem: PruningProblem) -> Proposal:
+        channel_map = problem.reference.channel_map
+        on_step = problem.on_step
         orders = removal_orders(
-            task.model,
+            problem.model,
             channel_map,
-            refit_images(task.dataset, task.normalization, seed=task.seed),
-            seed=task.seed,
+            refit_images(problem.dataset, problem.normalization, seed=problem.seed),
+            seed=problem.seed,
             on_step=None if on_step is None else lambda done, total: on_step(done, total, {}),
         )
         scores = removal_scores(channel_map, orders)
-        if task.options.get(OPTION, "global") == "uniform":
+        if problem.options.get(OPTION, "global") == "uniform":
             scores = uniform_scores(channel_map, scores)
         return Proposal(scores=scores)

@@ -9,28 +9,28 @@ from stamp_tf.refit.images import refit_images
 from stamp_tf.refit.removal import removal_orders
 
 
-def test_scores_are_the_errors_with_which_channels_go(tiny, make_task):
-    task = make_task(tiny)
-    scores = RemainingError().propose(task).scores
-    images = refit_images(task.dataset, task.normalization, seed=task.seed)
-    for order in removal_orders(tiny, task.reference.channel_map, images):
+def test_scores_are_the_errors_with_which_channels_go(tiny, make_problem):
+    problem = make_problem(tiny)
+    scores = RemainingError().propose(problem).scores
+    images = refit_images(problem.dataset, problem.normalization, seed=problem.seed)
+    for order in removal_orders(tiny, problem.reference.channel_map, images):
         np.testing.assert_array_equal(scores[order.channels], order.errors)
 
 
-def test_uniform_widths_keep_the_order_alone(tiny, make_task):
-    errors = RemainingError().propose(make_task(tiny)).scores
-    ranks = RemainingError().propose(make_task(tiny, allocation="uniform")).scores
-    for group in make_task(tiny).reference.channel_map.groups:
+def test_uniform_widths_keep_the_order_alone(tiny, make_problem):
+    errors = RemainingError().propose(make_problem(tiny)).scores
+    ranks = RemainingError().propose(make_problem(tiny, allocation="uniform")).scores
+    for group in make_problem(tiny).reference.channel_map.groups:
         np.testing.assert_array_equal(np.argsort(ranks[group.slice]), np.argsort(errors[group.slice]))
         assert ranks[group.slice].max() == 1
 
 
-def test_it_says_how_far_it_is(tiny, make_task):
+def test_it_says_how_far_it_is(tiny, make_problem):
     import dataclasses
 
     told = []
-    task = dataclasses.replace(make_task(tiny), on_step=lambda *said: told.append(said))
-    RemainingError().propose(task)
+    problem = dataclasses.replace(make_problem(tiny), on_step=lambda *said: told.append(said))
+    RemainingError().propose(problem)
     assert told == [(1, 2, {}), (2, 2, {})]
 
 
