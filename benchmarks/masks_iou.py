@@ -3,7 +3,7 @@
     python benchmarks/masks_iou.py --cifar10 npz:data/cifar10.npz --gtsrb npz:data/gtsrb32.npz
 
 Compared are masks of CIFAR-10 and GTSRB, masks of two samples of the same set (what chance alone does), and each
-with the static order of the reference's learnt scores. All are cut by the reference's own costs, so that nothing
+with the reference's learnt order. All are cut by the reference's own costs, so that nothing
 but the scores differs.
 """
 

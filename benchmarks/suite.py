@@ -1,4 +1,4 @@
-"""Does the set matter? Masks made for a task against masks of other tasks and the static order, on small tasks.
+"""Does the set matter? Masks made for a task against masks of other tasks and the learnt order, on small tasks.
 
     python benchmarks/suite.py --cifar10 npz:data/cifar10.npz --gtsrb npz:data/gtsrb32.npz
     python benchmarks/suite.py --cifar10 ... --gtsrb ... --svhn npz:data/svhn.npz --suite final
@@ -8,7 +8,7 @@ network with recalibrated statistics and a head in closed form, no gradient step
 
     static          the reference's learnt scores, which know no target
     own             the scores that the reference proposes for the task's images
-    own-in-static   the task's best channels, as many per layer as the static order keeps: a gain that is left
+    own-in-static   the task's best channels, as many per layer as the learnt order keeps: a gain that is left
                     here is one of the choice, and not of widths that suit the task
     swapped         scores proposed for another task of as many classes from the same source, and of another
                     source; the mean of both
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str]) -> None:
     results = Results(path, program="suite", arguments=arguments)
     reference = find_reference(options.reference, backbone=options.backbone)
     if reference.scores is None:
-        parser.error("--from must be a reference with a static order, but has none; train it at budgets.")
+        parser.error("--from must be a reference with a learnt order, but has none; train it at budgets.")
     shared = {
         "suite": options.suite,
         "backbone": reference.backbone.name,

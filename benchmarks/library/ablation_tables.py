@@ -40,12 +40,12 @@ def ablation_table(records: Sequence[Record]) -> str:
     heads = [f"{DATASETS[target]}, {budget:g}" for target in targets for budget in budgets]
     return (
         "Test accuracy in per cent at FLOPs limits, no gradient step but those that *K* names; means over "
-        "draws of the training images, one training each. *Own minus static* and *own minus swapped* are in "
+        "draws of the training images, one training each. *Own minus learnt* and *own minus swapped* are in "
         "points, over all columns, mean ± standard error over draws and columns; swapped masks were made for the "
         "other target. *IoU*: channels that the masks of both targets share, in per cent of those that either keeps."
         "\n\n"
         + table(
-            ["what is varied", "value", *heads, "own minus static", "own minus swapped", "IoU", "draws"],
+            ["what is varied", "value", *heads, "own minus learnt", "own minus swapped", "IoU", "draws"],
             lines,
         )
     )

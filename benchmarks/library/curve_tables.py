@@ -13,7 +13,7 @@ Point = Mapping[str, float]
 METHODS = {
     "full": "full network",
     "stamp": "STAMP (K = 0)",
-    "static": "static order",
+    "static": "learnt order",
     "l1": "L1, uniform widths",
     "random": "random, uniform widths",
 }

@@ -9,8 +9,8 @@ from library.results import Record, grouped, unique
 from library.target_tasks import FEW_WAYS
 
 COMPARED = {
-    "own": "own minus static",
-    "own-in-static": "own in static widths minus static",
+    "own": "own minus learnt",
+    "own-in-static": "own in learnt widths minus learnt",
     "swapped": "own minus swapped",
 }
 
@@ -20,8 +20,8 @@ def suite_tables(records: Sequence[Record]) -> str:
     parts = [
         "Small tasks cut out of larger sets; no gradient step. Differences of test accuracy in points, mean ± "
         "standard error over tasks; **bold** beyond two standard errors. *Swapped* masks were made for another "
-        "task of the same source and for one of another source. *In static widths* keeps as many channels per "
-        "layer as the static order."
+        "task of the same source and for one of another source. *In learnt widths* keeps as many channels per "
+        "layer as the learnt order."
     ]
     for (suite, backbone, reference), chosen in grouped(records, "suite", "backbone", "reference").items():
         name = unique(record["figures"]["reference_name"] for record in chosen)[0]
@@ -53,7 +53,7 @@ def _table(records: Sequence[Record]) -> str:
                         *(mean_and_error(differences[method]) for method in COMPARED),
                     ]
                 )
-    return table(["classes", "source", "FLOPs ≤", "tasks", "static, %", *COMPARED.values()], rows)
+    return table(["classes", "source", "FLOPs ≤", "tasks", "learnt, %", *COMPARED.values()], rows)
 
 
 def attempts_table(records: Sequence[Record], *, budgets: Sequence[float] = (0.1, 0.05)) -> str:
@@ -74,12 +74,12 @@ def attempts_table(records: Sequence[Record], *, budgets: Sequence[float] = (0.1
                 row.append(f"{fmean(static):.1f}" if static else "-")
                 row += [mean_and_error(differences.get(method, [])) for method in COMPARED]
             rows.append(row)
-    heads = [f"{head}, {budget:g}" for budget in budgets for head in ("static, %", *COMPARED.values())]
+    heads = [f"{head}, {budget:g}" for budget in budgets for head in ("learnt, %", *COMPARED.values())]
     return table(["attempt", "classes", *heads], rows)
 
 
 def _paired(records: Sequence[Record]) -> tuple[list[float], dict[str, list[float]]]:
-    """Return the static order's accuracy on every task, and the differences of `COMPARED`, in points."""
+    """Return the learnt order's accuracy on every task, and the differences of `COMPARED`, in points."""
     accuracy = {
         method: {r["case"]["task"]: 100 * r["figures"]["accuracy"] for r in group}
         for (method,), group in grouped(records, "method").items()

@@ -217,7 +217,7 @@ def test_suite(program, toy_reference, toy_images, tmp_path, monkeypatch):
     ]
     records = run_twice(program("suite"), [*arguments, "--budgets", "0.5"], tmp_path / "suite.jsonl")
     assert len(records) == 4 * len(program("suite").METHODS)
-    # A reference that was never meta-trained answers with its static order whatever the set.
+    # A reference that was never meta-trained answers with its learnt order whatever the set.
     by_task = {}
     for record in records:
         by_task.setdefault(record["case"]["task"], set()).add(record["figures"]["accuracy"])

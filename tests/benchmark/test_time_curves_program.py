@@ -75,7 +75,7 @@ def test_pruned_networks_may_have_more_epochs(program, arguments, tmp_path):
         program("time_curves").main([*arguments, "--pruned-epochs", "3"])
 
 
-def test_without_a_generator_stamp_is_the_static_order(program, arguments, tmp_path):
+def test_without_a_generator_stamp_is_the_learnt_order(program, arguments, tmp_path):
     path = tmp_path / "time_curves.jsonl"
     program("time_curves").main([*arguments, "--methods", "stamp,static", "--results", str(path)])
     stamp, static = (
