@@ -1,6 +1,5 @@
 """Channels of a functional model: trace, mask, slice, count their cost, meet a budget."""
 
-from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels.budget import Budget
 from stamp_tf.channels.call import Call
 from stamp_tf.channels.cost import CostModel, LayerCost
@@ -20,7 +19,6 @@ __all__ = [
     "ChannelCut",
     "ChannelGroup",
     "ChannelMap",
-    "ChannelMask",
     "CostModel",
     "KeptWhole",
     "LayerCost",

@@ -6,7 +6,7 @@ from typing import Any
 
 from stamp_tf.errors import StampError
 from stamp_tf.report.history import HistoryEntry
-from stamp_tf.storage.records import check, finite
+from stamp_tf.storage.records import finite
 from stamp_tf.training.epoch_record import EpochRecord
 
 SECONDS_PER_HOUR = 3600.0
@@ -216,16 +216,3 @@ class Report:
         for row, record in zip(content["speed"], self.speed, strict=True):
             row["ratio"] = record.ratio
         return finite(content)
-
-
-def report_from_json(content: Mapping[str, Any], *, source: object = "report.json") -> Report:
-    """Read a report back, for instance to draw the page again.
-
-    Args:
-        content: What `Report.to_json` returned; derived figures are counted anew.
-        source: Where it comes from, for messages.
-
-    Raises:
-        StampError: If it is no report of ours.
-    """
-    return check(content, Report, source=source, remedy="prune again")

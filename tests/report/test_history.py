@@ -9,7 +9,8 @@ import pytest
 from stamp_tf.data import DataSet, ImageSet
 from stamp_tf.report.history import HistoryEntry, history_entry, parts_of_one_data
 from stamp_tf.report.page import render_page
-from stamp_tf.report.report import Report, report_from_json
+from stamp_tf.report.report import Report
+from stamp_tf.storage.records import check
 from stamp_tf.training.epoch_record import EpochRecord
 
 
@@ -55,7 +56,7 @@ def test_a_report_without_a_history_has_one_step() -> None:
     del content["history"]
     for point in content["curve"]:
         del point["entry"]
-    (step,) = report_from_json(content).history
+    (step,) = check(content, Report, source="report.json", remedy="prune again").history
     assert (step.step, step.dataset, step.test_images, step.test_accuracy) == ("prune", "digits", 4, 0.5)
     assert step.digest is None
 

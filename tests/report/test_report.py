@@ -17,7 +17,8 @@ from stamp_tf.quantities import factor
 from stamp_tf.report import page
 from stamp_tf.report.curves import nice_axis
 from stamp_tf.report.page import kept_channels, render_page, write_report
-from stamp_tf.report.report import GroupRow, LayerRow, Report, SpeedRow, report_from_json
+from stamp_tf.report.report import GroupRow, LayerRow, Report, SpeedRow
+from stamp_tf.storage.records import check
 from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.training.epoch_record import EpochRecord
 
@@ -87,14 +88,15 @@ def test_json_has_the_headline_at_its_top_level(report: Report, tmp_path: Path) 
 
 
 def test_json_reads_back_to_the_same_report(report: Report) -> None:
-    assert report_from_json(json.loads(json.dumps(report.to_json()))) == report
+    content = json.loads(json.dumps(report.to_json()))
+    assert check(content, Report, source="report.json", remedy="prune again") == report
 
 
 def test_json_of_something_else_is_refused() -> None:
     with pytest.raises(
         StampError, match=r"report.json must be JSON written by stamp-tf, but it lacks backbone; prune again"
     ):
-        report_from_json({"method": "stamp"})
+        check({"method": "stamp"}, Report, source="report.json", remedy="prune again")
 
 
 def test_numpy_numbers_and_nan_become_plain_json(report: Report) -> None:
