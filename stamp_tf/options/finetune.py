@@ -81,7 +81,7 @@ class FinetuneConfig:
                 "%s",
                 in_words_of_the_caller(
                     f"Fine-tuning has {num_steps} steps only, and so its rate starts at {rate:g} instead of {_RATE:g}; "
-                    "--learning-rate sets another.",
+                    "take another with --learning-rate.",
                     {},
                 ),
             )
