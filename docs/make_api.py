@@ -16,7 +16,7 @@ import stamp_tf
 from stamp_tf.options.option import flag_of, option_of
 
 PAGE = Path(__file__).with_name("api.md")
-_SECTION = re.compile(r"^(Args|Returns|Yields|Raises|Example|Reference):$", re.MULTILINE)
+_SECTION = re.compile(r"^([A-Z][a-z]+):$", re.MULTILINE)
 _ENTRY = re.compile(r"^(\**\w+): ", re.MULTILINE)
 _ABOUT = """# The Python interface
 
