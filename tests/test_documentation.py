@@ -111,6 +111,19 @@ def test_the_example_has_every_kind_of_plugin_and_the_page_goes_through_them():
         assert f"`{group}`" in PLUGINS_PAGE
 
 
+def test_a_plugin_of_the_example_is_one_file_and_one_line():
+    """As the table in CONTRIBUTING counts. A rule stands beside the layer that it is for, which its backbone uses."""
+    declared = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]["entry-points"]
+    modules = [target.partition(":")[0] for entries in declared.values() for target in entries.values()]
+    files = {path.stem for path in (EXAMPLE / "src/acorn").glob("*.py")} - {"__init__"}
+    assert sorted(modules) == sorted(f"acorn.{name}" for name in files)
+    for group in ("pruners", "exporters", "set_encoders"):
+        (target,) = declared[f"stamp_tf.{group}"].values()
+        source = (EXAMPLE / f"src/{target.partition(':')[0].replace('.', '/')}.py").read_text()
+        assert "import acorn" not in source
+        assert "from acorn" not in source
+
+
 def test_every_check_for_authors_is_used_by_the_example_and_named_by_the_page():
     tests = "".join(path.read_text() for path in (EXAMPLE / "tests").glob("test_*.py"))
     assert len(testing.__all__) == len(GROUPS)
