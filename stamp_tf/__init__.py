@@ -13,6 +13,7 @@ _LAZY = {
     "pretrain": "stamp_tf.training.pretrain",
     "meta_train": "stamp_tf.meta.meta_train",
     "prune": "stamp_tf.pruning.prune",
+    "shrink": "stamp_tf.shrinking",
     "finetune": "stamp_tf.training.finetune",
     "measure_latency": "stamp_tf.measure.speed",
     "evaluate": "stamp_tf.pruned_runs.evaluate",
@@ -27,6 +28,7 @@ _LAZY = {
     "MetaTrainConfig": "stamp_tf.options.meta_train",
     "PruneConfig": "stamp_tf.options.prune",
     "FinetuneConfig": "stamp_tf.options.finetune",
+    "ShrinkConfig": "stamp_tf.options.shrink",
     "StampError": "stamp_tf.errors",
 }
 
@@ -36,6 +38,7 @@ __all__ = [
     "MetaTrainConfig",
     "PretrainConfig",
     "PruneConfig",
+    "ShrinkConfig",
     "StampError",
     "__version__",
     "compare",
@@ -49,6 +52,7 @@ __all__ = [
     "pretrain",
     "prune",
     "remove_channels",
+    "shrink",
     "trace_channels",
 ]
 

@@ -26,7 +26,7 @@ TIERS = (
     {"training", "measure"},
     {"meta"},
     {"pruning", "baselines"},
-    {"report", "export"},
+    {"report", "export", "shrinking"},
     {"pruned_runs"},
     {"inspection", "comparison"},
     {"testing"},  # contracts for the authors of plug-ins; nothing in the library imports them
