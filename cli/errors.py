@@ -61,8 +61,8 @@ def _ending() -> Iterator[None]:
     except click.UsageError as error:
         if isinstance(error, click.NoSuchOption) and error.possibilities:
             # The nearest alone, as everywhere; click lists what is hardly like it, too.
-            error.message += did_you_mean(error.option_name, error.possibilities)
-            error = click.UsageError(error.message, error.ctx)
+            words = error.message + did_you_mean(error.option_name, error.possibilities)
+            error = click.UsageError(words, error.ctx)
         where = f" See '{error.ctx.command_path} --help'." if error.ctx else ""
         _fail(f"{error.format_message()}{where}")
     except click.ClickException as error:
