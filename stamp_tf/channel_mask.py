@@ -121,7 +121,8 @@ class ChannelMask:
         Args:
             channels: Channel of each feature, -1 for one that always stays.
         """
-        return np.append(self.kept, True)[channels]
+        kept: np.ndarray = np.append(self.kept, True)[channels]
+        return kept
 
     def values_of(self, channels: np.ndarray) -> np.ndarray:
         """Return the keep value of each of some features, float64 `[features]`.
@@ -129,7 +130,8 @@ class ChannelMask:
         Args:
             channels: Channel of each feature, -1 for one that always stays.
         """
-        return np.append(self.values, 1.0)[channels]
+        values: np.ndarray = np.append(self.values, 1.0)[channels]
+        return values
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False and dtype not in (None, self.values.dtype):
