@@ -9,6 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from stamp_cli.flags import speak_for
 from stamp_cli.options_file import name_the_file
 from stamp_tf.errors import StampError
 
@@ -44,6 +45,7 @@ class Command(click.Command):
         self._idle = tuple(idle)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        speak_for(self)
         if not ctx.resilient_parsing:
             self._check_once(ctx, list(args))
         try:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import click
 
+from stamp_cli.flags import in_flags, speak_for
 from stamp_cli.terminal import say
 from stamp_registry import RegistryError, did_you_mean
 from stamp_tf.errors import StampError
-from stamp_tf.notation import as_typed
+from stamp_tf.notation import speaking
 from stamp_tf.storage.writing import REMEDIES, error_number
 from stamp_tf.without_tensorflow import is_missing_tensorflow
 
@@ -37,7 +38,8 @@ def edge() -> Iterator[None]:
     Raises:
         SystemExit: With the code, after the line has been printed.
     """
-    with as_typed(), _ending():
+    speak_for(None)
+    with speaking(in_flags), _ending():
         yield
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import click
 
+from stamp_tf.notation import ARGUMENT, in_python
 from stamp_tf.options.data import DatasetOptions
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.options.meta_train import MetaTrainConfig
@@ -24,37 +25,57 @@ RECORDS = (
 )
 """Every list of options."""
 
-_ARGUMENT = re.compile(
-    r"`(?P<name>[a-z]\w*)(?:\[\"(?P<key>\w+)\"\]|=\{\"(?P<field>\w+)\": (?P<set>[^`{}]*)\}|=(?P<value>[^`]*))?`"
-)
+# What no option of these lists is called, or something else where it says so.
+_OTHERS = {
+    **{"run": "RUN", "runs": "RUN", "start": "--from", "swap": "--swap"},
+    **{"own:reference": "--model", "own:model": "--model", "set:flips=False": "--no-flip"},
+    **{"export:path": "--to", "inspect:path": "--html", "compare:folder": "--output"},
+}
+# Options of a method or a layer that have a flag of their own.
+_OWN = {f"options.{name}": name for name in options_of(MethodOptions)} | {
+    "backbone_options.width": "width",
+    "backbone_options.pixels": "pixels",
+}
+_running: click.Command | None = None
 
 
-def in_flags(text: str, *, command: click.Command | None = None) -> str:
+def speak_for(command: click.Command | None) -> None:
+    """Let messages name the flags of a command first: `epochs` is `--finetune-epochs` in one and `--epochs` elsewhere.
+
+    Args:
+        command: The one that runs; None for none.
+    """
+    global _running
+    _running = command
+
+
+def in_flags(text: str) -> str:
     """Return a text with flags in the place of arguments in backticks.
 
     Args:
         text: What the library says.
-        command: The command that runs, whose flags come first; None knows what most commands call an argument.
     """
-    flags = {**_usual_flags(), **(dict(_flags_of(command)) if command else {})}
+    flags = {**_usual_flags(), **_OTHERS, **(dict(_flags_of(_running)) if _running else {})}
 
     def typed(match: re.Match[str]) -> str:
-        name, key, value = match["name"], match["key"] or match["field"], match["value"]
-        if key is not None and key in _OWN:
-            flag = flags[key]
-            return flag if match["set"] is None else f"{flag} {_typed(match['set'])}"
-        if name not in flags:
-            return match[0][1:-1]
-        flag = flags[name]
+        name, key, value = match["name"], match["key"], match["value"]
+        whole = f"{match['place']}:{name}" if match["place"] else name
+        flag = _OTHERS.get(match[0][1:-1]) or _OTHERS.get(whole) or flags.get(name)
+        if flag is None:
+            return in_python(match[0])
+        if key is not None and f"{name}.{key}" in _OWN:
+            flag, key = flags[_OWN[f"{name}.{key}"]], None
         if key is not None:
-            return f"{flag} {key}" + ("" if match["set"] is None else f"={_typed(match['set'])}")
-        return flag if value in (None, "True") else f"{flag} {_typed(value)}"
+            return f"{flag} {key}" + ("" if value is None else f"={value}")
+        if value == "False":
+            return flag.replace("--", "--no-", 1)
+        return flag if value is None or value in _UNSAID else f"{flag} {value}"
 
-    return _ARGUMENT.sub(typed, text)
+    return ARGUMENT.sub(typed, text)
 
 
-# Keys of the options of a pruner that have a flag of their own.
-_OWN = frozenset(options_of(MethodOptions))
+# Behind a flag that takes no value, and where the value is not told.
+_UNSAID = ("True", "...")
 
 
 def _usual_flags() -> dict[str, str]:
@@ -67,15 +88,7 @@ def _usual_flags() -> dict[str, str]:
 
 
 def _flags_of(command: click.Command) -> Iterator[tuple[str, str]]:
-    """Yield what a command calls its arguments."""
+    """Yield what a command calls its options."""
     for parameter in command.params:
-        if parameter.name is not None:
-            is_flag = isinstance(parameter, click.Option)
-            yield parameter.name, parameter.opts[0] if is_flag else parameter.human_readable_name
-
-
-def _typed(value: str) -> str:
-    """Return a value of Python as it is typed."""
-    if pair := re.fullmatch(r"\(([^,()]+), ([^,()]+)\)", value):
-        return f"{pair[1]}:{pair[2]}"
-    return value[1:-1] if re.fullmatch(r'"[^"]*"', value) else value
+        if isinstance(parameter, click.Option) and parameter.name is not None:
+            yield parameter.name, parameter.opts[0]

@@ -4,18 +4,10 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# Field of a run's config.json -> its option, where that is no plain translation of the name.
-_OPTIONS = {"start": "--from", "image_shape": "--image-size"}
-_OPTIONS_OF = {"prune": {"epochs": "--finetune-epochs"}}
-# Fields that hold settings of their own -> what those are typed after.
-_INNER = {
-    "backbone_options": "--backbone-option",
-    "mask_generator_options": "--mask-generator-option",
-    "set_encoder_options": "--set-encoder-option",
-    "options": "--method-option",
-}
-# Settings that have an option of their own.
-_OWN = {"width": "--width", "pixels": "--pixels", "epochs_prune": "--epochs-prune", "widths": "--widths"}
+# Fields that hold settings of their own.
+_INNER = ("backbone_options", "mask_generator_options", "set_encoder_options", "options")
+# Fields that are called otherwise where they are given.
+_ARGUMENTS = {"from": "reference"}
 # No option of the command line sets these.
 _PYTHON_ALONE = frozenset({"momentum", "augment", "evaluate", "inner_rates", "outer_rates", "command"})
 _LONGEST = 60
@@ -24,7 +16,7 @@ _RETIRED = {"inner": "adam", "fixed_weights": False}
 
 
 def changed_options(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return one phrase for each option that differs, such as `--epochs was 20 and is 30`, in alphabetical order.
+    """Return one phrase for each option that differs, such as "`epochs` was 20 and is 30", in alphabetical order.
 
     Args:
         before: What a run's config.json holds.
@@ -39,44 +31,44 @@ def changed_options(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
 
 
 def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield every setting under the option that sets it."""
-    options = _OPTIONS | _OPTIONS_OF.get(config.get("command", ""), {})
+    """Yield every setting under the argument that sets it."""
     for name, value in config.items():
         if name in _RETIRED and value == _RETIRED[name]:
             continue
         if name == "backbone" and isinstance(value, Mapping):
             # What tells a network from others, as `BackboneConfig.to_config` has it.
-            yield "--backbone", value.get("name")
-            yield "--image-size", value.get("input_shape")
-            yield from _inner("--backbone-option", value.get("options") or {})
+            yield "backbone", value.get("name")
+            yield "image_shape", value.get("input_shape")
+            yield from _inner("backbone_options", value.get("options") or {})
         elif name in _INNER and isinstance(value, Mapping):
-            yield from _inner(_INNER[name], value)
+            yield from _inner(name, value)
         elif name == "flip":
-            yield "--no-flip", not value
-        elif name in _PYTHON_ALONE or name == "train_images":
-            yield name, value
+            yield "set:flips=False", not value
         else:
-            yield options.get(name, f"--{name.replace('_', '-')}"), value
+            yield _ARGUMENTS.get(name, name), value
 
 
-def _inner(option: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _inner(name: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
-        yield _OWN.get(key, f"{option} {key}"), value
+        yield f"{name}.{key}", value
 
 
 def _in_words(name: str, before: Any, now: Any) -> str:
     if name == "train_images":
-        return f"--dataset had {before} training images and has {now}"
+        return f"`dataset` had {before} training images and has {now}"
+    called = name if name in _PYTHON_ALONE else f"`{name}`"
     if all(value is None or isinstance(value, bool) for value in (before, now)):
-        return f"{name} was {_given(before)} and is {_given(now)}"
+        if name not in _PYTHON_ALONE and "=" not in name:
+            called = f"`{name}=True`"
+        return f"{called} was {_given(before)} and is {_given(now)}"
     then, given = (_value(name, value) for value in (before, now))
     # A name or path is short enough to be read, whatever its length; a nest of settings is not.
     if (
         any(isinstance(value, dict | list) for value in (before, now))
         and max(len(then), len(given)) > _LONGEST
     ):
-        return f"{name} is another one now"
-    return f"{name} was {then} and is {given}"
+        return f"{called} is another one now"
+    return f"{called} was {then} and is {given}"
 
 
 def _given(value: object) -> str:
@@ -86,9 +78,9 @@ def _given(value: object) -> str:
 def _value(name: str, value: Any) -> str:
     if value is None:
         return "not given"
-    if name == "--image-size" and isinstance(value, list):
+    if name == "image_shape" and isinstance(value, list):
         return "x".join(str(size) for size in value[:2])
-    if name == "--budgets" and isinstance(value, list):
+    if name == "budgets" and isinstance(value, list):
         return ":".join(f"{bound:g}" for bound in value)
     return repr(value)
 

@@ -1,28 +1,21 @@
 """The one exception for wrong input."""
 
-from collections.abc import Mapping
-
 from stamp_tf.notation import in_words_of_the_caller
 
 
 class StampError(ValueError):
     """Input that breaks a rule the user can mend.
 
-    The message is one line that names the option, the rule, what was received and the remedy. The command
-    line prints it without a traceback and exits with code 2. It is written with options, such as `--max-flops 0.5`;
-    called from Python, it reads `max_flops=0.5` (`stamp_tf/notation.py`).
+    The message is one line that names the argument, the rule, what was received and the remedy. It is written with
+    arguments in backticks, such as "`max_flops=0.5`" (`stamp_tf/notation.py`), which Python shows without them. The
+    command line names flags in their place, prints it without a traceback and exits with code 2.
 
     Args:
         message: The line.
-        arguments: Option without dashes -> what it is called in Python, where the function has a name of its own.
     """
 
-    def __init__(self, message: str, *, arguments: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.arguments = dict(arguments or {})
-
     def __str__(self) -> str:
-        return in_words_of_the_caller(super().__str__(), self.arguments)
+        return in_words_of_the_caller(super().__str__())
 
 
 class NotFiniteError(StampError):

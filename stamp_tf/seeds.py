@@ -13,4 +13,4 @@ def check_seed(seed: int) -> None:
         StampError: If it is out of range.
     """
     if not 0 <= seed <= LARGEST_SEED:
-        raise StampError(f"--seed must be between 0 and {LARGEST_SEED}, but is {seed}; give another.")
+        raise StampError(f"`seed` must be between 0 and {LARGEST_SEED}, but is {seed}; give another.")

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from stamp_tf.notation import as_typed
+from stamp_cli.flags import in_flags, speak_for
+from stamp_tf.notation import in_python, speaking
 
 PluginMaker = Callable[..., Path]
 
@@ -99,14 +100,15 @@ def no_autograph_fall_back() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def messages_as_typed() -> Iterator[None]:
     """Let messages name options, as the command line does."""
-    with as_typed():
+    speak_for(None)
+    with speaking(in_flags):
         yield
 
 
 @pytest.fixture
 def messages_in_python(messages_as_typed, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let messages name arguments, as they do when the library is called from Python."""
-    monkeypatch.setattr("stamp_tf.notation._speaks_options", False)
+    monkeypatch.setattr("stamp_tf.notation._says", in_python)
 
 
 @pytest.fixture

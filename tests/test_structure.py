@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -422,3 +423,14 @@ def names_made(tree: ast.Module) -> set[str]:
             is_own = isinstance(node, ast.Name) or ast.unparse(node.value) in ("self", "cls")
             names |= {node.id if isinstance(node, ast.Name) else node.attr} if is_own else set()
     return names
+
+
+def test_the_library_names_arguments_and_no_flags():
+    assert not [
+        f"{source.path}:{node.lineno} says {node.value[:60]!r}"
+        for source in library()
+        if source.path != "stamp_tf/notation.py"
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if re.search(r"(?<![\w(-])--[a-z]", node.value)
+    ]

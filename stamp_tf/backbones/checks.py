@@ -14,7 +14,7 @@ def scale_width(channels: int, width: float) -> int:
     """
     if not is_number(width) or not 0 < width <= _WIDEST:
         raise StampError(
-            f"--width must be a number above 0 and at most {_WIDEST}, but got {width!r}; 1 is as published."
+            f"`width` must be a number above 0 and at most {_WIDEST}, but got {width!r}; 1 is as published."
         )
     return max(1, round(channels * width))
 
@@ -31,6 +31,6 @@ def check_image_size(input_shape: tuple[int, int, int], *, smallest: int = 32) -
     """
     if min(input_shape[:2]) < smallest:
         raise StampError(
-            f"--image-size must be at least {smallest} for this backbone, but got {tuple(input_shape)}; "
-            f"enlarge the images with --image-size {smallest}."
+            f"`image_shape` must be at least {smallest} for this backbone, but got {tuple(input_shape)}; "
+            f"enlarge the images with `image_shape={smallest}`."
         )

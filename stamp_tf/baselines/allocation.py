@@ -22,7 +22,7 @@ class AllocatingPruner(Pruner):
         allocation = options.get(OPTION, "uniform")
         if allocation not in ("uniform", "global"):
             raise StampError(
-                f"--method-option {OPTION} must be uniform or global, but got {allocation}; uniform is the default."
+                f"`options.{OPTION}` must be uniform or global, but got {allocation}; uniform is the default."
             )
 
 

@@ -29,8 +29,8 @@ class BatchNormScale(AllocatingPruner):
         scales, num_norms = _scales(problem.model, channel_map)
         if not num_norms.any():
             raise StampError(
-                "--method batch-norm needs a batch normalisation with a scale behind a layer that can be pruned, "
-                f"but {problem.model.name} has none; use --method l1."
+                "`method=batch-norm` needs a batch normalisation with a scale behind a layer that can be pruned, "
+                f"but {problem.model.name} has none; use `method=l1`."
             )
         norms = l1_norms(problem.model, channel_map)
         for group in channel_map.groups:

@@ -26,11 +26,12 @@ class RandomChannels(AllocatingPruner):
             return
         if not isinstance(widths, Mapping) or not all(type(width) is int for width in widths.values()):
             raise StampError(
-                f"--widths must give a whole number for every layer, but got {widths!r}; name a run that prune wrote."
+                f"`options.widths` must give a whole number for every layer, but got {widths!r}; "
+                "name a run that prune wrote."
             )
         if OPTION in options:
             raise StampError(
-                f"--widths fixes how many channels every layer keeps, but got --method-option {OPTION} besides; "
+                f"`options.widths` fixes how many channels every layer keeps, but got `options.{OPTION}` besides; "
                 "leave one of them out."
             )
 
@@ -45,8 +46,8 @@ class RandomChannels(AllocatingPruner):
             width = widths.get(group.name)
             if width is None or not 1 <= width <= group.size:
                 raise StampError(
-                    f"--widths must give 1 to {group.size} channels for {group.name}, but gives {width}; use the "
-                    "masks of a run of the same backbone and width."
+                    f"`options.widths` must give 1 to {group.size} channels for {group.name}, but gives {width}; "
+                    "use the masks of a run of the same backbone and width."
                 )
             mask[group.start + np.argsort(-values[group.slice])[:width]] = 1.0
         return Proposal(mask=mask)

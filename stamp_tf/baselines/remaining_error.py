@@ -29,7 +29,7 @@ class RemainingError(Pruner):
         allocation = options.get(OPTION, "global")
         if allocation not in ("uniform", "global"):
             raise StampError(
-                f"--method-option {OPTION} must be global or uniform, but got {allocation}; global is the default."
+                f"`options.{OPTION}` must be global or uniform, but got {allocation}; global is the default."
             )
 
     def propose(self, problem: PruningProblem) -> Proposal:

@@ -48,13 +48,11 @@ class Taylor(AllocatingPruner):
         num_batches, head = options.get("batches", _NUM_BATCHES), options.get("head", "ridge")
         if type(num_batches) is not int or num_batches < 1:
             raise StampError(
-                f"--method-option batches must be a whole number of at least 1, but got {num_batches}; "
+                f"`options.batches` must be a whole number of at least 1, but got {num_batches}; "
                 f"{_NUM_BATCHES} is the default."
             )
         if head not in ("ridge", "own"):
-            raise StampError(
-                f"--method-option head must be ridge or own, but got {head}; ridge is the default."
-            )
+            raise StampError(f"`options.head` must be ridge or own, but got {head}; ridge is the default.")
 
     def propose(self, problem: PruningProblem) -> Proposal:
         num_batches = problem.options.get("batches", _NUM_BATCHES)
@@ -129,8 +127,8 @@ def _ridge_head(problem: PruningProblem, part: ImageSet) -> Iterator[None]:
         weights = head_layer(model).weights
     except StampError:
         raise StampError(
-            f"--method-option head=ridge needs a network that ends in a dense layer without activation, but "
-            f"{model.name} does not; add --method-option head=own."
+            f"`options.head=ridge` needs a network that ends in a dense layer without activation, but "
+            f"{model.name} does not; add `options.head=own`."
         ) from None
     before = [np.array(ops.convert_to_numpy(weight)) for weight in weights]
     fit_head(model, part, normalization=problem.normalization, end=problem.reference.backbone.end)

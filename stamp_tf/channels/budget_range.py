@@ -47,7 +47,7 @@ def check_reachable(cut: ChannelCut, budgets: tuple[float, float], *, training: 
     if smallest > median or trained > high:
         enough = min(1.0, math.ceil(1e3 * max(smallest, trained)) / 1e3)
         raise StampError(
-            f"--budgets must be reachable, but the smallest network has {max(smallest, trained):.3f} of the FLOPs and "
+            f"`budgets` must be reachable, but the smallest network has {max(smallest, trained):.3f} of the FLOPs and "
             f"{low:g}:{high:g} has its middle at {median:.3f}; give at least {enough:g}:1, or choose a wider network."
         )
     if trained > low:

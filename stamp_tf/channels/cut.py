@@ -97,7 +97,7 @@ class ChannelCut:
         """
         for kind, _ in budget.timed:
             raise StampError(
-                f"A cut meets what can be counted, but got {kind.flag}, which is measured; use meet_latency of "
+                f"A cut meets what can be counted, but got {kind.argument}, which is measured; use meet_latency of "
                 "stamp_tf.pruning.latency."
             )
         ranking = self.rank(scores)
@@ -140,7 +140,7 @@ class ChannelCut:
         them = "them" if len(broken) > 1 else "it"
         rules = f", ask for less than {self.rules.options}" if self.rules.options else ""
         return StampError(
-            f"{' and '.join(limit.kind.flag for limit in broken)} must allow the smallest reachable network "
+            f"{' and '.join(limit.kind.argument for limit in broken)} must allow the smallest reachable network "
             f"({counts_in_words(self.cost_model, smallest)}), but got "
             f"{' and '.join(limit.kind.as_typed(limit.value) for limit in broken)}; raise {them}{rules}, or choose a "
             "wider network."
@@ -167,7 +167,7 @@ class ChannelCut:
         """
         if self.rules.round_to > 1:
             raise StampError(
-                f"Training masks single channels, but got --round-to {self.rules.round_to}; round when pruning."
+                f"Training masks single channels, but got `round_to={self.rules.round_to}`; round when pruning."
             )
         limits = ops.cast(limits, scores.dtype)
         values = ops.stop_gradient(scores)

@@ -40,20 +40,20 @@ class WidthRules:
         object.__setattr__(self, "keep", patterns)
         if not self.min_channels >= 1:
             raise StampError(
-                f"--min-channels must be at least 1, but got {self.min_channels}; a layer needs one channel."
+                f"`min_channels` must be at least 1, but got {self.min_channels}; a layer needs one channel."
             )
         if not self.round_to >= 1:
             raise StampError(
-                f"--round-to must be at least 1, but got {self.round_to}; 8 makes every width a multiple of 8."
+                f"`round_to` must be at least 1, but got {self.round_to}; 8 makes every width a multiple of 8."
             )
 
     @property
     def options(self) -> str:
         """The rules that ask for something, as they would be typed; empty for none."""
         given = (
-            f"--min-channels {self.min_channels}" if self.min_channels > 1 else "",
-            f"--round-to {self.round_to}" if self.round_to > 1 else "",
-            *(f"--keep {pattern!r}" for pattern in self.keep),
+            f"`min_channels={self.min_channels}`" if self.min_channels > 1 else "",
+            f"`round_to={self.round_to}`" if self.round_to > 1 else "",
+            *(f"`keep={pattern!r}`" for pattern in self.keep),
         )
         return " ".join(filter(None, given))
 
@@ -71,7 +71,7 @@ class WidthRules:
         for pattern in self.keep:
             if not any(fnmatchcase(name, pattern) for name in names):
                 raise StampError(
-                    f"--keep must name layers whose channels can be removed, but none matches {pattern!r}."
+                    f"`keep` must name layers whose channels can be removed, but none matches {pattern!r}."
                     f"{did_you_mean(pattern, names)} stamp-tf inspect lists them."
                 )
         return np.array(

@@ -123,25 +123,26 @@ def compare(
     """
     check_arguments(swap=(swap, bool), on_step=(on_step, Callable | None))
     if reference is not None and not swap:
-        raise StampError("--from needs --swap, but it is not given; add --swap, or leave --from out.")
+        raise StampError(
+            "`reference` needs `swap=True`, but it is not given; add `swap=True`, or leave `reference` out."
+        )
     is_one = isinstance(runs, str | Path) or not hasattr(runs, "__iter__")
     folders = [as_path(run, "runs") for run in ([runs] if is_one else runs)]
     if len(folders) < 2:
         raise StampError(
-            f"RUN must be given at least twice, but came {('not at all', 'once')[len(folders)]}; "
+            f"`runs` must be given at least twice, but came {('not at all', 'once')[len(folders)]}; "
             "name the folders of two pruned runs.",
-            arguments={"RUN": "runs"},
         )
     for first, second in combinations(folders, 2):
         if os.path.realpath(first) == os.path.realpath(second):
             raise StampError(
-                f"Each RUN must be another one, but {first} and {second} are the same; leave one out."
+                f"Each `run` must be another one, but {first} and {second} are the same; leave one out."
             )
     masks = [read_masks(folder) for folder in folders]
     for other in masks[1:]:
         if other.channels != masks[0].channels:
             raise StampError(
-                f"Every RUN must be of the same backbone, but {masks[0].run.path} is of "
+                f"Every `run` must be of the same backbone, but {masks[0].run.path} is of "
                 f"{masks[0].network_in_words()} and {other.run.path} of {other.network_in_words()}; "
                 "compare runs of one reference."
             )

@@ -51,17 +51,17 @@ def check_output(folder: Path, *, overwrite: bool = False) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise StampError(f"--output must be a folder, but {folder} is a file; choose another.")
+        raise StampError(f"`compare:folder` must be a folder, but {folder} is a file; choose another.")
     names = {entry.name for entry in folder.iterdir()}
     if names and not overwrite:
         raise StampError(
-            f"--output must be new or empty, but {folder} is not; choose another, or add --overwrite."
+            f"`compare:folder` must be new or empty, but {folder} is not; choose another, or add `overwrite=True`."
         )
     foreign = sorted(names - {JSON, HTML})
     if foreign:
         raise StampError(
-            f"--overwrite only takes a folder that compare wrote, but {folder} also holds {foreign[0]}; "
-            "choose another --output."
+            f"`overwrite=True` only takes a folder that compare wrote, but {folder} also holds {foreign[0]}; "
+            "choose another `compare:folder`."
         )
 
 

@@ -115,8 +115,8 @@ def _load_target(run: RunMasks) -> tuple[DataSet, Normalization]:
         # What loading said, without the remedy that other commands have.
         reason = str(error.__cause__ or error).rstrip(".")
         raise StampError(
-            f"--swap needs the data set of {run.run.path}, but it cannot be loaded ({reason}); bring it back, or leave "
-            "--swap out."
+            f"`swap=True` needs the data set of {run.run.path}, but it cannot be loaded ({reason}); bring it back, or "
+            "leave `swap=True` out."
         ) from error
 
 
@@ -137,8 +137,8 @@ def _load_reference(run: RunMasks) -> Reference:
         return find_reference(run.config.get("from"), backbone=run.backbone["name"])
     except StampError as error:
         raise StampError(
-            f"--swap needs the reference of {run.run.path}, but it cannot be loaded ({str(error).rstrip('.')}); "
-            "name it with --from, or leave --swap out."
+            f"`swap=True` needs the reference of {run.run.path}, but it cannot be loaded ({str(error).rstrip('.')}); "
+            "name it with `reference`, or leave `swap=True` out."
         ) from error
 
 
@@ -150,6 +150,6 @@ def _check_reference(run: RunMasks, reference: Reference) -> None:
     digits = fingerprint(reference)
     if not is_alike or run.reference not in (None, digits):
         raise StampError(
-            f"--swap needs the reference that {run.run.path} was cut from ({run.reference or backbone['name']}), "
-            f"but found another one ({digits}); name the right one with --from, or leave --swap out."
+            f"`swap=True` needs the reference that {run.run.path} was cut from ({run.reference or backbone['name']}), "
+            f"but found another one ({digits}); name the right one with `reference`, or leave `swap=True` out."
         )

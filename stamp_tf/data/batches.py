@@ -63,7 +63,7 @@ class Batches:
         shuffle: bool = True,
     ) -> None:
         if batch_size < 1:
-            raise StampError(f"--batch-size must be at least 1, but is {batch_size}; give a positive number.")
+            raise StampError(f"`batch_size` must be at least 1, but is {batch_size}; give a positive number.")
         check_seed(seed)
         self.image_set = image_set
         self.batch_size = min(batch_size, len(image_set)) if shuffle else batch_size

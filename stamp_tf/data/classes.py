@@ -88,7 +88,7 @@ def _other_classes(
 ) -> StampError:
     """Return the error that says which classes do not fit, and what was probably meant."""
     missing, strange = differences
-    rule = f"--dataset {dataset.name} must have the {len(class_names)} classes of the network"
+    rule = f"`dataset` {dataset.name} must have the {len(class_names)} classes of the network"
     if or_fewer:
         rule += ", or some of them"
     numbered = are_numbers(dataset.class_names)

@@ -162,12 +162,12 @@ class DataSet:
                     f"{which} must be an ImageSet or a StreamedSet, but is {received(part)}; make one of arrays with "
                     "stamp_tf.data.ImageSet."
                 )
-        check_class_names(self.train.class_names, f"--dataset {self.name}")
+        check_class_names(self.train.class_names, f"`dataset` {self.name}")
         for what in ("class_names", "image_shape"):
             of_train, of_test = getattr(self.train, what), getattr(self.test, what)
             if of_train != of_test:
                 raise StampError(
-                    f"--dataset {self.name} must have the same {what.replace('_', ' ')} in train and test, "
+                    f"`dataset` {self.name} must have the same {what.replace('_', ' ')} in train and test, "
                     f"but has {of_train} and {of_test}; make them agree."
                 )
 

@@ -28,7 +28,7 @@ def digits(argument: str, options: LoadOptions) -> DataSet:
 
     if argument:
         raise StampError(
-            f"--dataset digits must stand alone, but is followed by '{argument}'; leave that out."
+            f"`dataset` digits must stand alone, but is followed by '{argument}'; leave that out."
         )
     source = load_digits()
     # The source counts ink in 17 steps from 0 to 16.

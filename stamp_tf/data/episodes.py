@@ -49,10 +49,10 @@ class EpisodeSampler:
         self, image_set: ImageSet | StreamedSet, *, ways: int, shots: int, num_tasks: int, seed: int
     ) -> None:
         for option, value, smallest in (
-            ("--ways", ways, 2),
-            ("--shots", shots, 1),
-            ("--tasks", num_tasks, 1),
-            ("--seed", seed, 0),
+            ("`ways`", ways, 2),
+            ("`shots`", shots, 1),
+            ("`tasks`", num_tasks, 1),
+            ("`seed`", seed, 0),
         ):
             if value < smallest:
                 raise StampError(
@@ -60,21 +60,21 @@ class EpisodeSampler:
                 )
         if not isinstance(image_set, ImageSet):
             raise StampError(
-                "episodes must be drawn from images in memory, but the data set is streamed; give "
-                "--train-size for a balanced part that fits."
+                "episodes must be drawn from images in memory, but the data set is streamed; "
+                "give `load:train_size=...` for a balanced part that fits."
             )
         if image_set.num_classes < ways:
             raise StampError(
-                f"--ways must be at most the number of classes, but is {ways} and the data set has "
-                f"{image_set.num_classes}; give --ways {image_set.num_classes} or less, or another data set."
+                f"`ways` must be at most the number of classes, but is {ways} and the data set has "
+                f"{image_set.num_classes}; give `ways={image_set.num_classes}` or less, or another data set."
             )
         counts = np.bincount(image_set.labels, minlength=image_set.num_classes)
         scarcest = int(counts.argmin())
         if counts[scarcest] < shots:
             raise StampError(
-                f"--shots must be at most the number of images of every class, but is {shots} and class "
-                f"'{image_set.class_names[scarcest]}' has {counts[scarcest]}; give --shots "
-                f"{counts[scarcest]} or less, or more images."
+                f"`shots` must be at most the number of images of every class, but is {shots} and class "
+                f"'{image_set.class_names[scarcest]}' has {counts[scarcest]}; give "
+                f"`shots={counts[scarcest]}` or less, or more images."
             )
         self.image_set = image_set
         self.ways = ways

@@ -43,8 +43,8 @@ def folder(path: str, options: LoadOptions) -> DataSet:
             given.
     """
     if not path:
-        raise StampError("--dataset folder must name a folder, but names none; write folder:PATH.")
-    where = f"--dataset folder:{path}"
+        raise StampError("`dataset` folder must name a folder, but names none; write folder:PATH.")
+    where = f"`dataset` folder:{path}"
     try:
         root = Path(path).expanduser()
         if not root.is_dir():

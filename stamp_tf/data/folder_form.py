@@ -77,7 +77,7 @@ def surveyed(
         if missing.any():
             raise StampError(
                 f"{where} must have a readable image in every class, but class "
-                f"'{part.class_names[missing.argmax()]}' has none left after --skip-corrupt; mend its images."
+                f"'{part.class_names[missing.argmax()]}' has none left after `skip_corrupt=True`; mend its images."
             )
     ranges = _ranges(looks, where)
     if options.image_shape is not None:

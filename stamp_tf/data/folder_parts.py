@@ -118,7 +118,7 @@ def _listed(folders: dict[str, Path], class_names: tuple[str, ...], where: str) 
         paths.extend(files)
         labels.extend([label] * len(files))
     if passed_over:
-        set_name = where.removeprefix("--dataset ")
+        set_name = where.removeprefix("`dataset` ")
         logger.warning(
             "%s: %s of types that are not read are left out, such as %s; convert them.",
             set_name,

@@ -1,4 +1,4 @@
-"""From what a user writes after --dataset to a data set."""
+"""From the name that a user gives to a data set."""
 
 from __future__ import annotations
 
@@ -192,17 +192,17 @@ def _check_name(spec: str) -> None:
     """Refuse the name of a file or set that no file system takes; what follows a plug-in's name may be anything."""
     name, _, argument = spec.partition(":")
     if name in ("folder", "npz"):
-        check_text(argument, f"--dataset {name}")
+        check_text(argument, f"`dataset` {name}")
     elif not argument:
-        check_text(spec, "--dataset")
+        check_text(spec, "`dataset`")
 
 
 def _expanded(data_dir: str | os.PathLike[str]) -> Path:
     try:
-        return as_path(data_dir, "--data-dir").expanduser()
+        return as_path(data_dir, "`data_dir`").expanduser()
     except RuntimeError as error:
         raise StampError(
-            f"--data-dir must be a folder, but {data_dir}: {error} Write the whole path."
+            f"`data_dir` must be a folder, but {data_dir}: {error} Write the whole path."
         ) from None
 
 
@@ -222,7 +222,7 @@ def _source(spec: str) -> tuple[PluginCode, Callable[[str, LoadOptions], DataSet
         try:
             source = cast("Callable[[str, LoadOptions], DataSet]", load(GROUP, name))
         except RegistryError as error:
-            raise StampError(f"--dataset {spec} cannot be loaded: {error}") from error
+            raise StampError(f"`dataset` {spec} cannot be loaded: {error}") from error
         return PluginCode(GROUP, name), source, argument
     # Whatever is not registered is left to TensorFlow Datasets, which says so if it does not know it either.
     return PluginCode(GROUP, "tfds"), tfds, spec

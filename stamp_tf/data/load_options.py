@@ -11,7 +11,7 @@ class LoadOptions:
     """How to load a data set.
 
     A data-set plug-in is a function `source(argument: str, options: LoadOptions) -> DataSet`, where the
-    argument is what follows the colon of `--dataset name:argument`, and empty without one. It may return
+    argument is what follows the colon of the name `name:argument`, and empty without one. It may return
     images of any size; those in memory are resized afterwards.
 
     Args:

@@ -36,8 +36,8 @@ def npz(path: str, options: LoadOptions) -> DataSet:
         StampError: If the file is missing, is no .npz, or holds something else than described.
     """
     if not path:
-        raise StampError("--dataset npz must name a file, but names none; write npz:PATH.")
-    where = f"--dataset npz:{path}"
+        raise StampError("`dataset` npz must name a file, but names none; write npz:PATH.")
+    where = f"`dataset` npz:{path}"
     arrays = read_arrays(_expanded(path, where), WANTED, where)
     missing = [key for key in ("x_train", "y_train") if key not in arrays]
     if ("x_test" in arrays) != ("y_test" in arrays):

@@ -16,7 +16,7 @@ class Origin:
     """What `load_dataset` was told.
 
     Args:
-        spec: As after `--dataset`, its path made absolute.
+        spec: As `load_dataset` takes it, its path made absolute.
         path: The file or folder; None where the set has none of its own.
         data_dir: Where TensorFlow Datasets keeps its prepared sets; None is its default.
         train_size: Size of the balanced part that is trained on; None takes all.
@@ -44,7 +44,7 @@ class Origin:
 
 
 def absolute_spec(spec: str, path: Path | None = None) -> tuple[str, Path | None]:
-    """Return what was written after `--dataset` with its path made absolute, and that path.
+    """Return the name of a data set with its path made absolute, and that path.
 
     Args:
         spec: `digits`, `folder:PATH`, `npz:PATH`, a name of TensorFlow Datasets or of a plug-in.
@@ -69,7 +69,7 @@ def absolute_path(path: str | os.PathLike[str]) -> Path:
 
 
 def may_share_images(spec: str, other: str) -> bool:
-    """Tell whether two data sets, as written after `--dataset`, are the same, or one lies in the folder of the other.
+    """Tell whether two names of data sets are the same, or one lies in the folder of the other.
 
     Args:
         spec: One.
@@ -85,7 +85,7 @@ def may_share_images(spec: str, other: str) -> bool:
 
 
 def is_same_place(spec: str, other: str) -> bool:
-    """Tell whether two data sets, as written after `--dataset`, are the same or lie in the same place.
+    """Tell whether two names of data sets are the same or lie in the same place.
 
     Args:
         spec: One.

@@ -62,7 +62,7 @@ def split_by_content(
         for label in _without(is_test == side, labels, len(class_names)):
             number = np.count_nonzero(labels == label)
             raise StampError(
-                f"--dataset {name} must have 2 or more different images per class to split off a test set, but class "
+                f"`dataset` {name} must have 2 or more different images per class to split off a test set, but class "
                 f"'{class_names[label]}' has {'one' if number == 1 else f'{number} that are copies'}; add images or a "
                 "test split."
             )

@@ -164,7 +164,7 @@ class StreamedSet:
         if emptied.any():
             raise StampError(
                 f"{self.origin} must have a readable image in every class, but class "
-                f"'{self.class_names[emptied.argmax()]}' has none left after --skip-corrupt; mend its images."
+                f"'{self.class_names[emptied.argmax()]}' has none left after `skip_corrupt=True`; mend its images."
             )
         return ImageSet(images[:count], labels[:count], self.num_classes, self.class_names)
 
@@ -218,8 +218,8 @@ def refuse_or_warn(
     if not skip_corrupt:
         raise StampError(
             f"{origin} must hold readable images, but {name}{more} cannot be decoded: {reason}; "
-            "mend or remove it, or add --skip-corrupt."
+            "mend or remove it, or add `load:skip_corrupt=True`."
         )
     for name, reason in unreadable:
-        set_name = origin.removeprefix("--dataset ")
+        set_name = origin.removeprefix("`dataset` ")
         logger.warning("%s: skipped %s, which cannot be decoded: %s.", set_name, name, reason)

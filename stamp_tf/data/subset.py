@@ -27,7 +27,7 @@ def balanced_indices(labels: np.ndarray, size: int, *, class_names: tuple[str, .
     num_classes = len(class_names)
     if size < num_classes:
         raise StampError(
-            f"--train-size must be at least one image for each of the {num_classes} classes, but is {size}; "
+            f"`train_size` must be at least one image for each of the {num_classes} classes, but is {size}; "
             f"give {num_classes} or more."
         )
     per_class = size // num_classes
@@ -35,7 +35,7 @@ def balanced_indices(labels: np.ndarray, size: int, *, class_names: tuple[str, .
     scarcest = int(counts.argmin())
     if counts[scarcest] < per_class:
         raise StampError(
-            f"--train-size must leave the same number of images in every class, but {size} asks for "
+            f"`train_size` must leave the same number of images in every class, but {size} asks for "
             f"{per_class} and class '{class_names[scarcest]}' has {counts[scarcest]}; give at most "
             f"{counts[scarcest] * num_classes}, or leave it out to use all images."
         )

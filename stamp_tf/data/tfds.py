@@ -58,8 +58,8 @@ def tfds(spec: str, options: LoadOptions) -> DataSet:
             of labelled images.
     """
     if not spec:
-        raise StampError("--dataset tfds must name a set, but names none; write for example tfds:cifar10.")
-    where = f"--dataset {spec}"
+        raise StampError("`dataset` tfds must name a set, but names none; write for example tfds:cifar10.")
+    where = f"`dataset` {spec}"
     if not is_installed("tensorflow_datasets"):
         raise StampError(
             f"{where} must be digits, folder:PATH or npz:PATH where TensorFlow Datasets, which would know it, is not "
@@ -158,8 +158,8 @@ def _prepare(builder: Any, where: str, options: LoadOptions) -> None:
     data_dir = builder.data_dir_root
     if not options.download:
         raise StampError(
-            f"{where} must be prepared before use, but is not in {data_dir}; add --download to fetch it, or "
-            "name the folder that has it with --data-dir."
+            f"{where} must be prepared before use, but is not in {data_dir}; add `load:download=True` to fetch it, or "
+            "name the folder that has it with `load:data_dir=...`."
         )
     logger.info("Downloading and preparing %s in %s.", builder.info.full_name, data_dir)
     try:
@@ -167,8 +167,8 @@ def _prepare(builder: Any, where: str, options: LoadOptions) -> None:
     # Network, disk, checksums, missing manual downloads: all end the same way for the user.
     except Exception as error:
         raise StampError(
-            f"{where} must be fetched with --download, but that failed: {_one_line(error)}; check network, "
-            f"disk space and the permissions of {data_dir}, or prepare it elsewhere and give --data-dir."
+            f"{where} must be fetched with `load:download=True`, but that failed: {_one_line(error)}; check network, "
+            f"disk space and the permissions of {data_dir}, or prepare it elsewhere and give `load:data_dir=...`."
         ) from error
 
 

@@ -101,7 +101,7 @@ class Records:
             label = int(record[self.label_key])
             if label < 0:
                 raise StampError(
-                    f"--dataset {self.builder.name} must have a label for every image, but its split {split} has "
+                    f"`dataset` {self.builder.name} must have a label for every image, but its split {split} has "
                     "some without; choose another set."
                 )
             identifier = record["tfds_id"].decode()

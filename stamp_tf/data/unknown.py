@@ -12,7 +12,7 @@ def unknown_dataset(spec: str, *, downloadable: Iterable[str]) -> StampError:
     """Return an error that says what would have been a data set, and which one was probably meant.
 
     Args:
-        spec: What the user wrote after --dataset.
+        spec: The name that the user gave.
         downloadable: Names of TensorFlow Datasets.
     """
     from stamp_registry import did_you_mean, names
@@ -20,10 +20,10 @@ def unknown_dataset(spec: str, *, downloadable: Iterable[str]) -> StampError:
     path = Path(spec).expanduser()
     if path.exists():
         kind = "folder" if path.is_dir() else "npz"
-        return StampError(f"--dataset must be a name, but {spec} is a path; write {kind}:{spec}.")
+        return StampError(f"`dataset` must be a name, but {spec} is a path; write {kind}:{spec}.")
     registered = names(GROUP)
     base = spec.partition(":")[0].partition("/")[0]
     return StampError(
-        f"--dataset must be one of {', '.join(registered)} or a name of TensorFlow Datasets, but is "
+        f"`dataset` must be one of {', '.join(registered)} or a name of TensorFlow Datasets, but is "
         f"'{spec}'; check the name.{did_you_mean(base, (*registered, *downloadable))}"
     )

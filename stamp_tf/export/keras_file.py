@@ -57,9 +57,9 @@ def export_keras(
     path = Path(path)
     image_shape = check_exportable(model, class_names=class_names, normalization=normalization)
     if path.suffix != ".keras":
-        raise StampError(f"--to must end in '.keras', but is '{path}'; add the ending.")
+        raise StampError(f"`export:path` must end in '.keras', but is '{path}'; add the ending.")
     if path.is_dir():
-        raise StampError(f"--to must be a file, but {path} is a folder; choose another.")
+        raise StampError(f"`export:path` must be a file, but {path} is a folder; choose another.")
     _, end = split_end(model)
     model, scaling = with_scaling(model, normalization, input_name=input_name)
     customs = custom_objects(model)

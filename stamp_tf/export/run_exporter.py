@@ -95,7 +95,7 @@ def _require_free(path: Path, is_free: Callable[[Path], bool]) -> None:
     if not is_free(path):
         raise StampError(
             f"An export must be new or replace an earlier one of this run in its folder, but {path} holds something "
-            "else; move it, or choose another --to."
+            "else; move it, or choose another `export:path`."
         )
 
 

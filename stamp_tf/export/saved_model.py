@@ -166,7 +166,7 @@ class _Classifier(tf.Module):
 def _check_replaceable(path: Path) -> None:
     """Never remove a folder that is not ours to remove."""
     if path.exists() and not path.is_dir():
-        raise StampError(f"--to must be a folder, but {path} is a file; choose another.")
+        raise StampError(f"`export:path` must be a folder, but {path} is a file; choose another.")
     if not path.is_dir() or not any(path.iterdir()):
         return
     is_ours = (path / "saved_model.pb").exists() and (path / "assets.extra" / "class_names.json").exists()
@@ -174,6 +174,6 @@ def _check_replaceable(path: Path) -> None:
     if foreign is not None or not is_ours:
         something = "something else" if foreign is None else f"something else ({foreign.relative_to(path)})"
         raise StampError(
-            f"--to must be new, empty or an earlier SavedModel of stamp-tf, but {path} holds {something}; "
+            f"`export:path` must be new, empty or an earlier SavedModel of stamp-tf, but {path} holds {something}; "
             "choose another, or move that away."
         )

@@ -62,11 +62,13 @@ def check_page(path: Path, *, overwrite: bool = False) -> None:
         StampError: If it is no name of a page, is a folder, or is there and may not be replaced.
     """
     if path.suffix not in _SUFFIXES:
-        raise StampError(f"--html must end in .html, but is {path}; add the ending.")
+        raise StampError(f"`inspect:path` must end in .html, but is {path}; add the ending.")
     if path.is_dir():
-        raise StampError(f"--html must be a file, but {path} is a folder; choose another.")
+        raise StampError(f"`inspect:path` must be a file, but {path} is a folder; choose another.")
     if path.exists() and not overwrite:
-        raise StampError(f"--html must be new, but {path} is there; choose another, or add --overwrite.")
+        raise StampError(
+            f"`inspect:path` must be new, but {path} is there; choose another, or add `overwrite=True`."
+        )
 
 
 def write_inspection(

@@ -24,7 +24,7 @@ class MaskGenerator(keras.layers.Layer):
     """
 
     has_prior = False
-    """Whether the KL divergence closes channels by itself (`--sparsity kl`)."""
+    """Whether the KL divergence closes channels by itself (`sparsity="kl"`)."""
 
     threshold = 0.5
     """Channels of a smaller E[m] go where no budget is given."""

@@ -39,7 +39,7 @@ class LimitKind(ABC):
     """A kind of limit. A class derives from `CountedKind` or `TimedKind`; the list of `kinds.py` holds one of each.
 
     Attributes:
-        name: The argument in Python and the key in JSON, such as `max_flops`; see `flag`.
+        name: The argument in Python and the key in JSON, such as `max_flops`; see `argument`.
         quantity: What is limited, as tables and messages name it.
         help: What the command line says of it.
         metavar: What is typed behind the flag.
@@ -57,9 +57,9 @@ class LimitKind(ABC):
     unit: ClassVar[str] = ""
 
     @property
-    def flag(self) -> str:
-        """The option of the command line."""
-        return f"--{self.name.replace('_', '-')}"
+    def argument(self) -> str:
+        """The argument in a message."""
+        return f"`{self.name}`"
 
     @abstractmethod
     def is_in_range(self, value: float) -> bool:
@@ -93,7 +93,7 @@ class LimitKind(ABC):
         """
         if not self.is_in_range(value):
             raise StampError(
-                f"{self.flag} must be {self.rule}, but got {value:g}{self.unit}; {self.example}."
+                f"{self.argument} must be {self.rule}, but got {value:g}{self.unit}; {self.example}."
             )
 
 

@@ -39,6 +39,6 @@ def limits_in_words(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def any_of(kinds: Iterable[LimitKind]) -> str:
-    """Return the options of some kinds, such as `--max-flops or --max-memory`."""
-    *others, last = [kind.flag for kind in kinds]
+    """Return the arguments of some kinds, such as "`max_flops` or `max_memory`"."""
+    *others, last = [kind.argument for kind in kinds]
     return f"{', '.join(others)} or {last}" if others else last

@@ -37,7 +37,7 @@ def make_strategy(replicas: int) -> tf.distribute.Strategy | None:
     if keras.backend.backend() != "tensorflow":
         if replicas > 1:
             raise StampError(
-                f"--replicas must be 1 on {keras.backend.backend()}, but is {replicas}; leave it out, or set "
+                f"`replicas` must be 1 on {keras.backend.backend()}, but is {replicas}; leave it out, or set "
                 "KERAS_BACKEND=tensorflow."
             )
         return None

@@ -52,7 +52,7 @@ def meta_train(
     """Learn masks that follow from a set, and weights that adapt fast under them.
 
     Args:
-        dataset: The reference data set, or its name as after `--dataset`.
+        dataset: The reference data set, or its name as `load_dataset` takes it.
         reference: What `pretrain` made, or its run directory; with scores for `budgets`.
         run_dir: Folder for configuration, metrics, checkpoints and `reference.npz`.
         config: Options.
@@ -143,7 +143,7 @@ def _fitting(dataset: DataSet | str, reference: Reference, *, seed: int) -> Data
     dataset = as_dataset(dataset, image_shape=reference.backbone.input_shape, seed=seed)
     if tuple(dataset.image_shape) != tuple(reference.backbone.input_shape):
         raise StampError(
-            f"--dataset must have the reference's images {reference.backbone.input_shape}, but has "
+            f"`dataset` must have the reference's images {reference.backbone.input_shape}, but has "
             f"{dataset.image_shape}; load it with that image_shape."
         )
     return dataset

@@ -72,8 +72,8 @@ class StampObjective:
     ) -> None:
         if sparsity == "kl" and not mask_generator.layer.has_prior:
             raise StampError(
-                f"--sparsity kl needs a mask generator with a prior, but {mask_generator.name} has none; "
-                "use --mask-generator beta-bernoulli or --sparsity budgets."
+                f"`sparsity=kl` needs a mask generator with a prior, but {mask_generator.name} has none; "
+                "use `mask_generator=beta-bernoulli` or `sparsity=budgets`."
             )
         self.model = model
         self.mask_generator = mask_generator

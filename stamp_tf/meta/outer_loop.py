@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from stamp_tf.notation import in_words_of_the_caller
 from stamp_tf.options.meta_train import MetaTrainConfig
 from stamp_tf.references.layer_arrays import assign_arrays
 from stamp_tf.references.reference import Reference
@@ -47,7 +48,7 @@ class OuterLoop:
         self._num_saved = 0
         self._watch = DivergenceWatch(
             "Meta-training",
-            remedy="take smaller inner_rates or outer_rates, or a smaller --kl-scale",
+            remedy="take smaller inner_rates or outer_rates, or a smaller `kl_scale`",
             state=lambda: last_state_in_words(run.path, self._num_saved, unit="step"),
         )
 
@@ -95,7 +96,8 @@ class OuterLoop:
         except KeyboardInterrupt:
             # An interrupt within a step is raised behind it; the optimizer knows how many steps were taken.
             self._save(int(self.optimizers[0].iterations))
-            raise KeyboardInterrupt(f"state saved in {self.run.path}; continue with --resume") from None
+            words = f"state saved in {self.run.path}; continue with `resume=True`"
+            raise KeyboardInterrupt(in_words_of_the_caller(words)) from None
         self._save(self.num_done)
 
     def _take(

@@ -23,7 +23,7 @@ def check_budget_range(budgets: tuple[float, float]) -> None:
     """
     if not _is_range(budgets):
         raise StampError(
-            f"--budgets must be {_RANGE_RULE}, but got {write_budget_range(budgets)}; 0.06:1 is usual."
+            f"`budgets` must be {_RANGE_RULE}, but got {write_budget_range(budgets)}; 0.06:1 is usual."
         )
 
 

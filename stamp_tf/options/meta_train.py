@@ -72,7 +72,7 @@ class MetaTrainConfig:
         check_fields(self)
         if self.ways * self.shots % self.inner_batches:
             raise StampError(
-                f"--inner-batches must divide ways x shots = {self.ways * self.shots}, but got {self.inner_batches}; "
+                f"`inner_batches` must divide ways x shots = {self.ways * self.shots}, but got {self.inner_batches}; "
                 "5 fits the default of 640."
             )
         check_budget_range(self.budgets)

@@ -32,7 +32,7 @@ class Option:
     Numbers lie in the range of `least`, `above`, `most` and `below`; those of a list lie in it each.
 
     Args:
-        help: What it does: one sentence, for `--help` and the page on Python alike. Other options stand in it as
+        help: What it does: one sentence, for help and the page on Python alike. Other options stand in it as
             arguments in backticks, such as "`max_latency`", and the command line shows their flags.
         least: Smallest number.
         above: Every number is above this.

@@ -42,7 +42,7 @@ class PretrainConfig:
         check_fields(self)
         if self.epochs + self.budget_epochs < 1:
             raise StampError(
-                f"--epochs and --budget-epochs must be 0 or more and at least 1 together, but got {self.epochs} "
+                f"`epochs` and `budget_epochs` must be 0 or more and at least 1 together, but got {self.epochs} "
                 f"and {self.budget_epochs}; raise one."
             )
         check_budget_range(self.budgets)

@@ -68,7 +68,7 @@ class PruneConfig(LimitFields):
                 kind.check(value)
         if self.refit and self.structure_only:
             raise StampError(
-                "--refit must not be given with --structure-only, which starts from fresh weights; leave one out."
+                "`refit` must not be given with `structure_only=True`, which starts from fresh weights; leave one out."
             )
         object.__setattr__(self, "keep", (self.keep,) if isinstance(self.keep, str) else self.keep)
 

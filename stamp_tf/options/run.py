@@ -22,4 +22,6 @@ class RunOptions:
     def __post_init__(self) -> None:
         check_fields(self)
         if self.resume and self.overwrite:
-            raise StampError("--resume and --overwrite must not be given together; leave one of them out.")
+            raise StampError(
+                "`resume=True` and `overwrite=True` must not be given together; leave one of them out."
+            )

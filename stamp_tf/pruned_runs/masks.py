@@ -37,7 +37,7 @@ class RunMasks:
 
     @property
     def dataset(self) -> str:
-        """The data set that it was pruned for, as `--dataset` named it."""
+        """The data set that it was pruned for, by the name that loads it."""
         return str(self.config.get("data", {}).get("name") or self.config.get("dataset"))
 
     @property

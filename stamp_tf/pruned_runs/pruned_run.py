@@ -109,8 +109,8 @@ class PrunedRun:
         own = spec is None or (known["spec"] is not None and is_same_place(spec, known["spec"]))
         if spec is None and known["spec"] is None:
             raise StampError(
-                f"RUN must say what loads its data set, but {known['name']} was made in Python; name a data set of "
-                "the same classes with --dataset."
+                f"`run` must say what loads its data set, but {known['name']} was made in Python; name a data set of "
+                "the same classes with `dataset`."
             )
         try:
             dataset = load_dataset(
@@ -127,7 +127,7 @@ class PrunedRun:
                 raise
             raise StampError(
                 f"The data set that {self.run.path} was pruned for must be where it was, but "
-                f"{str(error).rstrip('.')}; bring it back, or name another of the same classes with --dataset."
+                f"{str(error).rstrip('.')}; bring it back, or name another of the same classes with `dataset`."
             ) from error
         dataset = self.fitted(dataset, allow_subset=allow_subset)
         if own:

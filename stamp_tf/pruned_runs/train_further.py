@@ -87,7 +87,7 @@ def finished_report(run: RunDirectory) -> Report:
     epochs = run.read_config().get("epochs") or 0
     if not report.curve or report.curve[-1].epoch <= epochs:
         raise StampError(
-            f"--resume needs an interrupted finetune, but none was begun in {run.path}; leave --resume out."
+            f"`resume=True` needs an interrupted finetune, but none was begun in {run.path}; leave `resume=True` out."
         )
     logger.info("%s is finished; nothing was changed.", run.path)
     return report

@@ -145,12 +145,12 @@ def _check_folder(run: RunDirectory) -> None:
     """Refuse a folder that is not a run's, or in which something is in the way."""
     if not run.config.exists():
         raise StampError(
-            f"--run-dir must be new, empty or the folder of a run, but {run.path} has no {run.config.name}; choose "
+            f"`run_dir` must be new, empty or the folder of a run, but {run.path} has no {run.config.name}; choose "
             "another."
         )
     if (foreign := in_the_way(run)) is not None:
         raise StampError(
-            f"--run-dir must hold nothing in the way of the run, but {foreign} is, which no run wrote; move it, or "
+            f"`run_dir` must hold nothing in the way of the run, but {foreign} is, which no run wrote; move it, or "
             "choose another."
         )
 

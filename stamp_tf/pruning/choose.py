@@ -26,12 +26,12 @@ def choose_pruner(config: PruneConfig) -> Pruner:
     unknown = sorted(set(config.options) - set(pruner.option_names))
     if unknown:
         raise StampError(
-            f"--method {config.method} takes {', '.join(pruner.option_names) or 'no options'}, but got "
+            f"`method={config.method}` takes {', '.join(pruner.option_names) or 'no options'}, but got "
             f"{unknown[0]}; leave it out or choose another method."
             f"{stamp_registry.did_you_mean(unknown[0], pruner.option_names)}"
         )
     if pruner.needs_budget and not budget_of(config).is_limited and "widths" not in config.options:
-        raise StampError(f"--method {config.method} needs a budget, but got none; add {any_of(KINDS)}.")
+        raise StampError(f"`method={config.method}` needs a budget, but got none; add {any_of(KINDS)}.")
     with plugin.running():
         pruner.check_options(config.options)
     return pruner

@@ -50,7 +50,7 @@ def cut_proposal(
         mask = as_mask(proposal.mask, cut.num_channels, groups=cut.channel_map.groups)
         timing = _check(mask, cut, config, model=model)
     elif proposal.scores is None:
-        raise StampError(f"--method {config.method} must propose scores or a mask, but gave none; mend it.")
+        raise StampError(f"`method={config.method}` must propose scores or a mask, but gave none; mend it.")
     elif not budget_of(config).timed:
         mask = cut.meet(proposal.scores, budget_of(config))
     else:
@@ -66,7 +66,7 @@ def cut_proposal(
         )
     if mask.keeps_all:
         raise StampError(
-            "Pruning must remove something, but every channel stays; give a lower limit, such as --max-flops 0.5."
+            "Pruning must remove something, but every channel stays; give a lower limit, such as `max_flops=0.5`."
         )
     return mask, timing
 
@@ -76,13 +76,13 @@ def _check(mask: ChannelMask, cut: ChannelCut, config: PruneConfig, *, model: ke
     budget, cost = budget_of(config), cut.cost_model
     if broken := budget.broken(cost, mask.hard):
         raise StampError(
-            f"--method {config.method} gave masks above the budget ({counts_in_words(cost, mask.hard)}); raise "
-            f"{' and '.join(limit.kind.flag for limit in broken)} or change the widths."
+            f"`method={config.method}` gave masks above the budget ({counts_in_words(cost, mask.hard)}); raise "
+            f"{' and '.join(limit.kind.argument for limit in broken)} or change the widths."
         )
     if not rules_of(config).allow(cut.channel_map, mask):
         raise StampError(
-            f"{rules_of(config).options} must hold for finished masks too, but --method {config.method} gave other "
-            "widths; add a budget such as --max-flops 0.5, whose cut follows the rules, or leave them out."
+            f"{rules_of(config).options} must hold for finished masks too, but `method={config.method}` gave other "
+            "widths; add a budget such as `max_flops=0.5`, whose cut follows the rules, or leave them out."
         )
     if not budget.timed:
         return None
@@ -90,7 +90,7 @@ def _check(mask: ChannelMask, cut: ChannelCut, config: PruneConfig, *, model: ke
     if too_slow := broken_by(timing, budget):
         measured = ", ".join(f"{kind.quantity} {kind.enough(timing)}" for kind, _ in too_slow)
         raise StampError(
-            f"--method {config.method} gave masks above the budget ({measured}); raise "
-            f"{' and '.join(kind.flag for kind, _ in too_slow)} or change the widths."
+            f"`method={config.method}` gave masks above the budget ({measured}); raise "
+            f"{' and '.join(kind.argument for kind, _ in too_slow)} or change the widths."
         )
     return timing

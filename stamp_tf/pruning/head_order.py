@@ -67,4 +67,4 @@ def _warn_of_another_order(dataset: DataSet, reference: Reference, *, remedy: st
         f"order: it is right on {shares['given']:.0%} of {len(images)} training images, and on {matched:.0%} if they "
         f"stand for {order}; number the classes so, or {remedy}."
     )
-    logger.warning("%s", in_words_of_the_caller(words, {}))
+    logger.warning("%s", in_words_of_the_caller(words))

@@ -90,7 +90,7 @@ def latency_clock(batch_size: int = 1) -> Measure:
     if keras.backend.backend() != "tensorflow":
         raise StampError(
             f"{any_of(TIMED)} needs Keras on TensorFlow, but it runs on {keras.backend.backend()}; set "
-            "KERAS_BACKEND=tensorflow, or limit --max-flops."
+            "KERAS_BACKEND=tensorflow, or limit `max_flops`."
         )
     # Loaded here, so that pruning without a limit on latency runs on other backends.
     from stamp_tf.measure.speed import measure_latency
@@ -145,7 +145,8 @@ def _unreachable(broken: Sequence[tuple[TimedKind, float]], timing: Timing, cut:
     enough = ", ".join(kind.enough(timing) for kind, _ in broken)
     rules = f", ask for less than {cut.rules.options}" if cut.rules.options else ""
     return StampError(
-        f"{' and '.join(kind.flag for kind, _ in broken)} must allow the smallest reachable network (measured {enough} "
-        f"at batch size {timing.batch_size}), but got {' and '.join(kind.as_typed(value) for kind, value in broken)}; "
+        f"{' and '.join(kind.argument for kind, _ in broken)} must allow the smallest reachable network "
+        f"(measured {enough} at batch size {timing.batch_size}), "
+        f"but got {' and '.join(kind.as_typed(value) for kind, value in broken)}; "
         f"raise {'them' if len(broken) > 1 else 'it'}{rules}, or measure on a faster or quieter machine."
     )

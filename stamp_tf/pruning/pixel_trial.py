@@ -88,11 +88,11 @@ def settle_pixels(reference: Reference, dataset: DataSet, *, seed: int = 0) -> R
         logger.info("Pixels: %s stays; %s.", chosen.scale, words)
         return tried
     if chosen.origin == "option":
-        remedy = f"add --pixels '{best}' if the network was trained on it"
-        logger.warning("%s", in_words_of_the_caller(f"Pixels: {words}; {remedy}.", {}))
+        remedy = f"add `pixels='{best}'` if the network was trained on it"
+        logger.warning("%s", in_words_of_the_caller(f"Pixels: {words}; {remedy}."))
         return tried
-    remedy = "name --pixels to decide"
-    logger.warning("%s", in_words_of_the_caller(f"Pixels: {best}, because {words}; {remedy}.", {}))
+    remedy = "name `pixels` to decide"
+    logger.warning("%s", in_words_of_the_caller(f"Pixels: {best}, because {words}; {remedy}."))
     return reference.with_pixels(PixelChoice(best, "measured", words, trial.shares))
 
 

@@ -58,7 +58,7 @@ def prune(
     """Make the physically smaller, fine-tuned network for a data set.
 
     Args:
-        dataset: The target, or its name as after `--dataset`.
+        dataset: The target, or its name as `load_dataset` takes it.
         reference: A reference, a run directory or file of one; your own model or its `.keras` file, for a method
             that needs no meta-training; None takes the bundled one.
         backbone: Which bundled reference.
@@ -242,5 +242,5 @@ def _finetune(
     except DivergenceError as error:
         if checkpoints is None:
             raise
-        words = "--resume would come to the same step again, so start anew with --overwrite."
+        words = "`resume=True` would come to the same step again, so start anew with `overwrite=True`."
         raise DivergenceError(f"{error} {words}") from None

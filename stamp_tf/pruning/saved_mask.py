@@ -16,7 +16,7 @@ from stamp_tf.storage.records import check
 logger = logging.getLogger(__name__)
 
 MASK = "mask.npz"
-_REMEDY = "start anew with --overwrite"
+_REMEDY = "start anew with `overwrite=True`"
 
 
 @dataclass(frozen=True)

@@ -45,27 +45,29 @@ class Stamp(Pruner):
     def check_options(self, options: Mapping[str, Any]) -> None:
         epochs_prune = options.get("epochs_prune", 0.0)
         if not is_number(epochs_prune) or epochs_prune < 0:
-            raise StampError(f"--epochs-prune must be 0 or more, but got {epochs_prune}; 0 prunes at once.")
+            raise StampError(
+                f"`options.epochs_prune` must be 0 or more, but got {epochs_prune}; 0 prunes at once."
+            )
         for name in ("rates", "sparsity", "kl_scale"):
             if name in options and not epochs_prune:
                 raise StampError(
-                    f"--method-option {name} needs steps on the data set, but --epochs-prune is 0; raise it, or leave "
-                    f"{name} out."
+                    f"`options.{name}` needs steps on the data set, but `options.epochs_prune` is 0; raise it, or "
+                    f"leave {name} out."
                 )
         rates = options.get("rates", _RATES)
         if not isinstance(rates, list | tuple) or len(rates) != len(_RATES) or not all(map(_is_rate, rates)):
             raise StampError(
-                f"--method-option rates must be three numbers of 0 or more, but got {rates}; {list(_RATES)} is the "
+                f"`options.rates` must be three numbers of 0 or more, but got {rates}; {list(_RATES)} is the "
                 "default."
             )
         sparsity, kl_scale = options.get("sparsity", "budgets"), options.get("kl_scale", 1.0)
         if sparsity not in ("budgets", "kl"):
             raise StampError(
-                f"--method-option sparsity must be budgets or kl, but got {sparsity}; budgets is the default."
+                f"`options.sparsity` must be budgets or kl, but got {sparsity}; budgets is the default."
             )
         if not _is_rate(kl_scale):
             raise StampError(
-                f"--method-option kl_scale must be a number of 0 or more, but got {kl_scale}; 1 is the default."
+                f"`options.kl_scale` must be a number of 0 or more, but got {kl_scale}; 1 is the default."
             )
 
     def propose(self, problem: PruningProblem) -> Proposal:
@@ -128,7 +130,7 @@ class Stamp(Pruner):
         encoded = keras.ops.convert_to_tensor(problem.normalization(_drawn_set(problem)))
         watch = DivergenceWatch(
             "Pruning epochs",
-            remedy="take a smaller --epochs-prune, or smaller rates (--method-option rates=[1e-4,1e-3,1e-4])",
+            remedy="take a smaller `options.epochs_prune`, or smaller rates (`options.rates=[1e-4,1e-3,1e-4]`)",
         )
         done = 0
         for epoch in range(math.ceil(epochs)):

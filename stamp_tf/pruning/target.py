@@ -77,19 +77,19 @@ def settle_target(reference: Reference, dataset: DataSet, config: PruneConfig) -
     """
     if tuple(dataset.image_shape) != tuple(reference.backbone.input_shape):
         raise StampError(
-            f"--dataset must have the reference's images {reference.backbone.input_shape}, but has "
+            f"`dataset` must have the reference's images {reference.backbone.input_shape}, but has "
             f"{dataset.image_shape}; load it with that image_shape."
         )
     if config.head == "keep" and dataset.num_classes != reference.backbone.num_classes:
         raise StampError(
-            f"--head keep needs the classes of the network ({reference.backbone.num_classes}), but --dataset has "
-            f"{dataset.num_classes}; use --head ridge."
+            f"`head=keep` needs the classes of the network ({reference.backbone.num_classes}), but `dataset` has "
+            f"{dataset.num_classes}; use `head=ridge`."
         )
     if doubt := doubt_of_reference(reference.description, dataset):
         logger.warning("%s", doubt)
     reference = settle_pixels(reference, dataset, seed=config.seed)
     if option := _own_head(config, reference):
-        remedy = "use --head ridge" if option == "--head keep" else f"leave {option} out"
+        remedy = "use `head=ridge`" if option == "`head=keep`" else f"leave {option} out"
         dataset = in_order_of_head(dataset, reference, option=option, remedy=remedy, seed=config.seed)
     return reference, dataset
 
@@ -124,5 +124,5 @@ def refits(config: PruneConfig, reference: Reference) -> bool:
 def _own_head(config: PruneConfig, reference: Reference) -> str | None:
     """Return the option by which the network's own outputs count, or None if nothing asks for them."""
     if first_head(config, reference) == "keep":
-        return "--head keep"
-    return "--method-option head=own" if config.options.get("head") == "own" else None
+        return "`head=keep`"
+    return "`options.head=own`" if config.options.get("head") == "own" else None

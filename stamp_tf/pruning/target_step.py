@@ -37,7 +37,7 @@ def compile_target_step(
     """
     if reference.mask_generator is None or reference.set_encoder is None:
         raise StampError(
-            "--epochs-prune above 0 needs a meta-trained reference, but this one has no mask generator; "
+            "`options.epochs_prune` above 0 needs a meta-trained reference, but this one has no mask generator; "
             "run meta-train, or leave it at 0."
         )
     objective = StampObjective(

@@ -64,7 +64,7 @@ class BackboneConfig:
                 if isinstance(error, StampError) or not self.options:
                     raise
                 raise StampError(
-                    f"--backbone {self.name} must accept its options, but {dict(self.options)} gave '{error}'; "
+                    f"`backbone={self.name}` must accept its options, but {dict(self.options)} gave '{error}'; "
                     "leave the option out or choose another backbone."
                 ) from error
         _check_built(plugin, model, input_shape=tuple(self.input_shape), num_classes=num_classes)
@@ -85,13 +85,13 @@ class BackboneConfig:
     def _check_head(self, num_classes: int) -> None:
         if self.end.is_binary and num_classes != 2:
             raise StampError(
-                f"--dataset must have 2 classes for a network that ends in one logit, as {self.name} does, but has "
+                f"`dataset` must have 2 classes for a network that ends in one logit, as {self.name} does, but has "
                 f"{num_classes}; give the network an output per class."
             )
         if self.architecture is not None and self.head is None and num_classes != self.num_classes:
             raise StampError(
-                f"--model must end in a dense layer to get another number of classes, but {self.name} ends in "
-                f"something else with {self.num_classes} where --dataset has {num_classes}; end it in a dense layer."
+                f"`own:reference` must end in a dense layer to get another number of classes, but {self.name} ends in "
+                f"something else with {self.num_classes} where `dataset` has {num_classes}; end it in a dense layer."
             )
 
     def with_num_classes(self, num_classes: int) -> BackboneConfig:

@@ -41,8 +41,7 @@ def find_reference(
         return reference_of_model(reference, pixels=pixels)
     if pixels is not None:
         raise StampError(
-            "--pixels needs --model, because a reference knows its pixels; leave it out.",
-            arguments={"model": "a keras.Model as reference"},
+            "`pixels` needs `own:model`, because a reference knows its pixels; leave it out.",
         )
     return as_reference(reference)
 
@@ -59,14 +58,16 @@ def as_reference(reference: Reference | str | Path, *, argument: str = "referenc
     """
     try:
         if isinstance(reference, Reference):
-            require_finite(reference.arrays(), subject="Values of --from", remedy="use another reference")
+            require_finite(
+                reference.arrays(), subject="Values of `reference`", remedy="use another reference"
+            )
             return reference
         if not isinstance(reference, str | Path):
             raise StampError(
-                "--from must be a reference, a run directory or a file, but is of type "
+                "`reference` must be a reference, a run directory or a file, but is of type "
                 f"{type(reference).__name__}; give what pretrain or meta_train returned."
             )
-        return load_reference(reference_file(as_path(reference, "--from")))
+        return load_reference(reference_file(as_path(reference, "`reference`")))
     except StampError as error:
-        error.arguments.setdefault("from", argument)
-        raise
+        message = str(error.args[0]).replace("`reference`", f"`{argument}`")
+        raise type(error)(message) from error.__cause__

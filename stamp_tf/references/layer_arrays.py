@@ -30,6 +30,6 @@ def assign_arrays(prefix: str, layer: keras.Layer, arrays: Mapping[str, np.ndarr
             found = "nothing" if value is None else f"shape {value.shape}"
             raise StampError(
                 f"A checkpoint must be of the same backbone, width and input: {variable.path} must have shape "
-                f"{tuple(variable.shape)}, but {path} has {found}; check --backbone, --width and --from."
+                f"{tuple(variable.shape)}, but {path} has {found}; check `backbone`, `width` and `reference`."
             )
         variable.assign(value)

@@ -54,14 +54,14 @@ def reference_of_model(
         or None in model.inputs[0].shape[1:]
     ):
         raise StampError(
-            "--model must map images of a fixed size [B, H, W, D] to classes [B, classes], but maps "
+            "`own:reference` must map images of a fixed size [B, H, W, D] to classes [B, classes], but maps "
             f"{[tuple(tensor.shape) for tensor in model.inputs]} to "
             f"{[tuple(tensor.shape) for tensor in model.outputs]}; prune it with stamp_tf.remove_channels."
         )
     _check_depth_last(model)
     require_finite(
         weight_values(model),
-        subject="Weights of --model",
+        subject="Weights of `own:reference`",
         remedy="take it from before its training diverged",
     )
     # Slicing nothing off is a copy, so that the caller's layers get no further calls.
@@ -97,7 +97,7 @@ def _check_depth_last(model: keras.Model) -> None:
     layouts = {getattr(layer, "data_format", None) for _, layer in leaf_layers(model)}
     if "channels_first" in layouts and first < last:
         raise StampError(
-            f"--model must take images of depth last [B, H, W, D], but {model.name} takes depth first, "
+            f"`own:reference` must take images of depth last [B, H, W, D], but {model.name} takes depth first, "
             f"{tuple(model.inputs[0].shape)}; build it with data_format='channels_last'."
         )
 

@@ -104,8 +104,8 @@ class Reference:
         """
         if self.scores is None:
             raise StampError(
-                "--method stamp needs a reference trained at budgets or meta-trained, but this one is neither; "
-                "run pretrain with --budget-epochs or meta-train."
+                "`method=stamp` needs a reference trained at budgets or meta-trained, but this one is neither; "
+                "run pretrain with `budget_epochs` or meta-train."
             )
         return self.scores
 

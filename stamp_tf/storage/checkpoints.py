@@ -93,7 +93,7 @@ def _read(path: Path, wanted: Iterable[str] | None) -> tuple[dict[str, np.ndarra
             description = read_array(file, _METADATA).tobytes()
     except FileNotFoundError:
         raise StampError(
-            f"A checkpoint must exist, but there is no {path}; check --from or the run."
+            f"A checkpoint must exist, but there is no {path}; check `reference` or the run."
         ) from None
     except UNREADABLE:
         raise damaged from None
@@ -143,13 +143,13 @@ def load_last_step(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
     for index, path in enumerate(files):
         try:
             arrays, metadata = load_state(path)
-            check(metadata, _Step, source=path, remedy="start anew with --overwrite")
+            check(metadata, _Step, source=path, remedy="start anew with `overwrite=True`")
         except StampError:
             if index + 1 == len(files):
                 is_finetune = folder.parent.name == FURTHER_TRAINING
-                remedy = "finetune again without it" if is_finetune else "start anew with --overwrite"
+                remedy = "finetune again without it" if is_finetune else "start anew with `overwrite=True`"
                 raise StampError(
-                    f"--resume needs a complete state, but {path} is truncated or something else; {remedy}."
+                    f"`resume=True` needs a complete state, but {path} is truncated or something else; {remedy}."
                 ) from None
             logger.warning(
                 "Warning: %s is damaged; going on from the state before it, %s.", path, files[index + 1].name
@@ -181,6 +181,6 @@ def assign_optimizer(
         if value is None or value.shape != tuple(variable.shape):
             raise StampError(
                 f"A state to resume from must hold the optimizer's {prefix}/{index} of shape "
-                f"{tuple(variable.shape)}, but it does not; start anew with --overwrite."
+                f"{tuple(variable.shape)}, but it does not; start anew with `overwrite=True`."
             )
         variable.assign(value)

@@ -37,44 +37,44 @@ def check(
     for folder in (run.path, *run.path.parents):
         if folder.exists() and not folder.is_dir():
             raise StampError(
-                f"--run-dir must be a folder, but {run.path} is a file or below one; choose another."
+                f"`run_dir` must be a folder, but {run.path} is a file or below one; choose another."
             )
         if folder.is_symlink() and not folder.exists():
             raise StampError(
-                f"--run-dir must be a folder, but {folder} is a link to nothing; choose another."
+                f"`run_dir` must be a folder, but {folder} is a link to nothing; choose another."
             )
     occupied = run.path.exists() and bool(contents(run.path))
     if resume and not occupied:
         raise StampError(
-            f"--resume needs a run to go on with, but {run.path} is "
-            f"{'empty' if run.path.exists() else 'not there'}; check the path, or leave --resume out."
+            f"`resume=True` needs a run to go on with, but {run.path} is "
+            f"{'empty' if run.path.exists() else 'not there'}; check the path, or leave `resume=True` out."
         )
     if occupied and not (resume or overwrite):
         raise FolderTaken(
-            f"--run-dir must be new or empty, but {run.path} is not; "
-            "choose another, or add --resume or --overwrite."
+            f"`run_dir` must be new or empty, but {run.path} is not; "
+            "choose another, or add `resume=True` or `overwrite=True`."
         )
     if occupied and not run.config.exists():
         raise StampError(
-            f"--{'resume' if resume else 'overwrite'} only takes a folder that a run wrote, but {run.path} "
-            "has no config.json; empty it yourself or choose another --run-dir."
+            f"`{'resume' if resume else 'overwrite'}=True` only takes a folder that a run wrote, but {run.path} "
+            "has no config.json; empty it yourself or choose another `run_dir`."
         )
     if occupied:
         before = run.read_config()["command"]
         # Every other option differs then, too, and would only hide the reason.
         if resume and command is not None and before != command:
             raise StampError(
-                f"--resume goes on with a run of {command}, but {run.path} is one of {before}; check the path, or "
-                f"go on with stamp-tf {before} --resume."
+                f"`resume=True` goes on with a run of {command}, but {run.path} is one of {before}; check the path, or "
+                f"go on with stamp-tf {before} `resume=True`."
             )
     if occupied and overwrite and (foreign := in_the_way(run)) is not None:
         raise StampError(
-            f"--overwrite keeps what no run wrote, but {foreign} is in the way of the new run; move it, or choose "
-            "another --run-dir."
+            f"`overwrite=True` keeps what no run wrote, but {foreign} is in the way of the new run; move it, or choose "
+            "another `run_dir`."
         )
     if occupied and resume and not run.is_finished and (foreign := in_the_way(run)) is not None:
         raise StampError(
-            f"--run-dir must hold nothing in the way of the run, but {foreign} is, which no run wrote; move it, or "
+            f"`run_dir` must hold nothing in the way of the run, but {foreign} is, which no run wrote; move it, or "
             "choose another."
         )
 
@@ -100,7 +100,7 @@ def held(run: RunDirectory, *, alone: bool = False) -> Iterator[None]:
             is_locked = _take(run.path, made, stack)
         except (NotADirectoryError, FileExistsError):
             raise StampError(
-                f"--run-dir must be a folder, but {run.path} is a file or below one; choose another."
+                f"`run_dir` must be a folder, but {run.path} is a file or below one; choose another."
             ) from None
         except OSError as error:
             raise refusal(run.path, error) from None
@@ -108,7 +108,7 @@ def held(run: RunDirectory, *, alone: bool = False) -> Iterator[None]:
             with writing(run.path):
                 tidy(run)
         elif alone and run.path not in made:
-            raise FolderTaken(f"--run-dir must be new, but {run.path} exists; choose another.")
+            raise FolderTaken(f"`run_dir` must be new, but {run.path} exists; choose another.")
         yield
 
 

@@ -184,13 +184,13 @@ def trim_jsonl(path: Path, counter: str, last: int) -> None:
             line,
             dict[str, Any],
             source=f"{path}, line {number},",
-            remedy="delete that line, or start anew with --overwrite",
+            remedy="delete that line, or start anew with `overwrite=True`",
         )
         count = record.get(counter, last + 1)
         if not isinstance(count, int):
             raise StampError(
                 f"{path}, line {number}, must count its {counter} in whole numbers, but has {count!r}; "
-                "delete that line, or start anew with --overwrite."
+                "delete that line, or start anew with `overwrite=True`."
             )
         if count <= last:
             kept.append(line + b"\n")

@@ -20,18 +20,6 @@ FURTHER_TRAINING = "further_training"
 """Folder in a run where `finetune` keeps its states."""
 
 
-# What is called otherwise where a run goes on from Python.
-_ARGUMENTS = {
-    "pretrain": {
-        "from": "start",
-        "no-flip": "a data set with flips=False",
-        "width": 'backbone_options["width"]',
-    }
-}
-_ARGUMENTS["meta-train"] = {**_ARGUMENTS["pretrain"], "from": "reference"}
-_ARGUMENTS["finetune"] = _ARGUMENTS["meta-train"]
-
-
 @dataclass(frozen=True)
 class RunDirectory:
     """A folder that holds one run: its configuration, state, results and exports.
@@ -52,7 +40,7 @@ class RunDirectory:
 
     @property
     def options(self) -> Path:
-        """What the command line was given, defaults filled in, for `--config`."""
+        """What the command line was given, defaults filled in, as a file of options."""
         return self.path / "options.yaml"
 
     @property
@@ -168,9 +156,8 @@ class RunDirectory:
         data_before, data_now = before.pop("data", None), now.pop("data", None)
         if changed := changed_options(before, now):
             raise StampError(
-                f"--resume must repeat the options of the run, but {', '.join(changed)}; repeat them, or start anew "
-                "with --overwrite.",
-                arguments=_ARGUMENTS.get(now.get("command", ""), {}),
+                f"`resume=True` must repeat the options of the run, but {', '.join(changed)}; repeat them, or "
+                "start anew with `overwrite=True`.",
             )
         _check_data(data_before, data_now)
 
@@ -195,12 +182,12 @@ class RunDirectory:
         config = self.read_config()
         if not self.model.exists():
             remedy = (
-                "finish it with prune --resume"
+                "finish it with prune `resume=True`"
                 if config.get("command") == "prune"
                 else "prune for a data set first"
             )
             raise StampError(
-                f"RUN must hold a pruned network, but {self.path} has no {self.model.name}; {remedy}."
+                f"`run` must hold a pruned network, but {self.path} has no {self.model.name}; {remedy}."
             )
         return config
 
@@ -215,9 +202,9 @@ def _check_data(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None)
     ]
     if changed:
         raise StampError(
-            f"--resume needs the data that the run was started with, but {now['name']} has other "
+            f"`resume=True` needs the data that the run was started with, but {now['name']} has other "
             f"{' and '.join(changed)} now; bring them back, or start "
-            "anew with --overwrite."
+            "anew with `overwrite=True`."
         )
 
 
@@ -234,13 +221,13 @@ def reference_file(path: Path) -> Path:
         file = RunDirectory(path).reference
         if not file.exists():
             raise StampError(
-                f"--from must be a run directory of pretrain or meta-train, but {path} has no {file.name}; name "
+                f"`reference` must be a run directory of pretrain or meta-train, but {path} has no {file.name}; name "
                 "another, or finish that run."
             )
         return file
     # Of a link in a circle or a name that is too long this says no, where others raise.
     if not os.path.exists(path):
         raise StampError(
-            f"--from must be a run directory or a file of one, but {path} is not there; check the path."
+            f"`reference` must be a run directory or a file of one, but {path} is not there; check the path."
         )
     return path

@@ -145,7 +145,7 @@ def last_state_in_words(run_dir: Path, num_done: int, *, unit: str = "epoch") ->
     where = (
         f"The state of {unit} {num_done} is in {run_dir}" if num_done else f"{run_dir} holds no {unit} yet"
     )
-    return f"{where}; --resume would come to the same step again, so start anew with --overwrite."
+    return f"{where}; `resume=True` would come to the same step again, so start anew with `overwrite=True`."
 
 
 def _bad_figure(figures: Mapping[str, Any]) -> str:

@@ -116,7 +116,7 @@ def _warn_if_lost(records: Sequence[EpochRecord], dataset: DataSet, config: Fine
             before=before,
             num_classes=dataset.num_classes,
             num_images=len(dataset.test),
-            remedy=f"the learning rate was {config.peak_rate:g}, try a smaller --learning-rate",
+            remedy=f"the learning rate was {config.peak_rate:g}, try a smaller `learning_rate`",
         )
 
 

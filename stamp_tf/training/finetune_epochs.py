@@ -76,8 +76,8 @@ class FinetuneEpochs:
         self._step = compile_plain_step(model, self._optimizer, end=end)
         self._watch = DivergenceWatch(
             "Fine-tuning",
-            remedy=f"take a smaller --learning-rate than {config.peak_rate:g}"
-            + (", or --clip-norm 1" if config.clip_norm is None else ""),
+            remedy=f"take a smaller `learning_rate` than {config.peak_rate:g}"
+            + (", or `clip_norm=1`" if config.clip_norm is None else ""),
             state=lambda: f"The network has the weights of epoch {self.records[-1].epoch} again.",
         )
 

@@ -44,5 +44,5 @@ def warn_if_lost(
             100 * after,
             100 * chance,
             earlier,
-            in_words_of_the_caller(remedy, {}),
+            in_words_of_the_caller(remedy),
         )

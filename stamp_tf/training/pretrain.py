@@ -58,7 +58,7 @@ def pretrain(
     disk.
 
     Args:
-        dataset: The reference data set, or its name as after `--dataset`, which then comes as 32x32 RGB.
+        dataset: The reference data set, or its name as `load_dataset` takes it, which then comes as 32x32 RGB.
         run_dir: Folder for configuration, metrics, checkpoints and `reference.npz`.
         start: A reference of the same backbone to go on from, or its run directory; None starts afresh.
         config: Options.
@@ -147,7 +147,7 @@ def _pretrain(
         figures["test_accuracy"],
         num_classes=dataset.num_classes,
         num_images=len(dataset.test),
-        remedy=f"the learning rate was {config.learning_rate:g}, try a smaller --learning-rate",
+        remedy=f"the learning rate was {config.learning_rate:g}, try a smaller `learning_rate`",
     )
     append_jsonl(run.metrics, {"final": figures})
     reference = replace(reference, description={**reference.description, "figures": figures})
@@ -175,7 +175,7 @@ def _untrained(
             logger.warning("%s", doubt)
     description["class_names"] = list(dataset.class_names)
     require_finite(
-        weight_values(model), subject=f"Weights of --backbone {backbone.name}", remedy="choose another"
+        weight_values(model), subject=f"Weights of `backbone={backbone.name}`", remedy="choose another"
     )
     return Reference(
         backbone=backbone,
@@ -193,9 +193,8 @@ def _check_same_backbone(before: BackboneConfig, after: BackboneConfig) -> None:
     """
     if before.with_num_classes(after.num_classes) != after:
         raise StampError(
-            f"--from must be a reference of the same backbone, options and input, but is {before.to_config()} and "
-            f"the run is {after.to_config()}; repeat --backbone and --width, or start afresh.",
-            arguments={"from": "start"},
+            f"`start` must be a reference of the same backbone, options and input, but is {before.to_config()} and "
+            f"the run is {after.to_config()}; repeat `backbone` and `width`, or start afresh.",
         )
 
 

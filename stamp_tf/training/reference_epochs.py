@@ -59,7 +59,7 @@ class ReferenceEpochs:
         )
         self._watch = DivergenceWatch(
             "Pretraining",
-            remedy=f"take a smaller --learning-rate than {config.learning_rate:g} or --budget-learning-rate than "
+            remedy=f"take a smaller `learning_rate` than {config.learning_rate:g} or `budget_learning_rate` than "
             f"{config.budget_learning_rate:g}",
             state=lambda: last_state_in_words(run.path, self.num_done),
         )

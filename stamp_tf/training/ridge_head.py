@@ -47,7 +47,7 @@ def fit_head(
     if bad := int((~np.isfinite(features).all(axis=1)).sum()):
         raise StampError(
             f"A head needs finite features, but {model.name} gives NaN or infinity for {bad} of {len(features)} "
-            "training images; use --head random, or weights from before training diverged."
+            "training images; use `head=random`, or weights from before training diverged."
         )
     kernel, bias = ridge_head(features, part.labels, num_classes=end.num_classes(layer.units), end=end)
     for variable, value in zip(layer.weights, (kernel, bias), strict=False):

@@ -58,7 +58,7 @@ def recalibrate_statistics(model: keras.Model, batches: Iterable[np.ndarray]) ->
     require_finite(
         measured,
         subject="Statistics of batch normalisation",
-        remedy="the network's activations overflow; train at a smaller --learning-rate, or use another network",
+        remedy="the network's activations overflow; train at a smaller `learning_rate`, or use another network",
     )
     for layer, (mean, variance) in zip(norms, averages, strict=True):
         layer.moving_mean.assign(mean)

@@ -43,7 +43,9 @@ def test_what_is_no_limit_is_refused_with_what_would_be_one(kind: LimitKind, tex
 @each_kind
 @pytest.mark.parametrize("value", [0, -0.1, math.nan, math.inf])
 def test_a_number_out_of_range_is_refused_with_the_rule(kind: LimitKind, value: float) -> None:
-    with pytest.raises(StampError, match=f"{kind.flag} must be {kind.rule}, but got {value:g}"):
+    with pytest.raises(
+        StampError, match=f"--{kind.name.replace('_', '-')} must be {kind.rule}, but got {value:g}"
+    ):
         Budget(**{kind.name: value})
 
 
@@ -76,8 +78,8 @@ def test_limits_are_said_by_what_they_limit() -> None:
 
 
 def test_options_are_listed_in_a_sentence() -> None:
-    assert any_of(KINDS[:1]) == "--keep-params"
-    assert any_of(KINDS[:3]) == "--keep-params, --max-flops or --max-memory"
+    assert any_of(KINDS[:1]) == "`keep_params`"
+    assert any_of(KINDS[:3]) == "`keep_params`, `max_flops` or `max_memory`"
 
 
 def test_declarations_are_light() -> None:

@@ -125,7 +125,7 @@ def test_a_network_that_ends_worse_than_it_began_is_told(
 def test_the_remedy_is_said_in_words_of_the_caller(
     messages_in_python: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    warn_if_lost("Training", 0.1, num_classes=4, num_images=9, remedy="try a smaller --learning-rate")
+    warn_if_lost("Training", 0.1, num_classes=4, num_images=9, remedy="try a smaller `learning_rate`")
     assert caplog.messages[0].endswith("try a smaller learning_rate.")
 
 

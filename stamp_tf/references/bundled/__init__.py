@@ -34,7 +34,7 @@ def bundled_file(backbone: str) -> Iterator[Path]:
     """
     if backbone not in bundled_names():
         raise StampError(
-            f"--from is needed for --backbone {backbone}: references come with the library for "
+            f"`reference` is needed for `backbone={backbone}`: references come with the library for "
             f"{' and '.join(bundled_names()) or 'none'} only; make one with pretrain and meta-train."
         )
     with as_file(files(__name__) / f"{backbone}.npz") as path:

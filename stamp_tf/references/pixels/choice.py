@@ -62,9 +62,9 @@ class PixelChoice:
         """Return one line for a user."""
         name = self.scale if self.is_fixed else f"{self.scale} by each data set"
         remedy = (
-            "; if it was trained on another scale, name it with --pixels" if self.origin == "assumed" else ""
+            "; if it was trained on another scale, name it with `pixels`" if self.origin == "assumed" else ""
         )
-        return in_words_of_the_caller(f"Pixels: {name}, {self.reason}{remedy}.", {})
+        return in_words_of_the_caller(f"Pixels: {name}, {self.reason}{remedy}.")
 
     def to_config(self) -> dict[str, Any]:
         """Return what the description in a reference's file holds of it."""
@@ -109,14 +109,14 @@ def choose_pixels(pixels: str | None, found: FoundScale) -> PixelChoice:
         return PixelChoice(found.pixels, "assumed", reason)
     if pixels not in (*PIXELS, STANDARDIZED):
         raise StampError(
-            f"--pixels must be {', '.join(PIXELS)} or {STANDARDIZED}, but is {pixels!r}; name one of them, or leave it "
+            f"`pixels` must be {', '.join(PIXELS)} or {STANDARDIZED}, but is {pixels!r}; name one of them, or leave it "
             "out."
         )
     if found.pixels not in (None, pixels) and pixels not in found.rivals:
         if found.is_certain:
             raise StampError(
-                f"--pixels must be the scale that the network is built for, but is {pixels} where it takes "
-                f"{found.pixels} ({found.formula}); leave --pixels out, or take the scaling out of the network."
+                f"`pixels` must be the scale that the network is built for, but is {pixels} where it takes "
+                f"{found.pixels} ({found.formula}); leave `pixels` out, or take the scaling out of the network."
             )
         logger.warning(
             "Pixels: %s, as was asked, but the network computes %s, as for %s.",
@@ -152,5 +152,5 @@ def pixel_normalization(pixels: str, depth: int) -> Normalization:
         return Normalization(tuple(np.broadcast_to(mean, depth)), tuple(np.broadcast_to(std, depth)))
     except ValueError:
         raise StampError(
-            f"--pixels imagenet needs images of depth 3, but the model's have {depth}; use another."
+            f"`pixels=imagenet` needs images of depth 3, but the model's have {depth}; use another."
         ) from None

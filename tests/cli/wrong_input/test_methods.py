@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 # The folder is not there: what speaks of it has been checked too late.
-PRUNE = "prune --dataset folder:none --max-flops 0.5 "
+PRUNE = "prune --dataset digits --max-flops 0.5 "
 
 OPTIONS = {
     "--epochs-prune 1 --method-option rates=abc": "rates must be three numbers of 0 or more, but got abc",
@@ -44,7 +44,7 @@ def test_unknown_option_suggests_the_nearest(refused_here):
 
 
 def test_method_that_needs_a_budget(refused_here):
-    message = refused_here("prune", "--dataset", "folder:none", "--method", "l1")
+    message = refused_here("prune", "--dataset", "digits", "--method", "l1")
     assert (
         "--method l1 needs a budget, but got none; add --keep-params, --max-flops, --max-memory or --max-latency"
         in message

@@ -21,7 +21,7 @@ def stripes(argument: str, options: LoadOptions) -> DataSet:
     """
     if argument and (not argument.isdecimal() or int(argument) < 5):
         raise StampError(
-            f"--dataset stripes:COUNT must count at least 5 images per class, but got {argument}; "
+            f"`dataset` stripes:COUNT must count at least 5 images per class, but got {argument}; "
             "write stripes:100."
         )
     labels = np.tile(np.arange(3, dtype=np.int32), int(argument or 100))
