@@ -20,6 +20,7 @@ COMMANDS = {
         "stamp_cli.prune:command",
         "Prune a reference network, or your own model, for a data set and fine-tune it.",
     ),
+    "shrink": ("stamp_cli.shrink:command", "Make any network smaller, without labels and training."),
     "finetune": ("stamp_cli.finetune:command", "Train a pruned network further."),
     "evaluate": ("stamp_cli.evaluate:command", "Measure a network's accuracy on a data set."),
     "export": ("stamp_cli.export:command", "Write a network in a format for serving or training."),
