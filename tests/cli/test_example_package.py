@@ -137,12 +137,13 @@ def test_its_mask_generator_prunes(environment):
 
 def test_its_network_is_pruned_by_its_method_evaluated_and_exported_in_its_format(environment):
     options = "--dataset stripes:40 --from meta --max-flops 0.5 --finetune-epochs 1 --no-speed"
-    done = environment.run(
-        "stamp-tf", "prune", *options.split(), "--method", "slimming", "--run-dir", "pruned"
-    )
+    own = "--method slimming --export arrays --run-dir pruned"
+    done = environment.run("stamp-tf", "prune", *options.split(), *own.split())
     assert done.returncode == 0, done.stderr
     report = json.loads((environment.path / "pruned/report.json").read_text())
     assert (report["backbone"], report["flops_fraction"] <= 0.5) == ("separable", True)
+    assert [file["format"] for file in report["files"]] == ["keras", "arrays"]
+    assert (environment.path / "pruned/arrays").exists()
     assert "Test accuracy" in environment.run("stamp-tf", "evaluate", "pruned").stdout
     done = environment.run("stamp-tf", "export", "pruned", "--format", "arrays", "--to", "stripes.npz")
     assert done.returncode == 0, done.stderr
