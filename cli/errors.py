@@ -10,7 +10,6 @@ from pathlib import Path
 
 import click
 
-from stamp_cli.flags import in_flags, speak_for
 from stamp_cli.terminal import say
 from stamp_registry import RegistryError, did_you_mean
 from stamp_tf.errors import StampError
@@ -38,9 +37,15 @@ def edge() -> Iterator[None]:
     Raises:
         SystemExit: With the code, after the line has been printed.
     """
-    speak_for(None)
-    with speaking(in_flags), _ending():
+    with speaking(_in_flags), _ending():
         yield
+
+
+def _in_flags(message: str) -> str:
+    # The lists of options take longer to read than the whole help of `stamp-tf`.
+    from stamp_cli.flags import in_flags
+
+    return in_flags(message)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ def _read(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> 
     for key in found:
         if key not in options:
             raise StampError(
-                f"{path} must hold options of {ctx.command.name} by their names without dashes, but holds "
+                f"{path} must hold options of {ctx.info_name} by their names without dashes, but holds "
                 f"{key!r}; leave it out.{did_you_mean(key, options)}"
             )
     ctx.meta[_FILE] = path
@@ -100,7 +100,7 @@ def resolved_options(**settled: Any) -> str:
             value = list(value)
         kept[key] = texts.get(option.name or "", value)
     text: str = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
-    return f"# stamp-tf {ctx.command.name} --config THIS_FILE does it again.\n{text}"
+    return f"# stamp-tf {ctx.info_name} --config THIS_FILE does it again.\n{text}"
 
 
 def _options(command: click.Command) -> Iterator[tuple[str, click.Option]]:

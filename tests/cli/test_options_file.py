@@ -22,7 +22,10 @@ def write(tmp_path):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("max-flop: 0.5", "'max-flop'; leave it out. Did you mean 'max-flops'?"),
+        (
+            "max-flop: 0.5",
+            "must hold options of prune by their names without dashes, but holds 'max-flop'; leave it out. Did you mean 'max-flops'?",
+        ),
         ("max_flops: 0.5", "'max_flops'; leave it out. Did you mean 'max-flops'?"),
         ("config: a.yaml", "'config'; leave it out."),
         ("max-flops: 25", "Invalid value for 'max-flops' in {path}: '25' must be a fraction above 0"),
@@ -83,7 +86,9 @@ def test_a_default_in_a_file_asks_for_nothing(cli, write):
 
 
 def test_a_run_keeps_its_options_and_is_repeated_by_them(cli, toy, tmp_path, pruned_once):
-    kept = yaml.safe_load((pruned_once / "options.yaml").read_text())
+    text = (pruned_once / "options.yaml").read_text()
+    assert text.startswith("# stamp-tf prune --config THIS_FILE does it again.")
+    kept = yaml.safe_load(text)
     assert (kept["max-flops"], kept["finetune-epochs"], kept["learning-rate"]) == ("0.5", 2, 0.05)
     assert kept["method"] == "stamp"
     assert not {"run-dir", "resume", "latency-batch", "download"} & set(kept)
