@@ -36,7 +36,9 @@ def network(backbone: str, width: float, reference: str | None) -> Any:
     if reference is not None:
         return find_reference(reference, backbone=backbone).model
     keras.utils.set_random_seed(SEED)
-    model = BackboneConfig(backbone, (32, 32, 3), 10, {"width": width}).build()
+    model = BackboneConfig(
+        name=backbone, input_shape=(32, 32, 3), num_classes=10, options={"width": width}
+    ).build()
     rng = np.random.default_rng(SEED)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -56,7 +58,7 @@ def difference(model: Any, channel_map: Any, mask: Any, images: Any) -> dict[str
     sliced = slice_model(model, channel_map, mask)
     paths = [weight.path for weight in model.trainable_variables]
     values = [weight.value for weight in model.trainable_variables]
-    masked = mask_kernels(channel_map, paths, values, keras.ops.convert_to_tensor(mask.values))
+    masked = mask_kernels(channel_map, paths, weights=values, mask=keras.ops.convert_to_tensor(mask.values))
     statistics = [weight.value for weight in model.non_trainable_variables]
     figures = {}
     for name, training in (("moving_statistics", False), ("batch_statistics", True)):

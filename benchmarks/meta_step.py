@@ -61,14 +61,16 @@ def variants_of(
             self, phi: Sequence[Any], statistics: Sequence[Any], images: Any, labels: Any, **_: Any
         ) -> tuple[Any, tuple[list[Any], dict[str, Any]]]:
             loss, (statistics, figures) = plain_loss(
-                self.model, self.parts.split(phi)[0], statistics, images, labels
+                self.model, self.parts.split(phi)[0], statistics, images=images, labels=labels
             )
             zero = tf.zeros(())
             return loss, (statistics, figures | {"prior": zero, "keep_ratio": zero})
 
     keras.utils.set_random_seed(SEED)
     config = MetaTrainConfig()
-    network = BackboneConfig(backbone, (image_size, image_size, 3), ways, {"width": width})
+    network = BackboneConfig(
+        name=backbone, input_shape=(image_size, image_size, 3), num_classes=ways, options={"width": width}
+    )
     rng = np.random.default_rng(SEED)
     batches = tf.constant(
         rng.standard_normal((1, num_batches, batch_size, *network.input_shape), dtype="float32")
@@ -92,7 +94,7 @@ def variants_of(
             shape=(1, channel_map.num_channels),
         )
         cut = ChannelCut(channel_map, CostModel(model, channel_map))
-        objective = objective_class(model, generator, encoder, cut)
+        objective = objective_class(model, generator, set_encoder=encoder, cut=cut)
         optimizers = [keras.optimizers.Adam(rate) for rate in config.outer_rates]
         for optimizer, part in zip(optimizers, objective.parts.split(objective.variables), strict=True):
             optimizer.build(part)

@@ -31,7 +31,9 @@ def build(network: str, image_size: int, num_classes: int) -> Any:
 
     keras.utils.set_random_seed(SEED)
     if network in ("vgg19", "resnet18"):
-        return BackboneConfig(network, (32, 32, 3), num_classes, {"width": 1.0}).build()
+        return BackboneConfig(
+            name=network, input_shape=(32, 32, 3), num_classes=num_classes, options={"width": 1.0}
+        ).build()
     application = {
         "resnet50": keras.applications.ResNet50,
         "mobilenet_v2": keras.applications.MobileNetV2,

@@ -80,7 +80,12 @@ def main(arguments: Sequence[str]) -> None:
     results = Results(options.results, program="speed", arguments=arguments)
     keras.utils.set_random_seed(SEED)
     shape = (options.image_size, options.image_size, 3)
-    model = BackboneConfig(options.backbone, shape, options.classes, {"width": options.width}).build()
+    model = BackboneConfig(
+        name=options.backbone,
+        input_shape=shape,
+        num_classes=options.classes,
+        options={"width": options.width},
+    ).build()
     channel_map = trace_channels(model)
     cost = CostModel(model, channel_map)
     cut = ChannelCut(channel_map, cost)

@@ -131,7 +131,12 @@ def main(arguments: Sequence[str]) -> None:
     def save(turn: int) -> None:
         arrays = {name: value for curve in curves for name, value in curve.arrays().items()}
         figures = {curve.method: curve.figures for curve in curves}
-        save_step(folder, turn, arrays, {"cases": {m: cases[m] for m in running}, "figures": figures})
+        save_step(
+            folder,
+            turn,
+            arrays=arrays,
+            metadata={"cases": {m: cases[m] for m in running}, "figures": figures},
+        )
 
     for curve in curves:
         curve.compile_step()

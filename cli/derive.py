@@ -68,14 +68,16 @@ def takes(
         order = sorted(options, key=lambda name: name not in first)
         for name in reversed(order):
             default = (defaults or {}).get(name, fields[name].default)
-            add = _option(name, hints[name], options[name], default, is_required=name in required)
+            add = _option(
+                name, hints[name], option=options[name], default=default, is_required=name in required
+            )
             add(wrapped)
         return wrapped
 
     return decorate
 
 
-def _option(name: str, hint: Any, option: Option, default: Any, *, is_required: bool) -> Decorator:
+def _option(name: str, hint: Any, *, option: Option, default: Any, is_required: bool) -> Decorator:
     """Return the decorator that adds one option."""
     flag = f"--{flag_of(name, option)}"
     hint = _without_none(hint)

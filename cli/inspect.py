@@ -68,7 +68,11 @@ def command(
         assert network.backbone is not None
         options = {} if network.width is None else {"width": network.width}
         shape = network.image_shape or _IMAGE_SHAPE
-        found = inspect(BackboneConfig(network.backbone, shape, classes or 10, options).build())
+        found = inspect(
+            BackboneConfig(
+                name=network.backbone, input_shape=shape, num_classes=classes or 10, options=options
+            ).build()
+        )
     if html is not None:
         from stamp_tf.inspection.page import write_inspection
 

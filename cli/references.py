@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _DEFAULT_BACKBONE = "vgg19"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Source:
     """A reference network on disk, as its description has it.
 
@@ -62,11 +62,11 @@ def find_source(network: NetworkOptions) -> Source:
         try:
             backbone, description = metadata["backbone"], metadata.get("description", {})
             found = Source(
-                path,
-                backbone["name"],
-                tuple(backbone["input_shape"]),
-                dict(backbone["options"]),
-                description.get("meta_dataset", description.get("dataset")),
+                path=path,
+                backbone=backbone["name"],
+                image_shape=tuple(backbone["input_shape"]),
+                options=dict(backbone["options"]),
+                dataset=description.get("meta_dataset", description.get("dataset")),
             )
         except (KeyError, TypeError, AttributeError):
             raise StampError(
@@ -99,7 +99,7 @@ def read_model(path: Path, network: NetworkOptions) -> "tuple[Source, Reference]
 
     reference = reference_of_file(path, pixels=network.pixels)
     backbone = reference.backbone
-    found = Source(path, backbone.name, backbone.input_shape, {})
+    found = Source(path=path, backbone=backbone.name, image_shape=backbone.input_shape, options={})
     return _with_pixels(found, reference), reference
 
 

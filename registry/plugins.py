@@ -10,7 +10,7 @@ from stamp_registry.loading import load_entry_point, package_of, version_of
 from stamp_registry.suggestions import did_you_mean
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plugin:
     """One entry point and how it fared.
 
@@ -63,7 +63,14 @@ def _tried(entry: EntryPoint, is_duplicate: bool) -> Plugin:
 
 
 def _record(entry: EntryPoint, status: str, detail: str = "") -> Plugin:
-    return Plugin(entry.name, entry.group, package_of(entry), version_of(entry), status, detail)
+    return Plugin(
+        name=entry.name,
+        group=entry.group,
+        package=package_of(entry),
+        version=version_of(entry),
+        status=status,
+        detail=detail,
+    )
 
 
 def _order(entry: EntryPoint) -> tuple[str, str]:

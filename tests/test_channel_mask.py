@@ -19,7 +19,10 @@ from stamp_tf.errors import StampError
 NAN, INF = float("nan"), float("inf")
 
 
-GROUPS = (ChannelGroup("first", 0, 3, ("first",)), ChannelGroup("second", 3, 2, ("second",)))
+GROUPS = (
+    ChannelGroup(name="first", start=0, size=3, producers=("first",)),
+    ChannelGroup(name="second", start=3, size=2, producers=("second",)),
+)
 
 
 def test_a_hard_mask_says_what_stays() -> None:

@@ -238,7 +238,7 @@ def test_place_that_no_file_can_have(path):
 
 def toy_set() -> stamp_tf.DataSet:
     images, labels = np.zeros((4, 8, 8, 3), np.uint8), np.array([0, 1, 0, 1], np.int32)
-    part = ImageSet(images, labels, 2, ("a", "b"))
+    part = ImageSet(images, labels, 2, class_names=("a", "b"))
     return stamp_tf.DataSet("toys", part, part)
 
 

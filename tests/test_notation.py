@@ -111,4 +111,6 @@ def test_log_of_skipped_pictures_names_the_set_alone(caplog):
 
 
 def test_log_of_a_scale_names_the_argument_in_python(messages_in_python):
-    assert "name it with pixels." in str(PixelChoice("standardized", "assumed", "assumed"))
+    assert "name it with pixels." in str(
+        PixelChoice(scale="standardized", origin="assumed", reason="assumed")
+    )

@@ -67,7 +67,12 @@ def toy_sets(make_plugin, tmp_path, monkeypatch):
 def reference():
     """A narrow reference with random weights; not to be changed."""
     dataset = load_dataset("digits", image_shape=(32, 32, 3), train_size=20)
-    backbone = BackboneConfig("vgg19", dataset.image_shape, dataset.num_classes, {"width": 0.05})
+    backbone = BackboneConfig(
+        name="vgg19",
+        input_shape=dataset.image_shape,
+        num_classes=dataset.num_classes,
+        options={"width": 0.05},
+    )
     network = TracedNetwork.of(backbone.build())
     return Reference(
         backbone=backbone,

@@ -35,7 +35,9 @@ WAYS = 10
 
 def variants(options: argparse.Namespace) -> dict[str, Callable[[], Any]]:
     """Return functions that each train on all mini-batches once."""
-    network = BackboneConfig(options.backbone, (32, 32, 3), WAYS, {"width": options.width})
+    network = BackboneConfig(
+        name=options.backbone, input_shape=(32, 32, 3), num_classes=WAYS, options={"width": options.width}
+    )
     rng = np.random.default_rng(0)
     shape = (options.tasks, NUM_BATCHES, options.batch_size)
     images = jax.numpy.asarray(rng.standard_normal((*shape, *network.input_shape), dtype="float32"))
@@ -53,7 +55,7 @@ def variants(options: argparse.Namespace) -> dict[str, Callable[[], Any]]:
             shape=(1, channel_map.num_channels),
         )
         objective = StampObjective(
-            model, generator, encoder, ChannelCut(channel_map, CostModel(model, channel_map))
+            model, generator, set_encoder=encoder, cut=ChannelCut(channel_map, CostModel(model, channel_map))
         )
         optimizers = [keras.optimizers.Adam(rate) for rate in config.outer_rates]
         for optimizer, part in zip(optimizers, objective.parts.split(objective.variables), strict=True):

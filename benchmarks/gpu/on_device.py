@@ -152,9 +152,11 @@ class Trainer:
 
         def loss(values: list[Any], state: State, x: Any, y: Any, _: Any) -> Any:
             weights = (
-                mask_kernels(self.cut.channel_map, self.paths, values, state.scores) if masked else values
+                mask_kernels(self.cut.channel_map, self.paths, weights=values, mask=state.scores)
+                if masked
+                else values
             )
-            return plain_loss(self.model, weights, state.statistics, x, y)
+            return plain_loss(self.model, weights, state.statistics, images=x, labels=y)
 
         return self._epoch(loss, with_scores=False)
 
@@ -232,7 +234,7 @@ class Trainer:
         recalibration = min(STATISTICS_BATCHES, self.num_steps)
 
         def measure(state: State, mask: jax.Array) -> jax.Array:
-            weights = mask_kernels(self.cut.channel_map, self.paths, state.weights, mask)
+            weights = mask_kernels(self.cut.channel_map, self.paths, weights=state.weights, mask=mask)
             nothing = [jnp.zeros_like(value) for value in state.statistics]
 
             def add(sums: list[Any], inputs: tuple[Any, Any]) -> tuple[list[Any], None]:

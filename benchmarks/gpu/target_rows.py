@@ -144,7 +144,12 @@ def read(path: Path, num_images: int | None) -> tuple[ImageSet, ImageSet]:
         values = {name: file[name] for name in ("x_train", "y_train", "x_test", "y_test")}
     names = tuple(str(index) for index in range(int(values["y_train"].max()) + 1))
     train, test = (
-        ImageSet(values[f"x_{part}"], values[f"y_{part}"].astype("int32").reshape(-1), len(names), names)
+        ImageSet(
+            values[f"x_{part}"],
+            values[f"y_{part}"].astype("int32").reshape(-1),
+            len(names),
+            class_names=names,
+        )
         for part in ("train", "test")
     )
     return (train if num_images is None else train.take(np.arange(num_images))), test

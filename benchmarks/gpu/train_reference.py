@@ -57,14 +57,17 @@ def main(arguments: Sequence[str]) -> None:
     }
     names = tuple(str(index) for index in range(num_classes))
     sets = {
-        name: ImageSet(x, y[: len(x)].astype("int32").reshape(-1), num_classes, names)
+        name: ImageSet(x, y[: len(x)].astype("int32").reshape(-1), num_classes, class_names=names)
         for name, (x, y) in parts.items()
         if len(x)
     }
     normalization = Normalization.of(sets["train"])
     device = {name: DeviceSet.of(part, normalization, flip=True) for name, part in sets.items()}
     backbone = BackboneConfig(
-        options.backbone, sets["train"].image_shape, num_classes, {"width": options.width}
+        name=options.backbone,
+        input_shape=sets["train"].image_shape,
+        num_classes=num_classes,
+        options={"width": options.width},
     )
     reference = Reference(
         backbone=backbone, network=TracedNetwork.of(backbone.build()), normalization=normalization

@@ -92,7 +92,7 @@ class MaskedAccuracy:
     def _masked(self, mask: Tensor) -> list[Tensor]:
         """Return the network's weights under a mask."""
         weights = [variable.value for variable in self.reference.model.trainable_variables]
-        return mask_kernels(self.reference.channel_map, self._paths, weights, mask)
+        return mask_kernels(self.reference.channel_map, self._paths, weights=weights, mask=mask)
 
     def _training_features(self, mask: Tensor, images: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return features under the batch's own statistics, and these statistics."""

@@ -26,7 +26,7 @@ from stamp_tf.training.budget_loss import BudgetLoss, budget_loss
 from stamp_tf.training.pretrain import pretrain
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """One ablation.
 
@@ -63,7 +63,7 @@ def read_rows(path: Path) -> dict[str, Row]:
         path: A TOML file with `rows`, and tables `meta` and `budgets` of what their trainings share.
     """
     content = tomllib.loads(path.read_text())
-    rows = {key: Row(key, **row) for key, row in content["rows"].items()}
+    rows = {key: Row(key=key, **row) for key, row in content["rows"].items()}
     return {
         key: Row(**{**vars(row), "settings": {**content.get(row.train, {}), **row.settings}})
         for key, row in rows.items()

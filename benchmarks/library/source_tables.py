@@ -28,7 +28,7 @@ EPOCHS = (1, 3, 5, 20)
 _FROM_PLAIN = ("random", "l1")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Section:
     """What can be set side by side: one network, data set, size and length of fine-tuning.
 
@@ -85,7 +85,15 @@ def sections(records: Sequence[Record]) -> list[Section]:
             order = list(SOURCES)
             keys = sorted(rows, key=lambda key: (key[1] == "full", -key[0], order.index(key[1])))
             found.append(
-                Section(backbone, dataset, size, epochs, rate, reference, {key: rows[key] for key in keys})
+                Section(
+                    backbone=backbone,
+                    dataset=dataset,
+                    train_size=size,
+                    epochs=epochs,
+                    learning_rate=rate,
+                    reference=reference,
+                    rows={key: rows[key] for key in keys},
+                )
             )
     return found
 

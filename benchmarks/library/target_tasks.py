@@ -20,7 +20,7 @@ FEW_WAYS = 5
 """Up to so many classes a task counts as one of few."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SuiteRow:
     """Tasks that differ only in their classes and images.
 
@@ -41,22 +41,38 @@ class SuiteRow:
 # throughout; `final` has other classes, test images and a third source, and is for the end.
 SUITES: dict[Part, tuple[SuiteRow, ...]] = {
     "development": (
-        *(SuiteRow("cifar10", ways, size) for ways in (2, 3, 5) for size in (200, 1000)),
-        *(SuiteRow("gtsrb", ways, each * ways) for ways in (2, 3, 5) for each in (20, 80)),
-        *(SuiteRow("cifar10", 10, size) for size in (200, 1000)),
-        *(SuiteRow("gtsrb", ways, 20 * ways) for ways in (10, 20)),
+        *(
+            SuiteRow(source="cifar10", ways=ways, train_size=size)
+            for ways in (2, 3, 5)
+            for size in (200, 1000)
+        ),
+        *(
+            SuiteRow(source="gtsrb", ways=ways, train_size=each * ways)
+            for ways in (2, 3, 5)
+            for each in (20, 80)
+        ),
+        *(SuiteRow(source="cifar10", ways=10, train_size=size) for size in (200, 1000)),
+        *(SuiteRow(source="gtsrb", ways=ways, train_size=20 * ways) for ways in (10, 20)),
     ),
     "final": (
-        *(SuiteRow("cifar10", ways, size) for ways in (2, 3, 5) for size in (200, 1000)),
-        *(SuiteRow("gtsrb", ways, each * ways) for ways in (2, 3, 5) for each in (20, 80)),
-        *(SuiteRow("svhn", ways, 40 * ways) for ways in (2, 3, 5)),
-        *(SuiteRow("cifar10", 10, size) for size in (200, 1000)),
-        *(SuiteRow("gtsrb", ways, 20 * ways) for ways in (10, 20)),
+        *(
+            SuiteRow(source="cifar10", ways=ways, train_size=size)
+            for ways in (2, 3, 5)
+            for size in (200, 1000)
+        ),
+        *(
+            SuiteRow(source="gtsrb", ways=ways, train_size=each * ways)
+            for ways in (2, 3, 5)
+            for each in (20, 80)
+        ),
+        *(SuiteRow(source="svhn", ways=ways, train_size=40 * ways) for ways in (2, 3, 5)),
+        *(SuiteRow(source="cifar10", ways=10, train_size=size) for size in (200, 1000)),
+        *(SuiteRow(source="gtsrb", ways=ways, train_size=20 * ways) for ways in (10, 20)),
     ),
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TargetTask:
     """A target of its own, cut out of a larger data set.
 
@@ -100,13 +116,15 @@ def draw_tasks(
     if rows is None:
         rows = [row for row in SUITES[part] if row.source in datasets]
     return [
-        _draw(datasets[row.source], row, place, index, part, test_size)
+        _draw(datasets[row.source], row, place=place, index=index, part=part, test_size=test_size)
         for place, row in enumerate(rows)
         for index in range(row.num_tasks)
     ]
 
 
-def _draw(dataset: DataSet, row: SuiteRow, place: int, index: int, part: Part, test_size: int) -> TargetTask:
+def _draw(
+    dataset: DataSet, row: SuiteRow, *, place: int, index: int, part: Part, test_size: int
+) -> TargetTask:
     """Draw classes, then images of each."""
     train, test = dataset.train, dataset.test
     if not isinstance(train, ImageSet) or not isinstance(test, ImageSet):
@@ -121,7 +139,7 @@ def _draw(dataset: DataSet, row: SuiteRow, place: int, index: int, part: Part, t
             f"A task of {row.ways} classes with {per_class} images each must have as many to choose from, but "
             f"{dataset.name} has {len(candidates)} with {needed:g} images or more."
         )
-    classes = _classes(candidates, row.ways, [place, index, row.ways], part)
+    classes = _classes(candidates, row.ways, seed=[place, index, row.ways], part=part)
     learnt, tested = [], []
     for label in classes:
         positions = shuffled_positions(train.labels, label, seed=place * 100 + index)
@@ -133,10 +151,10 @@ def _draw(dataset: DataSet, row: SuiteRow, place: int, index: int, part: Part, t
             tested.append(positions[per_class : per_class + per_class_tested])
     names = tuple(dataset.class_names[label] for label in classes)
     return TargetTask(
-        f"{row.source}, {row.ways} classes, {row.train_size} images, {index}",
-        row,
-        classes,
-        DataSet(
+        name=f"{row.source}, {row.ways} classes, {row.train_size} images, {index}",
+        row=row,
+        classes=classes,
+        dataset=DataSet(
             dataset.name,
             _relabelled(train, learnt, names),
             _relabelled(test if part == "final" else train, tested, names),
@@ -145,7 +163,7 @@ def _draw(dataset: DataSet, row: SuiteRow, place: int, index: int, part: Part, t
     )
 
 
-def _classes(candidates: np.ndarray, ways: int, seed: Sequence[int], part: Part) -> tuple[int, ...]:
+def _classes(candidates: np.ndarray, ways: int, *, seed: Sequence[int], part: Part) -> tuple[int, ...]:
     """Choose classes; those whose sum is even belong to `development`, the others to `final`."""
     if ways == len(candidates):
         return tuple(int(label) for label in candidates)
@@ -162,4 +180,4 @@ def _relabelled(images: ImageSet, positions: Sequence[np.ndarray], names: tuple[
     order = np.random.default_rng(0).permutation(sum(len(part) for part in positions))
     labels = np.repeat(np.arange(len(positions), dtype=np.int32), [len(part) for part in positions])
     chosen = np.concatenate(list(positions))[order]
-    return ImageSet(images.images[chosen], labels[order], len(names), names)
+    return ImageSet(images.images[chosen], labels[order], len(names), class_names=names)

@@ -29,7 +29,7 @@ _TOLERANCES = {"float64": 1e-8, "float32": 1e-3}
 """By the least precise type in the network, relative to the largest number; half precision has 0.1."""
 
 
-def check_sliced(slicer: Slicer, model: keras.Model, channel_map: ChannelMap, mask: ChannelMask) -> None:
+def check_sliced(slicer: Slicer, model: keras.Model, *, channel_map: ChannelMap, mask: ChannelMask) -> None:
     """Compare a sliced network with the full one, whose kernels read zeros where channels are removed.
 
     Both see the same few random inputs, as in inference. Where their outputs differ by more than rounding, every
@@ -68,13 +68,13 @@ def check_sliced(slicer: Slicer, model: keras.Model, channel_map: ChannelMap, ma
     try:
         found = _outputs(slicer.sliced, inputs, [])
     except Exception as failure:
-        name = _first_difference(slicer, model, channel_map, inputs, weights)
+        name = _first_difference(slicer, model, channel_map=channel_map, inputs=inputs, weights=weights)
         raise StampError(_complaint(name or model.name, why(failure))) from failure
     if _all_agree(found, expected, tolerance):
         return None
     if not _all_agree(_outputs(model, inputs, weights), expected, tolerance):
         return _skip(model, "it answers differently each time")
-    name = _first_difference(slicer, model, channel_map, inputs, weights)
+    name = _first_difference(slicer, model, channel_map=channel_map, inputs=inputs, weights=weights)
     if name is not None:
         raise StampError(_complaint(name, "other numbers"))
     logger.info(
@@ -110,8 +110,8 @@ def _masked_weights(
     values = mask_kernels(
         channel_map,
         [variable.path for variable in variables],
-        [keras.ops.convert_to_tensor(variable.value) for variable in variables],
-        keras.ops.convert_to_tensor(np.asarray(mask, "float32")),
+        weights=[keras.ops.convert_to_tensor(variable.value) for variable in variables],
+        mask=keras.ops.convert_to_tensor(np.asarray(mask, "float32")),
     )
     return list(zip(variables, values, strict=True))
 
@@ -168,6 +168,7 @@ def _agree(found: np.ndarray, expected: np.ndarray, tolerance: float, *, scale: 
 def _first_difference(
     slicer: Slicer,
     model: keras.Model,
+    *,
     channel_map: ChannelMap,
     inputs: Any,
     weights: list[tuple[keras.Variable, Any]],

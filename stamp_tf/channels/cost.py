@@ -23,7 +23,7 @@ BYTES_PER_NUMBER = 4
 """Of float32, in which networks are exported."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LayerCost:
     """One layer's size.
 
@@ -46,7 +46,7 @@ class LayerCost:
     weight_bytes: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Layer:
     """Where a layer's costs stand: the terms of its weights, and (row, positions) of the tensors it writes."""
 
@@ -121,7 +121,12 @@ class CostModel:
         kinds |= {path: type(layer).__name__ for path, layer in layers.values()}
         # Operations of the graph that are no layers, from `x + y`, come last.
         self._layers = [
-            _Layer(path, kinds[path], spans.get(path, slice(0, 0)), tuple(written.get(path, ())))
+            _Layer(
+                path=path,
+                kind=kinds[path],
+                terms=spans.get(path, slice(0, 0)),
+                written=tuple(written.get(path, ())),
+            )
             for path in dict.fromkeys([*spans, *written])
         ]
         self.uncounted = tuple(uncounted)
@@ -226,13 +231,14 @@ class CostModel:
         costs = self._coefficients * np.prod(kept[np.stack(self._factors)], axis=0)
         return [
             LayerCost(
-                layer.path,
-                layer.kind,
-                int(kept[layer.written[0][0]]) if layer.written else 0,
-                int(costs[0, layer.terms].sum()),
-                int(costs[1, layer.terms].sum()),
-                BYTES_PER_NUMBER * int(sum(kept[row] * positions for row, positions in layer.written)),
-                BYTES_PER_NUMBER * int(costs[2, layer.terms].sum()),
+                name=layer.path,
+                kind=layer.kind,
+                channels=int(kept[layer.written[0][0]]) if layer.written else 0,
+                parameters=int(costs[0, layer.terms].sum()),
+                flops=int(costs[1, layer.terms].sum()),
+                activation_bytes=BYTES_PER_NUMBER
+                * int(sum(kept[row] * positions for row, positions in layer.written)),
+                weight_bytes=BYTES_PER_NUMBER * int(costs[2, layer.terms].sum()),
             )
             for layer in self._layers
             if layer.terms.start < layer.terms.stop or (weightless and layer.written)

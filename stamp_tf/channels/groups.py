@@ -16,7 +16,7 @@ KEPT = -1
 Role = Literal["producer", "follower", "consumer"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WeightAxis:
     """Which channel each slice of a weight along one axis belongs to.
 
@@ -37,7 +37,7 @@ class WeightAxis:
         return np.flatnonzero(mask.kept_features(self.channels))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ChannelGroup:
     """Channels that are ranked together and of which at least one stays.
 
@@ -89,7 +89,7 @@ class KeptWhole:
     producers: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OutputAxis:
     """Which channel each feature of one tensor of the graph belongs to.
 
@@ -106,7 +106,7 @@ class OutputAxis:
     channels: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LayerOption:
     """An option in a layer's configuration that counts channels, such as `filters`.
 
@@ -123,7 +123,7 @@ class LayerOption:
     index: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ChannelMap:
     """All removable channels of a model and every weight slice they own.
 

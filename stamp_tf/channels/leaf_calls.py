@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 Shape = tuple[int | None, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LeafCall:
     """One call of a layer or operation that is no model itself, for one image: the batch is a size like any other.
 
@@ -95,7 +95,14 @@ def calls_at(
         if inner is None:
             outputs = _outputs(node, args, kwargs)
             shapes = tuple(tuple(tensor.shape) for tensor in outputs)
-            yield LeafCall(path, operation, _named(operation, args, kwargs), shapes, untraced or path, batch)
+            yield LeafCall(
+                path=path,
+                layer=operation,
+                arguments=_named(operation, args, kwargs),
+                output_shapes=shapes,
+                traced_path=untraced or path,
+                batch=batch,
+            )
         else:
             at_these = {
                 id(own): known[id(outer)] if len(outer.shape) == len(own.shape) else own

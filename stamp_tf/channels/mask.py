@@ -10,7 +10,7 @@ from stamp_tf.tensor import Tensor
 
 
 def mask_kernels(
-    channel_map: ChannelMap, paths: Sequence[str], weights: Sequence[Tensor], mask: Tensor
+    channel_map: ChannelMap, paths: Sequence[str], *, weights: Sequence[Tensor], mask: Tensor
 ) -> list[Tensor]:
     """Multiply every consuming kernel's input slices by their channels' mask.
 

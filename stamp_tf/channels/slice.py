@@ -34,5 +34,5 @@ def slice_model(
     keep = as_mask(mask, channel_map.num_channels, groups=channel_map.groups)
     slicer = Slicer(model, channel_map, keep)
     if check:
-        check_sliced(slicer, model, channel_map, keep)
+        check_sliced(slicer, model, channel_map=channel_map, mask=keep)
     return slicer.sliced

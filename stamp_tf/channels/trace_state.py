@@ -24,7 +24,7 @@ OUTPUT = "it makes the model's output"
 READ = -1
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Trace:
     """What is known of the channels while the graph is walked.
 
@@ -184,29 +184,29 @@ class Trace:
         groups, start = [], 0
         for (layers, _), members in by_producers.items():
             number[members] = np.arange(start, start + len(members))
-            groups.append(ChannelGroup(layers[0], start, len(members), layers))
+            groups.append(ChannelGroup(name=layers[0], start=start, size=len(members), producers=layers))
             start += len(members)
         groups = _with_own_names(groups)
         numbers = number[roots]
         probes = self._find_probes(numbers)
         axes = (
-            WeightAxis(path, axis, numbers[channels], role)
+            WeightAxis(path=path, axis=axis, channels=numbers[channels], role=role)
             for (path, axis), (channels, role, _) in self.axes.items()
         )
         options = (
-            LayerOption(layer, option, numbers[channels], index)
+            LayerOption(layer=layer, name=option, channels=numbers[channels], index=index)
             for (_, option, index), (layer, channels) in self.options.items()
         )
         return ChannelMap(
-            tuple(groups),
-            tuple(axis for axis in axes if (axis.channels != KEPT).any()),
-            tuple(probes[channel] for channel in range(start)),
-            kept_whole,
-            tuple(
-                OutputAxis(layer, call, positions, numbers[channels])
+            groups=tuple(groups),
+            weight_axes=tuple(axis for axis in axes if (axis.channels != KEPT).any()),
+            probes=tuple(probes[channel] for channel in range(start)),
+            kept_whole=kept_whole,
+            outputs=tuple(
+                OutputAxis(layer=layer, call=call, positions=positions, channels=numbers[channels])
                 for layer, call, positions, channels in self.outputs
             ),
-            tuple(option for option in options if (option.channels != KEPT).any()),
+            options=tuple(option for option in options if (option.channels != KEPT).any()),
         )
 
     def _find_probes(self, numbers: np.ndarray) -> dict[int, ChannelProbe]:

@@ -63,7 +63,7 @@ def multi_head_attention(layer: Any, arguments: Mapping[str, Any], outputs: Sequ
     seen = num_numbers(tuple(key[axis] for axis in layer._attention_axes))
     pairs = num_numbers(query[:-1]) * seen * layer._num_heads
     heads = (*query[:-1], layer._num_heads, layer._value_dim)
-    return _projected(layer, query, key, value, heads=heads) + Work(
+    return _projected(layer, query, key=key, value=value, heads=heads) + Work(
         products=pairs * (layer._key_dim + layer._value_dim)
     )
 
@@ -73,7 +73,9 @@ def grouped_query_attention(layer: Any, arguments: Mapping[str, Any], outputs: S
     query, key, value = _query_key_value(arguments)
     pairs = num_numbers((*query[:-1], key[1])) * layer.num_query_heads
     heads = (*query[:-1], layer.num_query_heads, layer.head_dim)
-    return _projected(layer, query, key, value, heads=heads) + Work(products=2 * pairs * layer.head_dim)
+    return _projected(layer, query, key=key, value=value, heads=heads) + Work(
+        products=2 * pairs * layer.head_dim
+    )
 
 
 def recurrent(layer: Any, arguments: Mapping[str, Any], outputs: Sequence[Shape]) -> Work:
@@ -109,7 +111,7 @@ def einsum_work(layer: Any, shape: Shape) -> Work:
     return Work({id(layer.kernel): products // num_numbers(tuple(layer.kernel.shape))})
 
 
-def _projected(layer: Any, query: Shape, key: Shape, value: Shape, *, heads: Shape) -> Work:
+def _projected(layer: Any, query: Shape, *, key: Shape, value: Shape, heads: Shape) -> Work:
     parts = [(layer._query_dense, query), (layer._key_dense, key), (layer._value_dense, value)]
     if getattr(layer, "_gate_dense", None) is not None:
         parts.append((layer._gate_dense, query))

@@ -44,7 +44,7 @@ class PairOverlap:
         return total_overlap(self.layers)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """Pruned runs of one backbone beside each other.
 
@@ -152,7 +152,7 @@ def compare(
         PairOverlap(first.label, second.label, layer_overlaps(first.groups, second.groups))
         for first, second in combinations(masks, 2)
     )
-    comparison = Comparison(tuple(masks), pairs, warnings=_warnings(masks))
+    comparison = Comparison(runs=tuple(masks), pairs=pairs, warnings=_warnings(masks))
     for words in comparison.warnings:
         logger.warning("Warning: %s", words)
     if not swap:

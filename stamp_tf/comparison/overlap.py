@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from stamp_tf.report.report import GroupRow
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Overlap:
     """What two masks A and B share of a layer, or of all layers together.
 
@@ -60,13 +60,13 @@ def layer_overlaps(first: Sequence[GroupRow], second: Sequence[GroupRow]) -> tup
     """
     return tuple(
         Overlap(
-            one.name,
-            one.size,
-            len(one.kept),
-            len(other.kept),
-            len(set(one.kept) & set(other.kept)),
-            len(one.kept) * len(other.kept) / one.size,
-            min(len(one.kept), len(other.kept)),
+            name=one.name,
+            size=one.size,
+            num_first=len(one.kept),
+            num_second=len(other.kept),
+            shared=len(set(one.kept) & set(other.kept)),
+            shared_by_chance=len(one.kept) * len(other.kept) / one.size,
+            shared_at_most=min(len(one.kept), len(other.kept)),
         )
         for one, other in zip(first, second, strict=True)
     )
@@ -79,4 +79,4 @@ def total_overlap(layers: Sequence[Overlap]) -> Overlap:
         layers: At least one.
     """
     counts = ("size", "num_first", "num_second", "shared", "shared_by_chance", "shared_at_most")
-    return Overlap("All", *(sum(getattr(layer, count) for layer in layers) for count in counts))
+    return Overlap(name="All", **{count: sum(getattr(layer, count) for layer in layers) for count in counts})

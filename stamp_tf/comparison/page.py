@@ -18,7 +18,7 @@ JSON, HTML = "compare.json", "compare.html"
 _SHARED, _SOME, _OWN = "var(--accent)", "var(--some)", "var(--second)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SharedStrip:
     """The channels that one run kept of a layer: ticks as pairs (SVG path, colour by who else kept them)."""
 
@@ -28,7 +28,7 @@ class SharedStrip:
     ticks: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SharedLayer:
     """A layer as every run kept it; `length` is a share of the widest layer."""
 
@@ -131,6 +131,12 @@ def shared_channels(comparison: Comparison) -> tuple[SharedLayer, ...]:
             some = [channel for channel in group.kept if 1 < keepers[channel] < len(runs)]
             own = [channel for channel in group.kept if keepers[channel] == 1]
             ticks = ((tick_path(shared), _SHARED), (tick_path(some), _SOME), (tick_path(own), _OWN))
-            strips.append(SharedStrip(run.label, len(group.kept), len(own), ticks))
-        layers.append(SharedLayer(groups[0].name, groups[0].size, groups[0].size / widest, tuple(strips)))
+            strips.append(
+                SharedStrip(label=run.label, num_kept=len(group.kept), num_own=len(own), ticks=ticks)
+            )
+        layers.append(
+            SharedLayer(
+                name=groups[0].name, size=groups[0].size, length=groups[0].size / widest, strips=tuple(strips)
+            )
+        )
     return tuple(layers)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stamp_tf.pruned_runs.masks import RunMasks
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Swap:
     """One run's masks on one run's data set, without a gradient step.
 
@@ -80,7 +80,7 @@ def add_swaps(
     targets = [_load_target(run) for run in runs]
     swaps: list[Swap] = []
     for run, source, (dataset, normalization) in zip(runs, references, targets, strict=True):
-        for swap in _measure(run, runs, source, dataset, normalization):
+        for swap in _measure(run, runs, reference=source, dataset=dataset, normalization=normalization):
             swaps.append(swap)
             if on_step is not None:
                 on_step(len(swaps), len(runs) ** 2, {})
@@ -90,6 +90,7 @@ def add_swaps(
 def _measure(
     target: RunMasks,
     runs: Sequence[RunMasks],
+    *,
     reference: Reference,
     dataset: DataSet,
     normalization: Normalization,
@@ -103,7 +104,14 @@ def _measure(
         make_ready(small, fitted, seed=seed)
         params, flops = (float(fraction) for fraction in fitted.cost.exact_fractions(mask))
         accuracy = evaluate_accuracy(small, dataset.test, normalization=normalization)
-        yield Swap(run.label, target.label, accuracy, len(dataset.test), params, flops)
+        yield Swap(
+            masks_of=run.label,
+            dataset_of=target.label,
+            test_accuracy=accuracy,
+            test_images=len(dataset.test),
+            params_fraction=params,
+            flops_fraction=flops,
+        )
 
 
 def _load_target(run: RunMasks) -> tuple[DataSet, Normalization]:

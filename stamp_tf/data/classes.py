@@ -65,7 +65,7 @@ def _relabelled(
 ) -> ImageSet | StreamedSet:
     """Return a part with new labels: `mapping[label]`, int32 `[number of its classes]`."""
     if isinstance(part, ImageSet):
-        return ImageSet(part.images, mapping[part.labels], len(class_names), class_names)
+        return ImageSet(part.images, mapping[part.labels], len(class_names), class_names=class_names)
     examples, numbers = part.examples, mapping.tolist()
 
     def relabelled(order_seed: Sequence[int] | None) -> Iterator[Example]:

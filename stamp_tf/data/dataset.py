@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ class ImageSet:
     images: np.ndarray
     labels: np.ndarray
     num_classes: int
+    _: KW_ONLY
     class_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -84,7 +85,9 @@ class ImageSet:
         Args:
             indices: int `[k]`, positions in [0, n).
         """
-        return ImageSet(self.images[indices], self.labels[indices], self.num_classes, self.class_names)
+        return ImageSet(
+            self.images[indices], self.labels[indices], self.num_classes, class_names=self.class_names
+        )
 
     def subset(self, size: int, *, seed: int) -> ImageSet:
         """Return a balanced part: the same number of images of every class.
@@ -143,6 +146,7 @@ class DataSet:
     name: str
     train: ImageSet | StreamedSet
     test: ImageSet | StreamedSet
+    _: KW_ONLY
     flips: bool = True
     path: Path | None = None
     origin: Origin | None = None

@@ -34,7 +34,7 @@ def digits(argument: str, options: LoadOptions) -> DataSet:
     # The source counts ink in 17 steps from 0 to 16.
     images = np.rint(source.images * (255 / 16)).astype(np.uint8)[..., None]
     labels = source.target.astype(np.int32)
-    every = ImageSet(images, labels, 10, tuple(str(digit) for digit in range(10)))
+    every = ImageSet(images, labels, 10, class_names=tuple(str(digit) for digit in range(10)))
     test = held_out_indices(labels, fraction=0.2, seed=0)
     train = np.setdiff1d(np.arange(len(labels)), test, assume_unique=True)
     return DataSet("digits", every.take(train), every.take(test), flips=False)

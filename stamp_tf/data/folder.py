@@ -62,10 +62,12 @@ def folder(path: str, options: LoadOptions) -> DataSet:
         ) from None
     _say_layout(layout, parts, f"folder:{path}")
     _say_loose(layout, root, f"folder:{path}")
-    parts, form = surveyed(parts, root, where, options)
+    parts, form = surveyed(parts, root, where=where, options=options)
     if layout.test is None:
         every = parts["train"]
-        train, test = split_by_content(f"folder:{path}", every.keys, every.labels, every.class_names)
+        train, test = split_by_content(
+            f"folder:{path}", every.keys, labels=every.labels, class_names=every.class_names
+        )
         parts = {"train": every.take(train), "test": every.take(test)}
     elif len(parts["test"].keys):
         _warn_of_shared(parts, root, f"folder:{path}")
@@ -135,11 +137,11 @@ def _loaded(
         ]
 
     stream = StreamedSet(
-        where,
-        examples,
-        len(part.paths),
-        form.image_shape,
-        part.class_names,
+        origin=where,
+        examples=examples,
+        num_images=len(part.paths),
+        image_shape=form.image_shape,
+        class_names=part.class_names,
         skip_corrupt=options.skip_corrupt,
         ranges=form.ranges,
         class_counts=np.bincount(part.labels, minlength=len(part.class_names)),

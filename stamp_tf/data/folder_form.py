@@ -34,7 +34,7 @@ class Form:
 
 
 def surveyed(
-    parts: dict[str, Part], root: Path, where: str, options: LoadOptions
+    parts: dict[str, Part], root: Path, *, where: str, options: LoadOptions
 ) -> tuple[dict[str, Part], Form]:
     """Look at every picture once.
 

@@ -16,7 +16,7 @@ from stamp_tf.errors import StampError
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Part:
     """Image files and their classes.
 
@@ -40,7 +40,10 @@ class Part:
         """
         keys = self.keys[indices] if len(self.keys) else self.keys
         return Part(
-            tuple(self.paths[index] for index in indices), self.labels[indices], self.class_names, keys
+            paths=tuple(self.paths[index] for index in indices),
+            labels=self.labels[indices],
+            class_names=self.class_names,
+            keys=keys,
         )
 
 
@@ -125,4 +128,4 @@ def _listed(folders: dict[str, Path], class_names: tuple[str, ...], where: str) 
             "1 picture" if len(passed_over) == 1 else f"{len(passed_over):,} pictures",
             "/".join(passed_over[0].parts[-2:]),
         )
-    return Part(tuple(paths), np.array(labels, np.int32), class_names)
+    return Part(paths=tuple(paths), labels=np.array(labels, np.int32), class_names=class_names)

@@ -65,7 +65,7 @@ def find_layout(root: Path, where: str) -> Layout:
     parts = {name: kind for name, kind in kinds.items() if not holds_images(root / name)}
     flat = [name for name in kinds if name not in parts]
     if not parts:
-        _check_classes(root, names, kinds, where)
+        _check_classes(root, names, kinds=kinds, where=where)
         _check_alike(root, names, where)
         return Layout(root)
     for name in flat:
@@ -114,7 +114,7 @@ def part_kind(name: str) -> str | None:
     return None if match is None else KINDS[match[1]]
 
 
-def _check_classes(root: Path, names: tuple[str, ...], kinds: dict[str, str], where: str) -> None:
+def _check_classes(root: Path, names: tuple[str, ...], *, kinds: dict[str, str], where: str) -> None:
     """Refuse classes that are parts in disguise."""
     seen = {kind: name for name, kind in kinds.items()} if len(set(kinds.values())) > 1 else _hinted(names)
     if seen:

@@ -58,11 +58,6 @@ def load_dataset(
     Raises:
         StampError: If there is no such set, or it cannot be used as asked.
     """
-    if not isinstance(spec, str):
-        raise StampError(
-            f"spec must be the name of a data set, but is of type {type(spec).__name__}; write for example "
-            "'digits' or 'folder:photos'."
-        )
     _check_name(spec)
     check_arguments(
         image_shape=(image_shape, tuple[int, ...] | None),
@@ -91,7 +86,7 @@ def load_dataset(
     train = dataset.train if train_size is None else dataset.train.subset(train_size, seed=seed)
     absolute, path = absolute_spec(spec, dataset.path)
     origin = Origin(
-        absolute,
+        spec=absolute,
         path=path,
         data_dir=None if data_dir is None else absolute_path(data_dir),
         train_size=train_size,
@@ -188,8 +183,13 @@ def check_dataset_type(dataset: object) -> None:
     )
 
 
-def _check_name(spec: str) -> None:
+def _check_name(spec: object) -> None:
     """Refuse the name of a file or set that no file system takes; what follows a plug-in's name may be anything."""
+    if not isinstance(spec, str):
+        raise StampError(
+            f"spec must be the name of a data set, but is of type {type(spec).__name__}; write for example "
+            "'digits' or 'folder:photos'."
+        )
     name, _, argument = spec.partition(":")
     if name in ("folder", "npz"):
         check_text(argument, f"`dataset` {name}")

@@ -6,7 +6,7 @@ from pathlib import Path
 GIBIBYTE = 2**30
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LoadOptions:
     """How to load a data set.
 

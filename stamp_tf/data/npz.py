@@ -60,7 +60,7 @@ def npz(path: str, options: LoadOptions) -> DataSet:
                 f"[{values.min()}, {values.max()}]; number the classes from 0."
             )
     sets = {
-        part: ImageSet(images[part], labels[part].astype(np.int32), len(class_names), class_names)
+        part: ImageSet(images[part], labels[part].astype(np.int32), len(class_names), class_names=class_names)
         for part in images
     }
     if "test" not in sets:

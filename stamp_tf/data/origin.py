@@ -11,7 +11,7 @@ from typing import Any
 _PATHS = ("folder", "npz")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Origin:
     """What `load_dataset` was told.
 

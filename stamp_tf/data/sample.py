@@ -21,4 +21,4 @@ def random_part(part: ImageSet | StreamedSet, size: int, *, seed: int) -> ImageS
             return part
         return part.take(np.sort(np.random.default_rng((seed, 6)).permutation(len(part))[:size]))
     images, labels = next(part.raw_batches(min(size, len(part)), order_seed=(seed, 6), drop_remainder=False))
-    return ImageSet(images, labels, part.num_classes, part.class_names)
+    return ImageSet(images, labels, part.num_classes, class_names=part.class_names)

@@ -28,12 +28,12 @@ def with_test_split(name: str, images: ImageSet, *, flips: bool = True) -> DataS
         StampError: If a class has no two different images.
     """
     keys = content_keys(images.images)
-    train, test = split_by_content(name, keys, images.labels, images.class_names)
+    train, test = split_by_content(name, keys, labels=images.labels, class_names=images.class_names)
     return DataSet(name, images.take(train), images.take(test), flips=flips, test_by_content=True)
 
 
 def split_by_content(
-    name: str, keys: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...]
+    name: str, keys: np.ndarray, *, labels: np.ndarray, class_names: tuple[str, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose about a fifth of every class for testing, and say so in the log.
 

@@ -41,7 +41,7 @@ class Example:
     name: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class StreamedSet:
     """Labelled images that are read anew in every pass, decoded by threads ahead of their use.
 
@@ -166,7 +166,7 @@ class StreamedSet:
                 f"{self.origin} must have a readable image in every class, but class "
                 f"'{self.class_names[emptied.argmax()]}' has none left after `skip_corrupt=True`; mend its images."
             )
-        return ImageSet(images[:count], labels[:count], self.num_classes, self.class_names)
+        return ImageSet(images[:count], labels[:count], self.num_classes, class_names=self.class_names)
 
     def _decoded(
         self, examples: Iterable[Example], *, num_ahead: int

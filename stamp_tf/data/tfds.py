@@ -82,11 +82,11 @@ def tfds(spec: str, options: LoadOptions) -> DataSet:
 
     def loaded(split: str, only: Mapping[str, int] | None = None) -> ImageSet | StreamedSet:
         part = StreamedSet(
-            where,
-            records.examples(split, only),
-            builder.info.splits[split].num_examples if only is None else len(only),
-            image_shape,
-            class_names,
+            origin=where,
+            examples=records.examples(split, only),
+            num_images=builder.info.splits[split].num_examples if only is None else len(only),
+            image_shape=image_shape,
+            class_names=class_names,
             skip_corrupt=options.skip_corrupt,
             class_counts=None if only is None else np.bincount([*only.values()], minlength=len(class_names)),
             listing=f"{builder.info.full_name} {split}",

@@ -71,7 +71,9 @@ class Records:
             names.append(identifier)
             labels.append(example.label)
             keys.append(_key(example))
-        parts = split_by_content(name, np.array(keys, np.uint64), np.array(labels), class_names)
+        parts = split_by_content(
+            name, np.array(keys, np.uint64), labels=np.array(labels), class_names=class_names
+        )
         train, test = ({names[position]: labels[position] for position in part} for part in parts)
         return train, test
 

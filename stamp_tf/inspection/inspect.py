@@ -28,7 +28,7 @@ from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.storage.schemas import Masks
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Inspection:
     """A network's channels and costs.
 

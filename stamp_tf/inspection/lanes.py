@@ -12,7 +12,7 @@ _WIDEST, _NARROWEST = 17.0, 4.0
 _ROOM = 230.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Lane:
     """One group: a vertical line beside the rows that have to do with it. Lengths are pixels.
 
@@ -40,7 +40,7 @@ class Lane:
         return len(self.made) > 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Picture:
     """All lanes, and what connects those of one row.
 
@@ -87,13 +87,13 @@ def draw_lanes(rows: Sequence[NetworkRow]) -> Picture:
 
     lanes = tuple(
         Lane(
-            group,
-            across(group),
-            down(spans[group][0]),
-            down(spans[group][-1]),
-            where(group, "makes"),
-            where(group, "passes"),
-            where(group, "reads"),
+            group=group,
+            x=across(group),
+            top=down(spans[group][0]),
+            bottom=down(spans[group][-1]),
+            made=where(group, "makes"),
+            passed=where(group, "passes"),
+            read=where(group, "reads"),
         )
         for group in sorted(spans)
     )
@@ -104,7 +104,11 @@ def draw_lanes(rows: Sequence[NetworkRow]) -> Picture:
             links.append((down(index), min(touched), max(touched)))
     width = round(2 * _MARGIN + max(0, count - 1) * pitch, 1)
     return Picture(
-        lanes, tuple(links), width, len(rows) * float(ROW_HEIGHT), round(min(4.2, 0.34 * pitch), 1)
+        lanes=lanes,
+        links=tuple(links),
+        width=width,
+        height=len(rows) * float(ROW_HEIGHT),
+        radius=round(min(4.2, 0.34 * pitch), 1),
     )
 
 

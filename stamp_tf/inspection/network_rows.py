@@ -17,7 +17,7 @@ from stamp_tf.report.report import LayerRow
 _OUTPUT = "it makes the model's output"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NetworkRow:
     """One layer or operation of a network, with those of no kernels behind it.
 
@@ -126,7 +126,7 @@ class _Listing:
             )
             depth = (tensor.shape[-1] or 0) if len(tensor.shape) > 1 else 0
             self.found[tensor.name] = NetworkRow(
-                tensor.name, shape, channels_before=depth, channels_after=depth
+                name=tensor.name, kind=shape, channels_before=depth, channels_after=depth
             )
             self.row_of[id(tensor)] = tensor.name
         self._walk(self.graph, prefix="")
@@ -159,7 +159,19 @@ class _Listing:
             return self.gathered_in[path]
         sources = [self.row_of[id(tensor)] for tensor in node.input_tensors]
         stands = path in self.kernels or path in self.obstacles or len(sources) > 1 or not sources
-        cost = self.costs.get(path, LayerRow(path, "", 0, 0, 0, 0, 0, 0))
+        cost = self.costs.get(
+            path,
+            LayerRow(
+                name=path,
+                kind="",
+                channels_before=0,
+                channels_after=0,
+                params_before=0,
+                params_after=0,
+                flops_before=0,
+                flops_after=0,
+            ),
+        )
         if not stands:
             host = self.found[sources[0]]
             self.found[host.name] = replace(

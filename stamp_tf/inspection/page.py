@@ -24,7 +24,7 @@ _SUFFIXES = (".html", ".htm")
 _FIRST_HUE, _HUE_STEP = 24.0, 137.508
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GroupCard:
     """A group as the page tells of it.
 

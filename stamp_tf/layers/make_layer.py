@@ -44,7 +44,7 @@ def make_layer(
     check_layer(layer, plugin, base=kind.base)
     with layers_numbered_anew(), plugin.running():
         layer.build(tuple(shape))
-    made = RegisteredLayer(kind, name, layer, tuple(shape))
+    made = RegisteredLayer(kind=kind, name=name, layer=layer, shape=tuple(shape))
     if not stamp_registry.is_built_in(kind.group, name):
         check_built(made)
     return made

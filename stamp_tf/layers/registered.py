@@ -11,7 +11,7 @@ from stamp_tf.layers.mask_generator import MaskGenerator
 from stamp_tf.plugin_code import PluginCode
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LayerKind:
     """What a layer does for a reference.
 
@@ -28,12 +28,16 @@ class LayerKind:
     base: type
 
 
-SET_ENCODER = LayerKind("set_encoder", "set encoder", "stamp_tf.set_encoders", keras.Layer)
-MASK_GENERATOR = LayerKind("mask_generator", "mask generator", "stamp_tf.mask_generators", MaskGenerator)
+SET_ENCODER = LayerKind(
+    name="set_encoder", words="set encoder", group="stamp_tf.set_encoders", base=keras.Layer
+)
+MASK_GENERATOR = LayerKind(
+    name="mask_generator", words="mask generator", group="stamp_tf.mask_generators", base=MaskGenerator
+)
 LAYER_KINDS = (SET_ENCODER, MASK_GENERATOR)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class RegisteredLayer:
     """A layer that a plug-in made.
 

@@ -151,7 +151,7 @@ def measure_speed(
             name: _batch(model, batch_size, seed=seed)[:1] for name, model in models.items()
         }
         timings += _take_turns(
-            steps, batches, INFERENCE, batch_size, repeats=repeats, max_seconds=max_seconds
+            steps, batches, kind=INFERENCE, batch_size=batch_size, repeats=repeats, max_seconds=max_seconds
         )
     saved = {name: model.get_weights() for name, model in models.items()}
     try:
@@ -161,7 +161,7 @@ def measure_speed(
         for batch_size in training_batch_sizes:
             batches = {name: _batch(model, batch_size, seed=seed) for name, model in models.items()}
             timings += _take_turns(
-                steps, batches, TRAINING, batch_size, repeats=repeats, max_seconds=max_seconds
+                steps, batches, kind=TRAINING, batch_size=batch_size, repeats=repeats, max_seconds=max_seconds
             )
     finally:
         for name, model in models.items():
@@ -188,9 +188,9 @@ def num_threads() -> int:
 def _take_turns(
     steps: Mapping[str, Callable],
     batches: Mapping[str, tuple[Any, ...]],
+    *,
     kind: str,
     batch_size: int,
-    *,
     repeats: int,
     max_seconds: float,
 ) -> list[Timing]:
@@ -208,12 +208,19 @@ def _take_turns(
             before = time.perf_counter()
             _wait(steps[name](*batches[name]))
             seconds[name].append(time.perf_counter() - before)
-    return [_timing(name, kind, batch_size, seconds[name]) for name in names]
+    return [_timing(name, kind, batch_size=batch_size, seconds=seconds[name]) for name in names]
 
 
-def _timing(model: str, kind: str, batch_size: int, seconds: Sequence[float]) -> Timing:
+def _timing(model: str, kind: str, *, batch_size: int, seconds: Sequence[float]) -> Timing:
     lower, middle, upper = (float(value) for value in np.percentile(seconds, (25, 50, 75)))
-    return Timing(model, kind, batch_size, middle, upper - lower, len(seconds))
+    return Timing(
+        model=model,
+        kind=kind,
+        batch_size=batch_size,
+        seconds=middle,
+        spread=upper - lower,
+        num_rounds=len(seconds),
+    )
 
 
 def _wait(results: Any) -> None:

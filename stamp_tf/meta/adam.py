@@ -10,10 +10,10 @@ from stamp_tf.tensor import Tensor
 def adam_step(
     values: Sequence[Tensor],
     gradients: Sequence[Tensor],
+    *,
     means: Sequence[Tensor],
     squares: Sequence[Tensor],
     step: Tensor,
-    *,
     rates: Sequence[float],
     beta_1: float = 0.9,
     beta_2: float = 0.999,

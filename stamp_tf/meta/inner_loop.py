@@ -15,11 +15,11 @@ def task_gradient(
     objective: StampObjective,
     phi: Sequence[Tensor],
     statistics: Sequence[Tensor],
+    *,
     images: Tensor,
     labels: Tensor,
     uniform: Tensor,
     limits: Tensor,
-    *,
     rates: Sequence[float],
 ) -> tuple[list[Tensor], list[Tensor], dict[str, Tensor]]:
     """Adapt phi to one task and return the gradient of its last mini-batch there.
@@ -51,7 +51,7 @@ def task_gradient(
                 values,
                 statistics,
                 ops.take(images, index, axis=0),
-                ops.take(labels, index, axis=0),
+                labels=ops.take(labels, index, axis=0),
                 set_images=set_images,
                 uniform=ops.take(uniform, index, axis=0),
                 limits=limits,
@@ -63,7 +63,9 @@ def task_gradient(
     def adapt(step: Tensor, state: Any) -> Any:
         values, means, squares, statistics = state
         (_, (statistics, _)), gradients = at(values, statistics, step)
-        values, means, squares = adam_step(values, gradients, means, squares, step, rates=rates)
+        values, means, squares = adam_step(
+            values, gradients, means=means, squares=squares, step=step, rates=rates
+        )
         return values, means, squares, statistics
 
     zeros = [ops.zeros_like(value) for value in phi]

@@ -100,10 +100,10 @@ def compile_meta_step(
                 objective,
                 phi,
                 current,
-                images[task],
-                labels[task],
-                uniform[task],
-                limits[task],
+                images=images[task],
+                labels=labels[task],
+                uniform=uniform[task],
+                limits=limits[task],
                 rates=inner_rates,
             )
             fresh = (gradients, new, [ops.cast(figures[name], "float32") for name in _FIGURES])

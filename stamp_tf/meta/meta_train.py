@@ -128,7 +128,9 @@ def _meta_train(
     num_channels = objective.cut.num_channels
     loop.train(
         step,
-        lambda index: _episode(sampler, index, reference.normalization, config, num_channels),
+        lambda index: _episode(
+            sampler, index, normalization=reference.normalization, config=config, num_channels=num_channels
+        ),
         on_step=on_step,
     )
     result = _centered(trained.in_float32() if config.mixed_precision else trained, dataset, config)
@@ -186,8 +188,8 @@ def _objective(trained: Reference, cut: ChannelCut, config: MetaTrainConfig) -> 
     return StampObjective(
         trained.model,
         trained.mask_generator,
-        trained.set_encoder,
-        cut,
+        set_encoder=trained.set_encoder,
+        cut=cut,
         sparsity=config.sparsity,
         kl_scale=config.kl_scale,
         end=trained.backbone.end,
@@ -197,6 +199,7 @@ def _objective(trained: Reference, cut: ChannelCut, config: MetaTrainConfig) -> 
 def _episode(
     sampler: EpisodeSampler,
     index: int,
+    *,
     normalization: Normalization,
     config: MetaTrainConfig,
     num_channels: int,

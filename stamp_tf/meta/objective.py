@@ -63,9 +63,9 @@ class StampObjective:
         self,
         model: keras.Model,
         mask_generator: RegisteredLayer,
+        *,
         set_encoder: RegisteredLayer,
         cut: ChannelCut,
-        *,
         sparsity: Sparsity = "budgets",
         kl_scale: float = 1.0,
         end: End = LOGITS,
@@ -109,8 +109,8 @@ class StampObjective:
         phi: Sequence[Tensor],
         statistics: Sequence[Tensor],
         images: Tensor,
-        uniform: Tensor,
         *,
+        uniform: Tensor,
         training: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return scores `[C]`, a sampled mask `[C]` and the prior's cost for a set.
@@ -143,8 +143,8 @@ class StampObjective:
         phi: Sequence[Tensor],
         statistics: Sequence[Tensor],
         images: Tensor,
-        labels: Tensor,
         *,
+        labels: Tensor,
         set_images: Tensor,
         uniform: Tensor,
         limits: Tensor,
@@ -162,7 +162,7 @@ class StampObjective:
             limits: Limits on (parameters, FLOPs), `[2]`; ignored by `kl`.
             num_examples: |D|, by which the prior is divided.
         """
-        scores, sample, kl = self.generate(phi, statistics, set_images, uniform, training=True)
+        scores, sample, kl = self.generate(phi, statistics, set_images, uniform=uniform, training=True)
         if self.sparsity == "budgets":
             mask = self.cut.straight_through(add_logistic_noise(scores, uniform[0]), limits)
             prior = 0.0 * kl
@@ -170,7 +170,7 @@ class StampObjective:
             mask = sample
             prior = self.kl_scale / num_examples * kl
         weights = self.parts.split(phi)[0]
-        masked = mask_kernels(self.cut.channel_map, self.paths, weights, mask)
+        masked = mask_kernels(self.cut.channel_map, self.paths, weights=weights, mask=mask)
         logits, new_statistics = self.model.stateless_call(masked, statistics, images, training=True)
         loss = classification_loss(logits, labels, self.end)
         figures = {

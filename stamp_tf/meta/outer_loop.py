@@ -113,7 +113,7 @@ class OuterLoop:
             optimizer.learning_rate = rates[f"outer rate of {name}"] = rate
         record = {name: float(value) for name, value in step(*episode(index)).items()}
         self.num_done = index + 1
-        self._watch.see(StepPlace(self.num_done, config.outer_steps, rates), record)
+        self._watch.see(StepPlace(step=self.num_done, num_steps=config.outer_steps, rates=rates), record)
         self._watch.check()
         record |= {"step": self.num_done, "seconds": time.perf_counter() - started}
         append_jsonl(self.run.metrics, record)
@@ -124,5 +124,5 @@ class OuterLoop:
         for index, optimizer in enumerate(self.optimizers):
             arrays |= optimizer_arrays(f"optimizer_{index}", optimizer)
         self._watch.check(arrays)
-        save_step(self.run.checkpoints, num_done, arrays, {})
+        save_step(self.run.checkpoints, num_done, arrays=arrays, metadata={})
         self._num_saved = num_done

@@ -20,7 +20,7 @@ _FEW_STEPS = 30
 _OWN_CLIP_NORM = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FinetuneConfig:
     """Options of fine-tuning."""
 

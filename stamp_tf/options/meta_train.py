@@ -16,7 +16,7 @@ Sparsity = Literal["budgets", "kl"]
 """What closes channels in training: a budget drawn for each task, or the prior by itself, as published."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MetaTrainConfig:
     """Options of meta-training."""
 

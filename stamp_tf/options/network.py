@@ -11,7 +11,7 @@ from stamp_tf.options.forms import IMAGE_SIZE
 from stamp_tf.options.option import option
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NetworkOptions:
     """Which network; what is not given is that of the reference."""
 

@@ -25,7 +25,7 @@ class Form:
     write: Callable[[Any], str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Option:
     """One option, beside the name, the type and the default that its field has.
 

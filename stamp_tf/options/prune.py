@@ -16,7 +16,7 @@ from stamp_tf.options.option import option
 from stamp_tf.seeds import LARGEST_SEED
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PruneConfig(LimitFields):
     """Options of pruning.
 

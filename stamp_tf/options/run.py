@@ -10,7 +10,7 @@ from stamp_tf.options.fields import check_fields
 from stamp_tf.options.option import option
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """Where a run is written, and what becomes of one that lies there."""
 

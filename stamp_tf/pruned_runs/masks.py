@@ -15,7 +15,7 @@ from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.storage.schemas import Masks
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunMasks:
     """Which channels a run kept, and of which network.
 
@@ -111,4 +111,11 @@ def read_masks(run_dir: str | Path) -> RunMasks:
         raise StampError(
             f"{run.masks} must hold the kept channels of every layer, but does not; prune again."
         )
-    return RunMasks(run, run.path.resolve().name, config, content["backbone"], masks.reference, groups)
+    return RunMasks(
+        run=run,
+        label=run.path.resolve().name,
+        config=config,
+        backbone=content["backbone"],
+        reference=masks.reference,
+        groups=groups,
+    )

@@ -34,7 +34,7 @@ from stamp_tf.storage.writing import refusal_of_temporary_files
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PrunedRun:
     """The network of a run, and what it was trained on.
 
@@ -259,4 +259,11 @@ def load_run(run_dir: str | Path) -> PrunedRun:
     if (scaling := card.get("scaling_layer")) is not None:
         model = without_scaling(model, scaling)
     logits, end = split_end(model)
-    return PrunedRun(run, logits, tuple(card["class_names"]), normalization, config, end)
+    return PrunedRun(
+        run=run,
+        model=logits,
+        class_names=tuple(card["class_names"]),
+        normalization=normalization,
+        config=config,
+        end=end,
+    )

@@ -194,7 +194,11 @@ def _check_same_network(run: PrunedRun, report: Report) -> None:
 def _continued(report: Report, records: Sequence[EpochRecord], step: HistoryEntry) -> Report:
     """Append a step: its epochs to the curve, its seconds to the times, its data and accuracy to the headline."""
     history, curve = (*report.history, step), list(report.curve)
-    last = curve[-1] if curve else EpochRecord(0, 0.0, None, report.test_accuracy)
+    last = (
+        curve[-1]
+        if curve
+        else EpochRecord(epoch=0, seconds=0.0, train_loss=None, test_accuracy=report.test_accuracy)
+    )
     # On the same data the first record repeats the last point; on other data it is where a new line begins.
     is_new = not step.is_on_data_of(report.history[-1])
     for record in records if is_new else records[1:]:

@@ -59,7 +59,7 @@ def meet_latency(
     """
     ranking = cut.rank(scores)
     last = cut.last_step(ranking, budget)
-    search = _Search(cut, ranking, model, measure, last, on_step)
+    search = _Search(cut, ranking, model=model, measure=measure, last=last, on_step=on_step)
     smallest = search.time(0)
     if too_slow := broken_by(smallest, budget):
         raise _unreachable(too_slow, smallest, cut)
@@ -107,6 +107,7 @@ class _Search:
         self,
         cut: ChannelCut,
         ranking: Ranking,
+        *,
         model: keras.Model,
         measure: Measure,
         last: int,

@@ -93,7 +93,7 @@ def settle_pixels(reference: Reference, dataset: DataSet, *, seed: int = 0) -> R
         return tried
     remedy = "name `pixels` to decide"
     logger.warning("%s", in_words_of_the_caller(f"Pixels: {best}, because {words}; {remedy}."))
-    return reference.with_pixels(PixelChoice(best, "measured", words, trial.shares))
+    return reference.with_pixels(PixelChoice(scale=best, origin="measured", reason=words, tried=trial.shares))
 
 
 def try_pixels(reference: Reference, dataset: DataSet, *, seed: int = 0) -> PixelTrial:

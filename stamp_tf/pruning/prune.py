@@ -102,21 +102,10 @@ def prune(
     small, chosen = _smaller_network(
         pruner, target, cut, config=config, saved=saved, times=times, on_step=on_step
     )
-    settings = resolve_options(
-        dataclasses.replace(config.finetune, seed=config.seed),
-        dataset,
-        own_model=reference.backbone.architecture is not None,
-    )
-    config = dataclasses.replace(config, finetune=settings)
+    config = _settled(config, target)
     started = time.perf_counter()
     records = _finetune(
-        small,
-        target,
-        config,
-        chosen=chosen,
-        checkpoints=checkpoints,
-        resume=resume,
-        on_step=on_step,
+        small, target, config, chosen=chosen, checkpoints=checkpoints, resume=resume, on_step=on_step
     )
     times["finetune"] = records[-1].seconds
     # Tests after epochs, their statistics and the states; 0 where another process trained most of the epochs.
@@ -172,7 +161,7 @@ def _smaller_network(
         times=times,
         on_step=on_step,
     )
-    return small, SavedMask(mask, dict(times), timing)
+    return small, SavedMask(mask=mask, times=dict(times), timing=timing)
 
 
 def _choose(
@@ -204,6 +193,16 @@ def _choose(
         return saved.mask, proposal.fold, saved.timing
     mask, timing = cut_proposal(proposal, cut, config, model=target.model, on_step=on_step)
     return mask, proposal.fold, timing
+
+
+def _settled(config: PruneConfig, target: Target) -> PruneConfig:
+    """Fill in the options of fine-tuning that its network and its images decide."""
+    settings = resolve_options(
+        dataclasses.replace(config.finetune, seed=config.seed),
+        target.dataset,
+        own_model=target.reference.backbone.architecture is not None,
+    )
+    return dataclasses.replace(config, finetune=settings)
 
 
 def _finetune(

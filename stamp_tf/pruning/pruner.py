@@ -17,7 +17,7 @@ from stamp_tf.data import DataSet, Normalization
 from stamp_tf.references.reference import Reference
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PruningProblem:
     """What a method may look at.
 

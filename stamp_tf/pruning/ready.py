@@ -70,8 +70,8 @@ def make_ready(
                 target.model,
                 model,
                 target.reference.channel_map,
-                refit_mask,
-                refit_images(target.dataset, target.normalization, seed=seed),
+                mask=refit_mask,
+                batches=refit_images(target.dataset, target.normalization, seed=seed),
                 seed=seed,
                 on_step=None if report is None else lambda done, total: report("refit", done, total, {}),
             )

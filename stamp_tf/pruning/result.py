@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stamp_tf.measure.timing import Timing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PruneResult:
     """A pruned network and how it came about.
 

@@ -19,7 +19,7 @@ MASK = "mask.npz"
 _REMEDY = "start anew with `overwrite=True`"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SavedMask:
     """What fine-tuning goes on from, beside its own states.
 
@@ -76,4 +76,4 @@ def load_mask(folder: Path, num_channels: int) -> SavedMask | None:
         logger.warning("Warning: proposing the mask again. %s", error)
         return None
     is_trained = any(folder.glob("step-*.npz"))
-    return SavedMask(mask, description.times, description.timing, is_trained)
+    return SavedMask(mask=mask, times=description.times, timing=description.timing, is_trained=is_trained)

@@ -140,7 +140,9 @@ class Stamp(Pruner):
                 uniform = rng.uniform(size=(2, objective.cut.num_channels)).astype("float32")
                 figures = step(images, labels, encoded, uniform, limits, float(len(problem.dataset.train)))
                 done += 1
-                watch.see(StepPlace(done, num_steps, named_rates, epoch + 1), figures)
+                watch.see(
+                    StepPlace(step=done, num_steps=num_steps, rates=named_rates, epoch=epoch + 1), figures
+                )
                 if problem.on_step is not None:
                     problem.on_step(done, num_steps, StepFigures(figures, images=len(images)))
         watch.check({variable.path: np.asarray(variable) for variable in objective.variables})

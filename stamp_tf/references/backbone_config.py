@@ -18,7 +18,7 @@ from stamp_tf.errors import StampError
 from stamp_tf.plugin_code import PluginCode, in_words
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BackboneConfig:
     """How to build a backbone again.
 
@@ -121,13 +121,13 @@ class BackboneConfig:
     def from_config(cls, config: Mapping[str, Any]) -> BackboneConfig:
         """Undo `to_config`."""
         return cls(
-            config["name"],
-            tuple(config["input_shape"]),
-            config["num_classes"],
-            config["options"],
-            config.get("architecture"),
-            config.get("head"),
-            End.from_config(config.get("end")),
+            name=config["name"],
+            input_shape=tuple(config["input_shape"]),
+            num_classes=config["num_classes"],
+            options=config["options"],
+            architecture=config.get("architecture"),
+            head=config.get("head"),
+            end=End.from_config(config.get("end")),
         )
 
 

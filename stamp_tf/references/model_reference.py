@@ -71,9 +71,9 @@ def reference_of_model(
     logits = _trainable(logits)
     head = maker(logits.outputs[0])
     backbone = BackboneConfig(
-        model.name,
-        tuple(model.inputs[0].shape[1:]),
-        end.num_classes(model.outputs[0].shape[1]),
+        name=model.name,
+        input_shape=tuple(model.inputs[0].shape[1:]),
+        num_classes=end.num_classes(model.outputs[0].shape[1]),
         architecture=keras.saving.serialize_keras_object(logits),
         head=head.name if type(head) is keras.layers.Dense else None,
         end=end,

@@ -99,7 +99,10 @@ class ConvolutionForm(LinearForm):
         geometry = zip(
             values.shape[1:-1], written, layer.kernel_size, layer.strides, layer.dilation_rate, strict=True
         )
-        padding = [self._padding(*sizes) for sizes in geometry]
+        padding = [
+            self._padding(read, written, width=width, stride=stride, rate=rate)
+            for read, written, width, stride, rate in geometry
+        ]
         values = np.pad(values, ((0, 0), *padding, (0, 0)))
         starts = [
             place * stride
@@ -127,7 +130,7 @@ class ConvolutionForm(LinearForm):
     def shaped(self, matrix: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         return matrix.swapaxes(0, 1).reshape(shape)
 
-    def _padding(self, read: int, written: int, width: int, stride: int, rate: int) -> tuple[int, int]:
+    def _padding(self, read: int, written: int, *, width: int, stride: int, rate: int) -> tuple[int, int]:
         span = rate * (width - 1)
         if self.layer.padding == "valid":
             return 0, 0

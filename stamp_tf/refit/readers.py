@@ -17,7 +17,7 @@ from stamp_tf.refit.linear_forms import LinearForm, linear_form
 from stamp_tf.refit.walk import Network
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reader:
     """A layer that mixes channels, in the full network and in the smaller one.
 
@@ -46,7 +46,7 @@ class Reader:
         return np.take(kernel, self.kept, axis=self.full.output_axis)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Tail:
     """The way of an output to a sum, as long as each feature is only scaled and shifted.
 
@@ -72,7 +72,7 @@ class Tail:
 
 
 def find_readers(
-    full: Network, small: Network, channel_map: ChannelMap, mask: ChannelMask
+    full: Network, small: Network, *, channel_map: ChannelMap, mask: ChannelMask
 ) -> Iterator[Reader]:
     """Yield every layer that mixes channels, from the first one that reads fewer on.
 
@@ -134,11 +134,11 @@ def _tail(full: Network, small: Network, calls: list[int]) -> Tail:
             takes_constant = takes_constant or (len(norms) == 1 and is_own)
         elif kind.__name__ == "Add" and call.input_tensors.count(tensor) == 1:
             others = tuple(i for i, one in enumerate(call.input_tensors) if one is not tensor)
-            return Tail(tuple(norms), takes_constant, readers[0], others)
+            return Tail(norms=tuple(norms), takes_constant=takes_constant, place=readers[0], others=others)
         elif kind not in (layers.Dropout, layers.Identity, layers.SpatialDropout2D):
             break
         tensor = call.outputs[0]
-    return Tail(tuple(norms), takes_constant)
+    return Tail(norms=tuple(norms), takes_constant=takes_constant)
 
 
 def _is_curved(layer: Any) -> bool:

@@ -43,9 +43,9 @@ def refit(
     full: keras.Model,
     small: keras.Model,
     channel_map: ChannelMap,
+    *,
     mask: ChannelMask,
     batches: Batches,
-    *,
     ridge: float = 1e-2,
     places: int = 32,
     seed: int = 0,
@@ -79,7 +79,7 @@ def refit(
         far in view).
     """
     networks = Network(full), Network(small)
-    readers = list(find_readers(*networks, channel_map, mask))
+    readers = list(find_readers(*networks, channel_map=channel_map, mask=mask))
     walk = Walk(networks, batches, memory=memory)
     report = []
     for done, reader in enumerate(readers, start=1):

@@ -65,7 +65,7 @@ def removal_orders(
     orders: dict[int, RemovalOrder] = {}
     walk = Walk((network,), batches, memory=memory)
     for done, (place, form, reads) in enumerate(readers, start=1):
-        gram = _gram(walk, network, place, form, places=places, seed=seed)
+        gram = _gram(walk, network, place=place, form=form, places=places, seed=seed)
         kernel = form.matrix(ops.convert_to_numpy(form.kernel).astype("float64"))[0]
         for number, blocks in reads.items():
             survivors[number].append(_Survivors(gram, kernel, blocks, ridge=ridge))
@@ -120,7 +120,7 @@ def _readers(
 
 
 def _gram(
-    walk: Walk, network: Network, place: int, form: LinearForm, *, places: int, seed: int
+    walk: Walk, network: Network, *, place: int, form: LinearForm, places: int, seed: int
 ) -> np.ndarray:
     """Return the mean products of what a layer reads with itself, `[I, I]`."""
     tensor = network.calls[place].input_tensors[0]

@@ -10,7 +10,7 @@ _WIDTH, _HEIGHT = 460.0, 230.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 12.0, 12.0, 32.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Line:
     """One quantity over epochs.
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from stamp_tf.data import DataSet
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HistoryEntry:
     """One step of a run, and what was measured at its end.
 

@@ -67,8 +67,8 @@ def _charts(
     accuracy = [[(point.epoch, _per_cent(point.test_accuracy)) for point in part] for part in parts]
     loss = [[(point.epoch, point.train_loss) for point in part] for part in parts]
     lines = (
-        Line("Test accuracy by epoch", [_known(part) for part in accuracy], unit=" %"),
-        Line("Training loss by epoch", [_known(part) for part in loss], css_class="line second"),
+        Line(label="Test accuracy by epoch", parts=[_known(part) for part in accuracy], unit=" %"),
+        Line(label="Training loss by epoch", parts=[_known(part) for part in loss], css_class="line second"),
     )
     return [
         (line.label, chart(line, epochs=(parts[0][0].epoch, parts[-1][-1].epoch), marks=marks))

@@ -12,7 +12,7 @@ from stamp_tf.training.epoch_record import EpochRecord
 SECONDS_PER_HOUR = 3600.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LayerRow:
     """One layer before and after pruning; channels are output channels, FLOPs multiply-adds per image."""
 
@@ -51,7 +51,7 @@ class GroupRow:
         return len(self.kept) / self.size
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SpeedRow:
     """Median seconds of one `inference` or one `training` step, the full network against the pruned one."""
 
@@ -81,7 +81,7 @@ class ExportedFile:
     num_bytes: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """Everything that `report.json` and `report.html` tell about a run.
 

@@ -61,11 +61,20 @@ def fold_layers(rows: Sequence[LayerRow]) -> tuple[LayerRow, ...]:
     large = tuple(row for row in rows if row.flops_before)
     if not small or not large:
         return tuple(rows)
-    params = sum(row.params_before for row in small), sum(row.params_after for row in small)
     kinds = {row.kind for row in small}
     kind = kinds.pop() if len(kinds) == 1 else "no multiply-adds"
     name = f"{len(small)} other{'s' if len(small) > 1 else ''}"
-    return (*large, LayerRow(name, kind, 0, 0, *params, 0, 0))
+    others = LayerRow(
+        name=name,
+        kind=kind,
+        channels_before=0,
+        channels_after=0,
+        params_before=sum(row.params_before for row in small),
+        params_after=sum(row.params_after for row in small),
+        flops_before=0,
+        flops_after=0,
+    )
+    return (*large, others)
 
 
 def speed_rows(speed: Speed, full: str, pruned: str) -> tuple[SpeedRow, ...]:
@@ -79,10 +88,10 @@ def speed_rows(speed: Speed, full: str, pruned: str) -> tuple[SpeedRow, ...]:
     cells = [(timing.kind, timing.batch_size) for timing in speed.timings if timing.model == full]
     return tuple(
         SpeedRow(
-            kind,
-            batch_size,
-            speed.seconds(full, kind, batch_size=batch_size),
-            speed.seconds(pruned, kind, batch_size=batch_size),
+            kind=kind,
+            batch_size=batch_size,
+            full_seconds=speed.seconds(full, kind, batch_size=batch_size),
+            pruned_seconds=speed.seconds(pruned, kind, batch_size=batch_size),
         )
         for kind, batch_size in cells
     )

@@ -10,7 +10,7 @@ _FIRST_HUE, _LAST_HUE = 172.0, 268.0
 _TICK_WIDTH = 0.8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Strip:
     """One row of the picture of kept channels: a tick per kept channel on a band as wide as the group."""
 

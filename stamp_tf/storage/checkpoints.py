@@ -106,7 +106,9 @@ def _read(path: Path, wanted: Iterable[str] | None) -> tuple[dict[str, np.ndarra
     return arrays, metadata
 
 
-def save_step(folder: Path, step: int, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> None:
+def save_step(
+    folder: Path, step: int, *, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]
+) -> None:
     """Save the state after a step and drop all but the last two.
 
     Args:

@@ -38,8 +38,8 @@ def require_masked_equals_sliced(
         masked = mask_kernels(
             channel_map,
             [variable.path for variable in model.trainable_variables],
-            [variable.value for variable in model.trainable_variables],
-            ops.convert_to_tensor(np.asarray(mask, "float32")),
+            weights=[variable.value for variable in model.trainable_variables],
+            mask=ops.convert_to_tensor(np.asarray(mask, "float32")),
         )
         of_masked = _outputs(model, masked, images, training=training)
         of_smaller = _outputs(

@@ -79,19 +79,19 @@ def toy_problem(*, seed: int = 0) -> PruningProblem:
     reference = _reference()
     dataset = _noise()
     return PruningProblem(
-        reference,
-        reference.model,
-        reference.cost_model,
-        dataset,
-        Normalization.of(dataset.train),
-        Budget(max_flops=0.5),
+        reference=reference,
+        model=reference.model,
+        cost=reference.cost_model,
+        dataset=dataset,
+        normalization=Normalization.of(dataset.train),
+        budget=Budget(max_flops=0.5),
         seed=seed,
     )
 
 
 @cache
 def _reference() -> Reference:
-    backbone = BackboneConfig("vgg19", (32, 32, 3), 3, {"width": 0.05})
+    backbone = BackboneConfig(name="vgg19", input_shape=(32, 32, 3), num_classes=3, options={"width": 0.05})
     model = vgg19((32, 32, 3), 3, width=0.05)
     network = TracedNetwork.of(model)
     return Reference(
@@ -107,7 +107,9 @@ def _noise() -> DataSet:
 
     def images(count: int) -> ImageSet:
         labels = np.arange(count, dtype="int32") % 3
-        return ImageSet(rng.integers(0, 256, (count, 32, 32, 3), dtype="uint8"), labels, 3, ("a", "b", "c"))
+        return ImageSet(
+            rng.integers(0, 256, (count, 32, 32, 3), dtype="uint8"), labels, 3, class_names=("a", "b", "c")
+        )
 
     return DataSet("noise", images(12), images(6))
 

@@ -20,6 +20,7 @@ def plain_loss(
     model: keras.Model,
     weights: Sequence[Tensor],
     statistics: Sequence[Tensor],
+    *,
     images: Tensor,
     labels: Tensor,
     end: End = LOGITS,
@@ -81,7 +82,7 @@ def budget_loss(
     full_loss = classification_loss(logits, labels)
     mask = cut.straight_through(add_logistic_noise(scores, uniform), limits)
     paths = [variable.path for variable in model.trainable_variables]
-    masked_weights = mask_kernels(cut.channel_map, paths, weights, mask)
+    masked_weights = mask_kernels(cut.channel_map, paths, weights=weights, mask=mask)
     masked_logits, _ = model.stateless_call(masked_weights, statistics, images, training=True)
     masked_loss = classification_loss(masked_logits, labels)
     loss = full_loss + 0.5 * teach(masked_logits, logits, labels) + 0.5 * masked_loss

@@ -24,7 +24,7 @@ _WATCHED = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StepPlace:
     """Where in a training a step lies.
 

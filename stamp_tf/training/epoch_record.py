@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EpochRecord:
     """Fine-tuning after an epoch; epoch 0 is the network as it was, without a training loss.
 

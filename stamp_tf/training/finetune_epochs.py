@@ -94,7 +94,9 @@ class FinetuneEpochs:
             assign_optimizer("optimizer", self._optimizer, arrays)
             self.records = [EpochRecord(**record) for record in metadata["records"]]
         else:
-            self.records = [EpochRecord(0, 0.0, None, self._accuracy(0))]
+            self.records = [
+                EpochRecord(epoch=0, seconds=0.0, train_loss=None, test_accuracy=self._accuracy(0))
+            ]
 
     def train(self, on_step: Callable[[int, int, Mapping[str, float]], None] | None) -> None:
         """Take the epochs that are left.
@@ -124,7 +126,9 @@ class FinetuneEpochs:
             self._optimizer.learning_rate = rate = _rate(self.config, step, num_steps)
             figures = self._step(images, labels)
             losses.append(figures["loss"])
-            place = StepPlace(step + 1, num_steps, {"learning rate": rate}, epoch + 1)
+            place = StepPlace(
+                step=step + 1, num_steps=num_steps, rates={"learning rate": rate}, epoch=epoch + 1
+            )
             self._watch.see(place, figures)
             if on_step is not None:
                 on_step(step + 1, num_steps, StepFigures(figures, images=len(images)))
@@ -137,7 +141,12 @@ class FinetuneEpochs:
             seconds = self.records[-1].seconds + time.perf_counter() - started
             if self._is_tested(epoch + 1) and not is_last:
                 self._recalibrate()
-            return EpochRecord(epoch + 1, seconds, mean_loss, self._accuracy(epoch + 1))
+            return EpochRecord(
+                epoch=epoch + 1,
+                seconds=seconds,
+                train_loss=mean_loss,
+                test_accuracy=self._accuracy(epoch + 1),
+            )
 
     def _recalibrate(self) -> None:
         images = statistics_images(self.dataset.train, self.normalization, seed=self.config.seed)
@@ -170,8 +179,8 @@ class FinetuneEpochs:
         save_step(
             self.checkpoints,
             num_done,
-            layer_arrays("model", self.model) | optimizer_arrays("optimizer", self._optimizer),
-            {"records": [vars(record) for record in self.records]},
+            arrays=layer_arrays("model", self.model) | optimizer_arrays("optimizer", self._optimizer),
+            metadata={"records": [vars(record) for record in self.records]},
         )
 
 

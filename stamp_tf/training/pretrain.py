@@ -111,7 +111,10 @@ def _pretrain(
     """Train in a folder that is held, see `pretrain`."""
     dataset = as_dataset(dataset, image_shape=_IMAGE_SHAPE, seed=config.seed)
     backbone = BackboneConfig(
-        config.backbone, dataset.image_shape, dataset.num_classes, dict(config.backbone_options)
+        name=config.backbone,
+        input_shape=dataset.image_shape,
+        num_classes=dataset.num_classes,
+        options=dict(config.backbone_options),
     )
     before = None if start is None else as_reference(start, argument="start")
     if before is not None:

@@ -121,7 +121,7 @@ class ReferenceEpochs:
                 f"{name.replace('_', ' ')} {value:.4g}" for name, value in record.items() if name != "epoch"
             )
             logger.info("Epoch %d of %d: %s.", epoch + 1, num_epochs, words)
-            save_step(self.run.checkpoints, epoch + 1, state, {})
+            save_step(self.run.checkpoints, epoch + 1, arrays=state, metadata={})
             self.num_done = epoch + 1
 
     def _take(
@@ -140,7 +140,10 @@ class ReferenceEpochs:
             else:
                 figures = self._plain_step(images, labels)
             history.append(figures)
-            self._watch.see(StepPlace(step + 1, num_steps, {"learning rate": rate}, epoch + 1), figures)
+            self._watch.see(
+                StepPlace(step=step + 1, num_steps=num_steps, rates={"learning rate": rate}, epoch=epoch + 1),
+                figures,
+            )
             if on_step is not None:
                 on_step(step + 1, num_steps, StepFigures(figures, images=len(images)))
         # Fetched only now: a float in the loop would make every step wait for the one before.

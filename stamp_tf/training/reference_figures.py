@@ -41,7 +41,7 @@ def reference_figures(reference: Reference, dataset: DataSet, batches: Batches) 
             continue
         for variable, value in zip(
             model.trainable_variables,
-            mask_kernels(reference.channel_map, paths, values, keras.ops.array(mask.values)),
+            mask_kernels(reference.channel_map, paths, weights=values, mask=keras.ops.array(mask.values)),
             strict=True,
         ):
             # A copy, because what no mask touches is still the reference's own, see `transfer_weights`.

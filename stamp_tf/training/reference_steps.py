@@ -38,7 +38,9 @@ def compile_plain_step(
 
     def step(images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         def loss(values: list[Tensor]) -> Any:
-            return plain_loss(model, values, [v.value for v in statistics], images, labels, end)
+            return plain_loss(
+                model, values, [v.value for v in statistics], images=images, labels=labels, end=end
+            )
 
         (_, (new_statistics, figures)), gradients = value_and_gradient(loss, [v.value for v in weights])
         optimizer.apply(gradients, weights)

@@ -48,20 +48,20 @@ def make_problem() -> Callable[..., PruningProblem]:
 
     def make(model: keras.Model, **options: Any) -> PruningProblem:
         pixels = np.arange(0, 240, 20, dtype="uint8").reshape(3, *SHAPE)
-        images = ImageSet(pixels, np.array([0, 1, 1], "int32"), 2, ("dark", "light"))
+        images = ImageSet(pixels, np.array([0, 1, 1], "int32"), 2, class_names=("dark", "light"))
         normalization = Normalization((0.0,), (1.0,))
         reference = Reference(
-            backbone=BackboneConfig("tiny", SHAPE, 2),
+            backbone=BackboneConfig(name="tiny", input_shape=SHAPE, num_classes=2),
             network=TracedNetwork.of(model),
             normalization=normalization,
         )
         return PruningProblem(
-            reference,
-            model,
-            reference.cost_model,
-            DataSet("shades", images, images),
-            normalization,
-            Budget(max_flops=0.5),
+            reference=reference,
+            model=model,
+            cost=reference.cost_model,
+            dataset=DataSet("shades", images, images),
+            normalization=normalization,
+            budget=Budget(max_flops=0.5),
             options=options,
         )
 

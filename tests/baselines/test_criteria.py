@@ -133,10 +133,10 @@ def test_taylor_refuses_other_options(options, message):
 
 def test_every_slice_of_a_channel_counts(tiny):
     # Two channels that take turns along one axis, as behind a grouped kernel; the last slice cannot go.
-    axis = WeightAxis("kernel", 1, np.array([0, 1, 0, 1, -1]), "producer")
-    bias = WeightAxis("bias", 0, np.array([0, 1, 0, 1, -1]), "producer")
-    reader = WeightAxis("reader", 0, np.array([0, 1]), "consumer")
-    group = ChannelGroup("layer", 0, 2, ("layer",))
+    axis = WeightAxis(path="kernel", axis=1, channels=np.array([0, 1, 0, 1, -1]), role="producer")
+    bias = WeightAxis(path="bias", axis=0, channels=np.array([0, 1, 0, 1, -1]), role="producer")
+    reader = WeightAxis(path="reader", axis=0, channels=np.array([0, 1]), role="consumer")
+    group = ChannelGroup(name="layer", start=0, size=2, producers=("layer",))
     channel_map = dataclasses.replace(trace_channels(tiny), groups=(group,), weight_axes=(axis, bias, reader))
     weights = {"kernel": np.array([[1.0, 2, 3, 4, 5], [1, 1, 1, 1, 1]]), "bias": np.ones(5)}
     weights["reader"] = np.ones((2, 7))

@@ -17,7 +17,9 @@ from stamp_tf.references.reference import Reference
 
 @pytest.fixture(scope="module")
 def reference() -> Reference:
-    backbone = BackboneConfig("resnet18", (32, 32, 3), 3, {"width": 0.125})
+    backbone = BackboneConfig(
+        name="resnet18", input_shape=(32, 32, 3), num_classes=3, options={"width": 0.125}
+    )
     model = resnet18((32, 32, 3), 3, width=0.125)
     return Reference(
         backbone=backbone,
@@ -29,9 +31,9 @@ def reference() -> Reference:
 def task_of(reference: Reference, **options: object) -> PruningProblem:
     cost = CostModel(reference.model, reference.channel_map)
     return PruningProblem(
-        reference,
-        reference.model,
-        cost,
+        reference=reference,
+        model=reference.model,
+        cost=cost,
         dataset=None,
         normalization=reference.normalization,
         budget=Budget(max_flops=0.3),

@@ -60,7 +60,7 @@ def toy_reference(toy_backbone: str, tmp_path: Path) -> Path:
     from stamp_tf.references.reference import Reference
     from stamp_tf.references.reference_file import save_reference
 
-    backbone = BackboneConfig(toy_backbone, (32, 32, 3), 4)
+    backbone = BackboneConfig(name=toy_backbone, input_shape=(32, 32, 3), num_classes=4)
     scores = np.random.default_rng(0).standard_normal(16).astype("float32")
     normalization = Normalization((0.5,) * 3, (0.25,) * 3)
     path = tmp_path / "toy" / "reference.npz"
@@ -88,4 +88,4 @@ def toy_network(toy_backbone):
     """The toy backbone with random weights and three classes."""
     from stamp_tf.references.backbone_config import BackboneConfig
 
-    return BackboneConfig(toy_backbone, (32, 32, 3), 3).build()
+    return BackboneConfig(name=toy_backbone, input_shape=(32, 32, 3), num_classes=3).build()

@@ -229,7 +229,12 @@ def test_masks_are_swapped_with_the_same_source_and_another(program, toy_images)
     from library.target_tasks import SuiteRow, TargetTask
 
     rows = [("a", 2, (0, 1)), ("a", 2, (0, 1)), ("a", 3, (0, 1, 2)), ("a", 2, (2, 3)), ("b", 2, (0, 1))]
-    tasks = [TargetTask("", SuiteRow(source, ways, 20), classes, None) for source, ways, classes in rows]
+    tasks = [
+        TargetTask(
+            name="", row=SuiteRow(source=source, ways=ways, train_size=20), classes=classes, dataset=None
+        )
+        for source, ways, classes in rows
+    ]
     assert program("suite").donors(0, tasks) == [3, 4]
     assert program("suite").donors(4, tasks) == [0]
 
@@ -238,7 +243,10 @@ def test_widths_are_kept_while_channels_change(program):
     from stamp_tf.channel_mask import ChannelMask
     from stamp_tf.channels.groups import ChannelGroup
 
-    groups = [ChannelGroup("a", 0, 3, ("a",)), ChannelGroup("b", 3, 3, ("b",))]
+    groups = [
+        ChannelGroup(name="a", start=0, size=3, producers=("a",)),
+        ChannelGroup(name="b", start=3, size=3, producers=("b",)),
+    ]
     mask = ChannelMask(np.array([1, 1, 0, 0, 0, 1.0]))
     chosen = program("suite").in_widths(np.array([1, 2, 3, 3, 2, 1.0]), mask, groups)
     np.testing.assert_array_equal(chosen, [0, 1, 1, 1, 0, 0])

@@ -16,7 +16,9 @@ def image_set(per_class: int, *, num_classes: int = 6, first: int = 0) -> ImageS
     images = np.zeros((len(labels), 4, 4, 3), np.uint8)
     numbers = first + np.arange(len(labels))
     images[:, 0, 0, 0], images[:, 0, 0, 1] = numbers % 256, numbers // 256
-    return ImageSet(images, labels, num_classes, tuple(f"class {label}" for label in range(num_classes)))
+    return ImageSet(
+        images, labels, num_classes, class_names=tuple(f"class {label}" for label in range(num_classes))
+    )
 
 
 @pytest.fixture
@@ -24,7 +26,10 @@ def dataset() -> DataSet:
     return DataSet("toy", image_set(40), image_set(10, first=1000))
 
 
-ROWS = (SuiteRow("toy", 2, 20, 6), SuiteRow("toy", 3, 30, 6))
+ROWS = (
+    SuiteRow(source="toy", ways=2, train_size=20, num_tasks=6),
+    SuiteRow(source="toy", ways=3, train_size=30, num_tasks=6),
+)
 
 
 def numbers(images: ImageSet) -> set[int]:
@@ -102,7 +107,7 @@ def test_too_few_images_are_refused(dataset):
     with pytest.raises(
         StampError, match=r"2 classes with 50 images each .* but toy has 0 with 75 images or more"
     ):
-        draw_tasks({"toy": dataset}, "development", rows=[SuiteRow("toy", 2, 100)])
+        draw_tasks({"toy": dataset}, "development", rows=[SuiteRow(source="toy", ways=2, train_size=100)])
 
 
 def test_the_suites_have_24_tasks_of_few_classes_and_8_of_many():

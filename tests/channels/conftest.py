@@ -53,8 +53,8 @@ def masked_outputs(
     weights = mask_kernels(
         channel_map,
         [variable.path for variable in model.trainable_variables],
-        [variable.value for variable in model.trainable_variables],
-        keras.ops.convert_to_tensor(mask),
+        weights=[variable.value for variable in model.trainable_variables],
+        mask=keras.ops.convert_to_tensor(mask),
     )
     statistics = [variable.value for variable in model.non_trainable_variables]
     outputs, _ = model.stateless_call(weights, statistics, images, training=training)

@@ -17,7 +17,11 @@ def masked_weights(model: keras.Model, channel_map: ChannelMap, mask: object) ->
     paths = [variable.path for variable in model.trainable_variables]
     weights = [variable.value for variable in model.trainable_variables]
     return dict(
-        zip(paths, mask_kernels(channel_map, paths, weights, ops.convert_to_tensor(mask)), strict=True)
+        zip(
+            paths,
+            mask_kernels(channel_map, paths, weights=weights, mask=ops.convert_to_tensor(mask)),
+            strict=True,
+        )
     )
 
 
@@ -67,7 +71,7 @@ def test_gradient_reaches_the_mask_and_the_weights(network: keras.Model, channel
     with tf.GradientTape() as tape:
         tape.watch([mask, *weights])
         outputs, _ = network.stateless_call(
-            mask_kernels(channel_map, paths, weights, mask), statistics, images
+            mask_kernels(channel_map, paths, weights=weights, mask=mask), statistics, images
         )
         loss = tf.reduce_sum(outputs**2)
     of_mask, *of_weights = tape.gradient(loss, [mask, *weights])
@@ -80,10 +84,14 @@ def test_weights_keep_their_type(channel_map: ChannelMap, network: keras.Model, 
     paths = [variable.path for variable in network.trainable_variables]
     weights = [ops.cast(variable.value, dtype) for variable in network.trainable_variables]
     mask = ops.ones((channel_map.num_channels,))
-    assert {weight.dtype for weight in mask_kernels(channel_map, paths, weights, mask)} == {weights[0].dtype}
+    assert {weight.dtype for weight in mask_kernels(channel_map, paths, weights=weights, mask=mask)} == {
+        weights[0].dtype
+    }
 
 
 def test_weights_that_are_not_given_are_left_out(channel_map: ChannelMap) -> None:
     kernel = np.ones((6, 3), "float32")
-    masked = mask_kernels(channel_map, ["other/kernel"], [kernel], ops.zeros((channel_map.num_channels,)))
+    masked = mask_kernels(
+        channel_map, ["other/kernel"], weights=[kernel], mask=ops.zeros((channel_map.num_channels,))
+    )
     np.testing.assert_array_equal(masked[0], kernel)

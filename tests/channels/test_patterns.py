@@ -170,8 +170,8 @@ def test_several_inputs_and_outputs() -> None:
     weights = mask_kernels(
         channel_map,
         [variable.path for variable in model.trainable_variables],
-        [variable.value for variable in model.trainable_variables],
-        ops.convert_to_tensor(mask),
+        weights=[variable.value for variable in model.trainable_variables],
+        mask=ops.convert_to_tensor(mask),
     )
     masked, _ = model.stateless_call(
         weights, [variable.value for variable in model.non_trainable_variables], batch

@@ -113,12 +113,13 @@ def test_numbers_are_not_taken_for_names(cli, run, write):
 
 def test_a_data_set_from_python_goes_through_the_same_door(run, toys):
     def turned(part: ImageSet) -> ImageSet:
-        return ImageSet(part.images, (part.labels + 1) % 5, 5, (NAMES[-1], *NAMES[:-1]))
+        return ImageSet(part.images, (part.labels + 1) % 5, 5, class_names=(NAMES[-1], *NAMES[:-1]))
 
     other = DataSet("turned", turned(toys.train), turned(toys.test))
     assert stamp_tf.evaluate(run, other) == report(run)["test_accuracy"]
     wrong = DataSet(
-        "wrong", *(ImageSet(part.images, part.labels, 5, tuple("abcde")) for part in (toys.train,) * 2)
+        "wrong",
+        *(ImageSet(part.images, part.labels, 5, class_names=tuple("abcde")) for part in (toys.train,) * 2),
     )
     with pytest.raises(StampError, match="must have the 5 classes of the network"):
         stamp_tf.evaluate(run, wrong)

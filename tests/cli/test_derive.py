@@ -53,10 +53,12 @@ NETWORK = takes(NetworkOptions, "network", only=["backbone", "width", "image_sha
 
 
 def test_fields_become_options_and_an_object():
-    assert received(DATA, "--dataset", "digits") == DatasetOptions("digits")
+    assert received(DATA, "--dataset", "digits") == DatasetOptions(dataset="digits")
     folders = ["--data-dir", "d", "--download", "--skip-corrupt"]
     arguments = ["--dataset", "x", "--train-size", "10", "--no-flip", "--seed", "3", *folders]
-    assert received(DATA, *arguments) == DatasetOptions("x", Path("d"), True, True, 10, False, 3)
+    assert received(DATA, *arguments) == DatasetOptions(
+        dataset="x", data_dir=Path("d"), download=True, skip_corrupt=True, train_size=10, flip=False, seed=3
+    )
 
 
 def test_fields_that_are_not_given_keep_their_defaults():
@@ -68,9 +70,9 @@ def test_fields_that_are_not_given_keep_their_defaults():
 
 def test_a_command_may_have_another_default():
     decorator = takes(NetworkOptions, "network", defaults={"backbone": "vgg19", "image_shape": (48, 64, 3)})
-    assert received(decorator) == NetworkOptions("vgg19", image_shape=(48, 64, 3))
+    assert received(decorator) == NetworkOptions(backbone="vgg19", image_shape=(48, 64, 3))
     assert received(decorator, "--backbone", "resnet18", "--width", "1") == NetworkOptions(
-        "resnet18", 1.0, (48, 64, 3)
+        backbone="resnet18", width=1.0, image_shape=(48, 64, 3)
     )
 
 
@@ -90,7 +92,7 @@ def test_counts_are_checked(arguments):
 
 def test_resume_and_overwrite_exclude_each_other():
     with pytest.raises(StampError, match="--resume and --overwrite must not be given together"):
-        RunOptions(Path("a"), resume=True, overwrite=True)
+        RunOptions(run_dir=Path("a"), resume=True, overwrite=True)
 
 
 def test_unknown_backbone_suggests_the_nearest():

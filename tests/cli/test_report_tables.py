@@ -20,8 +20,26 @@ def printed(table: object) -> str:
 
 def test_layers_and_their_sums() -> None:
     rows = (
-        LayerRow("conv1", "Conv2D", 64, 16, 1000, 250, 5000, 500),
-        LayerRow("head", "Dense", 3, 3, 10, 10, 10, 10),
+        LayerRow(
+            name="conv1",
+            kind="Conv2D",
+            channels_before=64,
+            channels_after=16,
+            params_before=1000,
+            params_after=250,
+            flops_before=5000,
+            flops_after=500,
+        ),
+        LayerRow(
+            name="head",
+            kind="Dense",
+            channels_before=3,
+            channels_after=3,
+            params_before=10,
+            params_after=10,
+            flops_before=10,
+            flops_after=10,
+        ),
     )
     text = printed(before_after_table(rows))
     assert "64 → 16" in text
@@ -38,8 +56,24 @@ def test_groups_show_where_channels_were_kept() -> None:
 
 
 def test_summary_has_the_headline() -> None:
-    speed = (SpeedRow("inference", 128, 0.04, 0.01),)
-    text = printed(summary_table(Report("stamp", "toy", "digits", 0, 0.5, 1, 4, 1, 10, 3.0, speed=speed)))
+    speed = (SpeedRow(kind="inference", batch_size=128, full_seconds=0.04, pruned_seconds=0.01),)
+    text = printed(
+        summary_table(
+            Report(
+                method="stamp",
+                backbone="toy",
+                dataset="digits",
+                seed=0,
+                test_accuracy=0.5,
+                params=1,
+                full_params=4,
+                flops=1,
+                full_flops=10,
+                seconds=3.0,
+                speed=speed,
+            )
+        )
+    )
     for part in (
         "50.0 %",
         "25.0 %",
@@ -53,7 +87,19 @@ def test_summary_has_the_headline() -> None:
 
 
 def test_summary_says_what_its_times_count() -> None:
-    step = HistoryEntry("prune", "", "digits", None, None, 9, 9, 0.5, 1, "", 49.0)
+    step = HistoryEntry(
+        step="prune",
+        command="",
+        dataset="digits",
+        path=None,
+        digest=None,
+        train_images=9,
+        test_images=9,
+        test_accuracy=0.5,
+        epochs=1,
+        time="",
+        seconds=49.0,
+    )
     report = Report(
         *("stamp", "toy", "digits", 0, 0.5, 1, 4, 1, 10, 49.0),
         times={"load": 60.0, "finetune": 45.0},

@@ -19,7 +19,9 @@ def toy_image_set(
     images = rng.integers(0, 256, (len(labels), *image_shape)).astype(np.uint8)
     images[:, 0, 0] = labels[:, None]
     images[:, 0, 1] = np.repeat(np.arange(per_class), num_classes)[:, None]
-    return ImageSet(images, labels, num_classes, tuple(f"class {label}" for label in range(num_classes)))
+    return ImageSet(
+        images, labels, num_classes, class_names=tuple(f"class {label}" for label in range(num_classes))
+    )
 
 
 @pytest.fixture

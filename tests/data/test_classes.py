@@ -16,7 +16,7 @@ def named(names, *, labels=None) -> DataSet:
     """A set of one image per class, whose pixels tell its name."""
     labels = np.arange(len(names), dtype=np.int32) if labels is None else labels
     images = np.stack([np.full((4, 4, 3), len(names[label]) % 256, np.uint8) for label in labels])
-    part = ImageSet(images, labels, len(names), tuple(names))
+    part = ImageSet(images, labels, len(names), class_names=tuple(names))
     return DataSet("pets", part, part)
 
 

@@ -63,7 +63,7 @@ def test_a_streamed_folder_is_known_by_names_and_sizes(write_folder):
 
 def test_fifty_thousand_small_images_take_about_a_second():
     images = np.zeros((50_000, 32, 32, 3), np.uint8)
-    part = ImageSet(images, np.zeros(50_000, np.int32), 1, ("one",))
+    part = ImageSet(images, np.zeros(50_000, np.int32), 1, class_names=("one",))
     started = time.perf_counter()
     digest_of(DataSet("zeros", part, part.take(np.arange(10))))
     assert time.perf_counter() - started < 3

@@ -81,6 +81,12 @@ def test_refuses_numbers_out_of_range(image_set: ImageSet, option: str, value: i
 
 
 def test_refuses_a_streamed_set() -> None:
-    streamed = StreamedSet("--dataset toy", lambda order_seed: [], 40, (16, 16, 3), ("a", "b"))
+    streamed = StreamedSet(
+        origin="--dataset toy",
+        examples=lambda order_seed: [],
+        num_images=40,
+        image_shape=(16, 16, 3),
+        class_names=("a", "b"),
+    )
     with pytest.raises(StampError, match=r"episodes must be drawn from images in memory.*give --train-size"):
         EpisodeSampler(streamed, ways=2, shots=1, num_tasks=1, seed=0)

@@ -115,7 +115,7 @@ def test_plug_in_that_returns_something_else(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_what_a_plug_in_refuses_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def source(argument: str, options: object) -> DataSet:
-        part = ImageSet(np.zeros((2, 8, 8, 3), "uint8"), np.full(2, -1, "int32"), 2, ("a", "b"))
+        part = ImageSet(np.zeros((2, 8, 8, 3), "uint8"), np.full(2, -1, "int32"), 2, class_names=("a", "b"))
         return DataSet("mine", part, part)
 
     monkeypatch.setattr("stamp_registry.names", lambda group: ("mine",))

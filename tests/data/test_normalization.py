@@ -24,7 +24,7 @@ def test_statistics_are_those_of_pixels_in_unit_range(image_set: ImageSet) -> No
 
 
 def test_constant_images_do_not_divide_by_zero() -> None:
-    black = ImageSet(np.zeros((2, 4, 4, 1), np.uint8), np.array([0, 1], np.int32), 2, ("a", "b"))
+    black = ImageSet(np.zeros((2, 4, 4, 1), np.uint8), np.array([0, 1], np.int32), 2, class_names=("a", "b"))
     assert np.isfinite(Normalization.of(black)(black.images)).all()
 
 

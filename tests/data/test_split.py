@@ -77,21 +77,23 @@ def test_photographs_go_by_the_bytes_of_their_files(tmp_path: Path) -> None:
 
 
 def test_about_a_fifth_is_for_testing() -> None:
-    images = ImageSet(noise(3000, shape=(2, 2, 3)), np.arange(3000, dtype=np.int32) % 3, 3, NAMES)
+    images = ImageSet(noise(3000, shape=(2, 2, 3)), np.arange(3000, dtype=np.int32) % 3, 3, class_names=NAMES)
     test = with_test_split("noise", images).test
     assert len(test) == pytest.approx(3000 * float(TEST_FRACTION), rel=0.1)
 
 
 def test_copies_are_never_parted() -> None:
     unique = noise(30)
-    images = ImageSet(np.concatenate([unique] * 3), np.tile(np.arange(30, dtype=np.int32) % 3, 3), 3, NAMES)
+    images = ImageSet(
+        np.concatenate([unique] * 3), np.tile(np.arange(30, dtype=np.int32) % 3, 3), 3, class_names=NAMES
+    )
     train, test = sides(with_test_split("copies", images))
     assert not train & test
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_every_class_has_images_on_both_sides(seed: int) -> None:
-    images = ImageSet(noise(6, seed=seed), np.arange(6, dtype=np.int32) % 3, 3, NAMES)
+    images = ImageSet(noise(6, seed=seed), np.arange(6, dtype=np.int32) % 3, 3, class_names=NAMES)
     dataset = with_test_split("tiny", images)
     for part in (dataset.train, dataset.test):
         np.testing.assert_array_equal(np.bincount(part.labels), [1, 1, 1])
@@ -102,7 +104,7 @@ def test_a_class_of_one_content_is_refused(number: int, what: str) -> None:
     keys = np.array([0, 2**63, 0, 2**63, *[7] * number], np.uint64)
     labels = np.array([0, 0, 1, 1, *[2] * number])
     with pytest.raises(StampError, match=f"2 or more different images per class.*class 'c' {what}"):
-        split_by_content("few", keys, labels, NAMES)
+        split_by_content("few", keys, labels=labels, class_names=NAMES)
 
 
 def test_keys_are_the_same_for_arrays_and_files(tmp_path: Path) -> None:

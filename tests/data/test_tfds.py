@@ -84,7 +84,7 @@ def test_missing_test_split_is_split_off(prepared: Path) -> None:
     assert len(dataset.train) + len(dataset.test) == 30
     # The same pictures in memory fall on the same sides: what counts is their content.
     images = np.stack([np.full((8, 8, 3), index, np.uint8) for index in range(30)])
-    every = ImageSet(images, np.arange(30, dtype=np.int32) % 3, 3, dataset.class_names)
+    every = ImageSet(images, np.arange(30, dtype=np.int32) % 3, 3, class_names=dataset.class_names)
     expected = with_test_split("toy", every).test.images[:, 0, 0, 0]
     assert sorted(dataset.test.images[:, 0, 0, 0]) == sorted(expected)
 

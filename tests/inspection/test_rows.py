@@ -93,8 +93,8 @@ def picture_of(*groups: tuple[tuple[int, ...], tuple[int, ...]], num_rows: int =
     """Draw groups of which each is (rows that make it, rows that read it)."""
     rows = [
         NetworkRow(
-            str(index),
-            "Conv2D",
+            name=str(index),
+            kind="Conv2D",
             makes=tuple(number for number, (made, _) in enumerate(groups) if index in made),
             reads=tuple(number for number, (_, read) in enumerate(groups) if index in read),
         )

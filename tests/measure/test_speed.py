@@ -32,10 +32,10 @@ def test_every_cell_is_measured_for_every_network() -> None:
     }
     assert speed_rows(result, "full", "pruned") == tuple(
         SpeedRow(
-            kind,
-            size,
-            result.seconds("full", kind, batch_size=size),
-            result.seconds("pruned", kind, batch_size=size),
+            kind=kind,
+            batch_size=size,
+            full_seconds=result.seconds("full", kind, batch_size=size),
+            pruned_seconds=result.seconds("pruned", kind, batch_size=size),
         )
         for kind, size in cells
     )
@@ -50,7 +50,7 @@ def test_one_network_is_timed_by_itself(kind: str) -> None:
 
 
 def test_median_and_interquartile_range() -> None:
-    timing = speed._timing("toy", "inference", 1, [5.0, 1.0, 2.0, 100.0, 4.0])
+    timing = speed._timing("toy", "inference", batch_size=1, seconds=[5.0, 1.0, 2.0, 100.0, 4.0])
     assert (timing.seconds, timing.spread, timing.num_rounds) == (4.0, 3.0, 5)
 
 
@@ -100,6 +100,8 @@ def test_networks_take_turns_and_long_rounds_stop_early() -> None:
         return lambda: calls.append(name) or []
 
     steps = {name: step(name) for name in "ab"}
-    timings = speed._take_turns(steps, {"a": (), "b": ()}, "inference", 1, repeats=50, max_seconds=0.0)
+    timings = speed._take_turns(
+        steps, {"a": (), "b": ()}, kind="inference", batch_size=1, repeats=50, max_seconds=0.0
+    )
     assert calls == list("aabb") + list("ab" + "ba" + "ab")
     assert [timing.num_rounds for timing in timings] == [3, 3]

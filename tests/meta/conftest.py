@@ -71,7 +71,7 @@ def toy_objective(
         shape=(num_outputs, channel_map.num_channels),
     )
     mask_generator.layer.start_from(np.random.default_rng(seed).normal(size=channel_map.num_channels))
-    return StampObjective(model, mask_generator, set_encoder, cut, **options)
+    return StampObjective(model, mask_generator, set_encoder=set_encoder, cut=cut, **options)
 
 
 def toy_tasks(num_tasks: int = 3, *, num_batches: int = 3, batch_size: int = 6, seed: int = 0) -> Tasks:
@@ -101,7 +101,7 @@ def labelled_images(per_class: int, seed: int) -> ImageSet:
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(6, dtype=np.int32), per_class)
     pixels = rng.normal(40 + 35 * labels[:, None, None, None], 20, (len(labels), *IMAGE_SHAPE))
-    return ImageSet(pixels.clip(0, 255).astype(np.uint8), labels, 6, tuple("abcdef"))
+    return ImageSet(pixels.clip(0, 255).astype(np.uint8), labels, 6, class_names=tuple("abcdef"))
 
 
 @pytest.fixture(scope="session")

@@ -79,7 +79,9 @@ def masks(toys: ModuleType, objectives: Objectives) -> Numbers:
             phi: list[Any] = phi,
             statistics: list[Any] = statistics,
         ) -> Any:
-            scores, sample, prior = objective.generate(phi, statistics, images, uniform, training=True)
+            scores, sample, prior = objective.generate(
+                phi, statistics, images, uniform=uniform, training=True
+            )
 
             def total(values: list[Any]) -> Any:
                 mask = objective.cut.straight_through(add_logistic_noise(values[0], uniform[0]), limits)
@@ -89,8 +91,8 @@ def masks(toys: ModuleType, objectives: Objectives) -> Numbers:
             weights = mask_kernels(
                 objective.cut.channel_map,
                 [variable.path for variable in objective.model.trainable_variables],
-                objective.parts.split(phi)[0],
-                mask,
+                weights=objective.parts.split(phi)[0],
+                mask=mask,
             )
             logits, new = objective.model.stateless_call(weights, statistics, images, training=True)
             return scores, sample, prior, mask, gradient, logits, *new
@@ -106,8 +108,11 @@ def inner_loops(toys: ModuleType, objectives: Objectives) -> Numbers:
         objective = objectives[case]
 
         def adapted(*task: Any, objective: StampObjective = objective) -> Any:
+            named_task = dict(zip(("images", "labels", "uniform", "limits"), task, strict=True))
             rates = objective.parts.spread(*RATES)
-            gradients, statistics, _ = task_gradient(objective, *values_of(objective), *task, rates=rates)
+            gradients, statistics, _ = task_gradient(
+                objective, *values_of(objective), **named_task, rates=rates
+            )
             return *gradients, *statistics
 
         values = compile_step(adapted, [])(*(array[0] for array in toys.toy_tasks(1)))

@@ -27,7 +27,9 @@ def ours() -> list[np.ndarray]:
     means = [tf.zeros_like(value) for value in values]
     squares = [tf.zeros_like(value) for value in values]
     for step in range(NUM_STEPS):
-        values, means, squares = adam_step(values, gradients(step), means, squares, step, rates=RATES)
+        values, means, squares = adam_step(
+            values, gradients(step), means=means, squares=squares, step=step, rates=RATES
+        )
     return [value.numpy() for value in values]
 
 
@@ -56,7 +58,9 @@ def test_it_equals_keras() -> None:
 def test_the_step_may_be_a_tensor_of_the_graph() -> None:
     values = [tf.constant(value) for value in start()]
     zeros = [tf.zeros_like(value) for value in values]
-    compiled = tf.function(lambda step: adam_step(values, gradients(0), zeros, zeros, step, rates=RATES)[0])
-    expected = adam_step(values, gradients(0), zeros, zeros, 4, rates=RATES)[0]
+    compiled = tf.function(
+        lambda step: adam_step(values, gradients(0), means=zeros, squares=zeros, step=step, rates=RATES)[0]
+    )
+    expected = adam_step(values, gradients(0), means=zeros, squares=zeros, step=4, rates=RATES)[0]
     for one, other in zip(compiled(tf.constant(4)), expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-14)

@@ -35,7 +35,7 @@ class Scalar:
 
 
 def place(step: int) -> StepPlace:
-    return StepPlace(step, 9, {"learning rate": 0.5}, epoch=1)
+    return StepPlace(step=step, num_steps=9, rates={"learning rate": 0.5}, epoch=1)
 
 
 @pytest.fixture

@@ -29,10 +29,10 @@ def fast(objective: StampObjective, tasks, task: int = 0) -> tuple[list[np.ndarr
             objective,
             [variable.value for variable in objective.variables],
             [variable.value for variable in objective.statistics],
-            tf.constant(images),
-            tf.constant(labels),
-            tf.constant(uniform),
-            tf.constant(limits),
+            images=tf.constant(images),
+            labels=tf.constant(labels),
+            uniform=tf.constant(uniform),
+            limits=tf.constant(limits),
             rates=objective.parts.spread(*RATES),
         )
     )()
@@ -188,7 +188,7 @@ def test_an_encoder_that_samples_draws_anew_for_every_mini_batch(
     images = tasks.images[0].reshape(-1, 8, 8, 3)
 
     def scores(uniform: np.ndarray, *, training: bool = True) -> np.ndarray:
-        return np.asarray(objective.generate(phi, statistics, images, uniform, training=training)[0])
+        return np.asarray(objective.generate(phi, statistics, images, uniform=uniform, training=training)[0])
 
     first, second = tasks.uniform[0][:2]
     assert not np.array_equal(scores(first), scores(second))

@@ -154,14 +154,16 @@ def acorn(make_plugin) -> None:
 )
 def test_a_backbone_that_breaks_its_contract_is_named(name: str, rule: str) -> None:
     with pytest.raises(PluginError, match=re.escape(rule)) as caught:
-        BackboneConfig(name, (8, 8, 3), 3).build()
+        BackboneConfig(name=name, input_shape=(8, 8, 3), num_classes=3).build()
     assert str(caught.value).startswith(f"The backbone {name!r} of package acorn ")
 
 
 @pytest.mark.parametrize("width", ["abc", -1, None])
 def test_an_option_that_a_backbone_cannot_take_is_named(width: Any) -> None:
     with pytest.raises(StampError, match=r"--backbone optional must accept its options, but \{'width': "):
-        BackboneConfig("optional", (8, 8, 3), 3, {"width": width}).build()
+        BackboneConfig(
+            name="optional", input_shape=(8, 8, 3), num_classes=3, options={"width": width}
+        ).build()
 
 
 def reference(dataset: DataSet) -> Reference:
@@ -169,7 +171,11 @@ def reference(dataset: DataSet) -> Reference:
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3, name="conv")(inputs))
     model = keras.Model(inputs, keras.layers.Dense(6, name="logits")(x), name="toy")
     backbone = BackboneConfig(
-        "toy", (8, 8, 3), 6, architecture=keras.saving.serialize_keras_object(model), head="logits"
+        name="toy",
+        input_shape=(8, 8, 3),
+        num_classes=6,
+        architecture=keras.saving.serialize_keras_object(model),
+        head="logits",
     )
     return Reference(
         backbone=backbone,
@@ -234,7 +240,7 @@ def test_what_a_compiled_step_is_built_from_is_checked_too(make_objective, make_
             values,
             statistics,
             tasks.images[0, 0],
-            tasks.uniform[0, 0],
+            uniform=tasks.uniform[0, 0],
             training=True,
         )
 

@@ -51,7 +51,7 @@ def test_a_step_sums_gradients_and_averages_statistics_and_figures(make_objectiv
             objective,
             [variable.value for variable in objective.variables],
             [variable.value for variable in objective.statistics],
-            *(tf.constant(array[task]) for array in tasks),
+            **{name: tf.constant(array[task]) for name, array in vars(tasks).items()},
             rates=objective.parts.spread(*RATES),
         )
         gradients.append(found)

@@ -39,7 +39,7 @@ Fields = dict[str, object]
 
 def make_reference(dataset: DataSet, backbone: str = "tiny") -> Reference:
     keras.utils.set_random_seed(3)
-    config = BackboneConfig(backbone, SHAPE, 6)
+    config = BackboneConfig(name=backbone, input_shape=SHAPE, num_classes=6)
     network = TracedNetwork.of(config.build())
     num_channels = network.channel_map.num_channels
     return Reference(
@@ -281,7 +281,7 @@ def test_wrong_options_are_refused_before_anything_is_written(
 
 def test_images_of_another_shape_are_refused(dataset: DataSet, tmp_path: Path) -> None:
     train, test = (
-        ImageSet(np.repeat(part.images, 2, axis=1), part.labels, 6, part.class_names)
+        ImageSet(np.repeat(part.images, 2, axis=1), part.labels, 6, class_names=part.class_names)
         for part in (dataset.train, dataset.test)
     )
     message = r"--dataset must have the reference's images \(8, 8, 3\), but has \(16, 8, 3\)"

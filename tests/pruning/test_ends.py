@@ -45,7 +45,7 @@ def colours(num_classes: int, *, seed: int = 0, size: int = 60) -> ImageSet:
     labels = np.arange(size, dtype=np.int32) % num_classes
     images = rng.integers(0, 120, (size, *SHAPE))
     images[np.arange(size), :, :, labels] += 40
-    return ImageSet(images.astype(np.uint8), labels, num_classes, tuple("abcde"[:num_classes]))
+    return ImageSet(images.astype(np.uint8), labels, num_classes, class_names=tuple("abcde"[:num_classes]))
 
 
 def dataset(num_classes: int) -> DataSet:
@@ -158,7 +158,7 @@ def test_one_logit_needs_two_classes(num_classes: int) -> None:
 def five() -> DataSet:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 255, (20, *SHAPE), dtype=np.uint8)
-    part = ImageSet(images, np.arange(20, dtype=np.int32) % 5, 5, tuple("abcde"))
+    part = ImageSet(images, np.arange(20, dtype=np.int32) % 5, 5, class_names=tuple("abcde"))
     return DataSet("five", part, part)
 
 

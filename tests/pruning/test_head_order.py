@@ -26,7 +26,7 @@ def dataset() -> DataSet:
     def images(count: int) -> ImageSet:
         labels = np.arange(count, dtype="int32") % 4
         pixels = rng.integers(-20, 20, (count, *SHAPE)) + np.array(LEVELS)[labels][:, None, None, None]
-        return ImageSet(pixels.astype("uint8"), labels, 4, ("a", "b", "c", "d"))
+        return ImageSet(pixels.astype("uint8"), labels, 4, class_names=("a", "b", "c", "d"))
 
     return DataSet("shades", images(200), images(40))
 

@@ -30,14 +30,28 @@ def cut(model: keras.Model) -> ChannelCut:
 
 def even_clock(model: keras.Model) -> Timing:
     """Time a network on a machine that takes a microsecond for each weight."""
-    return Timing("model", "inference", 1, 1e-6 * model.count_params(), 0.0, 1)
+    return Timing(
+        model="model",
+        kind="inference",
+        batch_size=1,
+        seconds=1e-6 * model.count_params(),
+        spread=0.0,
+        num_rounds=1,
+    )
 
 
 def clock_of(factors: Iterator[float]) -> Callable[[keras.Model], Timing]:
     """Time networks on the same machine while others work on it: each time it is slower by a factor."""
 
     def measure(model: keras.Model) -> Timing:
-        return Timing("model", "inference", 1, next(factors) * even_clock(model).seconds, 0.0, 1)
+        return Timing(
+            model="model",
+            kind="inference",
+            batch_size=1,
+            seconds=next(factors) * even_clock(model).seconds,
+            spread=0.0,
+            num_rounds=1,
+        )
 
     return measure
 

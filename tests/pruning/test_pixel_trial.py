@@ -29,7 +29,7 @@ def dataset() -> DataSet:
     def images(count: int) -> ImageSet:
         labels = np.arange(count, dtype="int32") % 4
         pixels = rng.integers(-20, 20, (count, *SHAPE)) + np.array(LEVELS)[labels][:, None, None, None]
-        return ImageSet(pixels.astype("uint8"), labels, 4, ("a", "b", "c", "d"))
+        return ImageSet(pixels.astype("uint8"), labels, 4, class_names=("a", "b", "c", "d"))
 
     return DataSet("shades", images(300), images(40))
 
@@ -111,7 +111,7 @@ def test_a_grey_image_has_no_scale_of_imagenet(dataset: DataSet) -> None:
     image = keras.Input((8, 8, 1))
     x = layers.Dense(4)(layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(image)))
     parts = (
-        ImageSet(each.images[..., :1], each.labels, 4, each.class_names)
+        ImageSet(each.images[..., :1], each.labels, 4, class_names=each.class_names)
         for each in (dataset.train, dataset.test)
     )
     trial = try_pixels(reference_of_model(keras.Model(image, x)), DataSet("grey", *parts))

@@ -38,9 +38,15 @@ def make_problem(**changes: Any) -> PruningProblem:
     x = keras.layers.Dense(2, name="logits")(keras.layers.GlobalAveragePooling2D()(x))
     model = keras.Model(inputs, x)
     backbone = BackboneConfig(
-        "toy", (8, 8, 3), 2, architecture=keras.saving.serialize_keras_object(model), head="logits"
+        name="toy",
+        input_shape=(8, 8, 3),
+        num_classes=2,
+        architecture=keras.saving.serialize_keras_object(model),
+        head="logits",
     )
-    images = ImageSet(np.ones((4, 8, 8, 3), "uint8"), np.arange(4, dtype="int32") % 2, 2, ("a", "b"))
+    images = ImageSet(
+        np.ones((4, 8, 8, 3), "uint8"), np.arange(4, dtype="int32") % 2, 2, class_names=("a", "b")
+    )
     reference = Reference(
         backbone=backbone,
         network=TracedNetwork.of(model),
@@ -48,12 +54,12 @@ def make_problem(**changes: Any) -> PruningProblem:
     )
     assert reference.channel_map.num_channels == 5
     problem = PruningProblem(
-        reference,
-        backbone.build(),
-        reference.cost_model,
-        DataSet("toys", images, images),
-        reference.normalization,
-        Budget(max_flops=0.5),
+        reference=reference,
+        model=backbone.build(),
+        cost=reference.cost_model,
+        dataset=DataSet("toys", images, images),
+        normalization=reference.normalization,
+        budget=Budget(max_flops=0.5),
     )
     return dataclasses.replace(problem, **changes)
 

@@ -52,13 +52,13 @@ def dataset() -> DataSet:
     def images(count: int) -> ImageSet:
         labels = np.arange(count, dtype="int32") % 3
         pixels = rng.integers(0, 100, (count, *SHAPE)) + 50 * labels[:, None, None, None]
-        return ImageSet(pixels.astype("uint8"), labels, 3, ("a", "b", "c"))
+        return ImageSet(pixels.astype("uint8"), labels, 3, class_names=("a", "b", "c"))
 
     return DataSet("shades", images(24), images(12))
 
 
 def made_reference(generator: str | None = None) -> Reference:
-    backbone = BackboneConfig("small", SHAPE, 5)
+    backbone = BackboneConfig(name="small", input_shape=SHAPE, num_classes=5)
     network = TracedNetwork.of(backbone.build())
     num_channels = network.channel_map.num_channels
     reference = Reference(
@@ -203,7 +203,7 @@ def test_widths_above_the_budget_are_refused(dataset: DataSet) -> None:
 
 def kept_head(dataset: DataSet, **description: object) -> PruneResult:
     """Prune a network of the three classes a, b and c, and keep its head."""
-    backbone = BackboneConfig("small", SHAPE, 3)
+    backbone = BackboneConfig(name="small", input_shape=SHAPE, num_classes=3)
     keras.utils.set_random_seed(0)
     reference = Reference(
         backbone=backbone,
@@ -231,7 +231,7 @@ def test_a_head_that_is_kept_keeps_its_classes(dataset: DataSet) -> None:
 
 def relabelled(part: ImageSet) -> ImageSet:
     """The same images of the same classes, with the classes in another order."""
-    return ImageSet(part.images, (part.labels + 1) % 3, 3, ("c", "a", "b"))
+    return ImageSet(part.images, (part.labels + 1) % 3, 3, class_names=("c", "a", "b"))
 
 
 def test_a_head_of_other_classes_is_not_kept(dataset: DataSet) -> None:

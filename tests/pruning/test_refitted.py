@@ -35,7 +35,7 @@ def dataset(name: str = "shades", *, brightest: int = 120) -> DataSet:
     def images(count: int) -> ImageSet:
         labels = np.arange(count, dtype="int32") % 3
         pixels = rng.integers(0, brightest, (count, *SHAPE)) + 50 * labels[:, None, None, None]
-        return ImageSet(pixels.astype("uint8"), labels, 3, ("a", "b", "c"))
+        return ImageSet(pixels.astype("uint8"), labels, 3, class_names=("a", "b", "c"))
 
     return DataSet(name, images(60), images(30))
 

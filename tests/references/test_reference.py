@@ -31,7 +31,7 @@ NORMALIZATION = Normalization((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
 
 def make_reference(backbone: str = "tiny", *, meta_trained: bool = True, **options: object) -> Reference:
     keras.utils.set_random_seed(1)
-    config = BackboneConfig(backbone, SHAPE, 4, options)
+    config = BackboneConfig(name=backbone, input_shape=SHAPE, num_classes=4, options=options)
     scores = np.random.default_rng(0).normal(size=14).astype("float32")
     reference = Reference(
         backbone=config,
@@ -129,7 +129,7 @@ def test_a_backbone_that_names_no_layer_loads_whatever_was_built_before(tmp_path
 
 def test_building_a_backbone_leaves_keras_numbering_of_others_alone() -> None:
     before = keras.layers.Conv2D(1, 1).name
-    BackboneConfig("unnamed", SHAPE, 4).build()
+    BackboneConfig(name="unnamed", input_shape=SHAPE, num_classes=4).build()
     assert keras.layers.Conv2D(1, 1).name != before
 
 
@@ -150,7 +150,7 @@ def test_what_is_known_of_the_network_is_carried_along(reference: Reference, mon
 
     monkeypatch.setattr("stamp_tf.channels.traced_network.trace_channels", trace)
     changed = replace(reference, scores=-reference.scores)
-    chosen = changed.copy().with_pixels(PixelChoice("0:1", "option", "as was asked"))
+    chosen = changed.copy().with_pixels(PixelChoice(scale="0:1", origin="option", reason="as was asked"))
     assert chosen.network is reference.network
 
 
@@ -161,7 +161,9 @@ def test_a_reference_cannot_be_changed(reference: Reference) -> None:
 
 def test_the_scale_of_pixels_is_an_entry_of_the_file(reference: Reference, tmp_path: Path) -> None:
     tried = {"0:1": 0.25, "0:255": 0.75}
-    reference = reference.with_pixels(PixelChoice("0:255", "measured", "it was tried", tried))
+    reference = reference.with_pixels(
+        PixelChoice(scale="0:255", origin="measured", reason="it was tried", tried=tried)
+    )
     save_reference(reference, tmp_path / "reference.npz")
     _, metadata = load_state(tmp_path / "reference.npz")
     assert metadata["description"] == {
@@ -292,13 +294,13 @@ def test_scores_of_another_length_are_refused(saved: Path) -> None:
 
 def test_backbone_options_are_checked() -> None:
     with pytest.raises(StampError, match=r"--backbone tiny must accept its options, but .*'depth'"):
-        BackboneConfig("tiny", SHAPE, 4, {"depth": 3}).build()
+        BackboneConfig(name="tiny", input_shape=SHAPE, num_classes=4, options={"depth": 3}).build()
     with pytest.raises(UnknownName, match="Did you mean 'tiny'"):
-        BackboneConfig("tinny", SHAPE, 4).build()
+        BackboneConfig(name="tinny", input_shape=SHAPE, num_classes=4).build()
 
 
 def test_the_backbones_configuration_is_json() -> None:
-    config = BackboneConfig("tiny", SHAPE, 4, {"width": 0.5})
+    config = BackboneConfig(name="tiny", input_shape=SHAPE, num_classes=4, options={"width": 0.5})
     assert BackboneConfig.from_config(json.loads(json.dumps(config.to_config()))) == config
     assert config.with_num_classes(9).build().output_shape == (None, 9)
 
@@ -311,7 +313,9 @@ def test_layer_options_are_checked() -> None:
 
 
 def test_transfer_leaves_a_head_for_other_classes_alone() -> None:
-    source, target = (BackboneConfig("tiny", SHAPE, classes).build() for classes in (4, 7))
+    source, target = (
+        BackboneConfig(name="tiny", input_shape=SHAPE, num_classes=classes).build() for classes in (4, 7)
+    )
     head = target.get_layer("logits").kernel.numpy()
     transfer_weights(source, target)
     np.testing.assert_array_equal(target.get_layer("logits").kernel, head)
@@ -325,7 +329,7 @@ def test_transfer_between_strangers_is_refused() -> None:
     inputs = keras.Input((4,))
     stranger = keras.Model(inputs, keras.layers.Dense(2, name="stranger")(inputs))
     with pytest.raises(StampError, match="must name its layers alike each time it is built"):
-        transfer_weights(stranger, BackboneConfig("tiny", SHAPE, 4).build())
+        transfer_weights(stranger, BackboneConfig(name="tiny", input_shape=SHAPE, num_classes=4).build())
 
 
 @pytest.mark.parametrize("name", ["scores", "model/conv1/kernel"])

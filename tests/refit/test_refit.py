@@ -35,7 +35,12 @@ def pruned(model: keras.Model, **options: Any) -> tuple[keras.Model, tuple[Refit
     small = slice_model(model, channel_map, mask)
     values = images(tuple(model.inputs[0].shape[1:]))
     return small, refit(
-        model, small, channel_map, mask, in_batches(values), **{"ridge": RIDGE, "places": 10_000} | options
+        model,
+        small,
+        channel_map,
+        mask=mask,
+        batches=in_batches(values),
+        **{"ridge": RIDGE, "places": 10_000} | options,
     )
 
 
@@ -187,7 +192,7 @@ def test_a_branch_makes_up_for_what_the_other_term_of_its_sum_lacks(norm: bool) 
         {group.name: list(range(1 if group.name == "a1" else group.size)) for group in channel_map.groups}
     )
     small = slice_model(model, channel_map, mask)
-    refit(model, small, channel_map, mask, in_batches(images()), ridge=1e-9, places=64)
+    refit(model, small, channel_map, mask=mask, batches=in_batches(images()), ridge=1e-9, places=64)
     errors = []
     for name in ("a_sum", "b_sum"):
         wanted, got = (
@@ -253,7 +258,7 @@ def test_several_inputs_and_outputs() -> None:
     mask = every_second(channel_map)
     small = slice_model(model, channel_map, mask)
     values = {"left": images((6,)), "right": images((4,))}
-    refit(model, small, channel_map, mask, lambda: [values], ridge=1e-13)
+    refit(model, small, channel_map, mask=mask, batches=lambda: [values], ridge=1e-13)
     for wanted, got in zip(keras.tree.flatten(model(values)), keras.tree.flatten(small(values)), strict=True):
         np.testing.assert_allclose(got, wanted, atol=1e-6)
 

@@ -23,7 +23,9 @@ def test_rows_follow_the_order_of_the_groups():
 
 def test_working_plugin_is_listed_with_its_package(make_plugin):
     make_plugin("fine-package", {"stamp_tf.backbones": ["fine = fine_package:f"]}, "def f(): ...")
-    assert by_name("fine") == [Plugin("fine", "stamp_tf.backbones", "fine-package", "1.2.3", "ok")]
+    assert by_name("fine") == [
+        Plugin(name="fine", group="stamp_tf.backbones", package="fine-package", version="1.2.3", status="ok")
+    ]
 
 
 @pytest.mark.parametrize("source", ["raise ValueError('boom')", "raise SystemExit(1)", "f = None"])

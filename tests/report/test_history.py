@@ -23,11 +23,24 @@ def entry(dataset: str = "digits", digest: str | None = "1", **changes: object) 
 
 
 def report(*history: HistoryEntry, curve: tuple[EpochRecord, ...] = ()) -> Report:
-    return Report("l1", "toy", "digits", 0, 0.5, 1, 4, 1, 10, 3.0, curve=curve, history=history)
+    return Report(
+        method="l1",
+        backbone="toy",
+        dataset="digits",
+        seed=0,
+        test_accuracy=0.5,
+        params=1,
+        full_params=4,
+        flops=1,
+        full_flops=10,
+        seconds=3.0,
+        curve=curve,
+        history=history,
+    )
 
 
 def test_an_entry_says_what_it_was_on_and_when() -> None:
-    part = ImageSet(np.zeros((40, 2, 2, 3), np.uint8), np.zeros(40, np.int32), 2, ("a", "b"))
+    part = ImageSet(np.zeros((40, 2, 2, 3), np.uint8), np.zeros(40, np.int32), 2, class_names=("a", "b"))
     made = history_entry(
         "prune", DataSet("toy", part, part), test_accuracy=0.5, epochs=2, seconds=3.0, command="typed"
     )
@@ -62,9 +75,9 @@ def test_a_report_without_a_history_has_one_step() -> None:
 
 
 CURVE = (
-    EpochRecord(0, 0.0, None, 0.2),
-    EpochRecord(1, 1.0, 2.0, 0.4),
-    EpochRecord(2, 2.0, 1.0, 0.5),
+    EpochRecord(epoch=0, seconds=0.0, train_loss=None, test_accuracy=0.2),
+    EpochRecord(epoch=1, seconds=1.0, train_loss=2.0, test_accuracy=0.4),
+    EpochRecord(epoch=2, seconds=2.0, train_loss=1.0, test_accuracy=0.5),
 )
 
 
@@ -76,8 +89,8 @@ def accuracy_lines(page: str) -> int:
 
 def test_accuracies_of_two_data_sets_are_not_joined() -> None:
     further = (
-        EpochRecord(2, 2.0, None, 0.1, entry=1),
-        EpochRecord(3, 3.0, 1.5, 0.6, entry=1),
+        EpochRecord(epoch=2, seconds=2.0, train_loss=None, test_accuracy=0.1, entry=1),
+        EpochRecord(epoch=3, seconds=3.0, train_loss=1.5, test_accuracy=0.6, entry=1),
     )
     other = entry("signs", "2", step="finetune")
     page = render_page(report(entry(), other, curve=CURVE + further))
@@ -88,7 +101,7 @@ def test_accuracies_of_two_data_sets_are_not_joined() -> None:
 
 
 def test_accuracies_of_one_data_set_are_joined() -> None:
-    further = (EpochRecord(3, 3.0, 0.5, 0.6, entry=1),)
+    further = (EpochRecord(epoch=3, seconds=3.0, train_loss=0.5, test_accuracy=0.6, entry=1),)
     page = render_page(report(entry(), entry(step="finetune"), curve=CURVE + further))
     assert accuracy_lines(page) == 1
     assert 'class="mark"' not in page

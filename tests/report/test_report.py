@@ -38,16 +38,37 @@ def report() -> Report:
         seconds=36.0,
         times={"load": 1.0, "finetune": 35.0},
         dollars_per_hour=2.0,
-        speed=(SpeedRow("inference", 1, 0.004, 0.002), SpeedRow("training", 128, 0.3, 0.1)),
+        speed=(
+            SpeedRow(kind="inference", batch_size=1, full_seconds=0.004, pruned_seconds=0.002),
+            SpeedRow(kind="training", batch_size=128, full_seconds=0.3, pruned_seconds=0.1),
+        ),
         layers=(
-            LayerRow("conv1", "Conv2D", 4, 2, 100, 50, 900, 90),
-            LayerRow("head", "Dense", 3, 3, 100, 0, 100, 10),
+            LayerRow(
+                name="conv1",
+                kind="Conv2D",
+                channels_before=4,
+                channels_after=2,
+                params_before=100,
+                params_after=50,
+                flops_before=900,
+                flops_after=90,
+            ),
+            LayerRow(
+                name="head",
+                kind="Dense",
+                channels_before=3,
+                channels_after=3,
+                params_before=100,
+                params_after=0,
+                flops_before=100,
+                flops_after=10,
+            ),
         ),
         groups=(GroupRow("conv1", 4, (0, 3)), GroupRow("conv2", 8, (1, 2, 7))),
         curve=(
-            EpochRecord(0, 0.0, None, 0.5),
-            EpochRecord(1, 2.0, 1.5, 0.75),
-            EpochRecord(2, 4.0, 1.0, 0.875),
+            EpochRecord(epoch=0, seconds=0.0, train_loss=None, test_accuracy=0.5),
+            EpochRecord(epoch=1, seconds=2.0, train_loss=1.5, test_accuracy=0.75),
+            EpochRecord(epoch=2, seconds=4.0, train_loss=1.0, test_accuracy=0.875),
         ),
         details={"width": 0.25},
         command="stamp-tf prune --dataset digits",
@@ -104,7 +125,7 @@ def test_numpy_numbers_and_nan_become_plain_json(report: Report) -> None:
         report,
         test_accuracy=np.float32(0.5),
         groups=(GroupRow("conv1", 4, np.array([1, 2])),),
-        curve=(EpochRecord(0, 0.0, float("nan"), np.float32(0.5)),),
+        curve=(EpochRecord(epoch=0, seconds=0.0, train_loss=float("nan"), test_accuracy=np.float32(0.5)),),
     )
     content = json.loads(json.dumps(odd.to_json(), allow_nan=False))
     point = {"epoch": 0, "seconds": 0.0, "train_loss": None, "test_accuracy": 0.5, "entry": 0}

@@ -32,11 +32,56 @@ def test_groups_list_the_kept_indices(residual_network) -> None:
 
 def test_layers_without_multiply_adds_share_one_row() -> None:
     rows = (
-        LayerRow("conv1", "Conv2D", 8, 4, 80, 40, 800, 400),
-        LayerRow("bn1", "BatchNormalization", 8, 4, 16, 8, 0, 0),
-        LayerRow("conv2", "Conv2D", 8, 4, 80, 20, 800, 200),
-        LayerRow("bn2", "BatchNormalization", 8, 4, 16, 8, 0, 0),
+        LayerRow(
+            name="conv1",
+            kind="Conv2D",
+            channels_before=8,
+            channels_after=4,
+            params_before=80,
+            params_after=40,
+            flops_before=800,
+            flops_after=400,
+        ),
+        LayerRow(
+            name="bn1",
+            kind="BatchNormalization",
+            channels_before=8,
+            channels_after=4,
+            params_before=16,
+            params_after=8,
+            flops_before=0,
+            flops_after=0,
+        ),
+        LayerRow(
+            name="conv2",
+            kind="Conv2D",
+            channels_before=8,
+            channels_after=4,
+            params_before=80,
+            params_after=20,
+            flops_before=800,
+            flops_after=200,
+        ),
+        LayerRow(
+            name="bn2",
+            kind="BatchNormalization",
+            channels_before=8,
+            channels_after=4,
+            params_before=16,
+            params_after=8,
+            flops_before=0,
+            flops_after=0,
+        ),
     )
     folded = fold_layers(rows)
     assert [row.name for row in folded] == ["conv1", "conv2", "2 others"]
-    assert folded[-1] == LayerRow("2 others", "BatchNormalization", 0, 0, 32, 16, 0, 0)
+    assert folded[-1] == LayerRow(
+        name="2 others",
+        kind="BatchNormalization",
+        channels_before=0,
+        channels_after=0,
+        params_before=32,
+        params_after=16,
+        flops_before=0,
+        flops_after=0,
+    )

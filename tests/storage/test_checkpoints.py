@@ -150,7 +150,7 @@ def test_another_format_is_refused(tmp_path: Path, description: object) -> None:
 def test_the_last_two_steps_are_kept(tmp_path: Path) -> None:
     assert load_last_step(tmp_path) is None
     for step in (9, 10, 100):
-        save_step(tmp_path, step, {"x": np.array(step)}, {"note": "n"})
+        save_step(tmp_path, step, arrays={"x": np.array(step)}, metadata={"note": "n"})
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["step-00000010.npz", "step-00000100.npz"]
     arrays, metadata = load_last_step(tmp_path)
     assert arrays["x"] == 100
@@ -161,7 +161,7 @@ def test_a_damaged_last_step_falls_back_to_the_one_before(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for step in (1, 2):
-        save_step(tmp_path, step, {}, {})
+        save_step(tmp_path, step, arrays={}, metadata={})
     (tmp_path / "step-00000002.npz").write_bytes(b"")
     assert load_last_step(tmp_path) == ({}, {"step": 1})
     (line,) = caplog.messages
@@ -177,14 +177,14 @@ def test_a_state_that_a_kill_left_too_many_goes(tmp_path: Path) -> None:
 
 
 def test_a_state_that_does_not_count_its_steps_is_damaged(tmp_path: Path) -> None:
-    save_step(tmp_path, 1, {}, {})
+    save_step(tmp_path, 1, arrays={}, metadata={})
     save_state(tmp_path / "step-00000002.npz", {}, {"step": "two"})
     assert load_last_step(tmp_path) == ({}, {"step": 1})
 
 
 def test_states_that_are_all_damaged_are_refused(tmp_path: Path) -> None:
     for step in (1, 2):
-        save_step(tmp_path, step, {}, {})
+        save_step(tmp_path, step, arrays={}, metadata={})
         (tmp_path / f"step-{step:08d}.npz").write_bytes(b"")
     with pytest.raises(StampError, match=r"step-00000001\.npz is truncated"):
         load_last_step(tmp_path)

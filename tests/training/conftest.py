@@ -41,7 +41,7 @@ def toy_images(per_class: int, seed: int) -> ImageSet:
     rng = np.random.default_rng(seed)
     labels = np.tile(np.arange(4, dtype=np.int32), per_class)
     pixels = rng.normal(50 + 50 * labels[:, None, None, None], 15, (len(labels), 12, 12, 3))
-    return ImageSet(pixels.clip(0, 255).astype(np.uint8), labels, 4, tuple("abcd"))
+    return ImageSet(pixels.clip(0, 255).astype(np.uint8), labels, 4, class_names=tuple("abcd"))
 
 
 @pytest.fixture(scope="session")

@@ -49,11 +49,13 @@ class Toy:
 def test_the_loss_at_a_budget_is_full_plus_half_taught_plus_half_labelled() -> None:
     toy = Toy()
     loss, (statistics, figures) = toy.budget_loss(toy.scores, 0.5)
-    full, (full_statistics, _) = plain_loss(toy.model, toy.weights, toy.statistics, toy.images, toy.labels)
+    full, (full_statistics, _) = plain_loss(
+        toy.model, toy.weights, toy.statistics, images=toy.images, labels=toy.labels
+    )
     logits, _ = toy.model.stateless_call(toy.weights, toy.statistics, toy.images, training=True)
     mask = toy.cut.straight_through(toy.scores, tf.constant([np.inf, 0.5]))
     paths = [variable.path for variable in toy.model.trainable_variables]
-    masked_weights = mask_kernels(toy.cut.channel_map, paths, toy.weights, mask)
+    masked_weights = mask_kernels(toy.cut.channel_map, paths, weights=toy.weights, mask=mask)
     masked, _ = toy.model.stateless_call(masked_weights, toy.statistics, toy.images, training=True)
     expected = full + 0.5 * distillation_loss(masked, logits) + 0.5 * classification_loss(masked, toy.labels)
     assert float(loss) == pytest.approx(float(expected), rel=1e-6)

@@ -16,7 +16,7 @@ def images() -> ImageSet:
     """Sixteen-valued images whose class is their brightness."""
     labels = np.random.default_rng(0).integers(0, 4, 23).astype(np.int32)
     pixels = np.broadcast_to((60 * labels)[:, None, None, None], (23, 2, 2, 3)).astype(np.uint8)
-    return ImageSet(pixels, labels, 4, ("a", "b", "c", "d"))
+    return ImageSet(pixels, labels, 4, class_names=("a", "b", "c", "d"))
 
 
 def nearest(levels: np.ndarray) -> keras.Model:

@@ -22,7 +22,7 @@ def stripes(num_images: int, *, seed: int) -> ImageSet:
     images = rng.integers(0, 60, (num_images, 8, 8, 3))
     images[labels == 0, ::2] += 150
     images[labels == 1, :, ::2] += 150
-    return ImageSet(images.astype("uint8"), labels, 2, ("rows", "columns"))
+    return ImageSet(images.astype("uint8"), labels, 2, class_names=("rows", "columns"))
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,9 @@ def test_it_overwrites_only_the_last_layer() -> None:
     labels = np.arange(20, dtype="int32") % 2
     images = (rng.integers(0, 100, (20, 32, 32, 3)) + 100 * labels[:, None, None, None]).astype("uint8")
     fit_head(
-        model, ImageSet(images, labels, 2, ("a", "b")), normalization=Normalization((0.5,) * 3, (0.2,) * 3)
+        model,
+        ImageSet(images, labels, 2, class_names=("a", "b")),
+        normalization=Normalization((0.5,) * 3, (0.2,) * 3),
     )
     np.testing.assert_array_equal(kernel, np.array(model.layers[1].kernel))
     logits = model.predict_on_batch(Normalization((0.5,) * 3, (0.2,) * 3)(images))
@@ -72,7 +74,7 @@ def test_it_overwrites_only_the_last_layer() -> None:
 def test_a_network_without_a_dense_end_is_refused() -> None:
     inputs = keras.Input((8, 8, 3))
     model = keras.Model(inputs, keras.layers.Softmax()(keras.layers.GlobalAveragePooling2D()(inputs)))
-    images = ImageSet(np.zeros((4, 8, 8, 3), "uint8"), np.zeros(4, "int32"), 3, ("a", "b", "c"))
+    images = ImageSet(np.zeros((4, 8, 8, 3), "uint8"), np.zeros(4, "int32"), 3, class_names=("a", "b", "c"))
     with pytest.raises(StampError, match="--head ridge needs a network that ends in a dense layer"):
         fit_head(model, images, normalization=Normalization((0.5,) * 3, (0.2,) * 3))
 
@@ -92,6 +94,8 @@ def test_features_that_are_not_finite_are_refused() -> None:
     inputs = keras.Input((4, 4, 3))
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(np.inf)(inputs))
     model = keras.Model(inputs, keras.layers.Dense(2, name="logits")(x), name="toy")
-    images = ImageSet(np.full((6, 4, 4, 3), 9, "uint8"), np.arange(6, dtype="int32") % 2, 2, ("a", "b"))
+    images = ImageSet(
+        np.full((6, 4, 4, 3), 9, "uint8"), np.arange(6, dtype="int32") % 2, 2, class_names=("a", "b")
+    )
     with pytest.raises(StampError, match="toy gives NaN or infinity for 6 of 6 training images"):
         fit_head(model, images, normalization=Normalization((0.5,) * 3, (0.25,) * 3))

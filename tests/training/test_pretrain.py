@@ -150,7 +150,7 @@ def test_going_on_keeps_the_order_of_the_classes(
     turned = DataSet(
         "turned",
         *(
-            ImageSet(part.images, (part.labels + 1) % 4, 4, ("d", "a", "b", "c"))
+            ImageSet(part.images, (part.labels + 1) % 4, 4, class_names=("d", "a", "b", "c"))
             for part in (toy_set.train, toy_set.test)
         ),
     )

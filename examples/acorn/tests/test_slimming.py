@@ -16,7 +16,12 @@ def test_it_is_a_pruner():
 
 def test_the_pruned_network_meets_the_budget():
     dataset = load_dataset("digits", image_shape=(32, 32, 3), train_size=100)
-    backbone = BackboneConfig("resnet18", dataset.image_shape, dataset.num_classes, {"width": 0.1})
+    backbone = BackboneConfig(
+        name="resnet18",
+        input_shape=dataset.image_shape,
+        num_classes=dataset.num_classes,
+        options={"width": 0.1},
+    )
     network = TracedNetwork.of(backbone.build())
     reference = Reference(backbone=backbone, network=network, normalization=Normalization.of(dataset.train))
     result = stamp_tf.prune(

@@ -36,7 +36,7 @@ _ENTRIES = {
 """Field of `PixelChoice` -> entry in the description of a reference's file."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PixelChoice:
     """A scale of pixels, and how it was come by.
 
@@ -101,12 +101,16 @@ def choose_pixels(pixels: str | None, found: FoundScale) -> PixelChoice:
     if pixels is None:
         if found.pixels is None:
             says = f"does not tell ({found.formula})" if found.formula else "does not scale its input"
-            return PixelChoice(STANDARDIZED, "assumed", f"assumed, because the network {says}")
+            return PixelChoice(
+                scale=STANDARDIZED, origin="assumed", reason=f"assumed, because the network {says}"
+            )
         if found.is_certain and not found.rivals:
-            return PixelChoice(found.pixels, "network", f"found in the network ({found.formula})")
+            return PixelChoice(
+                scale=found.pixels, origin="network", reason=f"found in the network ({found.formula})"
+            )
         as_well = f", which may suit {' or '.join(found.rivals)} as well" if found.rivals else ""
         reason = f"assumed, because the network computes {found.formula}{as_well}"
-        return PixelChoice(found.pixels, "assumed", reason)
+        return PixelChoice(scale=found.pixels, origin="assumed", reason=reason)
     if pixels not in (*PIXELS, STANDARDIZED):
         raise StampError(
             f"`pixels` must be {', '.join(PIXELS)} or {STANDARDIZED}, but is {pixels!r}; name one of them, or leave it "
@@ -124,7 +128,7 @@ def choose_pixels(pixels: str | None, found: FoundScale) -> PixelChoice:
             found.formula,
             found.pixels,
         )
-    return PixelChoice(pixels, "option", "as was asked")
+    return PixelChoice(scale=pixels, origin="option", reason="as was asked")
 
 
 def pixels_of_file(known: Normalization) -> PixelChoice:
@@ -134,7 +138,9 @@ def pixels_of_file(known: Normalization) -> PixelChoice:
         known: Mean and deviation in the file.
     """
     mean, std = (" ".join(f"{value:.4g}" for value in values) for values in (known.mean, known.std))
-    return PixelChoice("as in its file", "file", f"mean {mean} and deviation {std} of pixels in [0, 1]")
+    return PixelChoice(
+        scale="as in its file", origin="file", reason=f"mean {mean} and deviation {std} of pixels in [0, 1]"
+    )
 
 
 def pixel_normalization(pixels: str, depth: int) -> Normalization:

@@ -15,7 +15,7 @@ from stamp_tf.references.pixels.statistics import scales_of_statistics
 _CLOSE = 0.02
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FoundScale:
     """What a network says of its pixels.
 
@@ -53,7 +53,7 @@ def find_scale(model: keras.Model) -> FoundScale:
         model: A functional model of one image `[B, H, W, D]`.
     """
     if not keras.backend.is_float_dtype(model.inputs[0].dtype):
-        return FoundScale("0:255", True, f"an input of {model.inputs[0].dtype}")
+        return FoundScale(pixels="0:255", is_certain=True, formula=f"an input of {model.inputs[0].dtype}")
     arrived = arrivals(model)
     arrived = tuple(each for each in arrived if each.has_kernel) or arrived
     verdicts: list[FoundScale] = []
@@ -76,7 +76,9 @@ def find_scale(model: keras.Model) -> FoundScale:
             and not each.is_learnt
             and all(sure for _, sure in scales)
         )
-        verdicts.append(FoundScale(pixels, is_certain, in_words(known), rivals))
+        verdicts.append(
+            FoundScale(pixels=pixels, is_certain=is_certain, formula=in_words(known), rivals=rivals)
+        )
     telling = list(dict.fromkeys(verdict for verdict in verdicts if verdict.pixels))
     if not telling:
         return FoundScale()
@@ -84,10 +86,12 @@ def find_scale(model: keras.Model) -> FoundScale:
         return FoundScale(formula=" and ".join(verdict.formula for verdict in telling))
     # A kernel that sees the bare pixels beside one that does not leaves a doubt.
     return FoundScale(
-        telling[0].pixels,
-        all(verdict.is_certain and verdict.pixels for verdict in verdicts),
-        telling[0].formula,
-        tuple(name for name in telling[0].rivals if all(name in verdict.rivals for verdict in telling)),
+        pixels=telling[0].pixels,
+        is_certain=all(verdict.is_certain and verdict.pixels for verdict in verdicts),
+        formula=telling[0].formula,
+        rivals=tuple(
+            name for name in telling[0].rivals if all(name in verdict.rivals for verdict in telling)
+        ),
     )
 
 

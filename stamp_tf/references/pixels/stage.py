@@ -50,7 +50,7 @@ _MOVING_OPERATIONS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Arrival:
     """What reaches an operation that looks at more than one pixel, or that has learnt.
 
@@ -175,7 +175,11 @@ class _Walk:
         )
         self.found.append(
             Arrival(
-                operation.name, has_kernel, middle, id(tensor) in self.learnt, id(tensor) in self.measured
+                name=operation.name,
+                has_kernel=has_kernel,
+                values=middle,
+                is_learnt=id(tensor) in self.learnt,
+                is_measured=id(tensor) in self.measured,
             )
         )
 

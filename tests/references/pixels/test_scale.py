@@ -135,30 +135,34 @@ def test_what_says_nothing_of_the_input_is_no_scaling(scale: Callable[[Any], Any
     ],
 )
 def test_a_doubt_is_a_doubt(scale: Callable[[Any], Any]) -> None:
-    assert find_scale(network(scale)) == FoundScale("0:255", False, "x / 255")
+    assert find_scale(network(scale)) == FoundScale(pixels="0:255", is_certain=False, formula="x / 255")
 
 
 def test_two_scales_in_one_network_are_none() -> None:
     scale = lambda x: layers.Concatenate()(  # noqa: E731
         [layers.Conv2D(3, 3)(x * 2 - 1), layers.Conv2D(3, 3)(x / 255.0)]
     )
-    assert find_scale(network(scale)) == FoundScale(None, False, "x * 2 - 1 and x / 255")
+    assert find_scale(network(scale)) == FoundScale(
+        pixels=None, is_certain=False, formula="x * 2 - 1 and x / 255"
+    )
 
 
 def test_whole_numbers_are_0_to_255() -> None:
     found = find_scale(network(lambda x: ops.cast(x, "float32"), dtype="uint8"))
-    assert found == FoundScale("0:255", True, "an input of uint8")
+    assert found == FoundScale(pixels="0:255", is_certain=True, formula="an input of uint8")
 
 
 @pytest.mark.parametrize("flatten", [lambda x: layers.Flatten()(x), lambda x: layers.Reshape((64,))(x)])
 def test_grey_images_of_a_dense_network_are_followed(flatten: Callable[[Any], Any]) -> None:
     image = keras.Input((8, 8, 1))
     model = keras.Model(image, layers.Dense(3)(flatten(image) / 255.0))
-    assert find_scale(model) == FoundScale("0:255", True, "x / 255")
+    assert find_scale(model) == FoundScale(pixels="0:255", is_certain=True, formula="x / 255")
 
 
 def test_sixteen_levels_are_a_doubt() -> None:
-    assert find_scale(network(lambda x: x / 16.0)) == FoundScale("0:255", False, "x / 16")
+    assert find_scale(network(lambda x: x / 16.0)) == FoundScale(
+        pixels="0:255", is_certain=False, formula="x / 16"
+    )
 
 
 @keras.saving.register_keras_serializable("test_pixel_scale")
@@ -178,7 +182,7 @@ def test_what_cannot_be_run_is_not_followed() -> None:
 def test_scaling_before_a_nested_model_and_within_it_is_one() -> None:
     inner = network(lambda x: x - 0.5)
     model = keras.Sequential([keras.Input(SHAPE), layers.Rescaling(1 / 255), inner])
-    assert find_scale(model) == FoundScale("0:255", True, "x / 255 - 0.5")
+    assert find_scale(model) == FoundScale(pixels="0:255", is_certain=True, formula="x / 255 - 0.5")
 
 
 @pytest.mark.parametrize("make", [applications.MobileNetV3Small, applications.ConvNeXtTiny])

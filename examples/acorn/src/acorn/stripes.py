@@ -30,6 +30,6 @@ def stripes(argument: str, options: LoadOptions) -> DataSet:
     rng = np.random.default_rng(0)
     waves = np.sin(0.8 * directions + rng.uniform(0, 2 * np.pi, (len(labels), 1, 1)))
     noisy = 128 + 80 * waves + rng.normal(0, 20, waves.shape)
-    images = ImageSet(noisy.clip(0, 255).astype(np.uint8)[..., None], labels, 3, CLASS_NAMES)
+    images = ImageSet(noisy.clip(0, 255).astype(np.uint8)[..., None], labels, 3, class_names=CLASS_NAMES)
     # Mirrored, a diagonal runs the other way.
     return with_test_split("stripes", images, flips=False)
