@@ -97,8 +97,8 @@ def shrink(
         model,
         small,
         network.channel_map,
-        mask,
-        batches,
+        mask=mask,
+        batches=batches,
         seed=config.seed,
         on_step=_within("refit", report),
     )

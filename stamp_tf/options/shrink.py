@@ -12,7 +12,7 @@ from stamp_tf.options.option import option
 from stamp_tf.seeds import LARGEST_SEED
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ShrinkConfig(LimitFields):
     """Options of shrinking a network without labels.
 

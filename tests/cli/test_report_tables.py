@@ -101,7 +101,16 @@ def test_summary_says_what_its_times_count() -> None:
         seconds=49.0,
     )
     report = Report(
-        *("stamp", "toy", "digits", 0, 0.5, 1, 4, 1, 10, 49.0),
+        method="stamp",
+        backbone="toy",
+        dataset="digits",
+        seed=0,
+        test_accuracy=0.5,
+        params=1,
+        full_params=4,
+        flops=1,
+        full_flops=10,
+        seconds=49.0,
         times={"load": 60.0, "finetune": 45.0},
         dollars_per_hour=1,
         history=(step,),
