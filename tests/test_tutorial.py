@@ -30,5 +30,8 @@ def test_the_tutorial_does_what_it_says(tmp_path: Path, monkeypatch: pytest.Monk
     assert not train & test
     assert {image.tobytes() for image in names["result"].dataset.test.images} == test
     assert names["small"].count_params() < names["model"].count_params()
+    assert names["small"].evaluate(
+        names["test"].images / 255, names["test"].labels, verbose=0, return_dict=True
+    )["accuracy"] == pytest.approx(0.92, abs=0.03)
     assert (tmp_path / "small.keras").exists()
     assert (tmp_path / "runs/digits/saved_model").is_dir()
