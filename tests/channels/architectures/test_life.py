@@ -12,6 +12,12 @@ import pytest
 from stamp_tf.channels import CostModel
 from stamp_tf.channels.share import prunable_share
 
+# Tracing a SavedModel takes the longest. These hold every kind of layer that the others have, but a cropping and a scale.
+SERVED = (
+    *("VGG16", "ResNet50V2", "MobileNetV3Small", "EfficientNetV2B0", "ConvNeXtTiny", "Xception"),
+    *("hub ResNet", "hub CS3", "hub DenseNet"),
+)
+
 LOAD = """
 import sys
 from pathlib import Path
@@ -19,9 +25,10 @@ import keras, numpy as np, tensorflow as tf
 for folder in map(Path, sys.argv[1:]):
     images = np.load(folder / "images.npy")
     model = keras.saving.load_model(folder / "smaller.keras", safe_mode=True)
-    served = tf.saved_model.load(str(folder / "saved_model"))
     np.save(folder / "loaded.npy", model(images, training=False))
-    np.save(folder / "served.npy", served.serve(images))
+    if (folder / "saved_model").is_dir():
+        served = tf.saved_model.load(str(folder / "saved_model"))
+        np.save(folder / "served.npy", served.serve(images))
 """
 
 
@@ -63,7 +70,8 @@ def test_the_smaller_network_trains_and_saves(architecture, folder: Path) -> Non
     np.save(place / "images.npy", images)
     np.save(place / "expected.npy", smaller(images, training=False))
     smaller.save(place / "smaller.keras")
-    smaller.export(place / "saved_model", verbose=False)
+    if architecture.name in SERVED:
+        smaller.export(place / "saved_model", verbose=False)
 
 
 def test_all_load_and_serve_in_a_fresh_process(folder: Path) -> None:
@@ -77,7 +85,7 @@ def test_all_load_and_serve_in_a_fresh_process(folder: Path) -> None:
     for place in places:
         expected = np.load(place / "expected.npy")
         assert np.isfinite(expected).all(), place.name
-        for road in ("loaded", "served"):
+        for road in ("loaded", "served") if place.name in SERVED else ("loaded",):
             answer = np.load(place / f"{road}.npy")
             np.testing.assert_allclose(
                 answer, expected, atol=1e-4 * expected.std(), rtol=0, err_msg=f"{place.name}, {road}"
