@@ -258,7 +258,7 @@ CHECKED = (
         "evaluate",
         "inspect",
     ),
-    *("compare", "trace_channels", "remove_channels", "DataSet", "ImageSet"),
+    *("compare", "trace_channels", "remove_channels", "shrink", "DataSet", "ImageSet"),
 )
 
 
@@ -303,6 +303,11 @@ def usual_arguments() -> dict[str, tuple[object, dict[str, object]]]:
         ),
         "trace_channels": (stamp_tf.trace_channels, {"model": model}),
         "remove_channels": (stamp_tf.remove_channels, {"model": model, "masks": {}, "channel_map": None}),
+        "shrink": (
+            stamp_tf.shrink,
+            {"model": model, "inputs": toys.train.images, "on_step": None}
+            | {"config": stamp_tf.ShrinkConfig(max_flops=0.5)},
+        ),
         "DataSet": (
             stamp_tf.DataSet,
             {"name": "toys", "train": toys.train, "test": toys.test, "flips": True, "path": None}

@@ -12,7 +12,7 @@ import pytest
 from stamp_tf.channels import CostModel
 from stamp_tf.channels.share import prunable_share
 
-# Tracing a SavedModel takes the longest. These hold every kind of layer that the others have, but a cropping and a scale.
+# Tracing a SavedModel takes the longest. These hold every kind of layer of the others, but a cropping and a scale.
 SERVED = (
     *("VGG16", "ResNet50V2", "MobileNetV3Small", "EfficientNetV2B0", "ConvNeXtTiny", "Xception"),
     *("hub ResNet", "hub CS3", "hub DenseNet"),
