@@ -14,7 +14,7 @@ from stamp_tf.data import DataSet, Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.pruned_runs.pruned_run import load_run
 from stamp_tf.pruning.ready import make_ready, sliced_network
-from stamp_tf.pruning.target import Target
+from stamp_tf.pruning.target import Target, is_refit_due
 from stamp_tf.references.find import as_reference, find_reference
 from stamp_tf.references.fingerprint import fingerprint
 from stamp_tf.references.reference import Reference
@@ -59,8 +59,8 @@ def add_swaps(
 ) -> Comparison:
     """Measure the masks of every run on the data set of every run.
 
-    The reference is sliced by the mask, batch-norm statistics are recalibrated and the head is fitted in
-    closed form, as in pruning; nothing is trained. So a run's own masks stand under the same procedure: its
+    The reference is sliced by the mask, and kernels (where the run's were), statistics and head are fitted in closed
+    form on the data set, as in pruning; nothing is trained. So a run's own masks stand under the same procedure: its
     fine-tuned network, weights that pruning epochs moved, and soft mask values do not enter.
 
     Args:
@@ -98,10 +98,12 @@ def _measure(
     """Yield the result of every run's masks on one run's data set."""
     fitted = Target.of(reference, dataset, normalization=normalization)
     seed = target.config.get("seed", 0)
+    # Runs of before there were refits do not say.
+    is_refitted = "refit" in target.config and is_refit_due(target.config["refit"], reference)
     for run in runs:
         mask = reference.channel_map.mask_of({group.name: list(group.kept) for group in run.groups})
         small = sliced_network(fitted, mask)
-        make_ready(small, fitted, seed=seed)
+        make_ready(small, fitted, seed=seed, refit_mask=mask if is_refitted else None)
         params, flops = (float(fraction) for fraction in fitted.cost.exact_fractions(mask))
         accuracy = evaluate_accuracy(small, dataset.test, normalization=normalization)
         yield Swap(

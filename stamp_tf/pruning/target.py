@@ -114,11 +114,19 @@ def refits(config: PruneConfig, reference: Reference) -> bool:
 
     Args:
         config: The options.
-        reference: What is pruned. Weights that were trained at budgets expect the cut.
+        reference: What is pruned.
     """
-    if config.refit is None:
-        return reference.scores is None and not config.structure_only
-    return config.refit
+    return not config.structure_only and is_refit_due(config.refit, reference)
+
+
+def is_refit_due(refit: bool | None, reference: Reference) -> bool:
+    """Return whether the kernels of what is cut from a reference are refitted.
+
+    Args:
+        refit: What was asked for.
+        reference: Weights that were trained at budgets expect the cut; others are refitted where nothing was said.
+    """
+    return reference.scores is None if refit is None else refit
 
 
 def _own_head(config: PruneConfig, reference: Reference) -> str | None:

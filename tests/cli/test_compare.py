@@ -22,17 +22,17 @@ def read(path: Path) -> dict:
 
 @pytest.fixture(scope="module")
 def runs_once(cli, toy_on_path, images, pretrained, tmp_path_factory) -> Path:
-    """A folder with the runs `half` and `quarter`: other images of five classes, at other budgets."""
+    """A folder with the runs `half` and `quarter`: other images of five classes, at other budgets, one refitted."""
     folder = tmp_path_factory.mktemp("compared")
     path = Path(images.removeprefix("npz:"))
     with np.load(path) as file:
         darker = {name: file[name] // 2 if name.startswith("x") else file[name] for name in file.files}
     np.savez(folder / "darker.npz", **darker)
-    for name, dataset, method, budget in (
-        ("half", images, "stamp", 0.5),
-        ("quarter", f"npz:{folder}/darker.npz", "l1", 0.25),
+    for name, dataset, method, budget, refit in (
+        ("half", images, "stamp", 0.5, "--no-refit"),
+        ("quarter", f"npz:{folder}/darker.npz", "l1", 0.25, "--refit"),
     ):
-        options = ("--from", pretrained, "--method", method, "--max-flops", budget, *AT_ONCE)
+        options = ("--from", pretrained, "--method", method, "--max-flops", budget, refit, *AT_ONCE)
         cli.done("prune", "--dataset", dataset, *options, "--run-dir", folder / name)
     return folder
 
