@@ -23,6 +23,7 @@ from library.other_tables import (
 )
 from library.peer_tables import peer_tables
 from library.pruning_tables import pruning_tables
+from library.refit_tables import refit_table
 from library.removal_plot import plot_removal
 from library.removal_tables import removal_table
 from library.results import Record, read_results
@@ -32,6 +33,7 @@ FOLDER = Path(__file__).parent
 SECTIONS: dict[str, tuple[str, Callable[[Sequence[Record]], str]]] = {
     "pruning_cost": ("Accuracy and time on small sets", pruning_tables),
     "meta_step": ("The meta step against a plain training step", meta_step_table),
+    "refit": ("Networks that were not trained to be cut", refit_table),
     "speed": ("Measured speed-up", speed_table),
     "coverage": ("What of a network can lose channels", coverage_table),
     "removal_speed": ("What removing channels is worth", removal_table),

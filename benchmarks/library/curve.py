@@ -163,6 +163,7 @@ def prepared(case: Mapping[str, Any], reference: Reference, dataset: DataSet) ->
         config = PruneConfig(
             method="stamp" if case["method"] == "static" else case["method"],
             max_flops=case["max_flops"],
+            refit=False,
             finetune=FinetuneConfig(epochs=0, evaluate=False),
             seed=case["seed"],
         )

@@ -71,6 +71,8 @@ def measure(
             method=PRUNERS[case["method"]],
             max_flops=case["max_flops"],
             structure_only=case["method"] == "stamp-structure",
+            # Measured apart, by `refit.py`.
+            refit=False,
             finetune=dataclasses.replace(settings, epochs=0, evaluate=False),
             seed=case["seed"],
             options={"epochs_prune": 1.0} if case["method"] == "stamp-k1" else {},

@@ -1,0 +1,111 @@
+"""A network that was not trained to be cut: cut, fitted in closed form, and tested."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+import stamp_registry
+from stamp_tf.channel_mask import ChannelMask
+from stamp_tf.channels import Budget, ChannelCut
+from stamp_tf.data import DataSet, load_dataset
+from stamp_tf.pruning.pruner import PruningProblem
+from stamp_tf.pruning.ready import make_ready, sliced_network
+from stamp_tf.pruning.target import Target
+from stamp_tf.references.reference import Reference
+from stamp_tf.refit.images import refit_images
+from stamp_tf.refit.refit import refit
+from stamp_tf.training.accuracy import evaluate_accuracy
+
+
+class RefitMeasure:
+    """Measures one network on one data set.
+
+    Args:
+        reference: The network, with a head for the classes of the data set.
+        dataset: What it is cut for, as after `--dataset`.
+        other: Another data set of images for refits, or None.
+        images: How many training images.
+        seed: Decides which.
+    """
+
+    def __init__(
+        self, reference: Reference, *, dataset: str, other: str | None, images: int, seed: int
+    ) -> None:
+        self._seed = seed
+        self._images = {"train_size": images, "image_shape": reference.backbone.input_shape, "seed": seed}
+        self._target = Target.of(reference, load_dataset(dataset, **self._images))
+        self._other = other
+        self._cut = ChannelCut(reference.channel_map, self._target.cost)
+        self._scores: dict[str, tuple[np.ndarray, float]] = {}
+
+    def full(self) -> dict[str, Any]:
+        """Return the accuracy of the network as it is."""
+        return {"accuracy": self._accuracy(self._target.model)}
+
+    def pruned(self, max_flops: float, *, ranking: str, kernels: str) -> dict[str, Any]:
+        """Return the accuracy of a cut network, what is left of it, and the seconds of each step.
+
+        Args:
+            max_flops: The budget.
+            ranking: Name of a pruner.
+            kernels: `as it is`, `refitted`, or on the images of the `other` data set.
+        """
+        scores, seconds = self._ranked(ranking)
+        mask = self._cut.meet(scores, Budget(max_flops=max_flops))
+        times = {"propose": seconds}
+        small = sliced_network(self._target, mask)
+        if kernels == "other":
+            self._refit_on(self._others, small, mask)
+        else:
+            is_refitted = kernels == "refitted"
+            refit_mask = mask if is_refitted else None
+            make_ready(small, self._target, seed=self._seed, head="keep", refit_mask=refit_mask, times=times)
+        params, flops = self._target.cost.exact_fractions(mask)
+        return {
+            "accuracy": self._accuracy(small),
+            "params_fraction": float(params),
+            "flops_fraction": float(flops),
+            "seconds": times,
+        }
+
+    def _ranked(self, ranking: str) -> tuple[np.ndarray, float]:
+        if ranking not in self._scores:
+            target, started = self._target, time.perf_counter()
+            problem = PruningProblem(
+                reference=target.reference,
+                model=target.model,
+                cost=target.cost,
+                dataset=target.dataset,
+                normalization=target.normalization,
+                budget=Budget(max_flops=0.5),
+                seed=self._seed,
+            )
+            scores = stamp_registry.load("stamp_tf.pruners", ranking)().propose(problem).scores
+            self._scores[ranking] = scores, time.perf_counter() - started
+        return self._scores[ranking]
+
+    @cached_property
+    def _others(self) -> DataSet:
+        assert self._other is not None
+        return load_dataset(self._other, **self._images)
+
+    def _refit_on(self, images: DataSet, small: Any, mask: ChannelMask) -> None:
+        target = self._target
+        batches = refit_images(images, target.normalization, seed=self._seed)
+        channel_map = target.reference.channel_map
+        refit(target.model, small, channel_map, mask=mask, batches=batches, seed=self._seed)
+
+    def _accuracy(self, model: Any) -> float:
+        return float(
+            evaluate_accuracy(model, self._target.dataset.test, normalization=self._target.normalization)
+        )
+
+
+def seconds_of(figures: Mapping[str, Any]) -> float:
+    """Return how long ranking and fitting took."""
+    return float(sum(figures.get("seconds", {}).values()))

@@ -1,0 +1,50 @@
+"""What a refit is worth, as a table."""
+
+from collections.abc import Sequence
+
+from library.markdown import table
+from library.measured_refit import seconds_of
+from library.results import Record, grouped
+
+
+def refit_table(records: Sequence[Record]) -> str:
+    """Set rankings beside each other: kernels as they are, refitted, and refitted on other images.
+
+    Args:
+        records: Of `refit`.
+    """
+    parts = [
+        "Test accuracy in per cent without a gradient step; mean over seeds. *As it is*: batch-norm statistics "
+        "recalibrated; *refitted* on the target's training images, and on as many of another data set. "
+        "*Seconds*: ranking and refit."
+    ]
+    for (network, dataset, images), rows in grouped(records, "network", "dataset", "images").items():
+        full = [_accuracy(row) for row in rows if row["case"]["ranking"] == "none"]
+        head = ["FLOPs", "ranking", "as it is", "refitted", "on other images", "parameters left", "seconds"]
+        parts.append(f"**{network}**, {dataset}, {images} images; full network {_mean(full)} %")
+        parts.append(table(head, _rows([row for row in rows if row["case"]["ranking"] != "none"])))
+    return "\n\n".join(parts)
+
+
+def _rows(records: Sequence[Record]) -> list[list[str]]:
+    rows = []
+    for (budget, ranking), cases in grouped(records, "max_flops", "ranking").items():
+        by_kernels = {kind: list(found) for (kind,), found in grouped(cases, "kernels").items()}
+        accuracies = [
+            _mean([_accuracy(case) for case in by_kernels.get(kind, [])])
+            for kind in ("as it is", "refitted", "other")
+        ]
+        refitted = [case["figures"] for case in by_kernels.get("refitted", [])]
+        left = _mean([100 * figures["params_fraction"] for figures in refitted])
+        rows.append(
+            [f"{budget:g}", ranking, *accuracies, f"{left} %", _mean(list(map(seconds_of, refitted)))]
+        )
+    return rows
+
+
+def _accuracy(record: Record) -> float:
+    return 100 * float(record["figures"]["accuracy"])
+
+
+def _mean(values: Sequence[float]) -> str:
+    return f"{sum(values) / len(values):.1f}" if values else ""

@@ -1,0 +1,83 @@
+"""What a refit is worth to a network that was not trained to be cut: accuracy without a gradient step.
+
+    python benchmarks/refit.py --model resnet20.keras --pixels imagenet --dataset npz:data/cifar10.npz
+    python benchmarks/refit.py --model resnet20.keras --dataset ... --other npz:data/gtsrb32.npz --budgets 0.5,0.25
+
+Every network is cut at a budget and fitted to images of the target's training set in closed form. *As it is* keeps
+the kernels and recalibrates batch-norm statistics; *other* refits kernels on the images of another data set. The head
+is that of the network itself, so its classes must be the target's.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from library.results import Results, without_folders
+
+RESULTS = Path(__file__).parent / "results"
+RANKINGS = ("random", "l1", "remaining-error")
+KERNELS = ("as it is", "refitted", "other")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure every case that has no record yet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True, help="the network, a .keras file")
+    parser.add_argument("--pixels", help="as after `stamp-tf prune --pixels`")
+    parser.add_argument("--dataset", required=True, help="as after `stamp-tf prune --dataset`")
+    parser.add_argument("--other", help="another data set, whose images must not serve as well")
+    parser.add_argument("--images", type=int, default=1000, help="training images")
+    parser.add_argument("--budgets", type=_numbers(float), default=(0.5, 0.25))
+    parser.add_argument("--seeds", type=_numbers(int), default=(0,))
+    parser.add_argument("--results", type=Path, default=RESULTS / "refit.jsonl")
+    options = parser.parse_args(arguments)
+
+    from library.measured_refit import RefitMeasure
+    from stamp_tf.references.find import find_reference
+    from stamp_tf.references.fingerprint import fingerprint
+
+    results = Results(options.results, program="refit", arguments=arguments)
+    reference = find_reference(options.model, backbone="", pixels=options.pixels)
+    shared = {
+        "network": options.model.stem,
+        "weights": fingerprint(reference),
+        "dataset": without_folders(options.dataset),
+        "images": options.images,
+    }
+    sets = {"dataset": options.dataset, "other": options.other, "images": options.images}
+    for seed in options.seeds:
+        measure = RefitMeasure(reference, seed=seed, **sets)
+        for case, figures in _measured(measure, options, results=results, shared=shared | {"seed": seed}):
+            results.add(case, figures, seed=seed)
+            print(
+                case["max_flops"],
+                case["ranking"],
+                case["kernels"],
+                f"{100 * figures['accuracy']:.2f} %",
+                flush=True,
+            )
+
+
+def _measured(measure: Any, options: Any, *, results: Results, shared: dict[str, Any]) -> Any:
+    """Yield cases that have no record yet, with their figures."""
+    kernels = KERNELS if options.other else KERNELS[:2]
+    full = shared | {"max_flops": 1.0, "ranking": "none", "kernels": "as it is"}
+    if results.figures(full) is None:
+        yield full, measure.full()
+    for budget, ranking, kind in product(options.budgets, RANKINGS, kernels):
+        case = shared | {"max_flops": budget, "ranking": ranking, "kernels": kind}
+        if kind == "other":
+            case |= {"other": without_folders(options.other)}
+        if results.figures(case) is None:
+            yield case, measure.pruned(budget, ranking=ranking, kernels=kind)
+
+
+def _numbers(kind: type) -> Any:
+    return lambda text: tuple(kind(part) for part in text.split(","))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
