@@ -37,7 +37,11 @@ class RefitMeasure:
         self, reference: Reference, *, dataset: str, other: str | None, images: int, seed: int
     ) -> None:
         self._seed = seed
-        self._images = {"train_size": images, "image_shape": reference.backbone.input_shape, "seed": seed}
+        self._images: dict[str, Any] = {
+            "train_size": images,
+            "image_shape": reference.backbone.input_shape,
+            "seed": seed,
+        }
         self._target = Target.of(reference, load_dataset(dataset, **self._images))
         self._other = other
         self._cut = ChannelCut(reference.channel_map, self._target.cost)
