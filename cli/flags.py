@@ -18,10 +18,11 @@ from stamp_tf.options.outcome import OutcomeOptions
 from stamp_tf.options.pretrain import PretrainConfig
 from stamp_tf.options.prune import MethodOptions, PruneConfig
 from stamp_tf.options.run import RunOptions
+from stamp_tf.options.shrink import ShrinkConfig
 
 RECORDS = (
     *(DatasetOptions, NetworkOptions, PruneConfig, MethodOptions, FinetuneConfig, PretrainConfig),
-    *(MetaTrainConfig, OutcomeOptions, RunOptions),
+    *(MetaTrainConfig, OutcomeOptions, RunOptions, ShrinkConfig),
 )
 """Every list of options."""
 

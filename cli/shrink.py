@@ -12,6 +12,7 @@ from stamp_cli.terminal import say
 from stamp_cli.values import FilePath, Name
 from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
+from stamp_tf.limits.kinds import KINDS
 from stamp_tf.options.shrink import ShrinkConfig
 
 _PHASES = {"prune": "Ranking", "latency": "Measuring", "refit": "Refitting"}
@@ -22,7 +23,6 @@ _SOURCE = "npz:"
 @click.argument("network", type=FilePath())
 @click.option(
     "--inputs",
-    "source",
     type=Name("npz:photos.npz"),
     metavar="npz:PATH",
     required=True,
@@ -30,8 +30,8 @@ _SOURCE = "npz:"
 )
 @click.option("--out", "target", type=FilePath(), required=True, help="The .keras file to write.")
 @click.option("--overwrite", is_flag=True, help="Replace the file in --out.")
-@takes(ShrinkConfig, "config", first=["keep_params", "max_flops", "max_memory", "max_latency"])
-def command(network: Path, source: str, target: Path, overwrite: bool, config: ShrinkConfig) -> None:
+@takes(ShrinkConfig, "config", first=[kind.name for kind in KINDS])
+def command(network: Path, inputs: str, target: Path, overwrite: bool, config: ShrinkConfig) -> None:
     """Make any network smaller, without labels and training.
 
     NETWORK is a .keras file of any functional model, of any task. It answers as nearly as before as the limits allow:
@@ -39,7 +39,7 @@ def command(network: Path, source: str, target: Path, overwrite: bool, config: S
     """
     from stamp_tf.storage.archives import check_is_file
 
-    path = _file_of(source)
+    path = _file_of(inputs)
     if target.suffix != ".keras":
         raise StampError(f"--out must end in '.keras', but is '{target}'; add the ending.")
     if target.is_dir():
@@ -57,11 +57,11 @@ def command(network: Path, source: str, target: Path, overwrite: bool, config: S
     from stamp_tf.shrinking import shrink
 
     model = load_network(network)
-    inputs = read_inputs(path, model)
+    examples = read_inputs(path, model)
     with Progress() as progress:
         small = shrink(
             model,
-            inputs,
+            examples,
             config=config,
             on_step=lambda phase, *rest: progress(_PHASES.get(phase, phase), *rest),
         )

@@ -88,7 +88,7 @@ def spoken_in_logs(tree: ast.AST) -> list[str]:
     """Return the strings that calls of a logger are given, those in words of the caller left out."""
     found = []
     for call in ast.walk(tree):
-        if isinstance(call, ast.Call) and ast.unparse(call.func).startswith(("logger.", "_log.")):
+        if isinstance(call, ast.Call) and ast.unparse(call.func).startswith("logger."):
             for argument in call.args:
                 if isinstance(argument, ast.Call) and ast.unparse(argument.func) == "in_words_of_the_caller":
                     continue

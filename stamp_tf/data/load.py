@@ -178,7 +178,7 @@ def check_dataset_type(dataset: object) -> None:
         else "write 'npz:FILE' for arrays"
     )
     raise StampError(
-        "dataset must be a name such as 'cifar10' or 'folder:photos', or a stamp_tf.data.DataSet, but is of type "
+        "`dataset` must be a name such as 'cifar10' or 'folder:photos', or a stamp_tf.data.DataSet, but is of type "
         f"{type(dataset).__name__}; {remedy}."
     )
 
@@ -187,7 +187,7 @@ def _check_name(spec: object) -> None:
     """Refuse the name of a file or set that no file system takes; what follows a plug-in's name may be anything."""
     if not isinstance(spec, str):
         raise StampError(
-            f"spec must be the name of a data set, but is of type {type(spec).__name__}; write for example "
+            f"`spec` must be the name of a data set, but is of type {type(spec).__name__}; write for example "
             "'digits' or 'folder:photos'."
         )
     name, _, argument = spec.partition(":")

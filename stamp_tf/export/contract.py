@@ -46,7 +46,7 @@ def check_exportable(
     """
     if len(model.inputs) != 1 or len(model.outputs) != 1 or len(model.inputs[0].shape) != 4:
         raise StampError(
-            f"model must map one batch of images [B, H, W, D] to logits [B, classes], but {model.name} has "
+            f"`model` must map one batch of images [B, H, W, D] to logits [B, classes], but {model.name} has "
             f"inputs {[tuple(tensor.shape) for tensor in model.inputs]} and outputs "
             f"{[tuple(tensor.shape) for tensor in model.outputs]}; export one network at a time."
         )
@@ -55,12 +55,12 @@ def check_exportable(
     num_classes = 2 if num_outputs == 1 else num_outputs
     if len(class_names) != num_classes:
         raise StampError(
-            f"class_names must hold one name per class ({num_classes}), but has {len(class_names)}; "
+            f"`class_names` must hold one name per class ({num_classes}), but has {len(class_names)}; "
             "give the names of the data set that the model was fine-tuned on."
         )
     if not len(normalization.mean) == len(normalization.std) == image_shape[-1]:
         raise StampError(
-            f"normalization must hold one mean and std per image channel ({image_shape[-1]}), but has "
+            f"`normalization` must hold one mean and std per image channel ({image_shape[-1]}), but has "
             f"{len(normalization.mean)} and {len(normalization.std)}; use the one stored with the run."
         )
     return image_shape

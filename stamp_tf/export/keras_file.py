@@ -21,7 +21,7 @@ from stamp_tf.storage.archives import UNREADABLE, check_sizes
 from stamp_tf.storage.records import check, decode
 from stamp_tf.storage.schemas import Card
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _CARD = "input_and_classes.json"
 
 
@@ -64,7 +64,7 @@ def export_keras(
     model, scaling = with_scaling(model, normalization, input_name=input_name)
     customs = custom_objects(model)
     if customs:
-        _log.warning("%s needs custom objects to load: %s", path.name, ", ".join(customs))
+        logger.warning("%s needs custom objects to load: %s", path.name, ", ".join(customs))
     card = {
         "class_names": list(class_names),
         "input_name": model.inputs[0].name,

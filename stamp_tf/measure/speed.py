@@ -85,7 +85,7 @@ def measure_latency(
     """
     if not isinstance(model, keras.Model):
         raise StampError(
-            f"model must be a keras.Model, but is of type {type(model).__name__}; load a file with "
+            f"`model` must be a keras.Model, but is of type {type(model).__name__}; load a file with "
             "keras.saving.load_model."
         )
     check_arguments(
@@ -97,7 +97,7 @@ def measure_latency(
     )
     check_seed(seed)
     if kind not in (INFERENCE, TRAINING):
-        raise StampError(f"kind must be inference or training, but got {kind}; inference is the default.")
+        raise StampError(f"`kind` must be inference or training, but got {kind}; inference is the default.")
     if batch_size < 1 or repeats < 1:
         raise StampError(
             f"batch_size and repeats must be at least 1, but got {batch_size} and {repeats}; raise them."

@@ -48,7 +48,7 @@ class OuterLoop:
         self._num_saved = 0
         self._watch = DivergenceWatch(
             "Meta-training",
-            remedy="take smaller inner_rates or outer_rates, or a smaller `kl_scale`",
+            remedy="take smaller `inner_rates` or `outer_rates`, or a smaller `kl_scale`",
             state=lambda: last_state_in_words(run.path, self._num_saved, unit="step"),
         )
 

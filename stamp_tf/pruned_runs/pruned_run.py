@@ -152,7 +152,7 @@ class PrunedRun:
         """
         if dataset.image_shape != self.image_shape:
             raise StampError(
-                f"dataset must have images {self.image_shape} of {len(self.class_names)} classes, but has "
+                f"`dataset` must have images {self.image_shape} of {len(self.class_names)} classes, but has "
                 f"{dataset.image_shape} of {dataset.num_classes}; load it with that image_shape."
             )
         return with_classes(dataset, self.class_names, allow_subset=allow_subset)

@@ -85,7 +85,7 @@ def export_run(
     """
     if not isinstance(result, PruneResult):
         raise StampError(
-            f"result must be what stamp_tf.prune returned, but is of type {type(result).__name__}; prune first."
+            f"`result` must be what stamp_tf.prune returned, but is of type {type(result).__name__}; prune first."
         )
     check_arguments(
         exports=(exports, tuple[str, ...]),

@@ -31,14 +31,14 @@ def read_inputs(path: Path, model: keras.Model) -> Any:
         found = next((arrays[name] for name in names if name in arrays), None)
         if found is None:
             raise StampError(
-                f"{path} must hold an array of inputs by the name of {', '.join(names[:-1])} or {names[-1]}, but holds "
-                "none; write it with numpy.savez(path, x=images)."
+                f"`inputs` must be an array by the name of {', '.join(names[:-1])} or {names[-1]}, but {path} "
+                "holds none; write it with numpy.savez(path, x=images)."
             )
         return found
     if missing := [name for name in inputs if name not in arrays]:
         raise StampError(
-            f"{path} must hold an array for each input ({', '.join(inputs)}), but {', '.join(missing)} is missing; "
-            "write it with numpy.savez."
+            f"`inputs` must be an array for each input ({', '.join(inputs)}), but {path} holds no "
+            f"{' and no '.join(missing)}; write it with numpy.savez."
         )
     structure = model.input
     return keras.tree.pack_sequence_as(structure, [arrays[name] for name in inputs])

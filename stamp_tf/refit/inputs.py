@@ -40,10 +40,10 @@ def sampled_inputs(model: keras.Model, inputs: Any, *, most: int, seed: int) -> 
         values = _taken(inputs, structure, model, most=most)
     flat = keras.tree.flatten(values)
     if not np.all([np.isfinite(value).all() for value in flat if value.dtype.kind == "f"]):
-        raise StampError("inputs must be finite, but hold NaN or infinity; leave those examples out.")
+        raise StampError("`inputs` must be finite, but hold NaN or infinity; leave those examples out.")
     if len(flat[0]) > 1 and all((value == value[:1]).all() for value in flat):
         raise StampError(
-            f"inputs must differ, but all {len(flat[0])} are alike; give true examples of what the network is for."
+            f"`inputs` must differ, but all {len(flat[0])} are alike; give true examples of what the network is for."
         )
     return values
 
@@ -87,8 +87,8 @@ def _check_nest(values: Any, structure: Any) -> None:
     wanted, given = len(keras.tree.flatten(structure)), len(keras.tree.flatten(values))
     if wanted != given:
         raise StampError(
-            f"inputs must be nested as the network takes them, in {wanted} arrays, but are {given}; give one for each "
-            "of model.inputs."
+            f"`inputs` must be nested as the network takes them, in {wanted} arrays, but are {given}; give one for "
+            "each of model.inputs."
         )
 
 
@@ -96,18 +96,18 @@ def _check_numbers(flat: list[np.ndarray], model: keras.Model) -> None:
     for value, tensor in zip(flat, model.inputs, strict=True):
         shape = tuple(tensor.shape)
         if value.dtype.kind not in "fiub":
-            raise StampError(f"inputs must be numbers, but are {value.dtype}; decode them first.")
+            raise StampError(f"`inputs` must be numbers, but are {value.dtype}; decode them first.")
         fits = value.ndim == len(shape) and all(
             wanted in (None, size) for wanted, size in zip(shape[1:], value.shape[1:], strict=True)
         )
         if not fits:
             remedy = "add an axis over examples" if value.shape == shape[1:] else "bring them to that size"
             raise StampError(
-                f"inputs must have shape {_in_words(shape)} for {tensor.name}, but have {value.shape}; {remedy}."
+                f"`inputs` must have shape {_in_words(shape)} for {tensor.name}, but have {value.shape}; {remedy}."
             )
         if len(value) == 0 or len(value) != len(flat[0]):
             raise StampError(
-                f"inputs must be at least one example, as many for each input, but {tensor.name} has {len(value)}; "
+                f"`inputs` must be at least one example, as many for each input, but {tensor.name} has {len(value)}; "
                 "give more."
             )
 
@@ -124,7 +124,7 @@ def _taken(inputs: Iterable[Any], structure: Any, model: keras.Model, *, most: i
     """Return the first examples of a pipeline, which may have no end."""
     if not hasattr(inputs, "__iter__") or isinstance(inputs, str | bytes):
         raise StampError(
-            f"inputs must be arrays or an iterable of batches, but are {type(inputs).__name__}; give examples as the "
+            f"`inputs` must be arrays or an iterable of batches, but are {type(inputs).__name__}; give examples as the "
             "network takes them."
         )
     batches: list[list[np.ndarray]] = []
@@ -140,7 +140,7 @@ def _taken(inputs: Iterable[Any], structure: Any, model: keras.Model, *, most: i
         if count >= most:
             break
     if not batches:
-        raise StampError("inputs must hold at least one batch, but the pipeline gave none; make it anew.")
+        raise StampError("`inputs` must hold at least one batch, but the pipeline gave none; make it anew.")
     arrays = [np.concatenate(parts)[:most] for parts in zip(*batches, strict=True)]
     return keras.tree.pack_sequence_as(structure, arrays)
 

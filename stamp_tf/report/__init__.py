@@ -1,1 +1,1 @@
-"""The figures of a run, as JSON, as a page and as tables."""
+"""The figures of a run, as JSON, as a page and as rows."""

@@ -50,11 +50,11 @@ WRONG = {
     "no budget": ("--inputs npz:{0}/some.npz --out {0}/new.keras", "needs a budget"),
     "no arrays": (
         "--inputs npz:{0}/other.npz --out {0}/new.keras --max-flops 0.5",
-        "must hold an array of inputs",
+        "--inputs must be an array by the name of",
     ),
     "other sizes": (
         "--inputs npz:{0}/small.npz --out {0}/new.keras --max-flops 0.5",
-        "must have shape [n, 8, 8, 3] for image, but have (40, 4, 8, 3)",
+        "--inputs must have shape [n, 8, 8, 3] for image, but have (40, 4, 8, 3)",
     ),
     "no file": ("--inputs npz:{0}/none.npz --out {0}/new.keras --max-flops 0.5", "none.npz must be a file"),
     "no source": ("--inputs some.npz --out {0}/new.keras --max-flops 0.5", "--inputs must be npz:PATH"),

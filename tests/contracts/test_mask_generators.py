@@ -8,7 +8,6 @@ import stamp_registry
 from stamp_tf.testing.mask_generator import PROPERTIES
 
 GROUP = "stamp_tf.mask_generators"
-NAMES = [name for name in stamp_registry.names(GROUP) if name != "class-separation"]
 
 
 @pytest.mark.parametrize("proven", PROPERTIES, ids=lambda proven: proven.__name__)

@@ -120,7 +120,6 @@ def may_speak_tensorflow(source: Source) -> bool:
     )
 
 
-# Tables for the terminal; commands import them when they run, see `test_import_is_cheap`.
 def test_what_a_benchmark_varies_is_an_argument():
     """Nothing in the library is replaced from outside."""
     programs = [*Path(__file__).parents[2].joinpath("benchmarks").rglob("*.py")]
