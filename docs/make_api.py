@@ -34,13 +34,19 @@ def page() -> str:
         f"- {', '.join(f'[`{name}`](#{name.lower()})' for name in part)}" for part in (functions, classes)
     ]
     chapters = [
-        *(_function(name, getattr(stamp_tf, name)) for name in functions),
+        *(describe_function(name, getattr(stamp_tf, name)) for name in functions),
         *(_class(name, getattr(stamp_tf, name)) for name in classes),
     ]
     return "\n".join([_ABOUT, *contents, "", "\n".join(chapters)])
 
 
-def _function(name: str, function: Any) -> str:
+def describe_function(name: str, function: Any) -> str:
+    """Return the chapter of a function, in Markdown.
+
+    Args:
+        name: As it is imported.
+        function: Its signature and docstring are read.
+    """
     return "\n".join([f"## {name}", "", _code(_signature(name, function)), "", *_sections(function)])
 
 

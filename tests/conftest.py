@@ -106,9 +106,10 @@ def messages_as_typed() -> Iterator[None]:
 
 
 @pytest.fixture
-def messages_in_python(messages_as_typed, monkeypatch: pytest.MonkeyPatch) -> None:
+def messages_in_python(messages_as_typed) -> Iterator[None]:
     """Let messages name arguments, as they do when the library is called from Python."""
-    monkeypatch.setattr("stamp_tf.notation._says", in_python)
+    with speaking(in_python):
+        yield
 
 
 @pytest.fixture

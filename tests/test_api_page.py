@@ -50,7 +50,7 @@ def test_sections_of_a_docstring_are_told_apart(program: ModuleType) -> None:
         """
         return number * times
 
-    page = program._function("double", double)
+    page = program.describe_function("double", double)
     assert "    number: int,\n    *,\n    times: int = 2,\n) -> int" in page
     assert "- `number`: Any, even none.\n- `times`: How often.\n" in page
     assert "**Returns**: The product.\n" in page

@@ -28,7 +28,7 @@ def make_twin(operation: Any, options: Mapping[str, Any], *, is_touched: bool) -
         StampError: If neither way works.
     """
     errors = []
-    ways = (_by_config, _by_parts) if is_touched else (_by_config, _by_parts, _by_copy)
+    ways = (by_config, by_parts) if is_touched else (by_config, by_parts, by_copy)
     for way in ways:
         try:
             twin = way(operation, options)
@@ -38,7 +38,7 @@ def make_twin(operation: Any, options: Mapping[str, Any], *, is_touched: bool) -
             if not is_touched and not getattr(operation, "variables", ()):
                 # Before the first call: they may decide on the shape of what is written.
                 carry_data(operation, twin)
-                if way is not _by_copy:
+                if way is not by_copy:
                     carry_assets(operation, twin)
             return twin
         # A layer of somebody else's may raise anything.
@@ -76,12 +76,23 @@ def why(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
-def _by_config(operation: Any, options: Mapping[str, Any]) -> Any:
+def by_config(operation: Any, options: Mapping[str, Any]) -> Any:
+    """Build it from its configuration, as Keras loads it.
+
+    Args:
+        operation: The layer or operation.
+        options: Entries of the configuration that differ.
+    """
     return type(operation).from_config(operation.get_config() | dict(options))
 
 
-def _by_parts(operation: Any, options: Mapping[str, Any]) -> Any:
-    """Call the constructor with the objects that the layer holds in place of their configurations."""
+def by_parts(operation: Any, options: Mapping[str, Any]) -> Any:
+    """Call the constructor with the objects that the layer holds in place of their configurations.
+
+    Args:
+        operation: The layer or operation.
+        options: Entries of the configuration that differ.
+    """
     arguments = dict(_config_of(operation))
     for name, value in arguments.items():
         held = getattr(operation, name, None)
@@ -104,8 +115,13 @@ def _config_of(operation: Any) -> dict[str, Any]:
         return {name: getattr(operation, name) for name in names if hasattr(operation, name)}
 
 
-def _by_copy(operation: Any, options: Mapping[str, Any]) -> Any:
-    """Fill a bare object of the same class with copies of all that the layer holds."""
+def by_copy(operation: Any, options: Mapping[str, Any]) -> Any:
+    """Fill a bare object of the same class with copies of all that the layer holds.
+
+    Args:
+        operation: The layer or operation.
+        options: Entries of the configuration that differ; none do.
+    """
     return _Copy().of(operation)
 
 

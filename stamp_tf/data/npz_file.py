@@ -108,7 +108,7 @@ def _check_members(file: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], w
                 f"{member.file_size - begin:,}); write it again."
             )
         total += size
-    limit = int(SHARE_OF_MEMORY * _memory())
+    limit = int(SHARE_OF_MEMORY * usable_memory())
     if total > limit:
         raise StampError(
             f"{where} must fit in memory, but declares {total:,} bytes where {limit:,} are allowed here; save fewer or "
@@ -131,7 +131,7 @@ def _read(file: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
         return np.lib.format.read_array(stream, allow_pickle=False)
 
 
-def _memory() -> int:
+def usable_memory() -> int:
     """Return in bytes what this process may use, where the system tells; else what a large machine has."""
     try:
         machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -148,19 +148,17 @@ def measure_speed(
     steps: dict[str, Callable[..., Any]] = {name: _inference_step(model) for name, model in models.items()}
     for batch_size in batch_sizes:
         batches: dict[str, tuple[Any, ...]] = {
-            name: _batch(model, batch_size, seed=seed)[:1] for name, model in models.items()
+            name: draw_batch(model, batch_size, seed=seed)[:1] for name, model in models.items()
         }
-        timings += _take_turns(
+        timings += take_turns(
             steps, batches, kind=INFERENCE, batch_size=batch_size, repeats=repeats, max_seconds=max_seconds
         )
     saved = {name: model.get_weights() for name, model in models.items()}
     try:
-        steps = (
-            {name: _training_step(model) for name, model in models.items()} if training_batch_sizes else {}
-        )
+        steps = {name: training_step(model) for name, model in models.items()} if training_batch_sizes else {}
         for batch_size in training_batch_sizes:
-            batches = {name: _batch(model, batch_size, seed=seed) for name, model in models.items()}
-            timings += _take_turns(
+            batches = {name: draw_batch(model, batch_size, seed=seed) for name, model in models.items()}
+            timings += take_turns(
                 steps, batches, kind=TRAINING, batch_size=batch_size, repeats=repeats, max_seconds=max_seconds
             )
     finally:
@@ -185,7 +183,7 @@ def num_threads() -> int:
     return tf.config.threading.get_intra_op_parallelism_threads() or _num_cores()
 
 
-def _take_turns(
+def take_turns(
     steps: Mapping[str, Callable],
     batches: Mapping[str, tuple[Any, ...]],
     *,
@@ -194,6 +192,16 @@ def _take_turns(
     repeats: int,
     max_seconds: float,
 ) -> list[Timing]:
+    """Time the steps of several networks, round by round.
+
+    Args:
+        steps: Name to step.
+        batches: Name to what its step is called with.
+        kind: `inference` or `training`.
+        batch_size: Images per step.
+        repeats: Most rounds.
+        max_seconds: No new round (after three) once this long has passed.
+    """
     for name, step in steps.items():
         for _ in range(_NUM_WARM_UP):
             _wait(step(*batches[name]))
@@ -208,19 +216,7 @@ def _take_turns(
             before = time.perf_counter()
             _wait(steps[name](*batches[name]))
             seconds[name].append(time.perf_counter() - before)
-    return [_timing(name, kind, batch_size=batch_size, seconds=seconds[name]) for name in names]
-
-
-def _timing(model: str, kind: str, *, batch_size: int, seconds: Sequence[float]) -> Timing:
-    lower, middle, upper = (float(value) for value in np.percentile(seconds, (25, 50, 75)))
-    return Timing(
-        model=model,
-        kind=kind,
-        batch_size=batch_size,
-        seconds=middle,
-        spread=upper - lower,
-        num_rounds=len(seconds),
-    )
+    return [Timing.of_rounds(name, kind, batch_size=batch_size, seconds=seconds[name]) for name in names]
 
 
 def _wait(results: Any) -> None:
@@ -239,7 +235,12 @@ def _inference_step(model: keras.Model) -> Callable[[Any], Any]:
     return step
 
 
-def _training_step(model: keras.Model) -> Callable[[Any, tf.Tensor], tf.Tensor]:
+def training_step(model: keras.Model) -> Callable[[Any, tf.Tensor], tf.Tensor]:
+    """Return a compiled step of SGD with momentum, from inputs and labels to the loss.
+
+    Args:
+        model: Its statistics move, its weights do not.
+    """
     # A rate of zero costs what any rate costs, and random labels cannot drive the weights to infinity.
     optimizer = keras.optimizers.SGD(learning_rate=0.0, momentum=0.9)
     optimizer.build(model.trainable_variables)
@@ -267,7 +268,17 @@ def _loss(output: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(classes, output))
 
 
-def _batch(model: keras.Model, batch_size: int, *, seed: int) -> tuple[Any, tf.Tensor]:
+def draw_batch(model: keras.Model, batch_size: int, *, seed: int) -> tuple[Any, tf.Tensor]:
+    """Return random inputs, in the structure that the model takes, and labels `[B]`.
+
+    Args:
+        model: Whose inputs they are.
+        batch_size: Images.
+        seed: Of the random numbers.
+
+    Raises:
+        StampError: If the size of an input is open.
+    """
     generator = np.random.default_rng(seed)
 
     def draw(tensor: keras.KerasTensor) -> tf.Tensor:

@@ -1,6 +1,9 @@
 """How long a step takes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,3 +25,23 @@ class Timing:
     seconds: float
     spread: float
     num_rounds: int
+
+    @classmethod
+    def of_rounds(cls, model: str, kind: str, *, batch_size: int, seconds: Sequence[float]) -> "Timing":
+        """Return the median and the interquartile range of some rounds.
+
+        Args:
+            model: Its name.
+            kind: `inference` or `training`.
+            batch_size: Images per step.
+            seconds: What each round took.
+        """
+        lower, middle, upper = (float(value) for value in np.percentile(seconds, (25, 50, 75)))
+        return cls(
+            model=model,
+            kind=kind,
+            batch_size=batch_size,
+            seconds=middle,
+            spread=upper - lower,
+            num_rounds=len(seconds),
+        )

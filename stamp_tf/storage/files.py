@@ -31,7 +31,7 @@ def write_bytes_atomic(path: Path, data: bytes) -> None:
     with writing(path):
         try:
             with open(temporary, "wb") as file:
-                _put(file, data)
+                write_through(file, data)
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -48,10 +48,16 @@ def append_line(path: Path, line: str) -> None:
         StampError: If the disk refuses; it names the file.
     """
     with writing(path), open(path, "ab") as file:
-        _put(file, f"{line}\n".encode())
+        write_through(file, f"{line}\n".encode())
 
 
-def _put(file: BinaryIO, data: bytes) -> None:
+def write_through(file: BinaryIO, data: bytes) -> None:
+    """Write bytes and wait until the disk has them.
+
+    Args:
+        file: Open for writing.
+        data: The content.
+    """
     file.write(data)
     file.flush()
     os.fsync(file.fileno())

@@ -11,7 +11,8 @@ from stamp_tf.backbones.end import split_end
 from stamp_tf.data import Batches, ImageSet, Normalization, StreamedSet
 from stamp_tf.errors import NotFiniteError, StampError
 
-_BATCH_SIZE = 500
+BATCH_SIZE = 500
+"""Images that are tested at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ def count_hits(
     if model.output_shape[-1] == 1:
         # Even odds are a logit of 0, but a sigmoid of one half.
         model, _ = split_end(model)
-    batches = Batches(images, _BATCH_SIZE, normalization=normalization, seed=0, augment=False, shuffle=False)
+    batches = Batches(images, BATCH_SIZE, normalization=normalization, seed=0, augment=False, shuffle=False)
     hits, tested = (np.zeros(images.num_classes, np.int64) for _ in range(2))
     num_bad = 0
     for x, y in batches.epoch(0):

@@ -225,7 +225,7 @@ class Odd(layers.Dense):
 def test_a_layer_that_cannot_be_rebuilt_is_kept_whole_with_the_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(rules._RULES, (Odd,), rules.kernels.dense)
+    monkeypatch.setitem(rules.RULES, (Odd,), rules.kernels.dense)
     inputs = keras.Input((6,))
     x = Odd(4, 3, name="odd")(layers.Dense(4, name="before")(inputs))
     model = keras.Model(inputs, layers.Dense(2, name="end")(layers.Dense(5, name="lost")(x)))
@@ -243,7 +243,7 @@ def test_a_slice_of_nothing_is_a_whole_copy() -> None:
     np.testing.assert_array_equal(same(NUMBERS), model(NUMBERS))
 
 
-@pytest.mark.parametrize("way", [twin._by_config, twin._by_parts, twin._by_copy])
+@pytest.mark.parametrize("way", [twin.by_config, twin.by_parts, twin.by_copy])
 def test_the_twin_of_an_operation_has_its_configuration(way) -> None:
     image = keras.Input((4, 4, 3))
     stacked = keras.ops.stack([image[..., 1], image[..., 0]], axis=-1)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -55,6 +55,8 @@ def test_refused_write_names_the_file(cli, pruned, pretrained, images, tmp_path:
 
 def test_tensorboard_that_cannot_write_names_its_folder(tmp_path: Path, monkeypatch):
     class FullWriter:
+        as_default = nullcontext
+
         def close(self) -> None:
             raise tf.errors.ResourceExhaustedError(
                 None, None, "events.out.tfevents.1; No space left on device"
@@ -62,7 +64,9 @@ def test_tensorboard_that_cannot_write_names_its_folder(tmp_path: Path, monkeypa
 
     monkeypatch.setattr("stamp_cli.tensorboard.find_spec", lambda name: True)
     board = TensorBoard(tmp_path)
-    board._writer = FullWriter()
+    monkeypatch.setattr("tensorflow.summary.create_file_writer", lambda folder: FullWriter())
+    tmp_path.joinpath("config.json").touch()
+    board.write("training", 1, {})
     with pytest.raises(
         StampError, match=r"Cannot write .*/tensorboard: No space left on device; free some space"
     ):

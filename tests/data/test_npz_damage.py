@@ -60,7 +60,7 @@ def test_a_header_that_declares_more_than_there_is_is_refused(tmp_path: Path, sh
 def test_a_zip_that_unpacks_to_more_than_the_memory_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stamp_tf.data.npz_file._memory", lambda: 10**6)
+    monkeypatch.setattr("stamp_tf.data.npz_file.usable_memory", lambda: 10**6)
     big = npy(np.zeros((100, 100, 100, 1), np.uint8))
     one_line(
         archive(tmp_path, x_train=big), r"must fit in memory, but declares 1,000,096 bytes where 800,000 are"
@@ -89,7 +89,7 @@ def test_a_size_of_100_gigabytes_is_never_unpacked(tmp_path: Path, monkeypatch: 
         return member
 
     monkeypatch.setattr(zipfile.ZipFile, "getinfo", declared)
-    monkeypatch.setattr("stamp_tf.data.npz_file._memory", lambda: 64 * 2**30)
+    monkeypatch.setattr("stamp_tf.data.npz_file.usable_memory", lambda: 64 * 2**30)
     # Releases of Python that know of zip bombs refuse it by themselves.
     one_line(spec, r"must fit in memory, but declares 99,999,999,9\d\d bytes|possible zip bomb")
 

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from stamp_tf.backbones.end import split_end
+from stamp_tf.channels.graph import calls_of
 from stamp_tf.data import Normalization
 from stamp_tf.data.resize import fit_images
 from stamp_tf.ends import End
@@ -267,4 +268,4 @@ def test_layers_of_the_model_get_no_further_calls(tmp_path: Path) -> None:
     model = network()
     export_keras(model, tmp_path / "model.keras", class_names=NAMES, normalization=NORMALIZATION)
     assert model.get_layer("conv").output is not None
-    assert [len(layer._inbound_nodes) for layer in model.layers] == [1] * len(model.layers)
+    assert [len(calls_of(layer)) for layer in model.layers] == [1] * len(model.layers)

@@ -7,8 +7,16 @@ import numpy as np
 import pytest
 
 from stamp_tf.errors import StampError
-from stamp_tf.measure import speed
-from stamp_tf.measure.speed import describe_device, measure_latency, measure_speed, num_threads
+from stamp_tf.measure.speed import (
+    describe_device,
+    draw_batch,
+    measure_latency,
+    measure_speed,
+    num_threads,
+    take_turns,
+    training_step,
+)
+from stamp_tf.measure.timing import Timing
 from stamp_tf.report.report import SpeedRow
 from stamp_tf.report.rows import speed_rows
 
@@ -50,7 +58,7 @@ def test_one_network_is_timed_by_itself(kind: str) -> None:
 
 
 def test_median_and_interquartile_range() -> None:
-    timing = speed._timing("toy", "inference", batch_size=1, seconds=[5.0, 1.0, 2.0, 100.0, 4.0])
+    timing = Timing.of_rounds("toy", "inference", batch_size=1, seconds=[5.0, 1.0, 2.0, 100.0, 4.0])
     assert (timing.seconds, timing.spread, timing.num_rounds) == (4.0, 3.0, 5)
 
 
@@ -89,7 +97,7 @@ def test_weights_and_statistics_are_put_back() -> None:
 def test_a_training_step_really_steps() -> None:
     model = toy()
     before = model.get_layer("norm").moving_mean.numpy()
-    speed._training_step(model)(*speed._batch(model, 2, seed=0))
+    training_step(model)(*draw_batch(model, 2, seed=0))
     assert np.abs(model.get_layer("norm").moving_mean.numpy() - before).max() > 0
 
 
@@ -100,7 +108,7 @@ def test_networks_take_turns_and_long_rounds_stop_early() -> None:
         return lambda: calls.append(name) or []
 
     steps = {name: step(name) for name in "ab"}
-    timings = speed._take_turns(
+    timings = take_turns(
         steps, {"a": (), "b": ()}, kind="inference", batch_size=1, repeats=50, max_seconds=0.0
     )
     assert calls == list("aabb") + list("ab" + "ba" + "ab")

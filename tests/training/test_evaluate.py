@@ -30,7 +30,7 @@ def nearest(levels: np.ndarray) -> keras.Model:
 def test_it_counts_every_image_once(
     images: ImageSet, batch_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_BATCH_SIZE", batch_size)
+    monkeypatch.setattr(module, "BATCH_SIZE", batch_size)
     levels = 60 * np.arange(4) / 255
     assert evaluate_accuracy(nearest(levels), images, normalization=NORMALIZATION) == 1.0
     swapped = levels[[1, 0, 2, 3]]

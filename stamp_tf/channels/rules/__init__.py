@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 Rule = Callable[[Call], str | None]
 
-_RULES: dict[tuple[type, ...], Rule] = {
+RULES: dict[tuple[type, ...], Rule] = {
     (layers.DepthwiseConv1D, layers.DepthwiseConv2D): kernels.depthwise,
     (layers.SeparableConv1D, layers.SeparableConv2D): kernels.separable,
     (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose): kernels.transposed,
@@ -55,6 +55,7 @@ _RULES: dict[tuple[type, ...], Rule] = {
         *(layers.Resizing, layers.RepeatVector),
     ): shapes.keep,
 }
+"""Kinds of layers, and the rule that holds for each."""
 # Functions of keras.ops that a graph may hold without a layer, e.g. from `x + y`.
 _OPERATIONS: dict[tuple[str, ...], Rule] = {
     (
@@ -143,7 +144,7 @@ def rule_of(layer: Any) -> Rule | None:
         RegistryError: If a plug-in's rule cannot be loaded.
     """
     kind = type(layer)
-    for types, rule in _RULES.items():
+    for types, rule in RULES.items():
         # The exact class: a subclass may do anything in its `call`.
         if kind in types:
             return rule

@@ -69,7 +69,7 @@ sys.addaudithook(_listen)
 def writes_below(folder: Path, act: Callable[[str], None]) -> Iterator[None]:
     """Call `act` with a word before every write below a folder, and in the middle of each that can tear."""
     is_busy = False
-    put = stamp_tf.storage.files._put
+    put = stamp_tf.storage.files.write_through
 
     def tell(word: str) -> None:
         nonlocal is_busy
@@ -90,12 +90,12 @@ def writes_below(folder: Path, act: Callable[[str], None]) -> Iterator[None]:
         put(file, data[len(data) // 2 :])
 
     _listeners.append(listener)
-    stamp_tf.storage.files._put = tearing
+    stamp_tf.storage.files.write_through = tearing
     try:
         yield
     finally:
         _listeners.remove(listener)
-        stamp_tf.storage.files._put = put
+        stamp_tf.storage.files.write_through = put
 
 
 @dataclass(frozen=True)
