@@ -9,12 +9,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from stamp_cli.terminal import make_console, say
+from stamp_tf.on_step import OnStep
 from stamp_tf.printable import printable
 
 if TYPE_CHECKING:
     from stamp_cli.tensorboard import TensorBoard
 
-Step = Callable[[int, int, Mapping[str, float]], None]
 
 _SECONDS_BETWEEN_LINES = 10.0
 _SECONDS_BETWEEN_WORDS = 0.1
@@ -70,7 +70,7 @@ class Progress:
         if self._tensorboard is not None:
             self._tensorboard.close()
 
-    def of(self, phase: str) -> Step:
+    def of(self, phase: str) -> OnStep:
         """Return the callback of one phase, which takes (steps done, all steps, figures)."""
         return partial(self, phase)
 

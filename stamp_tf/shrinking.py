@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -17,6 +17,7 @@ from stamp_tf.channels.compilation import compile_like
 from stamp_tf.errors import StampError
 from stamp_tf.finite import require_finite, weight_values
 from stamp_tf.limits.kinds import KINDS, any_of
+from stamp_tf.on_step import OnPhase
 from stamp_tf.options.fields import overridden
 from stamp_tf.options.prune import PruneConfig
 from stamp_tf.options.shrink import ShrinkConfig
@@ -30,15 +31,13 @@ from stamp_tf.refit.removal import removal_orders, removal_scores
 
 logger = logging.getLogger(__name__)
 
-Progress = Callable[[str, int, int, Mapping[str, float]], None]
-
 
 def shrink(
     model: keras.Model,
     inputs: Any,
     *,
     config: ShrinkConfig | None = None,
-    on_step: Progress | None = None,
+    on_step: OnPhase | None = None,
     **overrides: Any,
 ) -> keras.Model:
     """Make the smaller network that answers as nearly as the full one as a budget allows: for any task, without labels.
@@ -121,7 +120,7 @@ def _scores(
     return removal_scores(network.channel_map, orders)
 
 
-def _within(phase: str, report: Progress | None) -> Callable[[int, int], None] | None:
+def _within(phase: str, report: OnPhase | None) -> Callable[[int, int], None] | None:
     if report is None:
         return None
     return lambda done, total: report(phase, done, total, {})

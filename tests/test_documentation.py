@@ -13,7 +13,14 @@ from stamp_tf import testing
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (
     *("README.md", "CONTRIBUTING.md", "GLOSSARY.md", "CHANGELOG.md"),
-    *("docs/data.md", "docs/prune-your-own.md", "docs/tracing.md", "docs/refit.md", "docs/reference.md", "docs/api.md"),
+    *(
+        "docs/data.md",
+        "docs/prune-your-own.md",
+        "docs/tracing.md",
+        "docs/refit.md",
+        "docs/reference.md",
+        "docs/api.md",
+    ),
     *("docs/plug-ins.md", "examples/acorn/README.md"),
 )
 EXAMPLE = ROOT / "examples/acorn"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.comparison.overlap import Overlap, layer_overlaps, total_overlap
 from stamp_tf.errors import StampError
+from stamp_tf.on_step import OnStep
 from stamp_tf.pruned_runs.masks import RunMasks, read_masks
 
 if TYPE_CHECKING:  # masks are compared without loading Keras
@@ -102,7 +103,7 @@ def compare(
     *,
     swap: bool = False,
     reference: Reference | str | Path | None = None,
-    on_step: Callable[[int, int, Mapping[str, float]], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> Comparison:
     """Return which channels the masks of pruned runs share, and on request what swapping them costs.
 

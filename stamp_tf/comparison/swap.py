@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.errors import StampError
+from stamp_tf.on_step import OnStep
 from stamp_tf.pruned_runs.pruned_run import load_run
 from stamp_tf.pruning.ready import make_ready, sliced_network
 from stamp_tf.pruning.target import Target, is_refit_due
@@ -55,7 +56,7 @@ def add_swaps(
     comparison: Comparison,
     *,
     reference: Reference | str | Path | None = None,
-    on_step: Callable[[int, int, Mapping[str, float]], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> Comparison:
     """Measure the masks of every run on the data set of every run.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from stamp_tf.errors import StampError
 from stamp_tf.layers.contracts import check_in_training
 from stamp_tf.meta.objective import StampObjective
 from stamp_tf.meta.outer_loop import OuterLoop
+from stamp_tf.on_step import OnStep
 from stamp_tf.options.fields import overridden
 from stamp_tf.options.meta_train import MetaTrainConfig
 from stamp_tf.references.find import as_reference
@@ -46,7 +47,7 @@ def meta_train(
     config: MetaTrainConfig | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    on_step: Callable[[int, int, Mapping[str, float]], None] | None = None,
+    on_step: OnStep | None = None,
     **overrides: Any,
 ) -> Reference:
     """Learn masks that follow from a set, and weights that adapt fast under them.
@@ -89,7 +90,7 @@ def _meta_train(
     config: MetaTrainConfig,
     resume: bool,
     overwrite: bool,
-    on_step: Callable[[int, int, Mapping[str, float]], None] | None,
+    on_step: OnStep | None,
 ) -> Reference:
     """Train in a folder that is held, see `meta_train`."""
     from stamp_tf.meta.meta_step import compile_meta_step, make_strategy

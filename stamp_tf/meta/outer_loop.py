@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from stamp_tf.notation import in_words_of_the_caller
+from stamp_tf.on_step import OnStep
 from stamp_tf.options.meta_train import MetaTrainConfig
 from stamp_tf.references.layer_arrays import assign_arrays
 from stamp_tf.references.reference import Reference
@@ -74,7 +75,7 @@ class OuterLoop:
         step: Callable[..., Mapping[str, Any]],
         episode: Callable[[int], tuple[Any, ...]],
         *,
-        on_step: Callable[[int, int, Mapping[str, float]], None] | None,
+        on_step: OnStep | None,
     ) -> None:
         """Take the steps that are left. An interrupt saves the last of them.
 

@@ -6,13 +6,14 @@ import dataclasses
 import logging
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from stamp_tf.data import DataSet
 from stamp_tf.data.identity import describe
 from stamp_tf.errors import DivergenceError, StampError
+from stamp_tf.on_step import OnStep
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.pruned_runs.evaluate import run_counts
 from stamp_tf.pruned_runs.exports import check_exports, exports_of, write_exports
@@ -41,7 +42,7 @@ def train_further(
     config: FinetuneConfig | None = None,
     resume: bool = False,
     command: str = "",
-    on_step: Callable[[int, int, Mapping[str, float]], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> Report:
     """Fine-tune further, then replace the report and all that was exported into the run's folder.
 
@@ -100,7 +101,7 @@ def _continue(
     config: FinetuneConfig | None,
     resume: bool,
     command: str,
-    on_step: Callable[[int, int, Mapping[str, float]], None] | None,
+    on_step: OnStep | None,
 ) -> Report:
     """Fine-tune in a folder that is held, see `train_further`."""
     way = run.run.further_training

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import keras
@@ -11,6 +10,7 @@ from stamp_tf.channel_mask import ChannelMask, as_mask
 from stamp_tf.channels import ChannelCut, slice_model
 from stamp_tf.channels.budget import counts_in_words
 from stamp_tf.errors import StampError
+from stamp_tf.on_step import OnPhase
 from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.config import budget_of, rules_of
 from stamp_tf.pruning.latency import broken_by, latency_clock, meet_latency
@@ -18,8 +18,6 @@ from stamp_tf.pruning.pruner import Proposal
 
 if TYPE_CHECKING:
     from stamp_tf.measure.speed import Timing
-
-OnPhase = Callable[[str, int, int, Mapping[str, float]], None]
 
 
 def cut_proposal(

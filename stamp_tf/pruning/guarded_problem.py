@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from stamp_tf.data import DataSet, ImageSet, StreamedSet
 from stamp_tf.finite import not_finite, weight_values
+from stamp_tf.on_step import OnStep
 from stamp_tf.plugin_code import PluginCode
 from stamp_tf.pruning.pruner import PruningProblem
 from stamp_tf.references.fingerprint import fingerprint
-
-OnStep = Callable[[int, int, Mapping[str, float]], None]
 
 
 def guarded(plugin: PluginCode, problem: PruningProblem) -> PruningProblem:

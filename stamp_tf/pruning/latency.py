@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import keras
@@ -14,12 +14,12 @@ from stamp_tf.channels import Budget, ChannelCut, Ranking, slice_model
 from stamp_tf.errors import StampError
 from stamp_tf.limits.kind import TimedKind
 from stamp_tf.limits.kinds import TIMED, any_of
+from stamp_tf.on_step import OnStep
 
 if TYPE_CHECKING:
     from stamp_tf.measure.timing import Timing
 
 Measure = Callable[[keras.Model], "Timing"]
-OnStep = Callable[[int, int, Mapping[str, float]], None]
 
 # Small networks take a millisecond, less than a busy machine takes away at a time: time them for longer than that.
 _NUM_STEPS = 500

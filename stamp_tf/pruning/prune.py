@@ -19,6 +19,7 @@ from stamp_tf.data import DataSet, as_dataset
 from stamp_tf.data.load import check_dataset_type
 from stamp_tf.errors import DivergenceError
 from stamp_tf.measure.phases import clock
+from stamp_tf.on_step import OnPhase
 from stamp_tf.options.fields import overridden
 from stamp_tf.options.prune import PruneConfig
 from stamp_tf.plugin_code import PluginCode, of_the_caller
@@ -40,8 +41,6 @@ from stamp_tf.training.finetune import finetune, resolve_options
 if TYPE_CHECKING:
     from stamp_tf.measure.timing import Timing
 
-Progress = Callable[[str, int, int, Mapping[str, float]], None]
-
 
 def prune(
     dataset: DataSet | str,
@@ -52,7 +51,7 @@ def prune(
     config: PruneConfig | None = None,
     checkpoints: str | Path | None = None,
     resume: bool = True,
-    on_step: Progress | None = None,
+    on_step: OnPhase | None = None,
     **overrides: Any,
 ) -> PruneResult:
     """Make the physically smaller, fine-tuned network for a data set.
@@ -135,7 +134,7 @@ def _smaller_network(
     config: PruneConfig,
     saved: SavedMask | None,
     times: dict[str, float],
-    on_step: Progress | None,
+    on_step: OnPhase | None,
 ) -> tuple[keras.Model, SavedMask]:
     """Choose a mask, or take the one that was, and return the network that it leaves, ready to be trained."""
     fold = None
@@ -171,7 +170,7 @@ def _choose(
     *,
     config: PruneConfig,
     saved: SavedMask | None,
-    on_step: Progress | None,
+    on_step: OnPhase | None,
 ) -> tuple[ChannelMask, np.ndarray | None, Timing | None]:
     """Return the mask that is cut, what survivors are multiplied by, and the latency where it is limited."""
     report = None
@@ -213,7 +212,7 @@ def _finetune(
     chosen: SavedMask,
     checkpoints: Path | None,
     resume: bool,
-    on_step: Progress | None,
+    on_step: OnPhase | None,
 ) -> list[EpochRecord]:
     """Train the smaller network; at the first step its mask is saved where states are kept."""
     is_kept = checkpoints is None or chosen.is_trained

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import Budget
 from stamp_tf.data import DataSet, Normalization
+from stamp_tf.on_step import OnStep
 from stamp_tf.references.reference import Reference
 
 
@@ -41,7 +42,7 @@ class PruningProblem:
     budget: Budget
     seed: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
-    on_step: Callable[[int, int, Mapping[str, float]], None] | None = None
+    on_step: OnStep | None = None
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 import keras
 
 from stamp_tf.backbones.head import head_layer
@@ -12,14 +9,13 @@ from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import slice_model
 from stamp_tf.channels.derived_state import derive_state
 from stamp_tf.measure.phases import clock
+from stamp_tf.on_step import OnPhase
 from stamp_tf.plugin_code import of_the_caller
 from stamp_tf.pruning.target import Target
 from stamp_tf.refit.images import refit_images
 from stamp_tf.refit.refit import refit
 from stamp_tf.training.ridge_head import fit_head
 from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
-
-OnPhase = Callable[[str, int, int, Mapping[str, Any]], None]
 
 
 def sliced_network(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from stamp_tf.data import DataSet, Normalization
 from stamp_tf.data.batches import even_batch_size
 from stamp_tf.ends import End
 from stamp_tf.errors import StampError
+from stamp_tf.on_step import OnStep
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.training.epoch_record import EpochRecord
@@ -31,7 +32,7 @@ def finetune(
     end: End | None = None,
     checkpoints: str | Path | None = None,
     resume: bool = True,
-    on_step: Callable[[int, int, Mapping[str, float]], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> list[EpochRecord]:
     """Train a network in place by SGD with momentum.
 

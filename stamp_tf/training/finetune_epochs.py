@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from stamp_tf.data.batches import even_batch_size
 from stamp_tf.ends import End
 from stamp_tf.errors import StampError
 from stamp_tf.finite import weight_values
+from stamp_tf.on_step import OnStep
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.references.layer_arrays import assign_arrays, layer_arrays
 from stamp_tf.schedules import cosine_rate, step_rate
@@ -98,7 +99,7 @@ class FinetuneEpochs:
                 EpochRecord(epoch=0, seconds=0.0, train_loss=None, test_accuracy=self._accuracy(0))
             ]
 
-    def train(self, on_step: Callable[[int, int, Mapping[str, float]], None] | None) -> None:
+    def train(self, on_step: OnStep | None) -> None:
         """Take the epochs that are left.
 
         Args:
@@ -115,9 +116,7 @@ class FinetuneEpochs:
             if self.checkpoints is not None:
                 self._save(epoch + 1)
 
-    def _take(
-        self, epoch: int, on_step: Callable[[int, int, Mapping[str, float]], None] | None
-    ) -> EpochRecord:
+    def _take(self, epoch: int, on_step: OnStep | None) -> EpochRecord:
         """Take one epoch, and test after it where that is asked for."""
         started, losses = time.perf_counter(), []
         num_steps = self.config.epochs * len(self._batches)

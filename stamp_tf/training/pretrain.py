@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from stamp_tf.data.identity import describe
 from stamp_tf.data.load import check_dataset_type
 from stamp_tf.errors import StampError
 from stamp_tf.finite import require_finite, weight_values
+from stamp_tf.on_step import OnStep
 from stamp_tf.options.fields import overridden
 from stamp_tf.options.pretrain import PretrainConfig
 from stamp_tf.references.backbone_config import BackboneConfig
@@ -48,7 +49,7 @@ def pretrain(
     config: PretrainConfig | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    on_step: Callable[[int, int, Mapping[str, float]], None] | None = None,
+    on_step: OnStep | None = None,
     loss: BudgetLoss = budget_loss,
     **overrides: Any,
 ) -> Reference:
@@ -105,7 +106,7 @@ def _pretrain(
     config: PretrainConfig,
     resume: bool,
     overwrite: bool,
-    on_step: Callable[[int, int, Mapping[str, float]], None] | None,
+    on_step: OnStep | None,
     loss: BudgetLoss,
 ) -> Reference:
     """Train in a folder that is held, see `pretrain`."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from stamp_tf.data import Batches, ImageSet, StreamedSet
+from stamp_tf.on_step import OnStep
 from stamp_tf.options.pretrain import PretrainConfig
 from stamp_tf.references.layer_arrays import assign_arrays
 from stamp_tf.references.reference import Reference
@@ -84,7 +85,7 @@ class ReferenceEpochs:
         test: ImageSet | StreamedSet,
         *,
         before: Reference | None,
-        on_step: Callable[[int, int, Mapping[str, float]], None] | None,
+        on_step: OnStep | None,
     ) -> None:
         """Take the epochs that are left.
 
@@ -128,7 +129,7 @@ class ReferenceEpochs:
         self,
         epoch: int,
         num_steps: int,
-        on_step: Callable[[int, int, Mapping[str, float]], None] | None,
+        on_step: OnStep | None,
     ) -> dict[str, float]:
         """Take one epoch, and return the means of its figures."""
         history: list[Mapping[str, Any]] = []

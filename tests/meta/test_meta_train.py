@@ -15,6 +15,7 @@ from stamp_tf.data import DataSet, ImageSet, Normalization, random_part
 from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.meta import outer_loop
 from stamp_tf.meta.meta_train import meta_train
+from stamp_tf.on_step import OnStep
 from stamp_tf.options.meta_train import MetaTrainConfig
 from stamp_tf.references.backbone_config import BackboneConfig
 from stamp_tf.references.reference import Reference
@@ -98,9 +99,7 @@ class Killed(Exception):
     """Stands for a power cut."""
 
 
-def kill_after(
-    step: int, error: type[BaseException] = Killed
-) -> Callable[[int, int, Mapping[str, float]], None]:
+def kill_after(step: int, error: type[BaseException] = Killed) -> OnStep:
     def on_step(done: int, total: int, figures: Mapping[str, float]) -> None:
         if done == step:
             raise error

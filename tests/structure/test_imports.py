@@ -11,7 +11,7 @@ from .source_files import TENSORFLOW, Source, imports_of, known_imports, library
 TIERS = (
     {
         *("errors", "notation", "printable", "options", "seeds", "without_tensorflow", "finite", "ends"),
-        *("schedules", "losses", "arguments", "changed_options", "plugin_code"),
+        *("schedules", "losses", "arguments", "changed_options", "plugin_code", "on_step"),
         *("limits", "quantities", "channel_mask", "tensor"),
     },
     {"storage", "backend"},

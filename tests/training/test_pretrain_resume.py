@@ -9,6 +9,7 @@ import pytest
 
 from stamp_tf.data import DataSet
 from stamp_tf.errors import StampError
+from stamp_tf.on_step import OnStep
 from stamp_tf.references.reference import Reference
 from stamp_tf.storage.run_directory import RunDirectory
 
@@ -22,7 +23,7 @@ class Killed(Exception):
     """Stands for a power cut."""
 
 
-def kill_at(step: int) -> Callable[[int, int, Mapping[str, float]], None]:
+def kill_at(step: int) -> OnStep:
     def on_step(done: int, total: int, figures: Mapping[str, float]) -> None:
         if done == step:
             raise Killed
