@@ -52,9 +52,7 @@ def command(data: DatasetOptions, network: NetworkOptions, config: MetaTrainConf
     from stamp_tf.data import EpisodeSampler
 
     # Too few classes or images are found here, before TensorFlow is.
-    EpisodeSampler(
-        dataset.train, ways=config.ways, shots=config.shots, num_tasks=config.tasks, seed=config.seed
-    )
+    EpisodeSampler.of(dataset.train, config)
 
     load_tensorflow()
     from stamp_tf.meta.meta_step import prepare_replicas

@@ -114,6 +114,15 @@ def flat_layers(model: keras.Layer) -> list[keras.Layer]:
     return model._flatten_layers()
 
 
+def layers_within(model: keras.Model) -> Iterator[keras.Layer]:
+    """Yield every layer that is no model itself, those of nested models included, with a graph or without."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from layers_within(layer)
+        else:
+            yield layer
+
+
 def is_keras_operation(operation: Any) -> bool:
     """Return whether something is an operation of `keras.ops`, rather than a layer or anybody's own."""
     return type(operation).__module__.startswith("keras.src.ops")

@@ -12,6 +12,7 @@ from stamp_tf.errors import StampError
 
 if TYPE_CHECKING:
     from stamp_tf.data.streaming import StreamedSet
+    from stamp_tf.options.meta_train import MetaTrainConfig
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +84,19 @@ class EpisodeSampler:
         self.seed = seed
         by_class = np.argsort(image_set.labels, kind="stable")
         self._positions = np.split(by_class, np.cumsum(counts)[:-1])
+
+    @classmethod
+    def of(cls, image_set: ImageSet | StreamedSet, config: MetaTrainConfig) -> EpisodeSampler:
+        """Return the sampler of a meta-training.
+
+        Args:
+            image_set: The reference images.
+            config: Its options.
+
+        Raises:
+            StampError: If the images do not do for them.
+        """
+        return cls(image_set, ways=config.ways, shots=config.shots, num_tasks=config.tasks, seed=config.seed)
 
     def sample(self, step: int) -> Episode:
         """Draw the tasks of one outer step.

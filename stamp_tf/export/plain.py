@@ -8,7 +8,7 @@ import keras
 
 from stamp_tf.channels.configuration import dictionaries_within, objects_within
 from stamp_tf.channels.derived_state import derive_state
-from stamp_tf.channels.graph import flat_layers
+from stamp_tf.channels.graph import flat_layers, layers_within
 
 
 def plain_copy(model: keras.Model) -> keras.Model:
@@ -20,7 +20,7 @@ def plain_copy(model: keras.Model) -> keras.Model:
     Args:
         model: A functional model.
     """
-    if not getattr(model, "compiled", False) and all(_is_float32(layer) for layer in _layers(model)):
+    if not getattr(model, "compiled", False) and all(_is_float32(layer) for layer in layers_within(model)):
         return model
     return twin_of(model)
 
@@ -52,14 +52,6 @@ def custom_objects(model: keras.Model) -> tuple[str, ...]:
         `module.class` of each custom layer, function or Lambda, sorted; empty for a plain model.
     """
     return tuple(sorted(set(_customs(keras.saving.serialize_keras_object(model)))))
-
-
-def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _layers(layer)
-        else:
-            yield layer
 
 
 def _is_float32(layer: keras.layers.Layer) -> bool:

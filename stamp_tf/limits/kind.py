@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -61,9 +62,9 @@ class LimitKind(ABC):
         """The argument in a message."""
         return f"`{self.name}`"
 
-    @abstractmethod
     def is_in_range(self, value: float) -> bool:
         """Return whether a number can be such a limit."""
+        return 0 < value < math.inf
 
     @abstractmethod
     def parse(self, text: str) -> float:

@@ -22,9 +22,6 @@ class Latency(TimedKind):
     example = "12ms is 0.012 s"
     unit = " s"
 
-    def is_in_range(self, value: float) -> bool:
-        return 0 < value < math.inf
-
     def parse(self, text: str) -> float:
         number, unit = with_unit(text, _SECONDS)
         if unit is not None and 0 < number * unit < math.inf:

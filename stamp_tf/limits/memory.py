@@ -27,9 +27,6 @@ class ActivationMemory(CountedKind):
     rule = "a fraction above 0 and at most 1, or a number of bytes"
     example = "0.25 leaves a quarter of the full network's activations"
 
-    def is_in_range(self, value: float) -> bool:
-        return 0 < value < math.inf
-
     def parse(self, text: str) -> float:
         number, unit = with_unit(text, _BYTES)
         if unit is None and 0 < number <= 1:

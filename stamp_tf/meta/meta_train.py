@@ -19,7 +19,6 @@ from stamp_tf.channels.budget_range import check_reachable, draw_limits, median_
 from stamp_tf.data import DataSet, EpisodeSampler, Normalization, as_dataset, random_part
 from stamp_tf.data.identity import describe
 from stamp_tf.data.load import check_dataset_type
-from stamp_tf.errors import StampError
 from stamp_tf.layers.contracts import check_in_training
 from stamp_tf.meta.objective import StampObjective
 from stamp_tf.meta.outer_loop import OuterLoop
@@ -96,10 +95,9 @@ def _meta_train(
     from stamp_tf.meta.meta_step import compile_meta_step, make_strategy
 
     reference = as_reference(reference)
-    dataset = _fitting(dataset, reference, seed=config.seed)
-    sampler = EpisodeSampler(
-        dataset.train, ways=config.ways, shots=config.shots, num_tasks=config.tasks, seed=config.seed
-    )
+    dataset = as_dataset(dataset, image_shape=reference.backbone.input_shape, seed=config.seed)
+    reference.check_images(dataset)
+    sampler = EpisodeSampler.of(dataset.train, config)
     strategy = make_strategy(config.replicas)
     scope = nullcontext if strategy is None else strategy.scope
     known = describe(dataset)
@@ -139,17 +137,6 @@ def _meta_train(
     result = replace(result, description={**result.description, **origin})
     save_reference(result, run.reference)
     return result
-
-
-def _fitting(dataset: DataSet | str, reference: Reference, *, seed: int) -> DataSet:
-    """Return the data set with images of the reference's size."""
-    dataset = as_dataset(dataset, image_shape=reference.backbone.input_shape, seed=seed)
-    if tuple(dataset.image_shape) != tuple(reference.backbone.input_shape):
-        raise StampError(
-            f"`dataset` must have the reference's images {reference.backbone.input_shape}, but has "
-            f"{dataset.image_shape}; load it with that image_shape."
-        )
-    return dataset
 
 
 def _with_fresh_parts(reference: Reference, dataset: DataSet, config: MetaTrainConfig) -> Reference:

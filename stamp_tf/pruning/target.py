@@ -75,11 +75,7 @@ def settle_target(reference: Reference, dataset: DataSet, config: PruneConfig) -
     Raises:
         StampError: If images or classes do not fit.
     """
-    if tuple(dataset.image_shape) != tuple(reference.backbone.input_shape):
-        raise StampError(
-            f"`dataset` must have the reference's images {reference.backbone.input_shape}, but has "
-            f"{dataset.image_shape}; load it with that image_shape."
-        )
+    reference.check_images(dataset)
     if config.head == "keep" and dataset.num_classes != reference.backbone.num_classes:
         raise StampError(
             f"`head=keep` needs the classes of the network ({reference.backbone.num_classes}), but `dataset` has "

@@ -11,7 +11,7 @@ import numpy as np
 
 from stamp_tf.channels import ChannelCut, ChannelMap, CostModel, TracedNetwork
 from stamp_tf.channels.probe import Probe
-from stamp_tf.data import ImageSet, Normalization, StreamedSet
+from stamp_tf.data import DataSet, ImageSet, Normalization, StreamedSet
 from stamp_tf.errors import StampError
 from stamp_tf.layers.contracts import (
     check_finite,
@@ -84,6 +84,18 @@ class Reference:
     def layers(self) -> tuple[RegisteredLayer, ...]:
         """Set encoder and mask generator, where there are any."""
         return tuple(layer for layer in (self.set_encoder, self.mask_generator) if layer is not None)
+
+    def check_images(self, dataset: DataSet) -> None:
+        """Refuse a data set whose images have another size.
+
+        Raises:
+            StampError: If they do.
+        """
+        if tuple(dataset.image_shape) != tuple(self.backbone.input_shape):
+            raise StampError(
+                f"`dataset` must have the reference's images {self.backbone.input_shape}, but has "
+                f"{dataset.image_shape}; load it with that image_shape."
+            )
 
     def normalization_for(self, images: ImageSet | StreamedSet) -> Normalization:
         """Return how a target's images are normalised: as the model was trained if it says so, else by their own

@@ -8,6 +8,7 @@ from itertools import islice
 import keras
 import numpy as np
 
+from stamp_tf.channels.graph import layers_within
 from stamp_tf.data import Batches, ImageSet, Normalization, StreamedSet
 from stamp_tf.finite import require_finite
 
@@ -31,7 +32,7 @@ def recalibrate_statistics(model: keras.Model, batches: Iterable[np.ndarray]) ->
     Source:
         Yu & Huang 2019 (section 3.2, post-statistics of batch normalisation).
     """
-    norms = [layer for layer in _layers(model) if isinstance(layer, keras.layers.BatchNormalization)]
+    norms = [layer for layer in layers_within(model) if isinstance(layer, keras.layers.BatchNormalization)]
     momenta = [layer.momentum for layer in norms]
     averages: list[list[np.ndarray]] = []
     try:
@@ -80,12 +81,3 @@ def statistics_images(
     )
     for batch, _ in islice(batches.epoch(0), _NUM_BATCHES):
         yield batch
-
-
-def _layers(model: keras.Model) -> Iterator[keras.Layer]:
-    """Yield every layer, those of nested models included."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _layers(layer)
-        else:
-            yield layer
