@@ -13,7 +13,7 @@ from pathlib import Path
 
 from library.coverage_table import coverage_table
 from library.layer_tables import layer_table
-from library.origin import made_with
+from library.origin import made_with, with_footnote
 from library.other_tables import (
     exactness_table,
     help_time_table,
@@ -77,7 +77,7 @@ def page(results: Path, plots: Path | None = None) -> str:
         ]
     if (results / "kills.md").exists():
         parts += ["## Kills that runs survive", "See [results/kills.md](results/kills.md)."]
-    return "\n\n".join(parts) + "\n"
+    return with_footnote("\n\n".join(parts) + "\n")
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from library.ablation_tables import ablation_table
 from library.curve_tables import plot_time_curves, time_curve_tables
-from library.origin import made_with
+from library.origin import made_with, with_footnote
 from library.plots import plot_sources
 from library.results import Record, read_results
 from library.source_tables import source_tables
@@ -63,7 +63,7 @@ def page(template: Path, results: Path, *, cases: Path, plots: Path) -> str:
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    return environment.from_string(template.read_text()).render(
+    text = environment.from_string(template.read_text()).render(
         recorded=[name for name in experiments if records[name]],
         missing=[name for name in experiments if not records[name]],
         title=lambda name: experiments[name]["title"],
@@ -72,6 +72,7 @@ def page(template: Path, results: Path, *, cases: Path, plots: Path) -> str:
         attempts=lambda: attempts_table(read_results(results / "suite_attempts.jsonl")),
         made_with=lambda name: made_with(records[name]),
     )
+    return with_footnote(text)
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -1,8 +1,9 @@
+import re
 from pathlib import Path
 
 import pytest
 
-from library.origin import made_with
+from library.origin import command_today, made_with, with_footnote
 from library.results import Results, read_results
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -62,11 +63,38 @@ def test_code_that_was_not_committed_is_explained(records):
     found = [*read_results(records / "pruning_cost.jsonl")]
     committed = [{**record, "code": {"commit": "abc1234", "modified": False}} for record in found]
     changed = [{**record, "code": {"commit": "abc1234", "modified": True}} for record in found]
-    assert made_with(committed).endswith("commit abc1234.")
-    assert (
-        "commit abc1234 with changes. *With changes*: the code that measured was not all committed"
-        in made_with(changed)
-    )
+    assert with_footnote(made_with(committed)).endswith("commit abc1234.")
+    twice = with_footnote("\n".join([made_with(changed)] * 2))
+    assert twice.count("commit abc1234†.") == 2
+    assert twice.count("† Measured with changes that were not committed") == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("--from stamp_tf/bundled/vgg19.npz", "--from stamp_tf/references/bundled/vgg19.npz"),
+        ("--from references/vgg19-half.npz", "--from benchmarks/references/vgg19-half.npz"),
+        ("--from benchmarks/references/vgg19-half.npz", "--from benchmarks/references/vgg19-half.npz"),
+        ("--seeds 0 --results tmp/some.jsonl --sizes 5", "--seeds 0 --sizes 5"),
+        *(
+            (
+                f"--results {folder}suite_final.jsonl",
+                "--results benchmarks/evidence/results/suite_final.jsonl",
+            )
+            for folder in ("results/", "benchmarks/evidence/results/", "/home/me/results/")
+        ),
+    ],
+)
+def test_paths_of_commands_are_shown_where_they_lie_now(typed, shown):
+    assert command_today(f"python benchmarks/some.py {typed}") == f"python benchmarks/some.py {shown}"
+
+
+def test_pages_show_no_path_of_the_package_that_is_not_there():
+    pages = "\n".join(page.read_text() for page in BENCHMARKS.rglob("README.md"))
+    paths = set(re.findall(r"(?:(?<=\s)|(?<=`))stamp_tf/[\w/]+\.\w+", pages))
+    paths |= set(re.findall(r"(?<=--results )\S+", pages))
+    assert paths
+    assert not [path for path in sorted(paths) if not (BENCHMARKS.parent / path).exists()]
 
 
 def test_commands_of_the_pages_stay_within_the_repository():
