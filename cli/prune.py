@@ -77,11 +77,11 @@ def command(
     # Held to the end of the command, and given back if it is refused before it has written anything.
     directory = click.get_current_context().with_resource(_claimed(run, data, config.method))
     board = TensorBoard(directory.path) if run.tensorboard else None
-    start_from: Any = network.reference
+    model_or_reference: Any = network.reference
     if network.model is None:
         found = find_source(network)
     else:
-        found, start_from = read_model(network.model, network)
+        found, model_or_reference = read_model(network.model, network)
     config = dataclasses.replace(
         config,
         finetune=dataclasses.replace(finetuning, flip=data.flip),
@@ -100,20 +100,22 @@ def command(
     check_exports(directory, places_of(directory, outcome.exports))
     dataset = load_images(data, found.image_shape)
     if is_own:
-        found, start_from = settle_model(found, start_from, dataset, seed=data.seed)
+        found, model_or_reference = settle_model(found, model_or_reference, dataset, seed=data.seed)
     config = dataclasses.replace(config, finetune=resolve_options(config.finetune, dataset, own_model=is_own))
     record = {"command": "prune", **images_config(data, dataset), **found.to_config(), **flat_options(config)}
     settled = {"method": config.method, "pixels": found.options.get("pixels") if is_own else None}
     _record(directory, config, **settled)
-    start = _Start(directory, record, run)
+    open_run = _Opening(directory, record, run)
     if run.resume:
-        start()
+        open_run()
         if directory.is_finished:
             _say_finished(directory)
             return
     with Progress(board) as progress, interruptible(directory.path):
-        result = _prune(dataset, start_from, found.backbone, config=config, start=start, progress=progress)
-        start()
+        result = _prune(
+            dataset, model_or_reference, found.backbone, config=config, open_run=open_run, progress=progress
+        )
+        open_run()
         report = _written(result, directory, outcome)
     print_summary(report, directory)
 
@@ -129,11 +131,11 @@ def _record(directory: "RunDirectory", config: PruneConfig, **settled: Any) -> N
 
 def _prune(
     dataset: "DataSet",
-    start_from: Any,
+    model_or_reference: Any,
     backbone: str,
     *,
     config: PruneConfig,
-    start: "_Start",
+    open_run: "_Opening",
     progress: Progress,
 ) -> "PruneResult":
     """Prune and fine-tune; the run's folder is made once nothing is left that a user could have got wrong."""
@@ -141,16 +143,16 @@ def _prune(
 
     def on_step(phase: str, done: int, total: int, figures: Mapping[str, float]) -> None:
         if phase == "finetune":
-            start()
+            open_run()
         progress(_PHASES.get(phase, phase), done, total, figures)
 
     return prune(
         dataset,
-        start_from,
+        model_or_reference,
         backbone=backbone,
         config=config,
-        checkpoints=start.directory.checkpoints,
-        resume=start.run.resume,
+        checkpoints=open_run.directory.checkpoints,
+        resume=open_run.run.resume,
         on_step=on_step,
     )
 
@@ -188,8 +190,8 @@ def _method_options(given: Mapping[str, Any], own: MethodOptions) -> dict[str, A
     )
 
 
-class _Start:
-    """Makes the run's folder, once; called when nothing is left that a user could have got wrong."""
+class _Opening:
+    """Opens the run: makes its folder, once; called when nothing is left that a user could have got wrong."""
 
     def __init__(self, directory: "RunDirectory", config: dict[str, Any], run: RunOptions) -> None:
         self.directory, self.run = directory, run
@@ -198,9 +200,9 @@ class _Start:
 
     def __call__(self) -> None:
         if not self._is_done:
-            from stamp_tf.storage.claims import start
+            from stamp_tf.storage.claims import start_run
 
-            start(
+            start_run(
                 self.directory,
                 self._config,
                 resume=self.run.resume,

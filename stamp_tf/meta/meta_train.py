@@ -29,8 +29,7 @@ from stamp_tf.references.find import as_reference
 from stamp_tf.references.reference import Reference
 from stamp_tf.references.reference_file import load_reference, save_reference
 from stamp_tf.references.transfer import transfer_weights
-from stamp_tf.storage.claims import claimed
-from stamp_tf.storage.claims import start as start_run
+from stamp_tf.storage.claims import claimed, start_run
 from stamp_tf.storage.run_directory import RunDirectory
 
 logger = logging.getLogger(__name__)
@@ -76,12 +75,12 @@ def meta_train(
     check_arguments(resume=(resume, bool), overwrite=(overwrite, bool), on_step=(on_step, Callable | None))
     run = RunDirectory(as_path(run_dir, "run_dir"))
     with claimed(run, resume=resume, overwrite=overwrite, command="meta-train"):
-        return _meta_train(
+        return _meta_train_in_claimed(
             dataset, reference, run, config=config, resume=resume, overwrite=overwrite, on_step=on_step
         )
 
 
-def _meta_train(
+def _meta_train_in_claimed(
     dataset: DataSet | str,
     reference: Reference | str | Path,
     run: RunDirectory,

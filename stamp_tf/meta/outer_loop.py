@@ -27,8 +27,8 @@ class OuterLoop:
     """Takes the steps that are left of a run.
 
     Args:
-        run: Whose folder gets a line a step and a state every ten.
-        trained: The reference whose networks the steps train in place.
+        run: Whose folder gets a line a step and a state every `SAVE_EVERY` of them.
+        trained: The run's own copy of the reference, whose networks the steps train in place.
         optimizers: Of W, pi and theta.
         config: Options.
     """

@@ -23,7 +23,7 @@ from stamp_tf.pruned_runs.write import write_metrics
 from stamp_tf.report.history import HistoryEntry, history_entry
 from stamp_tf.report.page import write_report
 from stamp_tf.report.report import Report
-from stamp_tf.storage.claims import held, start
+from stamp_tf.storage.claims import held, start_run
 from stamp_tf.storage.records import read_record
 from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.storage.writing import writing
@@ -116,7 +116,7 @@ def _continue(
     if not resume and any(way.checkpoints.glob("step-*.npz")):
         logger.warning("Warning: the interrupted finetune in %s is thrown away.", run.run.path)
     options = {"command": "finetune", **describe(dataset), **asdict(config)}
-    start(way, options, resume=resume, overwrite=not resume)
+    start_run(way, options, resume=resume, overwrite=not resume)
     try:
         records = finetune(
             run.model,

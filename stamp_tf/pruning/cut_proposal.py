@@ -17,7 +17,7 @@ from stamp_tf.pruning.latency import broken_by, latency_clock, meet_latency
 from stamp_tf.pruning.pruner import Proposal
 
 if TYPE_CHECKING:
-    from stamp_tf.measure.speed import Timing
+    from stamp_tf.measure.timing import Timing
 
 
 def cut_proposal(

@@ -56,6 +56,9 @@ def prune(
 ) -> PruneResult:
     """Make the physically smaller, fine-tuned network for a data set.
 
+    A method proposes which channels matter, the budget cuts what it proposed, the network is sliced and made ready in
+    closed form, and is then fine-tuned.
+
     Args:
         dataset: The target, or its name as `load_dataset` takes it.
         reference: A reference, a run directory or file of one; your own model or its `.keras` file, for a method
@@ -144,7 +147,9 @@ def _smaller_network(
         mask, timing = saved.mask, saved.timing
     else:
         with clock(times, "propose"):
-            mask, fold, timing = _choose(pruner, target, cut, config=config, saved=saved, on_step=on_step)
+            mask, fold, timing = _propose_and_cut(
+                pruner, target, cut, config=config, saved=saved, on_step=on_step
+            )
     with clock(times, "slice"):
         values = mask if fold is None else mask.times(fold)
         small = sliced_network(target, values, structure_only=config.structure_only, check=True)
@@ -163,7 +168,7 @@ def _smaller_network(
     return small, SavedMask(mask=mask, times=dict(times), timing=timing)
 
 
-def _choose(
+def _propose_and_cut(
     pruner: Pruner,
     target: Target,
     cut: ChannelCut,
@@ -187,6 +192,8 @@ def _choose(
         options=config.options,
         on_step=report,
     )
+    # A resumed run has its mask. It proposes again for `fold`, and for what a method trains into the network:
+    # neither is saved.
     proposal = propose(PluginCode("stamp_tf.pruners", config.method), pruner, problem)
     if saved is not None:
         return saved.mask, proposal.fold, saved.timing

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from stamp_tf.channel_mask import ChannelMask
-from stamp_tf.channels import Budget
+from stamp_tf.channels import Budget, CostModel
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.on_step import OnStep
 from stamp_tf.references.reference import Reference
@@ -36,7 +36,7 @@ class PruningProblem:
 
     reference: Reference
     model: keras.Model
-    cost: Any
+    cost: CostModel
     dataset: DataSet
     normalization: Normalization
     budget: Budget

@@ -222,7 +222,7 @@ def tidy(run: RunDirectory) -> None:
     run.settle()
 
 
-def start(run: RunDirectory, config: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
+def start_run(run: RunDirectory, config: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
     """Make the folder and record the options, or check that a resumed run has the same ones.
 
     Args:

@@ -27,8 +27,7 @@ from stamp_tf.references.find import as_reference
 from stamp_tf.references.reference import Reference
 from stamp_tf.references.reference_file import load_reference, save_reference
 from stamp_tf.references.transfer import transfer_weights
-from stamp_tf.storage.claims import claimed
-from stamp_tf.storage.claims import start as start_run
+from stamp_tf.storage.claims import claimed, start_run
 from stamp_tf.storage.records import append_jsonl
 from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.training.budget_loss import BudgetLoss, budget_loss
@@ -86,7 +85,7 @@ def pretrain(
     )
     run = RunDirectory(as_path(run_dir, "run_dir"))
     with claimed(run, resume=resume, overwrite=overwrite, command="pretrain"):
-        return _pretrain(
+        return _pretrain_in_claimed(
             dataset,
             run,
             start=start,
@@ -98,7 +97,7 @@ def pretrain(
         )
 
 
-def _pretrain(
+def _pretrain_in_claimed(
     dataset: DataSet | str,
     run: RunDirectory,
     *,

@@ -30,7 +30,7 @@ class ReferenceEpochs:
 
     Args:
         run: Whose folder gets a line and a state an epoch.
-        reference: Whose network is trained in place.
+        reference: The run's own, which nobody else holds: its network is trained in place.
         batches: Of its data set.
         config: Options.
         loss: Of the epochs at budgets.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stamp_tf.errors import StampError
-from stamp_tf.storage.claims import check, claimed, claimed_next, held, start
+from stamp_tf.storage.claims import check, claimed, claimed_next, held, start_run
 from stamp_tf.storage.records import append_jsonl
 from stamp_tf.storage.run_directory import RunDirectory
 
@@ -26,7 +26,7 @@ def test_checking_leaves_everything_as_it_is(run: RunDirectory, tmp_path: Path) 
         run,
     )
     assert listing(tmp_path) == []
-    start(run, CONFIG, resume=False, overwrite=False)
+    start_run(run, CONFIG, resume=False, overwrite=False)
     before = listing(tmp_path)
     check(run, resume=True)
     check(run, overwrite=True)
@@ -34,32 +34,32 @@ def test_checking_leaves_everything_as_it_is(run: RunDirectory, tmp_path: Path) 
 
 
 def test_a_new_run_records_its_options(run: RunDirectory) -> None:
-    start(run, CONFIG, resume=False, overwrite=False)
+    start_run(run, CONFIG, resume=False, overwrite=False)
     assert run.read_config() == {**CONFIG, "budgets": [0.06, 1.0]}
     assert listing(run.path) == ["config.json"]
 
 
 def test_an_empty_folder_is_taken(run: RunDirectory) -> None:
     run.path.mkdir(parents=True)
-    start(run, CONFIG, resume=False, overwrite=False)
+    start_run(run, CONFIG, resume=False, overwrite=False)
     assert run.config.exists()
 
 
 def test_a_folder_in_use_is_refused_and_untouched(run: RunDirectory) -> None:
-    start(run, CONFIG, resume=False, overwrite=False)
+    start_run(run, CONFIG, resume=False, overwrite=False)
     append_jsonl(run.metrics, {"epoch": 1})
     with pytest.raises(StampError, match=r"--run-dir must be new or empty, but .*one is not; .* --resume"):
-        start(run, {}, resume=False, overwrite=False)
+        start_run(run, {}, resume=False, overwrite=False)
     assert run.read_config()["width"] == 0.25
     assert run.metrics.exists()
 
 
 def test_overwriting_empties_a_folder_that_a_run_wrote(run: RunDirectory) -> None:
-    start(run, CONFIG, resume=False, overwrite=False)
+    start_run(run, CONFIG, resume=False, overwrite=False)
     run.checkpoints.mkdir()
     append_jsonl(run.metrics, {"epoch": 1})
     other = {"command": "meta-train", "dataset": "signs"}
-    start(run, other, resume=False, overwrite=True)
+    start_run(run, other, resume=False, overwrite=True)
     assert listing(run.path) == ["config.json"]
     assert run.read_config() == other
 
@@ -72,7 +72,7 @@ def test_a_folder_of_someone_elses_is_never_taken(run: RunDirectory, flag: str) 
     with pytest.raises(
         StampError, match=rf"--{flag} only takes a folder that a run wrote, but .* has no config.json"
     ):
-        start(run, CONFIG, **{"resume": False, "overwrite": False, flag: True})
+        start_run(run, CONFIG, **{"resume": False, "overwrite": False, flag: True})
     assert listing(run.path) == ["thesis.tex"]
 
 
@@ -93,7 +93,7 @@ def test_a_file_is_no_folder(tmp_path: Path, below: bool) -> None:
     (tmp_path / "file").write_text("x")
     run = RunDirectory(tmp_path / "file" / "run" if below else tmp_path / "file")
     with pytest.raises(StampError, match="--run-dir must be a folder, but"):
-        start(run, CONFIG, resume=False, overwrite=False)
+        start_run(run, CONFIG, resume=False, overwrite=False)
 
 
 def test_a_folder_that_cannot_be_written_is_refused(
@@ -127,7 +127,7 @@ def test_a_folder_that_was_there_stays(run: RunDirectory) -> None:
 
 def test_a_folder_that_was_written_to_stays(run: RunDirectory) -> None:
     with claimed(run):
-        start(run, CONFIG, resume=False, overwrite=False)
+        start_run(run, CONFIG, resume=False, overwrite=False)
     assert listing(run.path) == ["config.json"]
 
 
@@ -201,7 +201,7 @@ def test_a_file_system_without_locks_is_no_obstacle(
 
     monkeypatch.setattr("fcntl.flock", refuse)
     with claimed(run):
-        start(run, CONFIG, resume=False, overwrite=False)
+        start_run(run, CONFIG, resume=False, overwrite=False)
     assert listing(run.path) == ["config.json"]
     assert "has no locks (No locks available); do not start a second command in it" in caplog.text
 
@@ -248,13 +248,13 @@ def test_overwriting_a_folder_with_somebody_elses_config_is_refused(run: RunDire
     run.config.write_text(content)
     (run.path / "thesis.tex").write_text("precious")
     with pytest.raises(StampError, match=r"config\.json must be JSON written by stamp-tf"):
-        start(run, CONFIG, resume=False, overwrite=True)
+        start_run(run, CONFIG, resume=False, overwrite=True)
     assert run.config.read_text() == content
     assert listing(run.path) == ["config.json", "thesis.tex"]
 
 
 def test_another_commands_run_is_not_gone_on_with(run: RunDirectory) -> None:
-    start(run, CONFIG, resume=False, overwrite=False)
+    start_run(run, CONFIG, resume=False, overwrite=False)
     with (
         pytest.raises(StampError, match=r"--resume goes on with a run of prune, but \S+ is one of pretrain"),
         claimed(run, resume=True, command="prune"),

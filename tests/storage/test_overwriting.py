@@ -6,7 +6,7 @@ import pytest
 
 from stamp_tf.errors import StampError
 from stamp_tf.pruned_runs.exports import record_export
-from stamp_tf.storage.claims import start
+from stamp_tf.storage.claims import start_run
 from stamp_tf.storage.overwriting import clear
 from stamp_tf.storage.run_directory import RunDirectory
 
@@ -33,7 +33,7 @@ OURS = (
 @pytest.fixture
 def run(tmp_path: Path) -> RunDirectory:
     run = RunDirectory(tmp_path / "run")
-    start(run, CONFIG, resume=False, overwrite=False)
+    start_run(run, CONFIG, resume=False, overwrite=False)
     for name in OURS:
         put(run.path / name)
     return run
@@ -110,5 +110,5 @@ def test_what_would_stand_in_the_way_is_refused_before_anything_goes(run: RunDir
     put(run.path / name)
     before = listing(run.path)
     with pytest.raises(StampError, match=f"overwrite.* keeps what no run wrote, but .*{Path(name).parts[0]}"):
-        start(run, CONFIG, resume=False, overwrite=True)
+        start_run(run, CONFIG, resume=False, overwrite=True)
     assert listing(run.path) == before

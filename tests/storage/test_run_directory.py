@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stamp_tf.errors import StampError
-from stamp_tf.storage.claims import start
+from stamp_tf.storage.claims import start_run
 from stamp_tf.storage.records import append_jsonl
 from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.storage.schemas import Exports
@@ -42,17 +42,17 @@ def test_names() -> None:
 
 
 def test_resuming_repeats_the_options(run: RunDirectory) -> None:
-    start(run, CONFIG, resume=False, overwrite=False)
+    start_run(run, CONFIG, resume=False, overwrite=False)
     append_jsonl(run.metrics, {"epoch": 1})
-    start(run, CONFIG, resume=True, overwrite=False)
+    start_run(run, CONFIG, resume=True, overwrite=False)
     assert run.metrics.exists()
 
 
 def test_options_changed_on_resume_are_all_named(run: RunDirectory) -> None:
-    start(run, CONFIG, resume=False, overwrite=False)
+    start_run(run, CONFIG, resume=False, overwrite=False)
     changed = {**CONFIG, "width": 0.5, "options": {"a": 2}, "seed": 3}
     with pytest.raises(StampError, match="--resume must repeat the options of the run") as caught:
-        start(run, changed, resume=True, overwrite=False)
+        start_run(run, changed, resume=True, overwrite=False)
     message = str(caught.value)
     assert "--width was 0.25 and is 0.5" in message
     assert "--method-option a was 1 and is 2" in message
@@ -62,7 +62,7 @@ def test_options_changed_on_resume_are_all_named(run: RunDirectory) -> None:
 
 
 def test_a_run_without_a_pruned_network_is_refused(run: RunDirectory) -> None:
-    start(run, CONFIG, resume=False, overwrite=False)
+    start_run(run, CONFIG, resume=False, overwrite=False)
     with pytest.raises(StampError, match="pruned network"):
         run.read_pruned_config()
 
@@ -83,14 +83,14 @@ def with_data(**changes: str) -> dict[str, object]:
     ],
 )
 def test_a_run_is_not_resumed_on_other_data(run: RunDirectory, changes: dict[str, str], words: str) -> None:
-    start(run, with_data(), resume=False, overwrite=False)
+    start_run(run, with_data(), resume=False, overwrite=False)
     with pytest.raises(StampError, match=f"--resume needs the data that the run was started with.*{words}"):
-        start(run, with_data(**changes), resume=True, overwrite=False)
+        start_run(run, with_data(**changes), resume=True, overwrite=False)
 
 
 def test_a_run_of_before_data_was_remembered_is_resumed(run: RunDirectory) -> None:
-    start(run, CONFIG, resume=False, overwrite=False)
-    start(run, with_data(), resume=True, overwrite=False)
+    start_run(run, CONFIG, resume=False, overwrite=False)
+    start_run(run, with_data(), resume=True, overwrite=False)
 
 
 def test_a_path_by_a_link_is_the_same_option(run: RunDirectory, tmp_path: Path) -> None:
@@ -100,10 +100,10 @@ def test_a_path_by_a_link_is_the_same_option(run: RunDirectory, tmp_path: Path) 
         {**CONFIG, "dataset": f"folder:{tmp_path / name}", "from": str(tmp_path / name)}
         for name in ("data", "link")
     ]
-    start(run, options[0], resume=False, overwrite=False)
-    start(run, options[1], resume=True, overwrite=False)
+    start_run(run, options[0], resume=False, overwrite=False)
+    start_run(run, options[1], resume=True, overwrite=False)
     with pytest.raises(StampError, match="--dataset was"):
-        start(run, {**options[1], "dataset": f"folder:{tmp_path}"}, resume=True, overwrite=False)
+        start_run(run, {**options[1], "dataset": f"folder:{tmp_path}"}, resume=True, overwrite=False)
 
 
 def put(path: Path, content: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stamp_tf.errors import StampError
-from stamp_tf.storage.claims import start
+from stamp_tf.storage.claims import start_run
 from stamp_tf.storage.records import trim_jsonl
 from stamp_tf.storage.run_directory import RunDirectory
 
@@ -29,7 +29,7 @@ def read_report(run: Path) -> object:
 
 
 def overwrite(run: Path) -> None:
-    start(RunDirectory(run), {"command": "prune", "dataset": "x"}, resume=False, overwrite=True)
+    start_run(RunDirectory(run), {"command": "prune", "dataset": "x"}, resume=False, overwrite=True)
 
 
 READERS: dict[str, Callable[[Path], object]] = {
