@@ -23,6 +23,7 @@ def takes(
     argument: str,
     *,
     only: Collection[str] | None = None,
+    only_flags: bool = False,
     first: Collection[str] = (),
     without: Collection[str] = (),
     required: Collection[str] = (),
@@ -37,19 +38,25 @@ def takes(
         record: The dataclass, its fields made by `stamp_tf.options.option`.
         argument: What the command calls the object.
         only: Fields to take; None takes all but those for Python alone.
+        only_flags: Whether to take the fields that name a flag of their own, without their defaults, and to hand
+            over those that were given as a dictionary.
         first: Fields that help lists before the others.
         without: Fields to leave out.
         required: Fields that must be given.
         defaults: Field -> its default for this command, where it is another one.
         **said: Field -> what its option says of itself here, as far as it differs.
     """
-    hints = get_type_hints(record)
+    hints = {name: options_of(record)[name].typed or hint for name, hint in get_type_hints(record).items()}
     fields = {field.name: field for field in dataclasses.fields(record)}
     options = {
         name: dataclasses.replace(option, **said.get(name, {}))
         for name, option in options_of(record).items()
-        if not option.is_only_python and name not in without and (only is None or name in only)
+        if not option.is_only_python
+        and name not in without
+        and (only is None or name in only)
+        and (not only_flags or option.flag)
     }
+    made = dict if only_flags else record
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -62,15 +69,18 @@ def takes(
                 for name, value in given.items()
                 if value is not None
             }
-            return function(**values, **{argument: record(**collected)})
+            return function(**values, **{argument: made(**collected)})
 
         # Applied from the last to the first, as decorators are, so that help lists them in the order of the fields.
         order = sorted(options, key=lambda name: name not in first)
         for name in reversed(order):
-            default = (defaults or {}).get(name, fields[name].default)
-            add = _option(
-                name, hints[name], option=options[name], default=default, is_required=name in required
-            )
+            option, default = options[name], (defaults or {}).get(name, fields[name].default)
+            if only_flags and default is not None:
+                option, default = (
+                    dataclasses.replace(option, default_in_words=str(default).removesuffix(".0")),
+                    None,
+                )
+            add = _option(name, hints[name], option=option, default=default, is_required=name in required)
             add(wrapped)
         return wrapped
 

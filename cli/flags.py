@@ -12,16 +12,17 @@ from stamp_tf.notation import ARGUMENT, in_python
 from stamp_tf.options.data import DatasetOptions
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.options.meta_train import MetaTrainConfig
+from stamp_tf.options.methods import RandomOptions, StampOptions
 from stamp_tf.options.network import NetworkOptions
 from stamp_tf.options.option import flag_of, options_of
 from stamp_tf.options.outcome import OutcomeOptions
 from stamp_tf.options.pretrain import PretrainConfig
-from stamp_tf.options.prune import MethodOptions, PruneConfig
+from stamp_tf.options.prune import PruneConfig
 from stamp_tf.options.run import RunOptions
 from stamp_tf.options.shrink import ShrinkConfig
 
 RECORDS = (
-    *(DatasetOptions, NetworkOptions, PruneConfig, MethodOptions, FinetuneConfig, PretrainConfig),
+    *(DatasetOptions, NetworkOptions, PruneConfig, FinetuneConfig, PretrainConfig),
     *(MetaTrainConfig, OutcomeOptions, RunOptions, ShrinkConfig),
 )
 """Every list of options."""
@@ -33,7 +34,13 @@ _OTHERS = {
     **{"export:path": "--to", "inspect:path": "--html", "compare:folder": "--output"},
 }
 # Options of a method or a layer that have a flag of their own.
-_OWN = {f"options.{name}": name for name in options_of(MethodOptions)} | {
+_OF_METHODS = {
+    name: f"--{said.flag}"
+    for record in (StampOptions, RandomOptions)
+    for name, said in options_of(record).items()
+    if said.flag
+}
+_OWN = {f"options.{name}": name for name in _OF_METHODS} | {
     "backbone_options.width": "width",
     "backbone_options.pixels": "pixels",
 }
@@ -80,7 +87,7 @@ _UNSAID = ("True", "...")
 
 
 def _usual_flags() -> dict[str, str]:
-    return {
+    return _OF_METHODS | {
         name: f"--{flag_of(name, option)}"
         for record in reversed(RECORDS)
         for name, option in options_of(record).items()

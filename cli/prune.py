@@ -24,10 +24,11 @@ from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
 from stamp_tf.options.data import DatasetOptions
 from stamp_tf.options.finetune import FinetuneConfig
+from stamp_tf.options.methods import RandomOptions, StampOptions
 from stamp_tf.options.network import NetworkOptions
 from stamp_tf.options.option import options_of
 from stamp_tf.options.outcome import OutcomeOptions
-from stamp_tf.options.prune import MethodOptions, PruneConfig
+from stamp_tf.options.prune import PruneConfig
 from stamp_tf.options.run import RunOptions
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ _PHASES = {"prune": "Pruning", "latency": "Measuring", "refit": "Refitting", "fi
     defaults={"method": None},
     method={"default_in_words": "stamp; l1 with `model`"},
 )
-@takes(MethodOptions, "own")
+@takes(StampOptions, "of_stamp", only_flags=True)
+@takes(RandomOptions, "of_random", only_flags=True)
 @takes(FinetuneConfig, "finetuning", without=["flip", "seed"], **_FINETUNING)
 @takes(OutcomeOptions, "outcome")
 @takes(RunOptions, "run")
@@ -61,7 +63,8 @@ def command(
     data: DatasetOptions,
     network: NetworkOptions,
     config: PruneConfig,
-    own: MethodOptions,
+    of_stamp: Mapping[str, Any],
+    of_random: Mapping[str, Any],
     finetuning: FinetuneConfig,
     outcome: OutcomeOptions,
     run: RunOptions,
@@ -86,7 +89,7 @@ def command(
         config,
         finetune=dataclasses.replace(finetuning, flip=data.flip),
         seed=data.seed,
-        options=_method_options(config.options, own),
+        options=_method_options(config.options, {**of_stamp, **of_random}),
     )
     check_is_there(data)
     load_tensorflow()
@@ -180,14 +183,10 @@ def _say_finished(directory: "RunDirectory") -> None:
     print_summary(report, directory, is_news=False)
 
 
-def _method_options(given: Mapping[str, Any], own: MethodOptions) -> dict[str, Any]:
+def _method_options(given: Mapping[str, Any], flagged: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of the pruner, those with a flag of their own among them."""
-    widths = None if own.widths is None else _widths(own.widths)
-    named = {"epochs_prune": own.epochs_prune, "widths": widths}
-    return as_options(
-        [*given.items(), *((name, value) for name, value in named.items() if value is not None)],
-        "--method-option",
-    )
+    read = {name: _widths(value) if isinstance(value, Path) else value for name, value in flagged.items()}
+    return as_options([*given.items(), *read.items()], "--method-option")
 
 
 class _Opening:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import stamp_registry
 import stamp_tf
 from stamp_tf.options.option import flag_of, option_of
 
@@ -59,11 +60,23 @@ def _class(name: str, kind: type) -> str:
     lines += [*_sections(kind, without=["Args"] if told else [])]
     if told:
         lines += ["| option | type | default | |", "|---|---|---|---|", *map(_row, told), ""]
+    if kind is stamp_tf.PruneConfig:
+        lines += _methods()
     members = [f"- `.{name}`: {_first_sentence(member)}" for name, member in _members(kind)]
     return "\n".join([*lines, *members, *([""] if members else [])])
 
 
-def _row(field: dataclasses.Field[Any]) -> str:
+def _methods() -> Iterator[str]:
+    """Yield a table of `options` for each built-in method that has some."""
+    group = "stamp_tf.pruners"
+    for method in filter(lambda name: stamp_registry.is_built_in(group, name), stamp_registry.names(group)):
+        yield from [f"### Options of `{method}`", "", "| option | type | default | |", "|---|---|---|---|"]
+        for field in dataclasses.fields(stamp_registry.load(group, method).options):
+            yield _row(field, flag=option_of(field).flag or f"method-option {field.name}=...")
+        yield ""
+
+
+def _row(field: dataclasses.Field[Any], *, flag: str | None = None) -> str:
     """Return a line of the table of options."""
     said = option_of(field)
     if field.default is not dataclasses.MISSING:
@@ -75,7 +88,7 @@ def _row(field: dataclasses.Field[Any]) -> str:
     if said.default_in_words:
         default = said.default_in_words
     rule = f" {said.rule.capitalize()}." if said.rule else ""
-    flag = "" if said.is_only_python or said.inner else f" `--{flag_of(field.name, said)}`"
+    flag = "" if said.is_only_python or said.inner else f" `--{flag or flag_of(field.name, said)}`"
     cells = (f"`{field.name}`", f"`{field.type}`", default, f"{said.help}{rule}{flag}")
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 

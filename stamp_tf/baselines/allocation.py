@@ -1,44 +1,27 @@
 """How a criterion's values are shared out over the groups: the same fraction of each, or one cut over all."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Literal
 
 import numpy as np
 
 from stamp_tf.baselines.uniform import uniform_scores
 from stamp_tf.channels import ChannelMap
-from stamp_tf.errors import StampError
-from stamp_tf.pruning.pruner import Pruner, PruningProblem
-
-OPTION = "allocation"
 
 
-class AllocatingPruner(Pruner):
-    """A criterion whose values `allocate` shares out; option `allocation`."""
-
-    option_names: ClassVar[tuple[str, ...]] = (OPTION,)
-
-    def check_options(self, options: Mapping[str, Any]) -> None:
-        allocation = options.get(OPTION, "uniform")
-        if allocation not in ("uniform", "global"):
-            raise StampError(
-                f"`options.{OPTION}` must be uniform or global, but got {allocation}; uniform is the default."
-            )
-
-
-def allocate(problem: PruningProblem, values: np.ndarray) -> np.ndarray:
-    """Return scores for one cut over all groups, in the manner that the option `allocation` names.
+def allocate(
+    channel_map: ChannelMap, values: np.ndarray, *, allocation: Literal["uniform", "global"]
+) -> np.ndarray:
+    """Return scores for one cut over all groups.
 
     Args:
-        problem: Its options may hold `allocation`: `uniform` (the default) takes the same fraction of every group,
-            `global` compares values across groups, each divided by the mean of its group.
+        channel_map: The traced channels.
         values: Of the criterion, `[C]`, 0 or more; higher stays longer.
+        allocation: `uniform` takes the same fraction of every group, `global` compares values across groups, each
+            divided by the mean of its group.
 
     Returns:
         Scores `[C]`.
     """
-    channel_map = problem.reference.channel_map
-    allocation = problem.options.get(OPTION, "uniform")
     return (global_scores if allocation == "global" else uniform_scores)(channel_map, values)
 
 

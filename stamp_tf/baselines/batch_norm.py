@@ -3,29 +3,30 @@
 import keras
 import numpy as np
 
-from stamp_tf.baselines.allocation import AllocatingPruner, allocate
+from stamp_tf.baselines.allocation import allocate
 from stamp_tf.baselines.l1 import l1_norms
 from stamp_tf.channels import ChannelMap
 from stamp_tf.channels.graph import flat_layers
 from stamp_tf.errors import StampError
-from stamp_tf.pruning.pruner import Proposal, PruningProblem
+from stamp_tf.options.methods import AllocationOptions
+from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 
 
-class BatchNormScale(AllocatingPruner):
+class BatchNormScale(Pruner):
     """Keep the channels of largest |gamma|.
 
     Where several batch normalisations follow a channel (tied layers, one behind a depthwise kernel), their |gamma|
     add up. A group in which any channel has none is ranked by the L1 norms of its filters.
-
-    Option `allocation`: `uniform` (default), the same fraction of every layer, or `global`, one cut over all.
 
     Source:
         Liu et al. 2017, Learning Efficient Convolutional Networks through Network Slimming (the criterion; its
         sparsity penalty in training is not part of it).
     """
 
+    options = AllocationOptions
+
     def propose(self, problem: PruningProblem) -> Proposal:
-        channel_map = problem.reference.channel_map
+        options, channel_map = AllocationOptions(**problem.options), problem.reference.channel_map
         scales, num_norms = _scales(problem.model, channel_map)
         if not num_norms.any():
             raise StampError(
@@ -36,7 +37,7 @@ class BatchNormScale(AllocatingPruner):
         for group in channel_map.groups:
             if not num_norms[group.slice].all():
                 scales[group.slice] = norms[group.slice]
-        return Proposal(scores=allocate(problem, scales))
+        return Proposal(scores=allocate(channel_map, scales, allocation=options.allocation))
 
 
 def _scales(model: keras.Model, channel_map: ChannelMap) -> tuple[np.ndarray, np.ndarray]:

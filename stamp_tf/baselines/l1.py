@@ -3,26 +3,28 @@
 import keras
 import numpy as np
 
-from stamp_tf.baselines.allocation import AllocatingPruner, allocate
+from stamp_tf.baselines.allocation import allocate
 from stamp_tf.baselines.filters import sum_over_filters
 from stamp_tf.channels import ChannelMap
-from stamp_tf.pruning.pruner import Proposal, PruningProblem
+from stamp_tf.options.methods import AllocationOptions
+from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 
 
-class L1Norm(AllocatingPruner):
+class L1Norm(Pruner):
     """Keep the filters of largest L1 norm.
 
     Where an addition ties several layers, their filters' norms add up; biases do not count.
-
-    Option `allocation`: `uniform` (default), the same fraction of every layer, or `global`, one cut over all.
 
     Source:
         Li et al. 2017, Pruning Filters for Efficient ConvNets.
     """
 
+    options = AllocationOptions
+
     def propose(self, problem: PruningProblem) -> Proposal:
-        norms = l1_norms(problem.model, problem.reference.channel_map)
-        return Proposal(scores=allocate(problem, norms))
+        options, channel_map = AllocationOptions(**problem.options), problem.reference.channel_map
+        norms = l1_norms(problem.model, channel_map)
+        return Proposal(scores=allocate(channel_map, norms, allocation=options.allocation))
 
 
 def l1_norms(model: keras.Model, channel_map: ChannelMap) -> np.ndarray:

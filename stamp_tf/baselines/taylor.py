@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -12,21 +13,32 @@ from keras import ops
 
 from stamp_tf.backbones.head import head_layer
 from stamp_tf.backend import compile_step, value_and_gradient
-from stamp_tf.baselines.allocation import OPTION, AllocatingPruner, allocate
+from stamp_tf.baselines.allocation import allocate
 from stamp_tf.baselines.filters import sum_over_filters
 from stamp_tf.data import Batches, ImageSet, random_part
 from stamp_tf.ends import End
 from stamp_tf.errors import StampError
 from stamp_tf.losses import classification_loss
-from stamp_tf.pruning.pruner import Proposal, PruningProblem
+from stamp_tf.options.methods import AllocationOptions
+from stamp_tf.options.option import option
+from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.tensor import Tensor
 from stamp_tf.training.ridge_head import fit_head
 
 _BATCH_SIZE = 64
-_NUM_BATCHES = 10
 
 
-class Taylor(AllocatingPruner):
+@dataclass(frozen=True, kw_only=True)
+class TaylorOptions(AllocationOptions):
+    """Options of the Taylor criterion."""
+
+    batches: int = option(10, least=1, help="Number of mini-batches.")
+    head: Literal["ridge", "own"] = option(
+        "ridge", help="Fit a head to the images in closed form, or take the network's own outputs as logits."
+    )
+
+
+class Taylor(Pruner):
     """Keep the channels whose filters W have the largest sum of (W * dL/dW)^2 on the target's training images.
 
     The mean over mini-batches of 64 images, with moving statistics; no weight is updated. Where an addition ties
@@ -34,36 +46,19 @@ class Taylor(AllocatingPruner):
     that fits the network's end, behind a head fitted to the same images in closed form, because a fresh head would
     pass on noise.
 
-    Options: `allocation`, `uniform` (default), the same fraction of every layer, or `global`, one cut over all;
-    `batches`, number of mini-batches, 10; `head`, `ridge` (default) or `own`, the network's own outputs as logits.
-
     Source:
         Molchanov et al. 2019, Importance Estimation for Neural Network Pruning (the squared form for weights).
     """
 
-    option_names = (OPTION, "batches", "head")
-
-    def check_options(self, options: Mapping[str, Any]) -> None:
-        super().check_options(options)
-        num_batches, head = options.get("batches", _NUM_BATCHES), options.get("head", "ridge")
-        if type(num_batches) is not int or num_batches < 1:
-            raise StampError(
-                f"`options.batches` must be a whole number of at least 1, but got {num_batches}; "
-                f"{_NUM_BATCHES} is the default."
-            )
-        if head not in ("ridge", "own"):
-            raise StampError(f"`options.head` must be ridge or own, but got {head}; ridge is the default.")
+    options = TaylorOptions
 
     def propose(self, problem: PruningProblem) -> Proposal:
-        num_batches = problem.options.get("batches", _NUM_BATCHES)
-        head = problem.options.get("head", "ridge")
-        part = random_part(problem.dataset.train, num_batches * _BATCH_SIZE, seed=problem.seed)
-        with _ridge_head(problem, part) if head == "ridge" else nullcontext():
+        options, channel_map = TaylorOptions(**problem.options), problem.reference.channel_map
+        part = random_part(problem.dataset.train, options.batches * _BATCH_SIZE, seed=problem.seed)
+        with _ridge_head(problem, part) if options.head == "ridge" else nullcontext():
             changes = self._squared_changes(problem, part)
-        values = sum_over_filters(
-            problem.reference.channel_map, changes, lambda filters: filters.sum(axis=1, dtype="float64")
-        )
-        return Proposal(scores=allocate(problem, values))
+        values = sum_over_filters(channel_map, changes, lambda filters: filters.sum(axis=1, dtype="float64"))
+        return Proposal(scores=allocate(channel_map, values, allocation=options.allocation))
 
     @staticmethod
     def _squared_changes(problem: PruningProblem, part: ImageSet) -> dict[str, np.ndarray]:

@@ -44,11 +44,12 @@ def overridden(config: Config | None, overrides: Mapping[str, Any], *, kind: typ
     return dataclasses.replace(config, **overrides)  # type: ignore[type-var]
 
 
-def check_fields(config: Any) -> None:
+def check_fields(config: Any, *, place: str | None = None) -> None:
     """Refuse fields of another type than annotated or out of range; turn numbers of NumPy and lists into what is meant.
 
     Args:
         config: A frozen dataclass, its ranges given by `option`; to be called first in its `__post_init__`.
+        place: The argument whose keys the fields are, such as `options`; None where each is an argument.
 
     Raises:
         StampError: If a field has another type or range; it names the field.
@@ -57,17 +58,18 @@ def check_fields(config: Any) -> None:
     hints = _hints(cast("Hashable", type(config)))
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
+        name = field.name if place is None else f"`{place}.{field.name}`"
         fitting = fit(value, hints[field.name])
         if fitting is NONE_FITS:
             raise StampError(
-                f"{field.name} must be {in_words(hints[field.name])}, but is {received(value)}; "
+                f"{name} must be {in_words(hints[field.name])}, but is {received(value)}; "
                 f"{_remedy(value, field)}."
             )
-        _check_range(fitting, field)
+        _check_range(fitting, field, name=name)
         object.__setattr__(config, field.name, fitting)
 
 
-def _check_range(value: Any, field: dataclasses.Field[Any]) -> None:
+def _check_range(value: Any, field: dataclasses.Field[Any], *, name: str) -> None:
     """Refuse a number out of the range of its option, or a list with one."""
     said = option_of(field)
     for number in value if isinstance(value, tuple) else (value,):
@@ -76,7 +78,7 @@ def _check_range(value: Any, field: dataclasses.Field[Any]) -> None:
                 remedy = f"{said.usual:g} is usual"
             else:
                 remedy = f"{field.default!r} is the default"
-            raise StampError(f"{field.name} must be {said.rule}, but is {value!r}; {remedy}.")
+            raise StampError(f"{name} must be {said.rule}, but is {value!r}; {remedy}.")
 
 
 def is_number(value: object) -> TypeGuard[float]:

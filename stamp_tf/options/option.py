@@ -45,6 +45,7 @@ class Option:
         metavar: What stands for a value in help.
         such_as: An example of a value, for whoever gives an empty one.
         form: How a value is written, where its type does not say it.
+        typed: What is typed for it, such as the path of what holds it; None is what its field holds.
         plugins: Group of the plug-ins whose names are its values.
         is_repeatable: Whether it may be given several times, a value of a list each.
         is_only_python: Whether it has no flag.
@@ -63,6 +64,7 @@ class Option:
     metavar: str | None = None
     such_as: str | None = None
     form: Form | None = None
+    typed: type | None = None
     plugins: str | None = None
     is_repeatable: bool = False
     is_only_python: bool = False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from stamp_tf.errors import StampError
@@ -71,23 +70,3 @@ class PruneConfig(LimitFields):
                 "`refit` must not be given with `structure_only=True`, which starts from fresh weights; leave one out."
             )
         object.__setattr__(self, "keep", (self.keep,) if isinstance(self.keep, str) else self.keep)
-
-
-@dataclass(frozen=True)
-class MethodOptions:
-    """Options of some pruners that have a flag of their own; in Python they stand in `options`."""
-
-    epochs_prune: float | None = option(
-        None,
-        least=0,
-        most_typed=10**6,
-        usual=1,
-        help="Epochs of steps on the data set before the cut; 0 prunes at once.",
-        default_in_words="0",
-    )
-    widths: Path | None = option(
-        None, help='Take every layer\'s width from this pruned run (`method="random"`).'
-    )
-
-    def __post_init__(self) -> None:
-        check_fields(self)

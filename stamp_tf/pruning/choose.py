@@ -5,6 +5,7 @@ from __future__ import annotations
 import stamp_registry
 from stamp_tf.errors import StampError
 from stamp_tf.limits.kinds import KINDS, any_of
+from stamp_tf.options.option import options_of
 from stamp_tf.options.prune import PruneConfig
 from stamp_tf.plugin_code import PluginCode
 from stamp_tf.pruning.config import budget_of
@@ -23,15 +24,16 @@ def choose_pruner(config: PruneConfig) -> Pruner:
     """
     plugin = PluginCode("stamp_tf.pruners", config.method)
     pruner = make_pruner(plugin, stamp_registry.load(plugin.group, plugin.name))
-    unknown = sorted(set(config.options) - set(pruner.option_names))
+    known = list(options_of(pruner.options))
+    unknown = sorted(set(config.options) - set(known))
     if unknown:
         raise StampError(
-            f"`method={config.method}` takes {', '.join(pruner.option_names) or 'no options'}, but got "
+            f"`method={config.method}` takes {', '.join(known) or 'no options'}, but got "
             f"{unknown[0]}; leave it out or choose another method."
-            f"{stamp_registry.did_you_mean(unknown[0], pruner.option_names)}"
+            f"{stamp_registry.did_you_mean(unknown[0], known)}"
         )
     if pruner.needs_budget and not budget_of(config).is_limited and "widths" not in config.options:
         raise StampError(f"`method={config.method}` needs a budget, but got none; add {any_of(KINDS)}.")
     with plugin.running():
-        pruner.check_options(config.options)
+        pruner.options(**config.options)
     return pruner

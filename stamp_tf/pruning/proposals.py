@@ -9,6 +9,7 @@ import numpy as np
 import stamp_registry
 from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import ChannelMap
+from stamp_tf.options.methods import PrunerOptions
 from stamp_tf.plugin_code import PluginCode, in_words
 from stamp_tf.pruning.guarded_problem import check_untouched, guarded
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
@@ -23,17 +24,20 @@ def make_pruner(plugin: PluginCode, pruner_class: Any) -> Pruner:
         pruner_class: What is registered.
 
     Raises:
-        PluginError: If it fails, or is no `Pruner` with the names of its options.
+        PluginError: If it fails, or is no `Pruner` with a dataclass of its options.
     """
     with plugin.running():
         pruner = pruner_class()
     if not isinstance(pruner, Pruner):
         raise plugin.breach("derive from stamp_tf.pruning.pruner.Pruner", f"is a {type(pruner).__name__}")
     with plugin.running():
-        names: Any = pruner.option_names
+        options: Any = pruner.options
         needs_budget: Any = pruner.needs_budget
-    if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
-        raise plugin.breach("list its options in option_names as a tuple of text", f"has {names!r}")
+    if not isinstance(options, type) or not issubclass(options, PrunerOptions):
+        raise plugin.breach(
+            "name in options a dataclass derived from stamp_tf.options.methods.PrunerOptions",
+            f"has {options!r}",
+        )
     if not isinstance(needs_budget, bool):
         raise plugin.breach("say in needs_budget True or False", f"has {needs_budget!r}")
     return pruner

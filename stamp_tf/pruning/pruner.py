@@ -15,6 +15,7 @@ from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import Budget, CostModel
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.on_step import OnStep
+from stamp_tf.options.methods import PrunerOptions
 from stamp_tf.references.reference import Reference
 
 
@@ -30,7 +31,7 @@ class PruningProblem:
         normalization: Of the target.
         budget: The user's limit.
         seed: Of everything random.
-        options: The method's own options.
+        options: Those of the method's own options that were given, by name.
         on_step: To report progress: (steps done, all steps, figures).
     """
 
@@ -63,27 +64,17 @@ class Proposal:
 class Pruner(ABC):
     """A method that says which channels matter on a target data set.
 
-    `needs_budget` says whether it has no rule of its own for how many channels go; `option_names` lists the
-    options that it reads from the problem.
+    `needs_budget` says whether it has no rule of its own for how many channels go; `options` is the dataclass of the
+    options that it reads from the problem, checked before any data is loaded.
     """
 
     needs_budget: ClassVar[bool] = True
-    option_names: ClassVar[tuple[str, ...]] = ()
-
-    def check_options(self, options: Mapping[str, Any]) -> None:  # noqa: B027
-        """Refuse values of the method's options; called before any data is loaded.
-
-        Args:
-            options: Those that were given, by names out of `option_names`.
-
-        Raises:
-            StampError: If one does not fit the method.
-        """
+    options: ClassVar[type[PrunerOptions]] = PrunerOptions
 
     @abstractmethod
     def propose(self, problem: PruningProblem) -> Proposal:
         """Return scores or a mask for the problem.
 
         Raises:
-            StampError: If an option does not fit the method.
+            StampError: If an option does not fit the problem.
         """

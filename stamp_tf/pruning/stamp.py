@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import keras
 import numpy as np
 
 from stamp_tf.channels import TracedNetwork
 from stamp_tf.data import Batches, random_part
-from stamp_tf.errors import StampError
-from stamp_tf.options.fields import is_number
+from stamp_tf.options.methods import StampOptions
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.training.divergence import DivergenceWatch, StepPlace
 from stamp_tf.training.figures import StepFigures
@@ -21,7 +18,6 @@ from stamp_tf.training.figures import StepFigures
 SET_SIZE = 640
 _BATCH_SIZE = 128
 _LEAST = 1e-30
-_RATES = (1e-3, 1e-2, 1e-3)
 
 
 class Stamp(Pruner):
@@ -29,8 +25,7 @@ class Stamp(Pruner):
 
     A reference that is not meta-trained has one order of channels for every target, and no image is looked at.
 
-    Options: `epochs_prune` K, passes over the target before the cut, 0 for the instant answer; `rates`, the
-    learning rates of W, pi and theta in those steps; `sparsity` and `kl_scale` as in meta-training.
+    Before the cut, `epochs_prune` passes over the target adapt the network to it; 0 is the instant answer.
 
     Those steps take masks at the limits on parameters and FLOPs; activation memory and latency matter at the cut alone.
     Without a budget, channels of E[m] below the generator's threshold go.
@@ -40,43 +35,15 @@ class Stamp(Pruner):
     """
 
     needs_budget = False
-    option_names = ("epochs_prune", "rates", "sparsity", "kl_scale")
-
-    def check_options(self, options: Mapping[str, Any]) -> None:
-        epochs_prune = options.get("epochs_prune", 0.0)
-        if not is_number(epochs_prune) or epochs_prune < 0:
-            raise StampError(
-                f"`options.epochs_prune` must be 0 or more, but got {epochs_prune}; 0 prunes at once."
-            )
-        for name in ("rates", "sparsity", "kl_scale"):
-            if name in options and not epochs_prune:
-                raise StampError(
-                    f"`options.{name}` needs steps on the data set, but `options.epochs_prune` is 0; raise it, or "
-                    f"leave {name} out."
-                )
-        rates = options.get("rates", _RATES)
-        if not isinstance(rates, list | tuple) or len(rates) != len(_RATES) or not all(map(_is_rate, rates)):
-            raise StampError(
-                f"`options.rates` must be three numbers of 0 or more, but got {rates}; {list(_RATES)} is the "
-                "default."
-            )
-        sparsity, kl_scale = options.get("sparsity", "budgets"), options.get("kl_scale", 1.0)
-        if sparsity not in ("budgets", "kl"):
-            raise StampError(
-                f"`options.sparsity` must be budgets or kl, but got {sparsity}; budgets is the default."
-            )
-        if not _is_rate(kl_scale):
-            raise StampError(
-                f"`options.kl_scale` must be a number of 0 or more, but got {kl_scale}; 1 is the default."
-            )
+    options = StampOptions
 
     def propose(self, problem: PruningProblem) -> Proposal:
-        epochs_prune = float(problem.options.get("epochs_prune", 0.0))
+        options = StampOptions(**problem.options)
         rng = np.random.default_rng((problem.seed, 6))
         reference = problem.reference
-        if epochs_prune > 0:
+        if options.epochs_prune > 0:
             reference = reference.copy()
-            self._train(dataclasses.replace(problem, reference=reference), epochs_prune, rng)
+            self._train(dataclasses.replace(problem, reference=reference), options, rng)
             network = TracedNetwork.of(problem.model, reference.channel_map)
             reference = dataclasses.replace(reference, network=network)
         generator = None if reference.mask_generator is None else reference.mask_generator.layer
@@ -103,19 +70,17 @@ class Stamp(Pruner):
         return mask
 
     @staticmethod
-    def _train(problem: PruningProblem, epochs: float, rng: np.random.Generator) -> None:
+    def _train(problem: PruningProblem, options: StampOptions, rng: np.random.Generator) -> None:
         """Take K epochs of Adam steps on W, pi and theta (Eq. 2)."""
         from stamp_tf.pruning.target_step import compile_target_step
 
-        options = problem.options
-        rates = options.get("rates", _RATES)
-        named_rates = dict(zip(("rate of W", "of pi", "of theta"), rates, strict=True))
+        named_rates = dict(zip(("rate of W", "of pi", "of theta"), options.rates, strict=True))
         step, objective = compile_target_step(
             problem.reference,
             problem.model,
-            sparsity=options.get("sparsity", "budgets"),
-            kl_scale=options.get("kl_scale", 1.0),
-            rates=rates,
+            sparsity=options.sparsity,
+            kl_scale=options.kl_scale,
+            rates=options.rates,
         )
         batches = Batches(
             problem.dataset.train,
@@ -126,14 +91,14 @@ class Stamp(Pruner):
             flip=problem.dataset.flips,
         )
         limits = np.array(problem.budget.of_training, "float32")
-        num_steps = math.ceil(epochs * len(batches))
+        num_steps = math.ceil(options.epochs_prune * len(batches))
         encoded = keras.ops.convert_to_tensor(problem.normalization(_drawn_set(problem)))
         watch = DivergenceWatch(
             "Pruning epochs",
             remedy="take a smaller `options.epochs_prune`, or smaller rates (`options.rates=[1e-4,1e-3,1e-4]`)",
         )
         done = 0
-        for epoch in range(math.ceil(epochs)):
+        for epoch in range(math.ceil(options.epochs_prune)):
             for images, labels in batches.epoch(epoch):
                 if done == num_steps:
                     break
@@ -151,7 +116,3 @@ class Stamp(Pruner):
 def _drawn_set(problem: PruningProblem) -> np.ndarray:
     """Return the images that stand for the target, uint8 `[B, H, W, D]`; the same each time."""
     return random_part(problem.dataset.train, SET_SIZE, seed=problem.seed).images
-
-
-def _is_rate(value: object) -> bool:
-    return is_number(value) and value >= 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from dataclasses import MISSING, fields
 from functools import cache
 
 import numpy as np
@@ -10,6 +12,8 @@ import numpy as np
 from stamp_tf.backbones.vgg import vgg19
 from stamp_tf.channels import Budget, TracedNetwork
 from stamp_tf.data import DataSet, ImageSet, Normalization
+from stamp_tf.options.methods import PrunerOptions
+from stamp_tf.options.option import options_of
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.references.backbone_config import BackboneConfig
 from stamp_tf.references.reference import Reference
@@ -64,10 +68,16 @@ def fits_the_budget(build: PrunerMaker) -> None:
     require(fraction <= 0.5, "What a pruner leaves must fit the budget of 0.5 FLOPs", f"has {fraction:.3f}")
 
 
-def names_its_options(build: PrunerMaker) -> None:
-    """Others are refused with a suggestion."""
-    names = build().option_names
-    require(all(isinstance(name, str) for name in names), "option_names must hold text", f"holds {names}")
+def declares_its_options(build: PrunerMaker) -> None:
+    """Each a field with a default, so that a problem may leave it out."""
+    options = build().options
+    rule = "options must be a frozen dataclass derived from PrunerOptions"
+    require(issubclass(options, PrunerOptions), rule, f"is {options.__name__}")
+    unlisted = set(inspect.get_annotations(options)) - set(options_of(options))
+    require(not unlisted, rule, f"has {sorted(unlisted)} that are no fields")
+    needed = [field.name for field in fields(options) if field.default is field.default_factory is MISSING]
+    require(not needed, "Every option must have a default", f"{needed} have none")
+    options()
 
 
 def toy_problem(*, seed: int = 0) -> PruningProblem:
@@ -125,5 +135,5 @@ PROPERTIES = (
     follows_the_seed,
     leaves_the_reference_as_it_is,
     fits_the_budget,
-    names_its_options,
+    declares_its_options,
 )

@@ -122,13 +122,14 @@ def test_taylor_without_a_dense_head_takes_the_networks_own(tiny, make_problem):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batches": 0}, "batches must be a whole number of at least 1, but got 0"),
-        ({"head": "none"}, "head must be ridge or own, but got none"),
+        ({"batches": 0}, "--method-option batches must be at least 1, but is 0; 10 is the default"),
+        ({"batches": 2.5}, "--method-option batches must be a whole number, but is 2.5"),
+        ({"head": "none"}, "--method-option head must be 'ridge' or 'own', but is 'none'"),
     ],
 )
 def test_taylor_refuses_other_options(options, message):
     with pytest.raises(StampError, match=message):
-        Taylor().check_options(options)
+        Taylor.options(**options)
 
 
 def test_every_slice_of_a_channel_counts(tiny):
@@ -162,9 +163,9 @@ class TestAllocation:
 
     def test_another_allocation_is_refused(self, pruner):
         with pytest.raises(
-            StampError, match="allocation must be uniform or global, but got equal; uniform is"
+            StampError, match=r"allocation must be 'uniform' or 'global', but is 'equal' .*'uniform' is"
         ):
-            pruner().check_options({"allocation": "equal"})
+            pruner.options(allocation="equal")
 
 
 def test_a_group_without_any_value_goes_first(tiny, make_problem):
@@ -182,4 +183,4 @@ def test_a_group_without_any_value_goes_first(tiny, make_problem):
 
 def test_widths_and_an_allocation_are_refused_together():
     with pytest.raises(StampError, match=r"--widths fixes .* but got --method-option allocation besides"):
-        RandomChannels().check_options({"widths": {}, "allocation": "global"})
+        RandomChannels.options(widths={}, allocation="global")

@@ -35,5 +35,5 @@ def test_it_says_how_far_it_is(tiny, make_problem):
 
 
 def test_another_allocation_is_refused():
-    with pytest.raises(StampError, match="allocation must be global or uniform, but got greedy"):
-        RemainingError().check_options({"allocation": "greedy"})
+    with pytest.raises(StampError, match=r"allocation must be .* but is 'greedy' .*'global' is the default"):
+        RemainingError.options(allocation="greedy")

@@ -14,6 +14,7 @@ from stamp_tf.options.data import DatasetOptions
 from stamp_tf.options.fields import check_fields
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.options.meta_train import MetaTrainConfig
+from stamp_tf.options.methods import StampOptions
 from stamp_tf.options.network import NetworkOptions
 from stamp_tf.options.option import option, options_of
 from stamp_tf.options.pretrain import PretrainConfig
@@ -211,3 +212,27 @@ def test_help_lists_options_in_order_and_installed_names():
         text.index("--dataset") < text.index("--data-dir") < text.index("--seed") < text.index("--backbone")
     )
     assert "resnet18|" in text
+
+
+def test_single_flags_of_a_dataclass_are_handed_over_where_they_are_given():
+    @dataclass(frozen=True, kw_only=True)
+    class Fitting:
+        strength: float = option(2.5, flag="strength", least=1, help="How much.")
+        like: str = option("", flag="like", typed=Path, help="As there.")
+        steps: int = option(3, help="How often.")
+
+    flags = takes(Fitting, "fitting", only_flags=True)
+    assert received(flags) == {}
+    assert received(flags, "--strength", "2.5", "--like", "run") == {"strength": 2.5, "like": Path("run")}
+    assert "Invalid value for '--strength'" in refused(flags, "--strength", "0").stderr
+    assert "No such option" in refused(flags, "--steps", "1").stderr
+
+
+def test_a_flag_tells_the_default_of_its_field():
+    @click.command()
+    @takes(StampOptions, "options", only_flags=True)
+    def command(**values: object) -> None: ...
+
+    text = CliRunner().invoke(command, ["--help"]).stdout
+    assert "--epochs-prune" in text
+    assert "[default: 0]" in text

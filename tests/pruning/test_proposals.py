@@ -109,25 +109,19 @@ def test_lists_and_tensors_are_numbers_too(problem: Any) -> None:
     assert propose(PLUGIN, Giving(Proposal(scores=keras.ops.ones(5))), problem).scores.dtype == "float64"
 
 
-class Unnamed(Pruner):
-    option_names = "epochs"
+class Unlisted(Pruner):
+    options = ("epochs",)  # type: ignore[assignment]
 
     def propose(self, problem: Any) -> Any: ...
 
 
-class Numbered(Unnamed):
-    option_names = 5  # type: ignore[assignment]
+class Underived(Unlisted):
+    options = dict  # type: ignore[assignment]
 
 
-class Endless(Unnamed):
+class Forgetful(Unlisted):
     @property
-    def option_names(self) -> Any:  # type: ignore[override]
-        return iter(lambda: "epochs", None)
-
-
-class Forgetful(Unnamed):
-    @property
-    def option_names(self) -> Any:  # type: ignore[override]
+    def options(self) -> Any:  # type: ignore[override]
         raise LookupError("which")
 
 
@@ -153,9 +147,8 @@ class Leaving(NoPruner):
 @pytest.mark.parametrize(
     ("kind", "rule"),
     [
-        (Unnamed, "list its options in option_names as a tuple of text, but has 'epochs'"),
-        (Numbered, "list its options in option_names as a tuple of text, but has 5"),
-        (Endless, "list its options in option_names as a tuple of text, but has <callable_iterator"),
+        (Unlisted, r"name in options a dataclass derived from \S+\.PrunerOptions, but has \('epochs',\)"),
+        (Underived, r"name in options a dataclass derived from \S+\.PrunerOptions, but has <class 'dict'>"),
         (Forgetful, "must not fail, but raised LookupError: which"),
         (Undecided, "say in needs_budget True or False, but has None"),
         (Abstract, "must not fail, but raised TypeError"),

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from keras import layers, ops
 
 from stamp_tf.layers.score_generator import ScoreGenerator
+from stamp_tf.options.methods import PrunerOptions
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.set_encoders.deep_sets import DeepSets
 from stamp_tf.testing import (
@@ -186,12 +188,42 @@ class Destructive(Pruner):
         return Proposal(scores=np.ones(problem.reference.channel_map.num_channels))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Needed(PrunerOptions):
+    """Have no default."""
+
+    steps: int
+
+
+class Demanding(Constant):
+    """Cannot do without an option."""
+
+    options = Needed
+
+    def propose(self, problem: PruningProblem) -> Proposal:
+        return Proposal(scores=np.ones(problem.reference.channel_map.num_channels))
+
+
+class Bare(PrunerOptions):
+    """Is no dataclass itself, so that its options are none."""
+
+    steps: int = 1
+
+
+class Lost(Demanding):
+    """Has an option that nobody can give."""
+
+    options = Bare
+
+
 @pytest.mark.parametrize(
     ("pruner", "rule"),
     [
         (Constant, r"must fit the budget of 0.5 FLOPs, but has 1\.000"),
         (Unseeded, "must follow from the seed of the problem"),
         (Short, "a value per channel"),
+        (Demanding, r"Every option must have a default, but \['steps'\] have none"),
+        (Lost, r"must be a frozen dataclass .* but has \['steps'\] that are no fields"),
         (Destructive, "must leave the reference's .* alone"),
     ],
 )

@@ -67,4 +67,4 @@ def test_baseline_without_a_budget(refused, images):
 
 def test_option_of_another_method(refused, images):
     arguments = ("--dataset", images, "--method", "random", "--max-flops", 0.5, "--epochs-prune", 1)
-    assert "--method random takes widths, allocation, but got epochs_prune" in refused("prune", *arguments)
+    assert "--method random takes allocation, widths, but got epochs_prune" in refused("prune", *arguments)
