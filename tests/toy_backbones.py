@@ -1,4 +1,4 @@
-"""Backbones of two convolutions, for tests that need one by name."""
+"""Backbones of two or three convolutions, for tests that need one by name."""
 
 import keras
 from keras import layers
@@ -27,3 +27,24 @@ def dropping(input_shape, num_classes):
     x = layers.ReLU(name="relu1")(layers.BatchNormalization(name="norm1")(x))
     x = layers.Dropout(0.5, name="dropout")(layers.GlobalAveragePooling2D(name="pool")(x))
     return keras.Model(inputs, layers.Dense(num_classes, name="logits")(x), name="dropping")
+
+
+def small(input_shape, num_classes, *, width=1.0, dropout=0.0):
+    inputs = keras.Input(input_shape, name="image")
+    x = layers.Conv2D(round(8 * width), 3, strides=2, name="conv1")(inputs)
+    x = layers.ReLU(name="relu1")(layers.BatchNormalization(momentum=0.8, name="norm1")(x))
+    x = layers.Conv2D(round(8 * width), 3, name="conv2")(x)
+    x = layers.ReLU(name="relu2")(layers.BatchNormalization(momentum=0.8, name="norm2")(x))
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = layers.Dropout(dropout, name="dropout")(x) if dropout else x
+    return keras.Model(inputs, layers.Dense(num_classes, name="logits")(x), name="small")
+
+
+def three(input_shape, num_classes):
+    inputs = x = keras.Input(input_shape, name="image")
+    for index, channels in enumerate((6, 8, 10), start=1):
+        x = layers.Conv2D(channels, 3, strides=2, padding="same", name=f"conv{index}")(x)
+        x = layers.BatchNormalization(name=f"norm{index}")(x)
+        x = layers.ReLU(name=f"relu{index}")(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    return keras.Model(inputs, layers.Dense(num_classes, name="logits")(x), name="small")

@@ -21,28 +21,13 @@ from stamp_tf.references.reference import Reference
 NORMALIZATION = Normalization((0.5,) * 3, (0.25,) * 3)
 AT_ONCE = FinetuneConfig(epochs=0)
 SHAPE = (16, 16, 3)
-BACKBONE = '''
-"""Three convolutions."""
-
-import keras
-from keras import layers
-
-
-def small(input_shape, num_classes):
-    inputs = x = keras.Input(input_shape, name="image")
-    for index, channels in enumerate((6, 8, 10), start=1):
-        x = layers.Conv2D(channels, 3, strides=2, padding="same", name=f"conv{index}")(x)
-        x = layers.BatchNormalization(name=f"norm{index}")(x)
-        x = layers.ReLU(name=f"relu{index}")(x)
-    x = layers.GlobalAveragePooling2D(name="pool")(x)
-    return keras.Model(inputs, layers.Dense(num_classes, name="logits")(x), name="small")
-'''
 
 
 @pytest.fixture(autouse=True)
 def backbone(make_plugin: Callable[..., Path]) -> None:
     """Register `small`."""
-    make_plugin("small-network", {"stamp_tf.backbones": ["small = small_network:small"]}, BACKBONE)
+    source = Path(__file__).parents[1].joinpath("toy_backbones.py").read_text()
+    make_plugin("small-network", {"stamp_tf.backbones": ["small = small_network:three"]}, source)
 
 
 @pytest.fixture(scope="module")

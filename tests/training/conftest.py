@@ -16,23 +16,6 @@ from stamp_tf.data import DataSet, ImageSet
 from stamp_tf.references.reference import Reference
 from stamp_tf.training.pretrain import pretrain
 
-BACKBONES = '''
-"""Two convolutions, with or without dropout."""
-
-import keras
-from keras import layers
-
-
-def small(input_shape, num_classes, *, width=1.0, dropout=0.0):
-    inputs = keras.Input(input_shape, name="image")
-    x = layers.Conv2D(round(8 * width), 3, strides=2, name="conv1")(inputs)
-    x = layers.ReLU(name="relu1")(layers.BatchNormalization(momentum=0.8, name="norm1")(x))
-    x = layers.Conv2D(round(8 * width), 3, name="conv2")(x)
-    x = layers.ReLU(name="relu2")(layers.BatchNormalization(momentum=0.8, name="norm2")(x))
-    x = layers.GlobalAveragePooling2D(name="pool")(x)
-    x = layers.Dropout(dropout, name="dropout")(x) if dropout else x
-    return keras.Model(inputs, layers.Dense(num_classes, name="logits")(x), name="small")
-'''
 OPTIONS = {"backbone": "small", "epochs": 1, "budget_epochs": 2, "batch_size": 16, "budgets": (0.4, 1.0)}
 Train = Callable[..., Reference]
 
@@ -57,7 +40,7 @@ def small_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     metadata.mkdir()
     metadata.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: small-backbones\nVersion: 1.0\n")
     metadata.joinpath("entry_points.txt").write_text("[stamp_tf.backbones]\nsmall = small_backbones:small\n")
-    site.joinpath("small_backbones.py").write_text(BACKBONES)
+    shutil.copy(Path(__file__).parents[1] / "toy_backbones.py", site / "small_backbones.py")
     return site
 
 
