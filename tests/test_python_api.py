@@ -38,7 +38,7 @@ def colours(num_classes):
         noise = np.random.default_rng(0).integers(0, 40, (len(labels), 32, 32, 3))
         images = (noise + (200 * labels / num_classes)[:, None, None, None]).astype(np.uint8)
         names = tuple(f"colour {label}" for label in range(num_classes))
-        part = ImageSet(images, labels, num_classes, names)
+        part = ImageSet(images, labels, num_classes, class_names=names)
         return DataSet(f"cifar{num_classes}", part, part)
     return load
 

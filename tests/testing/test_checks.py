@@ -238,8 +238,8 @@ from stamp_tf.data import DataSet, ImageSet
 
 def one_sided(argument, options):
     images = np.arange(12 * 8 * 8 * 3, dtype="uint8").reshape(12, 8, 8, 3)
-    train = ImageSet(images, np.arange(12, dtype="int32") % 3, 3, ("a", "b", "c"))
-    test = ImageSet(images[:4], np.arange(4, dtype="int32") % 2, 3, ("a", "b", "c"))
+    train = ImageSet(images, np.arange(12, dtype="int32") % 3, 3, class_names=("a", "b", "c"))
+    test = ImageSet(images[:4], np.arange(4, dtype="int32") % 2, 3, class_names=("a", "b", "c"))
     return DataSet("one-sided", train, test)
 
 def careless(argument, options):
