@@ -1,7 +1,7 @@
 """`stamp-tf inspect`: channel groups, sizes and costs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _IMAGE_SHAPE = (32, 32, 3)
 _MOST_NAMED = 4
 _OF_A_BACKBONE = ("backbone", "width", "image_shape")
+_OF_THE_FILE: dict[str, Any] = {name: {"default_in_words": "that of NETWORK"} for name in _OF_A_BACKBONE}
 
 
 @click.command(cls=Command, idle=INSPECT)
@@ -28,7 +29,7 @@ _OF_A_BACKBONE = ("backbone", "width", "image_shape")
     NetworkOptions,
     "network",
     only=_OF_A_BACKBONE,
-    **{name: {"default_in_words": "that of NETWORK"} for name in _OF_A_BACKBONE},
+    **_OF_THE_FILE,
 )
 @click.option("--classes", type=Count(2, 100_000), help="Number of logits of --backbone.  [default: 10]")
 @click.option("--html", type=FilePath(), help="File for a page with the groups drawn on the network.")

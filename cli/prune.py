@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from stamp_tf.storage.run_directory import RunDirectory
 
 # What is called otherwise beside the options of pruning.
-_FINETUNING = {name: {"flag": flag} for name, flag in options_of(PruneConfig)["finetune"].inner.items()}
+_FINETUNING: dict[str, Any] = {
+    name: {"flag": flag} for name, flag in options_of(PruneConfig)["finetune"].inner.items()
+}
 _PHASES = {"prune": "Pruning", "latency": "Measuring", "refit": "Refitting", "finetune": "Fine-tuning"}
 
 
