@@ -114,7 +114,13 @@ def test_pruning_as_a_whole_gives_the_same_network(toy_reference, toy_images):
     reference, dataset = load_reference(toy_reference), load_dataset(toy_images)
     case = {"method": "stamp", "max_flops": 0.5, "seed": 3, "learning_rate": FinetuneConfig().peak_rate}
     figures = measure(case, reference, dataset, epochs=2)
-    result = prune(dataset, reference, max_flops=0.5, seed=3, finetune=FinetuneConfig(epochs=2))
+    result = prune(
+        dataset,
+        reference,
+        max_flops=0.5,
+        seed=3,
+        finetune=FinetuneConfig(epochs=2, learning_rate=case["learning_rate"]),
+    )
     assert figures["accuracy"] == result.test_accuracy
     assert figures["accuracy_without_steps"] == result.records[0].test_accuracy
 
