@@ -32,7 +32,7 @@ def _read(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> 
     for key in found:
         if key not in options:
             raise StampError(
-                f"{path} must hold options of {ctx.info_name} by their names without dashes, but holds "
+                f"{path} must hold options of {ctx.info_name} by their flags without the dashes in front, but holds "
                 f"{key!r}; leave it out.{did_you_mean(key, options)}"
             )
     ctx.meta[_FILE] = path

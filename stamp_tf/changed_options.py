@@ -58,9 +58,11 @@ def _in_words(name: str, before: Any, now: Any) -> str:
         return f"`dataset` had {before} training images and has {now}"
     called = name if name in _PYTHON_ALONE else f"`{name}`"
     if all(value is None or isinstance(value, bool) for value in (before, now)):
+        # Where nothing and False differ, False is what was given.
+        told = "=" in name or True in (before, now)
         if name not in _PYTHON_ALONE and "=" not in name:
-            called = f"`{name}=True`"
-        return f"{called} was {_given(before)} and is {_given(now)}"
+            called = f"`{name}={told}`"
+        return f"{called} was {_given(before is told)} and is {_given(now is told)}"
     then, given = (_value(name, value) for value in (before, now))
     # A name or path is short enough to be read, whatever its length; a nest of settings is not.
     if (

@@ -31,6 +31,8 @@ from stamp_tf.refit.removal import removal_orders, removal_scores
 
 logger = logging.getLogger(__name__)
 
+_FEW = 50
+
 
 def shrink(
     model: keras.Model,
@@ -128,6 +130,10 @@ def _within(phase: str, report: OnPhase | None) -> Callable[[int, int], None] | 
 
 def _say(refitted: tuple[Refitted, ...], *, num_inputs: int) -> None:
     """Log what the refit was worth where it matters most: in what the network ends with."""
+    if num_inputs < _FEW:
+        logger.warning(
+            "%d inputs are few: kernels may suit them and no others; give some hundreds.", num_inputs
+        )
     if not refitted:
         logger.info("Nothing behind the cut mixes channels, so that nothing was refitted.")
         return

@@ -36,6 +36,8 @@ NETWORK = {"name": "vgg19", "input_shape": [32, 32, 3], "options": {"width": 0.2
             {"mixed_precision": True},
             "`mixed_precision=True` was not given and is given",
         ),
+        ({"refit": None}, {"refit": False}, "`refit=False` was not given and is given"),
+        ({"refit": True}, {"refit": False}, "`refit=True` was given and is not given"),
         ({"budgets": [0.06, 1.0]}, {"budgets": [0.1, 1.0]}, "`budgets` was 0.06:1 and is 0.1:1"),
         ({"train_images": 9}, {"train_images": 8}, "`dataset` had 9 training images and has 8"),
         ({"momentum": 0.9}, {"momentum": 0.8}, "momentum was 0.9 and is 0.8"),

@@ -101,6 +101,11 @@ def test_several_inputs_and_outputs_by_name() -> None:
     }
 
 
+def test_few_inputs_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    stamp_tf.shrink(encoder(), smooth(2, 0), max_flops=0.5)
+    assert "2 inputs are few: kernels may suit them and no others" in caplog.text
+
+
 def test_phases_are_told() -> None:
     told: list[str] = []
     stamp_tf.shrink(encoder(), smooth(20, 0), max_flops=0.5, on_step=lambda phase, *rest: told.append(phase))

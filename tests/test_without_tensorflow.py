@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import keras
 import pytest
 
 BLOCKED = """
@@ -73,10 +74,13 @@ def commands(tmp_path_factory) -> dict:
         "prune --help",
         "evaluate {folder}",
     )
-    folder = tmp_path_factory.mktemp("empty")
+    folder = tmp_path_factory.mktemp("network")
+    keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2)]).save(
+        folder / "model.keras"
+    )
     filled = [line.format(folder=folder) for line in lines]
     found = run(f"LINES = {filled!r}\nimport os\nos.chdir({str(folder)!r})\n" + COMMAND_LINE)
-    assert list(folder.iterdir()) == []
+    assert [path.name for path in folder.iterdir()] == ["model.keras"]
     return dict(zip(lines, found.values(), strict=True))
 
 

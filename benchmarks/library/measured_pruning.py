@@ -113,7 +113,7 @@ def full_network(
     target = Target.of(reference, dataset, normalization=normalization)
     times: dict[str, float] = {}
     make_ready(target.model, target, seed=seed, times=times)
-    return target.model, times
+    return target.model, {phase: times[phase] for phase in ("statistics", "head")}
 
 
 def warm_up(reference: Reference, dataset: DataSet) -> None:

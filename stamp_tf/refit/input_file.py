@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from stamp_tf.channels.graph import input_structure
 from stamp_tf.data.npz_file import read_arrays
 from stamp_tf.errors import StampError
 
@@ -40,5 +41,4 @@ def read_inputs(path: Path, model: keras.Model) -> Any:
             f"`inputs` must be an array for each input ({', '.join(inputs)}), but {path} holds no "
             f"{' and no '.join(missing)}; write it with numpy.savez."
         )
-    structure = model.input
-    return keras.tree.pack_sequence_as(structure, [arrays[name] for name in inputs])
+    return keras.tree.pack_sequence_as(input_structure(model), [arrays[name] for name in inputs])

@@ -32,20 +32,16 @@ def sampled_inputs(model: keras.Model, inputs: Any, *, most: int, seed: int) -> 
     """
     structure = input_structure(model)
     if _are_arrays(inputs, structure):
-        values = keras.tree.map_structure(np.asarray, inputs)
-        _check_nest(values, structure)
-        _check_numbers(keras.tree.flatten(values), model)
-        values = _part(values, most=most, seed=seed)
+        flat = _part(_flat(inputs, structure, model), most=most, seed=seed)
     else:
-        values = _taken(inputs, structure, model, most=most)
-    flat = keras.tree.flatten(values)
+        flat = _taken(inputs, structure, model, most=most)
     if not np.all([np.isfinite(value).all() for value in flat if value.dtype.kind == "f"]):
         raise StampError("`inputs` must be finite, but hold NaN or infinity; leave those examples out.")
     if len(flat[0]) > 1 and all((value == value[:1]).all() for value in flat):
         raise StampError(
             f"`inputs` must differ, but all {len(flat[0])} are alike; give true examples of what the network is for."
         )
-    return values
+    return keras.tree.pack_sequence_as(structure, flat)
 
 
 def in_batches(values: Any) -> Callable[[], Iterator[Any]]:
@@ -83,13 +79,27 @@ def _is_array(value: Any) -> bool:
     return hasattr(value, "shape") and hasattr(value, "dtype")
 
 
-def _check_nest(values: Any, structure: Any) -> None:
-    wanted, given = len(keras.tree.flatten(structure)), len(keras.tree.flatten(values))
-    if wanted != given:
+def _flat(inputs: Any, structure: Any, model: keras.Model) -> list[np.ndarray]:
+    """Return inputs as arrays in the order of `model.inputs`, checked against them."""
+    if isinstance(inputs, dict):
+        # As Keras does: by the keys of the structure, or by the names of the inputs where it has none.
+        names = list(structure) if isinstance(structure, dict) else [tensor.name for tensor in model.inputs]
+        if set(inputs) != set(names):
+            raise StampError(
+                f"`inputs` must have the names {', '.join(map(str, names))}, but have "
+                f"{', '.join(map(str, inputs)) or 'none'}; give one array for each of them."
+            )
+        if not isinstance(structure, dict):
+            inputs = [inputs[name] for name in names]
+    flat = [np.asarray(value) for value in keras.tree.flatten(inputs)]
+    if len(flat) != len(model.inputs):
+        count = len(model.inputs)
         raise StampError(
-            f"`inputs` must be nested as the network takes them, in {wanted} arrays, but are {given}; give one for "
-            "each of model.inputs."
+            f"`inputs` must be nested as the network takes them, in {count} array{'s' * (count > 1)}, but are "
+            f"{len(flat)}; give one for each of model.inputs."
         )
+    _check_numbers(flat, model)
+    return flat
 
 
 def _check_numbers(flat: list[np.ndarray], model: keras.Model) -> None:
@@ -112,15 +122,14 @@ def _check_numbers(flat: list[np.ndarray], model: keras.Model) -> None:
             )
 
 
-def _part(values: Any, *, most: int, seed: int) -> Any:
-    count = len(keras.tree.flatten(values)[0])
-    if count <= most:
-        return values
-    chosen = np.sort(np.random.default_rng(seed).permutation(count)[:most])
-    return keras.tree.map_structure(lambda value: value[chosen], values)
+def _part(flat: list[np.ndarray], *, most: int, seed: int) -> list[np.ndarray]:
+    if len(flat[0]) <= most:
+        return flat
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(flat[0]))[:most])
+    return [value[chosen] for value in flat]
 
 
-def _taken(inputs: Iterable[Any], structure: Any, model: keras.Model, *, most: int) -> Any:
+def _taken(inputs: Iterable[Any], structure: Any, model: keras.Model, *, most: int) -> list[np.ndarray]:
     """Return the first examples of a pipeline, which may have no end."""
     if not hasattr(inputs, "__iter__") or isinstance(inputs, str | bytes):
         raise StampError(
@@ -131,18 +140,14 @@ def _taken(inputs: Iterable[Any], structure: Any, model: keras.Model, *, most: i
     count = 0
     for batch in islice(inputs, most):
         # What comes as (inputs, labels) or (inputs, labels, weights) comes so for `fit`.
-        x = keras.utils.unpack_x_y_sample_weight(batch)[0] if isinstance(batch, tuple) else batch
-        flat = [np.asarray(value) for value in keras.tree.flatten(x)]
-        _check_nest(flat, structure)
-        _check_numbers(flat, model)
+        flat = _flat(batch[0] if isinstance(batch, tuple) and batch else batch, structure, model)
         batches.append(flat)
         count += len(flat[0])
         if count >= most:
             break
     if not batches:
         raise StampError("`inputs` must hold at least one batch, but the pipeline gave none; make it anew.")
-    arrays = [np.concatenate(parts)[:most] for parts in zip(*batches, strict=True)]
-    return keras.tree.pack_sequence_as(structure, arrays)
+    return [np.concatenate(parts)[:most] for parts in zip(*batches, strict=True)]
 
 
 def _in_words(shape: tuple[int | None, ...]) -> str:

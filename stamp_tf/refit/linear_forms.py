@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 from keras import layers, ops
+
+from stamp_tf.data.npz_file import usable_memory
+
+logger = logging.getLogger(__name__)
+
+# Of the products of all inputs, in float64: sums, means, what is solved and its factor.
+_COPIES = 4
 
 
 class LinearForm(ABC):
@@ -57,7 +65,7 @@ class DenseForm(LinearForm):
     """A dense layer: a row is what lies at one place."""
 
     def rows(self, inputs: Any, places: np.ndarray) -> np.ndarray:
-        return values_at(ops.convert_to_numpy(inputs), places)[:, None]
+        return values_at(as_array(inputs), places)[:, None]
 
     def matrix(self, kernel: np.ndarray) -> np.ndarray:
         return kernel.reshape(1, -1, kernel.shape[-1])
@@ -78,7 +86,7 @@ class SeparableForm(DenseForm):
         layer = self.layer
         filtered = ops.depthwise_conv(
             inputs,
-            layer.depthwise_kernel,
+            ops.cast(layer.depthwise_kernel, inputs.dtype),
             strides=layer.strides,
             padding=layer.padding,
             dilation_rate=layer.dilation_rate,
@@ -94,7 +102,7 @@ class ConvolutionForm(LinearForm):
         self.groups = layer.groups
 
     def rows(self, inputs: Any, places: np.ndarray) -> np.ndarray:
-        layer, values = self.layer, ops.convert_to_numpy(inputs)
+        layer, values = self.layer, as_array(inputs)
         written = layer.compute_output_shape(values.shape)[1:-1]
         geometry = zip(
             values.shape[1:-1], written, layer.kernel_size, layer.strides, layer.dilation_rate, strict=True
@@ -146,7 +154,7 @@ class TransposedForm(LinearForm):
     output_axis = -2
 
     def rows(self, inputs: Any, places: np.ndarray) -> np.ndarray:
-        layer, values = self.layer, ops.convert_to_numpy(inputs)
+        layer, values = self.layer, as_array(inputs)
         read, written = values.shape[1:-1], layer.compute_output_shape(values.shape)[1:-1]
         at = np.unravel_index(places, written)
         images = np.arange(len(values))[:, None]
@@ -184,11 +192,40 @@ def linear_form(operation: Any) -> LinearForm | None:
     Args:
         operation: A layer or operation.
     """
+    # Padding may be numbers of one's own, too.
+    is_known = isinstance(getattr(operation, "padding", ""), str)
+    if not is_known or getattr(operation, "data_format", None) == "channels_first":
+        return None
     for kinds, form in _FORMS.items():
         # The exact class, as in tracing: a subclass may do anything in its `call`.
         if type(operation) in kinds:
             return form(operation)
     return None
+
+
+def is_affordable(form: LinearForm) -> bool:
+    """Return whether least squares for a layer fit into half of the machine's memory; the log names one that does not.
+
+    Args:
+        form: The layer.
+    """
+    groups, inputs, outputs = form.matrix(np.empty(form.kernel.shape, "int8")).shape
+    needed = _COPIES * 8 * groups * inputs * (inputs + outputs)
+    if needed > usable_memory() / 2:
+        logger.warning(
+            "%s reads %s numbers at a place: it is left as it is, because least squares would take %.0f GB.",
+            form.layer.name,
+            f"{inputs:,}",
+            needed / 1e9,
+        )
+        return False
+    return True
+
+
+def as_array(tensor: Any) -> np.ndarray:
+    """Return a tensor as an array in which products have digits enough, float32 at least."""
+    array: np.ndarray = ops.convert_to_numpy(tensor)
+    return array.astype("float32") if array.dtype.itemsize < 4 else array
 
 
 def values_at(values: np.ndarray, places: np.ndarray) -> np.ndarray:

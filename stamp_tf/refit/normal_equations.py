@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg
 
+from stamp_tf.errors import NotFiniteError
+
 _LEAST_RIDGE = 1e-10
+_SMALLEST, _LARGEST = 1e-12, 1e12
 
 
 class NormalEquations:
@@ -40,6 +43,15 @@ class NormalEquations:
         """
         # Groups first, as matrix products want them.
         rows = np.concatenate([inputs, targets], axis=2).swapaxes(0, 1)
+        peak = np.abs(rows).max(initial=0)
+        if not np.isfinite(peak):
+            raise NotFiniteError(
+                "What a layer reads and writes must be finite to be refitted, but holds NaN or infinity; take images "
+                "at the scale that the network was trained on."
+            )
+        if not _SMALLEST < np.abs(inputs).max(initial=0) <= peak < _LARGEST:
+            # Their products would be out of the range of float32.
+            rows = rows.astype("float64")
         if self._shift is None:
             self._shift = rows.mean(axis=1, keepdims=True) * self.has_intercept
         rows = rows - self._shift.astype(rows.dtype)

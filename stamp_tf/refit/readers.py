@@ -13,7 +13,7 @@ from keras import layers, ops
 from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import ChannelMap
 from stamp_tf.channels.groups import WeightAxis
-from stamp_tf.refit.linear_forms import LinearForm, linear_form
+from stamp_tf.refit.linear_forms import LinearForm, as_array, is_affordable, linear_form
 from stamp_tf.refit.walk import Network
 
 
@@ -42,7 +42,7 @@ class Reader:
 
     def target_kernel(self) -> np.ndarray:
         """Return the full kernel, of its outputs those that are kept."""
-        kernel = ops.convert_to_numpy(self.full.kernel)
+        kernel = as_array(self.full.kernel)
         return np.take(kernel, self.kept, axis=self.full.output_axis)
 
 
@@ -99,7 +99,7 @@ def find_readers(
         is_behind = is_behind or any(
             axis.role == "consumer" and len(axis.kept_slices(mask)) < len(axis.channels) for axis in own
         )
-        if is_behind:
+        if is_behind and is_affordable(twin):
             yield Reader(
                 places=tuple(calls),
                 full=form,
@@ -124,7 +124,7 @@ def _tail(full: Network, small: Network, calls: list[int]) -> Tail:
     norms: list[Any] = []
     takes_constant = False
     tensor = full.calls[calls[0]].outputs[0]
-    while len(readers := full.readers.get(id(tensor), [])) == 1:
+    while id(tensor) not in full.outputs and len(readers := full.readers.get(id(tensor), [])) == 1:
         call = full.calls[readers[0]]
         kind = type(call.operation)
         if kind is layers.BatchNormalization:

@@ -13,7 +13,7 @@ from keras import ops
 
 from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import ChannelMap
-from stamp_tf.refit.linear_forms import drawn_places, values_at
+from stamp_tf.refit.linear_forms import as_array, drawn_places, values_at
 from stamp_tf.refit.normal_equations import NormalEquations
 from stamp_tf.refit.readers import Reader, find_readers
 from stamp_tf.refit.walk import Network, Values, Walk
@@ -132,13 +132,12 @@ class _Rows:
                 for network, values in zip(self._networks, known, strict=True)
             )
             at = drawn_places(self._reader.full, full, self._places, seed=(self._seed, place, number))
-            targets = self._reader.full.rows(full, at).swapaxes(0, 1) @ self._kernel
-            yield (
-                self._reader.small.rows(small, at),
-                targets.swapaxes(0, 1) + self._missing(known, at, targets.shape),
-            )
+            targets = (self._reader.full.rows(full, at).swapaxes(0, 1) @ self._kernel).swapaxes(0, 1)
+            written = self._reader.full.layer.compute_output_shape(tuple(full.shape))
+            lack = self._lack(known, at, written=tuple(written))
+            yield self._reader.small.rows(small, at), targets + lack
 
-    def _missing(self, known: tuple[Values, ...], at: np.ndarray, shape: tuple[int, ...]) -> Any:
+    def _lack(self, known: tuple[Values, ...], at: np.ndarray, *, written: tuple[int, ...]) -> Any:
         """Return what the other terms of the sum lack, in units of this layer's output, `[n, groups, O]`; or 0."""
         tail, lack = self._reader.tail, np.zeros(())
         full, small = (network.calls[tail.place].input_tensors for network in self._networks)
@@ -147,22 +146,18 @@ class _Rows:
                 # Not computed yet: it is the other term that makes up for this one.
                 return 0.0
             wanted, there = (
-                ops.convert_to_numpy(values[id(tensor[other])])
+                as_array(values[id(tensor[other])])
                 for values, tensor in zip(known, (full, small), strict=True)
             )
-            if wanted.shape[-1] != self._num_outputs or there.shape[-1] != len(self._reader.kept):
+            if wanted.shape != written or there.shape != (*written[:-1], len(self._reader.kept)):
+                # A sum that repeats one of its terms over places has no target at a place.
                 return 0.0
             lack = lack + values_at(wanted, at)[:, self._reader.kept] - values_at(there, at)
         scale = np.asarray(tail.scale())
         # A feature that is scaled to nothing can make up for nothing.
         is_heard = np.abs(scale) > _LEAST_SCALE * np.abs(scale).max()
         lack = np.where(is_heard, lack / np.where(is_heard, scale, 1.0), 0.0)
-        return lack.reshape(-1, shape[0], shape[2]) if tail.others else 0.0
-
-    @property
-    def _num_outputs(self) -> int:
-        form = self._reader.full
-        return int(form.kernel.shape[form.output_axis])
+        return lack.reshape(-1, len(self._kernel), self._kernel.shape[2]) if tail.others else 0.0
 
 
 def _solve(reader: Reader, equations: NormalEquations, *, ridge: float) -> Refitted:

@@ -13,9 +13,12 @@ from scipy import linalg
 from scipy.linalg import blas
 
 from stamp_tf.channels import ChannelGroup, ChannelMap
-from stamp_tf.refit.linear_forms import LinearForm, drawn_places, linear_form
+from stamp_tf.refit.linear_forms import LinearForm, drawn_places, is_affordable, linear_form
 from stamp_tf.refit.normal_equations import NormalEquations
 from stamp_tf.refit.walk import Network, Walk
+
+# Where less of the inputs than this is left, what is gone is no longer carried along.
+_LEAST_LEFT = 0.75
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def removal_orders(
     """
     network = Network(model)
     readers = _readers(network, channel_map)
-    left = [sum(int(number) in reads for _, _, reads in readers) for number in range(len(channel_map.groups))]
+    left = [sum(number in reads for _, _, reads in readers) for number in range(len(channel_map.groups))]
     survivors: dict[int, list[_Survivors]] = {number: [] for number in range(len(channel_map.groups))}
     orders: dict[int, RemovalOrder] = {}
     walk = Walk((network,), batches, memory=memory)
@@ -68,7 +71,8 @@ def removal_orders(
         gram = _gram(walk, network, place=place, form=form, places=places, seed=seed)
         kernel = form.matrix(ops.convert_to_numpy(form.kernel).astype("float64"))[0]
         for number, blocks in reads.items():
-            survivors[number].append(_Survivors(gram, kernel, blocks, ridge=ridge))
+            size = channel_map.groups[number].size
+            survivors[number].append(_Survivors(gram, kernel, blocks, num_channels=size, ridge=ridge))
             left[number] -= 1
             if left[number] == 0:
                 orders[number] = _order(channel_map.groups[number], survivors.pop(number))
@@ -93,30 +97,46 @@ def removal_scores(channel_map: ChannelMap, orders: Iterable[RemovalOrder]) -> n
     return scores
 
 
-def _readers(
-    network: Network, channel_map: ChannelMap
-) -> list[tuple[int, LinearForm, dict[int, np.ndarray]]]:
+Blocks = list[tuple[np.ndarray, np.ndarray]]
+"""Channels of a group `[n]` that own as many inputs of a layer, and those inputs `[n, inputs of one]`."""
+
+
+def _readers(network: Network, channel_map: ChannelMap) -> list[tuple[int, LinearForm, dict[int, Blocks]]]:
     """Return place and form of every layer that mixes removable channels, and the inputs of each channel, by group."""
     consumers = {axis.path: axis.channels for axis in channel_map.weight_axes if axis.role == "consumer"}
-    found: dict[str, tuple[int, LinearForm, dict[int, np.ndarray]]] = {}
+    found: dict[str, tuple[int, LinearForm, dict[int, Blocks]]] = {}
     for place, call in enumerate(network.calls):
         form = linear_form(call.operation)
         if form is None or form.kernel.path in found or form.kernel.path not in consumers:
             continue
         channels = consumers[form.kernel.path]
-        taps = form.matrix(np.empty(form.kernel.shape)).shape[1] // len(channels)
-        reads = {}
-        for number in np.unique(channel_map.group_of[channels[channels >= 0]]):
-            group = channel_map.groups[number]
-            slices = np.argsort(channels, kind="stable")
-            slices = slices[(channels[slices] >= group.start) & (channels[slices] < group.start + group.size)]
-            # A channel has as many slices as any other of its group, such as one for each place behind Flatten.
-            slices = slices.reshape(group.size, 1, -1)
-            blocks = slices + np.arange(taps)[:, None] * len(channels)
-            reads[int(number)] = blocks.reshape(group.size, -1)
-        if reads:
+        groups = np.unique(channel_map.group_of[channels[channels >= 0]])
+        if len(groups) and is_affordable(form):
+            taps = form.matrix(np.empty(form.kernel.shape, "int8")).shape[1] // len(channels)
+            reads = {
+                int(number): _blocks(channels, channel_map.groups[number], taps=taps) for number in groups
+            }
             found[form.kernel.path] = place, form, reads
     return list(found.values())
+
+
+def _blocks(channels: np.ndarray, group: ChannelGroup, *, taps: int) -> Blocks:
+    """Return which inputs of a kernel belong to which channel of a group.
+
+    Args:
+        channels: Channel of each slice of the kernel.
+        group: The group; a kernel may read a part of it alone, or some of its channels more often than others.
+        taps: Inputs of each slice.
+    """
+    slices = np.flatnonzero((channels >= group.start) & (channels < group.start + group.size))
+    slices = slices[np.argsort(channels[slices], kind="stable")]
+    owners, starts, counts = np.unique(channels[slices] - group.start, return_index=True, return_counts=True)
+    blocks = []
+    for count in np.unique(counts):
+        own = slices[starts[counts == count, None] + np.arange(count)]
+        inputs = own[:, None] + np.arange(taps)[:, None] * len(channels)
+        blocks.append((owners[counts == count], inputs.reshape(len(own), -1)))
+    return blocks
 
 
 def _gram(
@@ -137,20 +157,21 @@ def _gram(
 
 
 def _order(group: ChannelGroup, readers: list[_Survivors]) -> RemovalOrder:
-    channels = np.arange(group.start, group.start + group.size)
+    taken = np.zeros(group.size)
     gone, errors, error = [], [], 0.0
-    while len(channels) > 1:
-        prices = np.sum([reader.prices() for reader in readers], axis=0)
+    for _ in range(group.size - 1):
+        prices = np.sum([reader.prices() for reader in readers], axis=0) + taken
         cheapest = int(np.argmin(prices))
         error += max(float(prices[cheapest]), 0.0)
         errors.append(error)
-        gone.append(channels[cheapest])
-        channels = np.delete(channels, cheapest)
+        gone.append(cheapest)
+        taken[cheapest] = np.inf
         for reader in readers:
             reader.remove(cheapest)
+    gone.append(int(np.argmin(taken)))
     # Without the last one nothing is read any more.
-    whole = max(float(len(readers)), error)
-    return RemovalOrder(np.array([*gone, channels[0]]), np.array([*errors, whole]))
+    errors.append(max(float(len(readers)), error))
+    return RemovalOrder(group.start + np.array(gone), np.array(errors))
 
 
 def _as_numbered(group: ChannelGroup) -> RemovalOrder:
@@ -166,45 +187,60 @@ class _Survivors:
     Args:
         gram: Mean products of the inputs, `[I, I]`.
         kernel: `[I, O]`.
-        blocks: Which inputs belong to each channel, `[channels, inputs of one]`.
+        blocks: Which inputs belong to which channel of the group.
+        num_channels: Size of the group.
         ridge: As a fraction of the mean square of an input.
     """
 
-    def __init__(self, gram: np.ndarray, kernel: np.ndarray, blocks: np.ndarray, *, ridge: float) -> None:
+    def __init__(
+        self, gram: np.ndarray, kernel: np.ndarray, blocks: Blocks, *, num_channels: int, ridge: float
+    ) -> None:
         size = len(gram)
         loading = max(ridge, 1e-10) * np.trace(gram) / size or 1.0
         inverse = linalg.inv(gram + loading * np.eye(size))
         self._inverse = np.asfortranarray(inverse)
         self._kernel = kernel.copy()
-        self._blocks = blocks
+        self._blocks, self._num_channels = list(blocks), num_channels
         self._energy = float((kernel * (gram @ kernel)).sum()) or 1.0
         self._is_there = np.ones(size, bool)
 
     def prices(self) -> np.ndarray:
-        """Return what is missing without each channel, as a fraction of the layer's output, `[channels]`."""
-        rows = self._kernel[self._blocks]
-        own = self._inverse[self._blocks[:, :, None], self._blocks[:, None]]
-        if own.shape[1] == 1:
-            return np.square(rows[:, 0]).sum(axis=1) / own[:, 0, 0] / self._energy
-        prices: np.ndarray = (rows * np.linalg.solve(own, rows)).sum(axis=(1, 2)) / self._energy
-        return prices
+        """Return what is missing without each channel, as a fraction of the layer's output, `[channels]`.
+
+        It is 0 for those that the layer does not read, or no more.
+        """
+        prices = np.zeros(self._num_channels)
+        for channels, blocks in self._blocks:
+            rows = self._kernel[blocks]
+            own = self._inverse[blocks[:, :, None], blocks[:, None]]
+            if own.shape[1] == 1:
+                prices[channels] = np.square(rows[:, 0]).sum(axis=1) / own[:, 0, 0]
+            else:
+                prices[channels] = (rows * np.linalg.solve(own, rows)).sum(axis=(1, 2))
+        return prices / self._energy
 
     def remove(self, channel: int) -> None:
         """Let a channel go, and the others stand in for it."""
-        block = self._blocks[channel]
+        for number, (channels, blocks) in enumerate(self._blocks):
+            if len(found := np.flatnonzero(channels == channel)):
+                self._remove(blocks[found[0]])
+                kept = channels != channel
+                self._blocks[number] = channels[kept], blocks[kept]
+        if self._is_there.mean() < _LEAST_LEFT:
+            self._compress()
+
+    def _remove(self, block: np.ndarray) -> None:
         columns = self._inverse[:, block]
         gain = np.linalg.solve(columns[block], columns.T).T
         self._kernel -= gain @ self._kernel[block]
         # In place: it is the largest thing there is.
         self._inverse = blas.dgemm(-1.0, gain, columns, 1.0, self._inverse, trans_b=True, overwrite_c=True)
-        self._blocks = np.delete(self._blocks, channel, axis=0)
         self._is_there[block] = False
-        if self._is_there.mean() < 0.75:
-            self._compress()
 
     def _compress(self) -> None:
         stay = self._is_there
         self._inverse = np.asfortranarray(self._inverse[np.ix_(stay, stay)])
         self._kernel = self._kernel[stay]
-        self._blocks = (np.cumsum(stay) - 1)[self._blocks]
+        where = np.cumsum(stay) - 1
+        self._blocks = [(channels, where[blocks]) for channels, blocks in self._blocks]
         self._is_there = stay[stay]

@@ -25,11 +25,13 @@ class Network:
     Attributes:
         calls: Each behind all that it reads, whole branches one after the other.
         readers: Places of the calls that read a tensor, by its `id`.
+        outputs: The `id` of every tensor that leaves the network.
     """
 
     def __init__(self, model: keras.Model) -> None:
         self._graph = functional_graph(inlined(model))
         self.calls = _ordered(self._graph)
+        self.outputs = {id(tensor) for tensor in self._graph.outputs}
         self.readers: dict[int, list[int]] = {}
         for place, call in enumerate(self.calls):
             for tensor in call.input_tensors:
@@ -48,7 +50,7 @@ class Network:
         }
 
     def run(self, values: Values, begin: int, stop: int) -> Values:
-        """Return what is known before a later call, less what no call from there on reads.
+        """Return what is known before a later call, less what no call from there on reads. No state of a layer moves.
 
         Args:
             values: What is known before the call at `begin`.
@@ -56,13 +58,17 @@ class Network:
             stop: Place of the first that is not.
         """
         values = dict(values)
-        for place in range(begin, stop):
-            call = self.calls[place]
-            written = run_call(call, values)
-            values.update((id(tensor), value) for tensor, value in zip(call.outputs, written, strict=True))
-            for tensor in call.input_tensors:
-                if self.readers[id(tensor)][-1] == place:
-                    values.pop(id(tensor), None)
+        # A layer may be called as in training, with statistics or seeds that would move.
+        with keras.StatelessScope():
+            for place in range(begin, stop):
+                call = self.calls[place]
+                written = run_call(call, values)
+                values.update(
+                    (id(tensor), value) for tensor, value in zip(call.outputs, written, strict=True)
+                )
+                for tensor in call.input_tensors:
+                    if self.readers[id(tensor)][-1] == place:
+                        values.pop(id(tensor), None)
         return {key: value for key, value in values.items() if self.readers.get(key, (-1,))[-1] >= stop}
 
 
@@ -92,15 +98,18 @@ class Walk:
             place: Not before the last one. What calls before it compute must not change any more.
         """
         now: list[tuple[Values, ...]] = []
-        size, fits = 0.0, True
+        size, fits = 0, True
         for known in self._known():
             values = tuple(
                 network.run(before, self._place, place)
                 for network, before in zip(self._networks, known, strict=True)
             )
             size += sum(_bytes_of(value) for one in values for value in one.values())
-            fits = fits and size <= self._memory
-            now = [*now, values] if fits else []
+            fits = size <= self._memory
+            if fits:
+                now.append(values)
+            else:
+                now.clear()
             yield values
         if fits:
             self._place, self._kept = place, now

@@ -209,7 +209,7 @@ def test_suite(program, toy_reference, toy_images, tmp_path, monkeypatch):
     from library import target_tasks as suite
     from library.suite_tables import suite_tables
 
-    rows = (suite.SuiteRow("cifar10", 2, 20), suite.SuiteRow("gtsrb", 2, 20))
+    rows = tuple(suite.SuiteRow(source=source, ways=2, train_size=20) for source in ("cifar10", "gtsrb"))
     monkeypatch.setitem(suite.SUITES, "development", rows)
     arguments = [
         "--cifar10",

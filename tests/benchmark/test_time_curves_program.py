@@ -28,8 +28,8 @@ def last_arrays(monkeypatch):
     seen = {}
     save = checkpoints.save_step
 
-    def save_and_remember(folder, step, arrays, metadata):
-        save(folder, step, arrays, metadata)
+    def save_and_remember(folder, step, *, arrays, metadata):
+        save(folder, step, arrays=arrays, metadata=metadata)
         seen[step] = {name: np.array(value) for name, value in arrays.items()}
         if step == seen.get("stop"):
             raise KeyboardInterrupt

@@ -24,8 +24,8 @@ def write(tmp_path):
     [
         (
             "max-flop: 0.5",
-            "{path} must hold options of prune by their names without dashes, but holds 'max-flop'; leave it out. "
-            "Did you mean 'max-flops'?",
+            "{path} must hold options of prune by their flags without the dashes in front, but holds 'max-flop'; "
+            "leave it out. Did you mean 'max-flops'?",
         ),
         ("max_flops: 0.5", "'max_flops'; leave it out. Did you mean 'max-flops'?"),
         ("config: a.yaml", "'config'; leave it out."),

@@ -70,6 +70,16 @@ def test_inputs_by_name_keep_their_nest() -> None:
         assert {name: value.shape for name, value in values.items()} == {"a": (5, 3), "b": (5, 2)}
 
 
+def test_names_count_and_not_their_order() -> None:
+    first, second = keras.Input((2,), name="zeta"), keras.Input((2,), name="alpha")
+    model = keras.Model([first, second], layers.Dense(2)(layers.Concatenate()([first, second])))
+    given = {"alpha": np.random.default_rng(0).normal(size=(4, 2)), "zeta": np.ones((4, 2))}
+    for inputs in (given, [given], iter([(given, np.zeros(4))])):
+        zeta, alpha = sampled(inputs, model=model)
+        np.testing.assert_array_equal(zeta, given["zeta"])
+        np.testing.assert_array_equal(alpha, given["alpha"])
+
+
 def test_batches_are_the_same_at_every_call() -> None:
     values = np.random.default_rng(0).normal(size=(300, 4, 4, 3))
     batches = in_batches(values)
@@ -93,9 +103,11 @@ WRONG = {
     "not finite": (np.where(images() > 1, np.nan, images()), "inputs must be finite, but hold NaN"),
     "constant": (np.ones((5, 4, 4, 3)), "inputs must differ, but all 5 are alike"),
     "text": (np.full((5, 4, 4, 3), "a"), "inputs must be numbers, but are <U1"),
+    "more than labels and weights": ([(np.ones(3), 1, 2, 3)], r"must have shape .* but have \(3,\)"),
+    "a nest in a batch": ([([images(), images()],)], "in 1 array, but are 2"),
     "two arrays": (
         {"a": images(), "b": images()},
-        "nested as the network takes them, in 1 arrays, but are 2",
+        "must have the names image, but have a, b; give one array for each of them",
     ),
     "an empty pipeline": (iter(()), "inputs must hold at least one batch"),
     "a number": (3, "inputs must be arrays or an iterable of batches, but are int"),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from stamp_tf.refit.linear_forms import linear_form
+from stamp_tf.refit.linear_forms import is_affordable, linear_form
 
 LAYERS = {
     "dense": (layers.Dense(5), (7,)),
@@ -66,6 +66,22 @@ def test_only_the_places_that_are_asked_for() -> None:
 @pytest.mark.parametrize("layer", [layers.DepthwiseConv2D(3), layers.BatchNormalization(), layers.ReLU()])
 def test_what_does_not_mix_channels_has_no_form(layer: keras.Layer) -> None:
     assert linear_form(layer) is None
+
+
+@pytest.mark.parametrize("option", [{"data_format": "channels_first"}, {"padding": ((1, 2), (0, 1))}])
+def test_channels_first_and_padding_by_numbers_have_no_form(option: dict[str, object]) -> None:
+    assert linear_form(layers.Conv2D(3, 3, **option)) is None
+
+
+def test_what_memory_cannot_hold_is_left_and_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    layer = layers.Dense(4, name="wide")
+    layer.build((None, 1000))
+    assert is_affordable(linear_form(layer))
+    monkeypatch.setattr("stamp_tf.refit.linear_forms.usable_memory", lambda: 10**7)
+    assert not is_affordable(linear_form(layer))
+    assert "wide reads 1,000 numbers at a place: it is left as it is" in caplog.text
 
 
 def test_a_subclass_may_compute_anything() -> None:

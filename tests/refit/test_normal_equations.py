@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from stamp_tf.errors import NotFiniteError
 from stamp_tf.refit.normal_equations import NormalEquations
 
 RNG = np.random.default_rng(0)
@@ -53,6 +54,24 @@ def test_float32_rows_of_large_means_are_enough() -> None:
     kernel, _ = shifted.solve(KERNEL[:1], ridge=1e-2)
     expected, _ = directly(0, ridge=1e-2, has_intercept=True)
     np.testing.assert_allclose(kernel[0], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e20])
+def test_rows_of_any_scale_are_solved_alike(scale: float) -> None:
+    equations = NormalEquations(1, 6, 3, has_intercept=True)
+    equations.add((INPUTS[:, :1] * scale).astype("float32"), TARGETS[:, :1].astype("float32"))
+    kernel, _ = equations.solve(np.zeros((1, 6, 3)), ridge=1e-2)
+    usual = NormalEquations(1, 6, 3, has_intercept=True)
+    usual.add(INPUTS[:, :1], TARGETS[:, :1])
+    expected, _ = usual.solve(np.zeros((1, 6, 3)), ridge=1e-2)
+    np.testing.assert_allclose(kernel * scale, expected, atol=1e-4)
+
+
+def test_rows_that_are_not_finite_are_refused() -> None:
+    rows = INPUTS[:, :1].copy()
+    rows[3, 0, 2] = np.inf
+    with pytest.raises(NotFiniteError, match="must be finite to be refitted, but holds NaN or infinity"):
+        NormalEquations(1, 6, 3, has_intercept=True).add(rows, TARGETS[:, :1])
 
 
 def test_a_strong_ridge_leaves_the_kernel() -> None:

@@ -204,6 +204,60 @@ def test_a_branch_makes_up_for_what_the_other_term_of_its_sum_lacks(norm: bool) 
     assert errors[1] < 0.9 * errors[0]
 
 
+@pytest.mark.parametrize("swap", [False, True])
+def test_a_sum_that_repeats_a_term_over_places_is_no_target(swap: bool) -> None:
+    keras.utils.set_random_seed(1)
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(6, 3, padding="same", activation="relu", name="first")(image)
+    y = layers.Conv2D(4, 3, padding="same", name="wide")(x)
+    g = layers.Conv2D(4, 1, name="gate")(layers.GlobalAveragePooling2D(keepdims=True)(x))
+    model = keras.Model(image, layers.Add()([g, y] if swap else [y, g]))
+    channel_map = trace_channels(model)
+    mask = channel_map.mask_of(
+        {
+            group.name: list(range(group.size // 2 if group.name == "first" else group.size))
+            for group in channel_map.groups
+        }
+    )
+    small = slice_model(model, channel_map, mask)
+    before = np.square(np.asarray(model(images())) - np.asarray(small(images()))).mean()
+    refit(model, small, channel_map, mask=mask, batches=in_batches(images()), places=64)
+    after = np.square(np.asarray(model(images())) - np.asarray(small(images()))).mean()
+    assert after < before
+
+
+def test_an_output_on_the_way_is_not_shifted() -> None:
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(6, 3, name="first", bias_initializer="ones", activation="relu")(image)
+    raw = layers.Conv2D(4, 3, use_bias=False, name="raw")(x)
+    model = keras.Model(image, [raw, layers.BatchNormalization(name="norm")(raw)])
+    small, _ = pruned(model)
+    np.testing.assert_array_equal(small.get_layer("norm").moving_mean, model.get_layer("norm").moving_mean)
+
+
+def test_a_layer_that_is_called_as_in_training_keeps_its_state() -> None:
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(6, 3, name="first")(image)
+    x = layers.BatchNormalization(name="norm")(x, training=True)
+    model = keras.Model(image, layers.Conv2D(4, 3)(layers.Dropout(0.5)(x, training=True)))
+    before = model.get_weights()
+    pruned(model)
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float16"])
+def test_networks_of_a_lower_precision(policy: str) -> None:
+    image = keras.Input((8, 8, 3))
+    options = {"dtype": policy, "padding": "same"}
+    x = layers.Conv2D(6, 3, activation="relu", name="first", **options)(image)
+    x = layers.SeparableConv2D(6, 3, depthwise_initializer="ones", **options)(x)
+    model = keras.Model(image, layers.Conv2D(4, 3, **options)(x))
+    small, report = pruned(model)
+    assert np.isfinite(np.asarray(small(images()), "float32")).all()
+    assert all(layer.after < layer.before for layer in report)
+
+
 def test_a_normalisation_takes_up_the_constant() -> None:
     model = chain(
         layers.Conv2D(4, 3, use_bias=False),

@@ -101,6 +101,23 @@ def test_errors_never_fall_and_every_channel_goes_once(residual_network: keras.M
         np.testing.assert_array_equal(scores, order.errors)
 
 
+def test_readers_of_a_part_and_of_a_channel_several_times() -> None:
+    image = keras.Input((6, 6, 2))
+    x = layers.Conv2D(4, 3, name="first")(image)
+    front, _ = keras.ops.split(x, 2, axis=-1)
+    twice = layers.Concatenate()([x, front])
+    one, other = layers.Conv2D(2, 1, name="one"), layers.Conv2D(2, 1, name="other")
+    model = keras.Model(image, layers.Concatenate()([one(front), other(twice)]))
+    # The two halves of a split go together: channel 1 is slice 1 of one kernel, and slices 1, 3 and 5 of the other.
+    for layer, unused in ((one, [1]), (other, [1, 3, 5])):
+        kernel = np.array(layer.kernel)
+        kernel[..., unused, :] = 0.0
+        layer.kernel.assign(kernel)
+    (order,) = orders(model)
+    assert list(order.channels) == [1, 0]
+    assert order.errors[0] < 1e-9
+
+
 def test_channels_behind_flatten_and_in_concatenations() -> None:
     image = keras.Input((6, 6, 2))
     left = layers.Conv2D(3, 3, name="left")(image)
