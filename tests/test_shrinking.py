@@ -1,14 +1,17 @@
 """Any network, any task, no labels: smaller, and nearly as before on inputs like those that it was shown."""
 
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
 import stamp_tf
-from stamp_tf.channels import CostModel, trace_channels
+from stamp_tf.baselines.l1 import l1_norms
+from stamp_tf.baselines.uniform import uniform_scores
+from stamp_tf.channels import Budget, ChannelCut, CostModel, slice_model, trace_channels
 from stamp_tf.errors import StampError
 
 
@@ -49,6 +52,29 @@ def test_a_network_of_any_task_keeps_its_answers(method: str, most: float) -> No
     # On images that it has not seen.
     lost = missing(model, small, smooth(50, 1))
     assert lost < most
+
+
+def test_a_shortcut_without_parameters_is_cut_and_refitted(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(5)
+    image = keras.Input((12, 12, 3), name="image")
+    x = layers.Conv2D(8, 3, padding="same", activation="relu", name="stem")(image)
+    y = layers.Conv2D(16, 3, strides=2, padding="same", activation="relu", name="within")(x)
+    short = ops.pad(x[:, ::2, ::2], [[0, 0], [0, 0], [0, 0], [4, 4]])
+    x = layers.ReLU()(layers.Add()([layers.Conv2D(16, 3, padding="same", name="branch")(y), short]))
+    model = keras.Model(image, layers.Dense(6, name="answer")(layers.Flatten()(x)))
+    small = stamp_tf.shrink(model, smooth(100, 0), max_flops=0.5, method="l1")
+    assert small.get_layer("stem").filters < 8
+    assert small.get_layer("branch").filters < 16
+    channel_map = trace_channels(model)
+    scores = uniform_scores(channel_map, l1_norms(model, channel_map))
+    cut = ChannelCut(channel_map, CostModel(model, channel_map))
+    mask = cut.meet(scores, Budget(max_flops=0.5))
+    assert missing(model, small, smooth(50, 1)) < 0.7 * missing(
+        model, slice_model(model, channel_map, mask), smooth(50, 1)
+    )
+    small.save(tmp_path / "small.keras")
+    loaded = keras.saving.load_model(tmp_path / "small.keras", safe_mode=True)
+    np.testing.assert_array_equal(loaded(smooth(5, 1)), small(smooth(5, 1)))
 
 
 def test_inputs_like_those_to_come_serve_it_best() -> None:

@@ -69,7 +69,7 @@ class Call:
     @property
     def constants(self) -> list[Any]:
         """Every argument of the call that is no tensor of the graph; a list of numbers is one argument."""
-        return list(_constants([list(self._node.arguments.args), self._node.arguments.kwargs]))
+        return list(_constants([*self._node.arguments.args, *self._node.arguments.kwargs.values()]))
 
     def read(self, weight: keras.Variable, axis: int, channels: np.ndarray) -> None:
         """Say that a kernel takes channels in and mixes them: masks multiply it along this axis.
@@ -109,16 +109,18 @@ class Call:
         self.touches_layer = True
         self.trace.carry(weight, axis, self.trace.checked(channels), role=role, layer=self.path)
 
-    def count(self, option: str, channels: np.ndarray, *, index: int | None = None) -> None:
+    def count(self, option: str, channels: np.ndarray, *, index: int | tuple[int, ...] = ()) -> None:
         """Say that an option in the layer's configuration is the number of these channels.
 
         Args:
-            option: Such as `filters` or `units`.
+            option: Such as `filters` or `units`. Of a function of `keras.ops`, also an argument of its call.
             channels: What is counted.
-            index: Which entry, where the option is a list.
+            index: Which entry, where the option is a list; of a list of lists, a number for each level. A slice has
+                its start at 0 and its stop at 1.
         """
         channels = self.trace.checked(channels)
         self.touches_layer = True
+        index = (index,) if isinstance(index, int) else tuple(index)
         self.trace.count(self.layer, option, channels, index=index, layer=self.path)
 
     def tie(self, first: np.ndarray, second: np.ndarray) -> None:

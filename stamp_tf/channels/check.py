@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import keras
@@ -191,8 +192,9 @@ def _first_difference(
             expected.append(_array(smaller[id(tensor)]))
         try:
             with keras.StatelessScope():
-                twin = slicer.twin_of(node.operation)
-                found = [*map(_array, keras.tree.flatten(_call(twin, *node.arguments.fill_in(smaller))))]
+                twin = partial(slicer.call, node.operation)
+                written = _call(node.operation, *node.arguments.fill_in(smaller), twin=twin)
+                found = [*map(_array, keras.tree.flatten(written))]
         # What it raises is a difference like any other.
         except Exception:
             return path
@@ -227,9 +229,10 @@ def _steps(
             }
 
 
-def _call(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _call(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, twin: Any = None) -> Any:
+    """Call an operation or its twin as in inference."""
     training = {"training": False} if getattr(operation, "_call_has_training_arg", False) else {}
-    return operation(*args, **kwargs | training)
+    return (twin or operation)(*args, **kwargs | training)
 
 
 def _taken(tensor: Any, kept: np.ndarray | None) -> Any:

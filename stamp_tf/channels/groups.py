@@ -108,19 +108,20 @@ class OutputAxis:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerOption:
-    """An option in a layer's configuration that counts channels, such as `filters`.
+    """An option in a layer's configuration that counts channels, such as `filters`; or an argument of its call.
 
     Args:
         layer: Path of the layer.
         name: The option.
         channels: Channel of each thing that it counts, or `KEPT`.
-        index: Which entry, where the option is a list.
+        index: Which entry, where the option is a list: one number for each level of lists in lists. A slice has its
+            start at 0 and its stop at 1.
     """
 
     layer: str
     name: str
     channels: np.ndarray
-    index: int | None = None
+    index: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

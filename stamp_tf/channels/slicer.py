@@ -9,7 +9,15 @@ import keras
 import numpy as np
 
 from stamp_tf.channel_mask import ChannelMask
-from stamp_tf.channels.graph import calls, functional_graph, graph_of, input_structure, maker, run_through
+from stamp_tf.channels.graph import (
+    calls,
+    functional_graph,
+    graph_of,
+    input_structure,
+    is_keras_operation,
+    maker,
+    run_through,
+)
 from stamp_tf.channels.groups import ChannelMap, LayerOption, WeightAxis
 from stamp_tf.channels.state import carry_assets, carry_data, carry_notes, carry_state
 from stamp_tf.channels.twin import make_twin
@@ -63,10 +71,25 @@ class Slicer:
                 twin = keras.Sequential(layers, name=operation.name)
             else:
                 inputs = keras.tree.map_structure(self._input, input_structure(graph))
-                outputs = run_through(graph, inputs, operation_fn=self.twin_of)
+                outputs = run_through(graph, inputs, call_fn=self.call)
                 twin = _model_like(operation, inputs, outputs)
             self._twins[id(operation)] = operation, twin
         return self._twins[id(operation)][1]
+
+    def call(self, operation: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call the smaller twin of an operation, with fewer channels in arguments that count them.
+
+        Args:
+            operation: A model, layer or operation of the network.
+            *args: What the network calls it on, with tensors of the smaller one.
+            **kwargs: The same by name.
+        """
+        twin = self.twin_of(operation)
+        if not is_keras_operation(operation):
+            return twin(*args, **kwargs)
+        bound = inspect.signature(operation.call).bind(*args, **kwargs)
+        bound.arguments.update(self._changed(operation, bound.arguments))
+        return twin(*bound.args, **bound.kwargs)
 
     def kept(self, channels: np.ndarray) -> np.ndarray:
         """Return which of some features stay, `[features]`.
@@ -119,21 +142,27 @@ class Slicer:
         ]
         return any((self._mask.values_of(axis.channels) != 1).any() for axis in axes)
 
-    def _changed(self, operation: Any) -> dict[str, Any]:
-        """Return the options that count channels, with the number that is left."""
+    def _changed(self, operation: Any, arguments: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the options that count channels, with the number that is left.
+
+        Args:
+            operation: A layer or operation.
+            arguments: Of a call of it, of which alone those that count channels are returned; None means its
+                configuration.
+        """
         options = [one for path in self._paths[id(operation)] for one in self._options.get(path, ())]
         changed: dict[str, Any] = {}
         for option in options:
+            if _is_argument(operation, option.name) == (arguments is None):
+                continue
             number = int(self.kept(option.channels).sum())
-            if option.index is None:
+            if not option.index:
                 changed[option.name] = number
                 continue
+            held = arguments[option.name] if arguments is not None else getattr(operation, option.name, None)
             # A configuration may not be to be had, of an operation that was given an array.
-            held = getattr(operation, option.name, None)
             known = changed.get(option.name, operation.get_config()[option.name] if held is None else held)
-            values = list(known)
-            values[option.index] = number
-            changed[option.name] = tuple(values)
+            changed[option.name] = _replaced(known, option.index, number)
         return changed
 
     def _sliced_initializer(self, layer: Any, name: str, initializer: Any) -> Any:
@@ -207,5 +236,20 @@ def _model_like(model: keras.Model, inputs: Any, outputs: Any) -> keras.Model:
     return make(inputs, outputs, name=model.name)
 
 
+def _is_argument(operation: Any, name: str) -> bool:
+    """Return whether a count is no option but an argument of a call, as the slices of `GetItem` are."""
+    return is_keras_operation(operation) and name in inspect.signature(operation.call).parameters
+
+
+def _replaced(nest: Any, index: tuple[int, ...], number: int) -> Any:
+    """Return lists in lists with another number at one place; of a slice the start is at 0 and the stop at 1."""
+    if not index:
+        return number
+    is_slice = isinstance(nest, slice)
+    values = [nest.start, nest.stop, nest.step] if is_slice else list(nest)
+    values[index[0]] = _replaced(values[index[0]], index[1:], number)
+    return slice(*values) if is_slice else tuple(values)
+
+
 def _as_list(value: Any) -> Any:
-    return list(value) if isinstance(value, list | tuple | np.ndarray) else value
+    return [*map(_as_list, value)] if isinstance(value, list | tuple | np.ndarray) else value

@@ -69,7 +69,7 @@ def _walk_into(trace: Trace, node: Any, inner: Any, *, path: str) -> str | None:
         if own.shape and own.shape[-1] is not None:
             layer = maker(own)
             trace.count(
-                layer, "batch_shape", channels, index=len(own.shape) - 1, layer=f"{path}/{layer.name}"
+                layer, "batch_shape", channels, index=(len(own.shape) - 1,), layer=f"{path}/{layer.name}"
             )
     _walk(trace, inner, prefix=f"{path}/")
     for outer, own in zip(node.outputs, inner.outputs, strict=True):

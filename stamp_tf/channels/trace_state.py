@@ -46,7 +46,7 @@ class Trace:
     pins: list[tuple[str, str, str]] = field(default_factory=list)
     outputs: list[tuple[str, int, int, np.ndarray]] = field(default_factory=list)
     # By the `id` of the layer: it may be called under two paths.
-    options: dict[tuple[int, str, int | None], tuple[str, np.ndarray]] = field(default_factory=dict)
+    options: dict[tuple[int, str, tuple[int, ...]], tuple[str, np.ndarray]] = field(default_factory=dict)
     option_pins: list[tuple[int, str, str]] = field(default_factory=list)
     # Why layers cannot be rebuilt, by their `id`, so that each is tried once.
     obstacles: dict[int, str | None] = field(default_factory=dict)
@@ -136,7 +136,7 @@ class Trace:
             self.sights.append((channels, READ))
 
     def count(
-        self, operation: Any, option: str, channels: np.ndarray, *, index: int | None, layer: str
+        self, operation: Any, option: str, channels: np.ndarray, *, index: tuple[int, ...], layer: str
     ) -> None:
         """Record that an option of a layer counts channels; a layer called twice ties what it counts."""
         _, known = self.options.setdefault((id(operation), option, index), (layer, channels))
@@ -193,10 +193,12 @@ class Trace:
             WeightAxis(path=path, axis=axis, channels=numbers[channels], role=role)
             for (path, axis), (channels, role, _) in self.axes.items()
         )
-        options = (
+        options = [
             LayerOption(layer=layer, name=option, channels=numbers[channels], index=index)
             for (_, option, index), (layer, channels) in self.options.items()
-        )
+        ]
+        # All entries of a list that changes: one of a slice may count from the end.
+        changing = {(option.layer, option.name) for option in options if (option.channels != KEPT).any()}
         return ChannelMap(
             groups=tuple(groups),
             weight_axes=tuple(axis for axis in axes if (axis.channels != KEPT).any()),
@@ -206,7 +208,7 @@ class Trace:
                 OutputAxis(layer=layer, call=call, positions=positions, channels=numbers[channels])
                 for layer, call, positions, channels in self.outputs
             ),
-            options=tuple(option for option in options if (option.channels != KEPT).any()),
+            options=tuple(option for option in options if (option.layer, option.name) in changing),
         )
 
     def _find_probes(self, numbers: np.ndarray) -> dict[int, ChannelProbe]:

@@ -31,6 +31,9 @@ class LinearForm(ABC):
     groups = 1
     """Parts of the kernel that read and write channels of their own."""
 
+    num_written_axes = 1
+    """Axes behind the places that the output has."""
+
     def __init__(self, layer: Any) -> None:
         self.layer = layer
 
@@ -39,6 +42,15 @@ class LinearForm(ABC):
         """The kernel that mixes."""
         kernel: keras.Variable = self.layer.kernel
         return kernel
+
+    @property
+    def bias(self) -> keras.Variable | None:
+        """What is added to every row of the output, if anything is."""
+        return self.layer.bias if self.layer.use_bias else None
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of what is written for inputs of a shape, batch first."""
+        return tuple(self.layer.compute_output_shape(shape))
 
     @abstractmethod
     def rows(self, inputs: Any, places: np.ndarray) -> np.ndarray:
@@ -72,6 +84,45 @@ class DenseForm(LinearForm):
 
     def shaped(self, matrix: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         return matrix.reshape(shape)
+
+
+class EinsumForm(LinearForm):
+    """A dense layer over the last axes, written in Einstein's notation, such as `abc,cde->abde`."""
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__(layer)
+        self._num_read, self.num_written_axes = _dense_axes(layer) or (1, 1)
+
+    @property
+    def bias(self) -> keras.Variable | None:
+        bias: keras.Variable | None = self.layer.bias
+        return bias
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (*shape[: -self._num_read], *self.kernel.shape[self._num_read :])
+
+    def rows(self, inputs: Any, places: np.ndarray) -> np.ndarray:
+        values = as_array(inputs)
+        return values_at(values.reshape(*values.shape[: -self._num_read], -1), places)[:, None]
+
+    def matrix(self, kernel: np.ndarray) -> np.ndarray:
+        return kernel.reshape(1, int(np.prod(kernel.shape[: self._num_read])), -1)
+
+    def shaped(self, matrix: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        return matrix.reshape(shape)
+
+
+def _dense_axes(layer: Any) -> tuple[int, int] | None:
+    """Return over how many last axes an `EinsumDense` reads and writes; None where it is no dense layer over them."""
+    operands, _, output = layer.equation.replace(" ", "").partition("->")
+    inputs, _, kernel = operands.partition(",")
+    num_read = sum(letter in inputs for letter in kernel)
+    read, written, places = kernel[:num_read], kernel[num_read:], inputs[: len(inputs) - num_read]
+    is_dense = (inputs, output) == (places + read, places + written) and "" not in (read, written, places)
+    letters = places.replace("...", "") + kernel
+    # A bias of fewer axes cannot take up every constant.
+    is_whole = layer.bias_axes is None or sorted(layer.bias_axes) == sorted(written)
+    return (num_read, len(written)) if is_dense and is_whole and len(set(letters)) == len(letters) else None
 
 
 class SeparableForm(DenseForm):
@@ -183,6 +234,7 @@ _FORMS: dict[tuple[type, ...], type[LinearForm]] = {
     (layers.Conv1D, layers.Conv2D, layers.Conv3D): ConvolutionForm,
     (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose): TransposedForm,
     (layers.SeparableConv1D, layers.SeparableConv2D): SeparableForm,
+    (layers.EinsumDense,): EinsumForm,
 }
 
 
@@ -195,6 +247,11 @@ def linear_form(operation: Any) -> LinearForm | None:
     # Padding may be numbers of one's own, too.
     is_known = isinstance(getattr(operation, "padding", ""), str)
     if not is_known or getattr(operation, "data_format", None) == "channels_first":
+        return None
+    # Then the kernel is no variable, or not all that is multiplied.
+    if getattr(operation, "lora_enabled", False) or getattr(operation, "quantization_mode", None):
+        return None
+    if type(operation) is layers.EinsumDense and _dense_axes(operation) is None:
         return None
     for kinds, form in _FORMS.items():
         # The exact class, as in tracing: a subclass may do anything in its `call`.
@@ -252,8 +309,8 @@ def drawn_places(form: LinearForm, inputs: Any, count: int, *, seed: tuple[int, 
         count: How many to draw.
         seed: Decides which.
     """
-    written = form.layer.compute_output_shape(tuple(inputs.shape))
-    total = int(np.prod(written[1:-1]))
+    written = form.output_shape(tuple(inputs.shape))
+    total = int(np.prod(written[1 : -form.num_written_axes]))
     if total <= count:
         return np.tile(np.arange(total), (written[0], 1))
     draws = np.random.default_rng(seed).random((written[0], total), "float32")

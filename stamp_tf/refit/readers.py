@@ -26,6 +26,7 @@ class Reader:
         full: Its form in the full network.
         small: The same in the smaller network.
         kept: Which of the full layer's outputs the smaller one has.
+        groups: Which of the full kernel's groups.
         tail: What its output passes before it is read by anything else.
     """
 
@@ -33,12 +34,13 @@ class Reader:
     full: LinearForm
     small: LinearForm
     kept: np.ndarray
+    groups: np.ndarray
     tail: Tail
 
     @property
     def has_intercept(self) -> bool:
         """Whether something takes up a constant that is added to the output."""
-        return bool(self.small.layer.use_bias) or self.tail.takes_constant
+        return self.small.bias is not None or self.tail.takes_constant
 
     def target_kernel(self) -> np.ndarray:
         """Return the full kernel, of its outputs those that are kept."""
@@ -93,26 +95,29 @@ def find_readers(
     is_behind = False
     for calls in places.values():
         form, twin = (linear_form(network.calls[calls[0]].operation) for network in (full, small))
-        if form is None or twin is None or form.groups != twin.groups:
+        if form is None or twin is None:
             continue
         own = axes.get(form.kernel.path, [])
         is_behind = is_behind or any(
             axis.role == "consumer" and len(axis.kept_slices(mask)) < len(axis.channels) for axis in own
         )
         if is_behind and is_affordable(twin):
+            kept = _kept_outputs(form, own, mask)
             yield Reader(
                 places=tuple(calls),
                 full=form,
                 small=twin,
-                kept=_kept_outputs(form, own, mask),
-                tail=_tail(full, small, calls),
+                kept=kept,
+                # A group goes with all that it writes, or stays with all of it.
+                groups=np.unique(kept * form.groups // form.kernel.shape[form.output_axis]),
+                tail=_tail(full, small, calls) if form.num_written_axes == 1 else Tail(),
             )
 
 
 def _kept_outputs(form: LinearForm, axes: list[WeightAxis], mask: ChannelMask) -> np.ndarray:
     rank = len(form.kernel.shape)
     for axis in axes:
-        if axis.role == "producer" and axis.axis % rank == form.output_axis % rank:
+        if axis.axis % rank == form.output_axis % rank:
             return axis.kept_slices(mask)
     return np.arange(form.kernel.shape[form.output_axis])
 

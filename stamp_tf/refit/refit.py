@@ -111,7 +111,7 @@ class _Rows:
     def __init__(self, reader: Reader, networks: tuple[Network, Network], *, places: int, seed: int) -> None:
         self._reader, self._networks = reader, networks
         self._places, self._seed = places, seed
-        self._kernel = reader.full.matrix(reader.target_kernel())
+        self._kernel = reader.small.matrix(reader.target_kernel())
 
     def of(self, known: tuple[Values, ...], number: int) -> Iterable[tuple[np.ndarray, np.ndarray]]:
         """Yield inputs `[n, groups, I]` and targets `[n, groups, O]` of each call on one batch.
@@ -132,9 +132,9 @@ class _Rows:
                 for network, values in zip(self._networks, known, strict=True)
             )
             at = drawn_places(self._reader.full, full, self._places, seed=(self._seed, place, number))
-            targets = (self._reader.full.rows(full, at).swapaxes(0, 1) @ self._kernel).swapaxes(0, 1)
-            written = self._reader.full.layer.compute_output_shape(tuple(full.shape))
-            lack = self._lack(known, at, written=tuple(written))
+            rows = self._reader.full.rows(full, at)[:, self._reader.groups]
+            targets = (rows.swapaxes(0, 1) @ self._kernel).swapaxes(0, 1)
+            lack = self._lack(known, at, written=self._reader.full.output_shape(tuple(full.shape)))
             yield self._reader.small.rows(small, at), targets + lack
 
     def _lack(self, known: tuple[Values, ...], at: np.ndarray, *, written: tuple[int, ...]) -> Any:
@@ -162,14 +162,14 @@ class _Rows:
 
 def _solve(reader: Reader, equations: NormalEquations, *, ridge: float) -> Refitted:
     """Give a layer its kernel, and the constant to its bias or to the normalisation behind it."""
-    form, layer = reader.small, reader.small.layer
+    form, bias = reader.small, reader.small.bias
     kernel = ops.convert_to_numpy(form.kernel)
     before = form.matrix(kernel).astype("float64")
     after, intercept = equations.solve(before, ridge=ridge)
     form.kernel.assign(form.shaped(after, kernel.shape))
-    if layer.use_bias:
-        layer.bias.assign(layer.bias + ops.convert_to_tensor(intercept.reshape(-1), layer.bias.dtype))
+    if bias is not None:
+        bias.assign(bias + ops.convert_to_tensor(intercept.reshape(bias.shape), bias.dtype))
     elif reader.has_intercept:
         mean = reader.tail.norms[0].moving_mean
         mean.assign(mean - ops.convert_to_tensor(intercept.reshape(-1), mean.dtype))
-    return Refitted(layer.name, equations.error(before), equations.error(after))
+    return Refitted(form.layer.name, equations.error(before), equations.error(after))

@@ -13,7 +13,7 @@ from stamp_tf.channels import ChannelMap
 PRODUCERS = ("Dense", "Conv2D", "SeparableConv2D", "Conv2DTranspose")
 """What makes channels anew."""
 
-MIXING = (*PRODUCERS, "LayerNormalization", "Softmax", "Flip", "Roll", "GetItem")
+MIXING = (*PRODUCERS, "LayerNormalization", "Softmax", "Flip", "Roll")
 """What may read several channels at once."""
 
 COPIES = 4

@@ -109,6 +109,7 @@ class GraphMaker(LayerMaker):
         "shared_call",
         "scalars",
         "split",
+        "slice",
         "odd",
         "concatenate",
         "gate",
@@ -126,7 +127,7 @@ class GraphMaker(LayerMaker):
             "pad",
             "crop",
         ),
-        *("residual", "reshape", "nested", "encoder", "upsample", "group_norm", "squeeze"),
+        *("residual", "shortcut", "reshape", "nested", "encoder", "upsample", "group_norm", "squeeze"),
     )
 
     def merge(self, x: Tensor, tensors: list[Tensor]) -> Tensor:
@@ -165,6 +166,33 @@ class GraphMaker(LayerMaker):
             return list(ops.split(x, 2, axis=-1))
         return list(ops.split(x, [int(self.rng.integers(1, size))], axis=-1))
 
+    def slice(self, x: Tensor, _: Any) -> Tensor:
+        """Leave out channels on either side, or put zeros there."""
+        size = x.shape[-1]
+        start = int(self.rng.integers(0, size))
+        stop = int(self.rng.integers(start + 1, size + 1))
+        ends = [[0, 0]] * (len(x.shape) - 1) + [[int(self.rng.integers(0, 3)), 1]]
+        return self.pick(
+            lambda y: y[..., start:stop],
+            lambda y: y[..., start - size :],
+            lambda y: ops.concatenate([y, ops.zeros_like(y[..., start:stop])], axis=-1),
+            lambda y: ops.pad(y, ends),
+        )(x)
+
+    def shortcut(self, x: Tensor, _: Any) -> Tensor:
+        """Add a strided convolution to what it reads, with zeros for the channels that are new."""
+        size, stride, new = x.shape[-1], self.pick(1, 2), [int(new) for new in self.rng.integers(0, 3, 2)]
+        if min(x.shape[1:3]) < 2:
+            return self.activate(x, None)
+        passed = self.pick(lambda y: y[:, ::stride, ::stride], layers.AveragePooling2D(1, strides=stride))(x)
+        zeros = (
+            lambda y: ops.pad(y, [[0, 0], [0, 0], [0, 0], new], constant_values=self.pick(None, 0.5)),
+            layers.ZeroPadding2D(((0, 0), new), data_format="channels_first"),
+        )
+        filters = size + sum(new)
+        made = layers.Conv2D(filters, 3, strides=stride, padding="same", name=self.name("conv"))(x)
+        return layers.Add()([made, self.pick(*zeros)(passed)])
+
     def odd(self, x: Tensor, _: Any) -> Tensor:
         """Do something that no rule covers."""
         if self.rng.random() < 0.6:
@@ -174,7 +202,7 @@ class GraphMaker(LayerMaker):
             lambda y: ops.flip(y, axis=-1),
             lambda y: ops.roll(y, 1, axis=-1),
             lambda y: y + ops.convert_to_tensor(row),
-            lambda y: y[..., : max(1, x.shape[-1] // 2)],
+            lambda y: y[..., ::2],
             # Keras warns of a softmax over one value.
             lambda y: ops.softmax(y, axis=-1) if y.shape[-1] > 1 else ops.sigmoid(y),
         )(x)

@@ -57,4 +57,4 @@ def test_sliced_graphs_compute_what_the_full_ones_do_without_the_channels(first:
         channels, removed = channels + num_channels, removed + num_removed
     # A test of networks that lose nothing would show nothing.
     assert channels > 10 * CHUNK
-    assert removed > 0.25 * channels
+    assert removed > 0.2 * channels

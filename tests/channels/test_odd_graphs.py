@@ -119,7 +119,12 @@ ODD = {
         0.1, noise_shape=(None, 1, 1, 6)
     )(x),
     "an operation in three tensors": lambda x: ops.where(x > 0, x, 0.1 * x),
-    "a slice of channels": lambda x: x[..., 1:5],
+    "every other channel": lambda x: x[..., ::2],
+    "channels from behind": lambda x: x[..., ::-1],
+    "one channel": lambda x: x[..., 2],
+    "a new last axis": lambda x: x[..., None],
+    "some of the examples": lambda x: x[:3, ...],
+    "channels mirrored at the edge": lambda x: ops.pad(x, [[0, 0], [0, 0], [0, 0], [1, 2]], mode="reflect"),
     "a lambda": lambda x: layers.Lambda(lambda y: y * 2)(x),
 }
 

@@ -26,17 +26,24 @@ LAYERS = {
     "transposed in one dimension": (layers.Conv1DTranspose(5, 4, strides=2, padding="same"), (6, 3)),
     "separable": (layers.SeparableConv2D(5, 3, depth_multiplier=2, padding="same"), (6, 6, 4)),
     "separable in one dimension": (layers.SeparableConv1D(5, 3, strides=2), (9, 4)),
+    "einsum": (layers.EinsumDense("abc,cd->abd", (None, 5)), (6, 4)),
+    "einsum with dots": (layers.EinsumDense("...x,xy->...y", 5), (4,)),
+    "einsum, two axes in": (layers.EinsumDense("abcd,cde->abe", (None, 5)), (6, 3, 4)),
+    "einsum, two axes out": (layers.EinsumDense("abc,cde->abde", (None, 5, 2)), (6, 4)),
 }
 
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_rows_times_matrix_are_what_the_layer_writes(name: str, float64) -> None:
     template, shape = LAYERS[name]
-    layer = type(template).from_config({**template.get_config(), "dtype": "float64", "use_bias": False})
+    without_bias = {"use_bias": False} if hasattr(template, "use_bias") else {}
+    layer = type(template).from_config({**template.get_config(), "dtype": "float64", **without_bias})
     images = np.random.default_rng(0).normal(size=(2, *shape))
     written = np.asarray(layer(images))
     form = linear_form(layer)
-    places = np.tile(np.arange(np.prod(written.shape[1:-1], dtype=int)), (2, 1))
+    assert form.output_shape(images.shape) == written.shape
+    num_places = np.prod(written.shape[1 : -form.num_written_axes], dtype=int)
+    places = np.tile(np.arange(num_places), (2, 1))
     matrix = form.matrix(np.asarray(form.kernel))
     product = np.einsum("ngk,gko->ngo", form.rows(images, places), matrix)
     np.testing.assert_allclose(product.reshape(written.shape), written, atol=1e-12)
@@ -71,6 +78,34 @@ def test_what_does_not_mix_channels_has_no_form(layer: keras.Layer) -> None:
 @pytest.mark.parametrize("option", [{"data_format": "channels_first"}, {"padding": ((1, 2), (0, 1))}])
 def test_channels_first_and_padding_by_numbers_have_no_form(option: dict[str, object]) -> None:
     assert linear_form(layers.Conv2D(3, 3, **option)) is None
+
+
+EINSUMS = {
+    "places summed over": ("abc,bd->acd", (None, 4), None),
+    "axes in another order": ("abcd,dce->abe", (None, 4), None),
+    "outputs in another order": ("abc,cde->abed", (None, 3, 2), None),
+    "outputs before places": ("abc,cd->adb", (4, None), None),
+    "a kernel for each place": ("abc,bcd->abd", (None, 4), None),
+    "a bias for each place": ("abc,cd->abd", (6, 4), "bd"),
+    "a bias for one of two axes": ("abc,cde->abde", (None, 3, 2), "e"),
+}
+
+
+@pytest.mark.parametrize("name", EINSUMS)
+def test_other_products_have_no_form(name: str) -> None:
+    equation, shape, bias = EINSUMS[name]
+    assert linear_form(layers.EinsumDense(equation, shape, bias_axes=bias)) is None
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [layers.Dense(3), layers.EinsumDense("ab,bc->ac", 3), layers.Conv2D(3, 1)],
+    ids=lambda one: one.name,
+)
+def test_layers_with_adapters_have_no_form(layer: keras.Layer) -> None:
+    layer.build((None, 4, 4, 5) if isinstance(layer, layers.Conv2D) else (None, 5))
+    layer.enable_lora(2)
+    assert linear_form(layer) is None
 
 
 def test_what_memory_cannot_hold_is_left_and_named(

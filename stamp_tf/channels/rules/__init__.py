@@ -12,7 +12,7 @@ from keras import layers
 import stamp_registry
 from stamp_tf.channels.call import Call
 from stamp_tf.channels.graph import is_keras_operation
-from stamp_tf.channels.rules import kernels, shapes, vectors
+from stamp_tf.channels.rules import kernels, pieces, shapes, vectors
 from stamp_tf.channels.twin import why_not_rebuilt
 
 logger = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ RULES: dict[tuple[type, ...], Rule] = {
     (layers.Reshape,): shapes.reshape,
     (layers.Permute,): shapes.permute,
     (layers.Concatenate,): shapes.concatenate,
+    (layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D): pieces.zero_padding,
     (
         *(layers.Add, layers.Multiply, layers.Subtract),
         *(layers.Average, layers.Maximum, layers.Minimum),
@@ -49,7 +50,6 @@ RULES: dict[tuple[type, ...], Rule] = {
         *(layers.AveragePooling1D, layers.AveragePooling2D, layers.AveragePooling3D),
         *(layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D, layers.GlobalAveragePooling3D),
         *(layers.GlobalMaxPooling1D, layers.GlobalMaxPooling2D, layers.GlobalMaxPooling3D),
-        *(layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D),
         *(layers.Cropping1D, layers.Cropping2D, layers.Cropping3D),
         *(layers.UpSampling1D, layers.UpSampling2D, layers.UpSampling3D),
         *(layers.Resizing, layers.RepeatVector),
@@ -61,7 +61,7 @@ _OPERATIONS: dict[tuple[str, ...], Rule] = {
     (
         *("Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Gelu", "Silu", "Sigmoid", "HardSigmoid", "HardSilu"),
         *("Tanh", "Softplus", "Softsign", "Absolute", "Negative", "Square", "Sqrt", "Exp", "Identity"),
-        *("Celu", "Mish", "HardTanh", "Cast", "MaxPool", "AveragePool"),
+        *("Celu", "Mish", "HardTanh", "Cast", "MaxPool", "AveragePool", "ZerosLike", "OnesLike"),
     ): shapes.keep,
     ("Clip",): shapes.clip,
     (
@@ -72,8 +72,9 @@ _OPERATIONS: dict[tuple[str, ...], Rule] = {
     ("Reshape",): shapes.reshape,
     ("Transpose",): shapes.transpose,
     ("Concatenate",): shapes.concatenate,
-    ("Split",): shapes.split,
-    ("Pad",): shapes.pad,
+    ("Split",): pieces.split,
+    ("GetItem",): pieces.get_item,
+    ("Pad",): pieces.pad,
 }
 
 
@@ -90,7 +91,7 @@ def apply_rule(call: Call) -> None:
         return call.keep_whole(str(error))
     if rule is None:
         return call.keep_whole(f"no rule for {type(layer).__name__}")
-    if _channels_first(layer):
+    if _channels_first(layer) and rule is not pieces.zero_padding:
         return call.keep_whole("its channels come first")
     if path := call.ambiguous_path():
         return call.keep_whole(f"another weight has the path {path}, too")

@@ -119,31 +119,6 @@ def concatenate(call: Call) -> str | None:
     return None
 
 
-def split(call: Call) -> str | None:
-    """Take channels apart: into given parts, or into equal ones that stay equal."""
-    rank, parts = len(call.input_shape), call.layer.indices_or_sections
-    if call.layer.axis % rank != rank - 1:
-        return "it takes positions apart"
-    pieces = np.split(call.channels, parts)
-    if isinstance(parts, int):
-        for piece in pieces[1:]:
-            call.tie(pieces[0], piece)
-    else:
-        for index, end in enumerate(parts):
-            call.count("indices_or_sections", call.channels[:end], index=index)
-        for piece in pieces:
-            call.part(piece)
-    for output, piece in enumerate(pieces):
-        call.write(piece, output=output)
-    return None
-
-
-def pad(call: Call) -> str | None:
-    """Pass channels on where positions alone are padded."""
-    widths = call.layer.pad_width
-    return keep(call) if len(widths) > 1 and not any(widths[-1]) else "it pads more than positions"
-
-
 def merge(call: Call) -> str | None:
     """Tie channels of all inputs, element by element."""
     if any(_is_array(value) for value in call.constants):
