@@ -12,7 +12,7 @@ import numpy as np
 from stamp_tf.arguments import check_arguments
 from stamp_tf.baselines.l1 import l1_norms
 from stamp_tf.baselines.uniform import uniform_scores
-from stamp_tf.channels import ChannelCut, TracedNetwork, slice_model
+from stamp_tf.channels import Budget, ChannelCut, TracedNetwork, slice_model
 from stamp_tf.channels.compilation import compile_like
 from stamp_tf.errors import StampError
 from stamp_tf.finite import require_finite, weight_values
@@ -27,7 +27,7 @@ from stamp_tf.pruning.cut_proposal import cut_proposal
 from stamp_tf.pruning.pruner import Proposal
 from stamp_tf.refit.inputs import in_batches, sampled_inputs
 from stamp_tf.refit.refit import Refitted, refit
-from stamp_tf.refit.removal import removal_orders, removal_scores
+from stamp_tf.refit.removal import prices_of, removal_orders, removal_scores
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ def shrink(
     values = sampled_inputs(model, inputs, most=config.most_inputs, seed=config.seed)
     batches = in_batches(values)
     report = None if on_step is None else of_the_caller(on_step)
-    scores = _scores(network, config, batches, on_step=_within("prune", report))
+    scores = _scores(network, config, batches, budget=budget_of(rules), on_step=_within("prune", report))
     mask, _ = cut_proposal(Proposal(scores=scores), cut, rules, model=model, on_step=report)
     small = slice_model(model, network.channel_map, mask, check=True)
     refitted = refit(
@@ -113,13 +113,14 @@ def _scores(
     config: ShrinkConfig,
     batches: Callable[[], Any],
     *,
+    budget: Budget,
     on_step: Callable[[int, int], None] | None,
 ) -> np.ndarray:
     """Return a score per channel, `[C]`."""
     if config.method == "l1":
         return uniform_scores(network.channel_map, l1_norms(network.model, network.channel_map))
     orders = removal_orders(network.model, network.channel_map, batches, seed=config.seed, on_step=on_step)
-    return removal_scores(network.channel_map, orders)
+    return removal_scores(network.channel_map, orders, prices=prices_of(network.cost_model, budget))
 
 
 def _within(phase: str, report: OnPhase | None) -> Callable[[int, int], None] | None:

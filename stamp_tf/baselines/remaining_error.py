@@ -10,7 +10,7 @@ from stamp_tf.options.methods import AllocationOptions
 from stamp_tf.options.option import option, options_of
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.refit.images import refit_images
-from stamp_tf.refit.removal import removal_orders, removal_scores
+from stamp_tf.refit.removal import prices_of, removal_orders, removal_scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +25,9 @@ class RemainingErrorOptions(AllocationOptions):
 class RemainingError(Pruner):
     """Remove one channel after the other, each time the one without which a refit on the target's images misses least.
 
-    What is missing is counted in each layer that reads the channel, as a fraction of what it writes, so that one cut
-    can spread a budget over layers. No label and no gradient is needed; it belongs together with a refit.
+    What is missing is counted in each layer that reads the channel, as a fraction of what it writes or of the sum that
+    this is a term of, and per FLOP or parameter that is saved, so that one cut can spread a budget over layers. No
+    label and no gradient is needed; it belongs together with a refit.
 
     Source:
         Hassibi & Stork 1993, Optimal Brain Surgeon; in blocks, Kurtic et al. 2023, ZipLM.
@@ -44,7 +45,8 @@ class RemainingError(Pruner):
             seed=problem.seed,
             on_step=None if on_step is None else lambda done, total: on_step(done, total, {}),
         )
-        scores = removal_scores(channel_map, orders)
+        prices = prices_of(problem.cost, problem.budget)
+        scores = removal_scores(channel_map, orders, prices=prices)
         if RemainingErrorOptions(**problem.options).allocation == "uniform":
             scores = uniform_scores(channel_map, scores)
         return Proposal(scores=scores)

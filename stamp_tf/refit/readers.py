@@ -89,11 +89,9 @@ def find_readers(
     axes: dict[str, list[WeightAxis]] = {}
     for axis in channel_map.weight_axes:
         axes.setdefault(axis.path, []).append(axis)
-    places: dict[int, list[int]] = {}
-    for place, call in enumerate(full.calls):
-        places.setdefault(id(call.operation), []).append(place)
     is_behind = False
-    for calls in places.values():
+    for operation in {id(call.operation): call.operation for call in full.calls}.values():
+        calls = full.places(operation)
         form, twin = (linear_form(network.calls[calls[0]].operation) for network in (full, small))
         if form is None or twin is None:
             continue
@@ -110,7 +108,7 @@ def find_readers(
                 kept=kept,
                 # A group goes with all that it writes, or stays with all of it.
                 groups=np.unique(kept * form.groups // form.kernel.shape[form.output_axis]),
-                tail=_tail(full, small, calls) if form.num_written_axes == 1 else Tail(),
+                tail=tail_of(full, small, calls) if form.num_written_axes == 1 else Tail(),
             )
 
 
@@ -122,8 +120,14 @@ def _kept_outputs(form: LinearForm, axes: list[WeightAxis], mask: ChannelMask) -
     return np.arange(form.kernel.shape[form.output_axis])
 
 
-def _tail(full: Network, small: Network, calls: list[int]) -> Tail:
-    """Follow the output of a layer that is called once."""
+def tail_of(full: Network, small: Network, calls: list[int]) -> Tail:
+    """Follow the output of a layer that is called once.
+
+    Args:
+        full: The full network.
+        small: Whose normalisations are meant; the full one where there is no smaller.
+        calls: Places of the layer's calls.
+    """
     if len(calls) > 1 or _is_curved(full.calls[calls[0]].operation):
         return Tail()
     norms: list[Any] = []

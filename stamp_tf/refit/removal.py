@@ -12,9 +12,10 @@ from keras import ops
 from scipy import linalg
 from scipy.linalg import blas
 
-from stamp_tf.channels import ChannelGroup, ChannelMap
-from stamp_tf.refit.linear_forms import LinearForm, drawn_places, is_affordable, linear_form
+from stamp_tf.channels import Budget, ChannelGroup, ChannelMap, CostModel
+from stamp_tf.refit.linear_forms import LinearForm, as_array, drawn_places, is_affordable, linear_form
 from stamp_tf.refit.normal_equations import NormalEquations
+from stamp_tf.refit.readers import Tail, tail_of
 from stamp_tf.refit.walk import Network, Walk
 
 # Where less of the inputs than this is left, what is gone is no longer carried along.
@@ -28,7 +29,8 @@ class RemovalOrder:
     Args:
         channels: Their numbers, in that order, `[size]`.
         errors: What is missing without all of them so far, `[size]`: the squares that a refit leaves of a layer's
-            output, as a fraction, added up over the layers that read the group. Never falling.
+            output, added up over the layers that read the group, as a fraction of what that output varies by, or the
+            sum that it is a term of. Never falling.
     """
 
     channels: np.ndarray
@@ -68,11 +70,13 @@ def removal_orders(
     orders: dict[int, RemovalOrder] = {}
     walk = Walk((network,), batches, memory=memory)
     for done, (place, form, reads) in enumerate(readers, start=1):
-        gram = _gram(walk, network, place=place, form=form, places=places, seed=seed)
-        kernel = form.matrix(ops.convert_to_numpy(form.kernel).astype("float64"))[0]
+        tail = tail_of(network, network, network.places(form.layer))
+        gram, variance = _measured(walk, network, place=place, form=form, tail=tail, places=places, seed=seed)
+        kernel = form.matrix(ops.convert_to_numpy(form.kernel).astype("float64"))[0] * tail.scale()
         for number, blocks in reads.items():
             size = channel_map.groups[number].size
-            survivors[number].append(_Survivors(gram, kernel, blocks, num_channels=size, ridge=ridge))
+            own = _Survivors(gram, kernel, blocks, variance=variance, num_channels=size, ridge=ridge)
+            survivors[number].append(own)
             left[number] -= 1
             if left[number] == 0:
                 orders[number] = _order(channel_map.groups[number], survivors.pop(number))
@@ -84,17 +88,37 @@ def removal_orders(
     )
 
 
-def removal_scores(channel_map: ChannelMap, orders: Iterable[RemovalOrder]) -> np.ndarray:
-    """Return the error with which each channel goes, `[C]`: scores for one cut over all groups.
+def removal_scores(
+    channel_map: ChannelMap, orders: Iterable[RemovalOrder], *, prices: np.ndarray | None = None
+) -> np.ndarray:
+    """Return what the error grows by with each channel that goes, `[C]`: scores for one cut over all groups.
 
     Args:
         channel_map: The channels.
         orders: What `removal_orders` returned.
+        prices: What each channel costs, `[C]`, more than 0; the growth is divided by it. All alike if None.
     """
     scores = np.zeros(channel_map.num_channels)
     for order in orders:
-        scores[order.channels] = order.errors
+        growth = np.maximum.accumulate(np.diff(order.errors, prepend=0.0))
+        # No channel may outlive one that goes after it, not by its number either.
+        growth *= 1 + 1e-9 * np.arange(len(growth))
+        scores[order.channels] = growth / (1.0 if prices is None else prices[order.channels].mean())
     return scores
+
+
+def prices_of(cost_model: CostModel, budget: Budget) -> np.ndarray:
+    """Return what each channel costs of a budget where half of all are kept, `[C]`.
+
+    Args:
+        cost_model: Of the full network.
+        budget: The limits; FLOPs stand in for those on what is neither FLOPs nor parameters.
+    """
+    limits = np.asarray(budget.of_training)
+    weights = 1 / limits if np.isfinite(limits).any() else np.array([0.0, 1.0])
+    halves = np.full(cost_model.num_channels, 0.5, "float32")
+    prices = weights @ ops.convert_to_numpy(cost_model.prices(ops.convert_to_tensor(halves)))
+    return np.maximum(prices, np.finfo("float32").tiny)
 
 
 Blocks = list[tuple[np.ndarray, np.ndarray]]
@@ -139,21 +163,27 @@ def _blocks(channels: np.ndarray, group: ChannelGroup, *, taps: int) -> Blocks:
     return blocks
 
 
-def _gram(
-    walk: Walk, network: Network, *, place: int, form: LinearForm, places: int, seed: int
-) -> np.ndarray:
-    """Return the mean products of what a layer reads with itself, `[I, I]`."""
+def _measured(
+    walk: Walk, network: Network, *, place: int, form: LinearForm, tail: Tail, places: int, seed: int
+) -> tuple[np.ndarray, float | None]:
+    """Return mean products of what a layer reads with itself, `[I, I]`, and by how much the sum of its tail varies."""
     tensor = network.calls[place].input_tensors[0]
     equations = None
+    count, sums, squares = 0, np.zeros(()), np.zeros(())
     for number, (values,) in enumerate(walk.to(place)):
         inputs = values[id(tensor)]
         rows = form.rows(inputs, drawn_places(form, inputs, places, seed=(seed, place, number)))
         if equations is None:
             equations = NormalEquations(1, rows.shape[2], 0, has_intercept=True)
         equations.add(rows, rows[..., :0])
+        if tail.place >= 0:
+            written = as_array(network.written(values, place, tail.place)).astype("float64")
+            features = written.reshape(-1, written.shape[-1])
+            count, sums = count + len(features), sums + features.sum(0)
+            squares = squares + np.square(features).sum(0)
     assert equations is not None
     gram: np.ndarray = equations.gram[0]
-    return gram
+    return gram, float((squares / count - np.square(sums / count)).sum()) if count else None
 
 
 def _order(group: ChannelGroup, readers: list[_Survivors]) -> RemovalOrder:
@@ -188,12 +218,20 @@ class _Survivors:
         gram: Mean products of the inputs, `[I, I]`.
         kernel: `[I, O]`.
         blocks: Which inputs belong to which channel of the group.
+        variance: Of what the layer's output is a term of, over all features, or None for the output itself.
         num_channels: Size of the group.
         ridge: As a fraction of the mean square of an input.
     """
 
     def __init__(
-        self, gram: np.ndarray, kernel: np.ndarray, blocks: Blocks, *, num_channels: int, ridge: float
+        self,
+        gram: np.ndarray,
+        kernel: np.ndarray,
+        blocks: Blocks,
+        *,
+        variance: float | None,
+        num_channels: int,
+        ridge: float,
     ) -> None:
         size = len(gram)
         loading = max(ridge, 1e-10) * np.trace(gram) / size or 1.0
@@ -201,11 +239,11 @@ class _Survivors:
         self._inverse = np.asfortranarray(inverse)
         self._kernel = kernel.copy()
         self._blocks, self._num_channels = list(blocks), num_channels
-        self._energy = float((kernel * (gram @ kernel)).sum()) or 1.0
+        self._variance = (float((kernel * (gram @ kernel)).sum()) if variance is None else variance) or 1.0
         self._is_there = np.ones(size, bool)
 
     def prices(self) -> np.ndarray:
-        """Return what is missing without each channel, as a fraction of the layer's output, `[channels]`.
+        """Return what is missing without each channel, as a fraction of the variance, `[channels]`.
 
         It is 0 for those that the layer does not read, or no more.
         """
@@ -217,7 +255,7 @@ class _Survivors:
                 prices[channels] = np.square(rows[:, 0]).sum(axis=1) / own[:, 0, 0]
             else:
                 prices[channels] = (rows * np.linalg.solve(own, rows)).sum(axis=(1, 2))
-        return prices / self._energy
+        return prices / self._variance
 
     def remove(self, channel: int) -> None:
         """Let a channel go, and the others stand in for it."""

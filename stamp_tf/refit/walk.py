@@ -49,6 +49,20 @@ class Network:
             for tensor, value in zip(self._graph.inputs, values, strict=True)
         }
 
+    def places(self, operation: Any) -> list[int]:
+        """Return where a layer or operation is called."""
+        return [place for place, call in enumerate(self.calls) if call.operation is operation]
+
+    def written(self, values: Values, begin: int, place: int) -> Any:
+        """Return the first output of a later call.
+
+        Args:
+            values: What is known before the call at `begin`.
+            begin: Place of a call.
+            place: Of the later one.
+        """
+        return run_call(self.calls[place], self.run(values, begin, place))[0]
+
     def run(self, values: Values, begin: int, stop: int) -> Values:
         """Return what is known before a later call, less what no call from there on reads. No state of a layer moves.
 

@@ -6,15 +6,17 @@ import pytest
 from stamp_tf.baselines.remaining_error import RemainingError
 from stamp_tf.errors import StampError
 from stamp_tf.refit.images import refit_images
-from stamp_tf.refit.removal import removal_orders
+from stamp_tf.refit.removal import prices_of, removal_orders
 
 
-def test_scores_are_the_errors_with_which_channels_go(tiny, make_problem):
+def test_scores_are_what_the_error_grows_by_for_its_price(tiny, make_problem):
     problem = make_problem(tiny)
     scores = RemainingError().propose(problem).scores
     images = refit_images(problem.dataset, problem.normalization, seed=problem.seed)
+    prices = prices_of(problem.cost, problem.budget)
     for order in removal_orders(tiny, problem.reference.channel_map, images):
-        np.testing.assert_array_equal(scores[order.channels], order.errors)
+        growth = np.maximum.accumulate(np.diff(order.errors, prepend=0.0))
+        np.testing.assert_allclose(scores[order.channels], growth / prices[order.channels])
 
 
 def test_uniform_widths_keep_the_order_alone(tiny, make_problem):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from stamp_tf.channels import trace_channels
-from stamp_tf.refit.removal import removal_orders, removal_scores
+from stamp_tf.channels import Budget, TracedNetwork, trace_channels
+from stamp_tf.refit.removal import prices_of, removal_orders, removal_scores
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -17,9 +17,10 @@ def images(count: int = 60) -> np.ndarray:
     return np.random.default_rng(3).normal(0.5, 1.0, (count, 6, 6, 2))
 
 
-def orders(model: keras.Model, **options):
+def orders(model: keras.Model, *given: np.ndarray, **options):
+    batches = list(given) or [images()]
     return removal_orders(
-        model, trace_channels(model), lambda: [images()], **{"ridge": 1e-6, "places": 1000} | options
+        model, trace_channels(model), lambda: batches, **{"ridge": 1e-6, "places": 1000} | options
     )
 
 
@@ -98,7 +99,51 @@ def test_errors_never_fall_and_every_channel_goes_once(residual_network: keras.M
     for order in found:
         assert (np.diff(order.errors) >= 0).all()
         scores = removal_scores(channel_map, found)[order.channels]
-        np.testing.assert_array_equal(scores, order.errors)
+        assert (np.diff(scores) > 0).all()
+        np.testing.assert_allclose(scores, np.maximum.accumulate(np.diff(order.errors, prepend=0.0)))
+
+
+def test_errors_are_those_of_the_sum_that_a_branch_is_a_term_of() -> None:
+    def network(strength: float) -> keras.Model:
+        keras.utils.set_random_seed(0)
+        image = keras.Input((6, 6, 8))
+        x = layers.Conv2D(6, 1, name="inner")(image)
+        gamma = keras.initializers.Constant(strength)
+        x = layers.BatchNormalization(gamma_initializer=gamma)(layers.Conv2D(8, 1)(x))
+        return keras.Model(image, layers.Add()([x, image]))
+
+    given = np.random.default_rng(0).normal(size=(64, 6, 6, 8))
+    found = {}
+    for strength in (0.1, 0.2):
+        model = network(strength)
+        (order,) = orders(model, given)
+        total = np.asarray(model(given)).reshape(-1, 8).var(axis=0).sum()
+        found[strength] = order.errors[:-1] * total
+    # The weaker a branch, the less of the sum is lost with it.
+    np.testing.assert_allclose(found[0.2], 4 * found[0.1], rtol=1e-4)
+
+
+def test_a_price_divides_the_growth_of_the_error(residual_network: keras.Model) -> None:
+    channel_map = trace_channels(residual_network)
+    found = orders(residual_network, np.random.default_rng(0).normal(size=(8, 8, 8, 3)))
+    prices = 1.0 + channel_map.group_of
+    np.testing.assert_allclose(
+        removal_scores(channel_map, found, prices=prices) * prices, removal_scores(channel_map, found)
+    )
+
+
+def test_prices_are_of_what_is_limited(residual_network: keras.Model) -> None:
+    network = TracedNetwork.of(residual_network)
+    for budget, kinds in (
+        (Budget(max_flops=0.5), [1]),
+        (Budget(keep_params=0.5), [0]),
+        (Budget(max_memory=1e6), [1]),
+        (Budget(max_flops=0.5, keep_params=0.5), [0, 1]),
+    ):
+        prices = prices_of(network.cost_model, budget)
+        halves = np.full(network.channel_map.num_channels, 0.5, "float32")
+        expected = np.asarray(network.cost_model.prices(halves))[kinds].sum(axis=0)
+        np.testing.assert_allclose(prices / prices.sum(), expected / expected.sum(), rtol=1e-5)
 
 
 def test_readers_of_a_part_and_of_a_channel_several_times() -> None:
