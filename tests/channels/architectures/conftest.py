@@ -1,4 +1,8 @@
-"""Published architectures with fresh weights, each at the smallest images it allows, and a mask for each."""
+"""Published architectures with fresh weights, each at the smallest images it allows, and what a mask leaves of each.
+
+Whole networks show that the smaller one computes the same. What else is asked of it depends on its layers, not on their
+number: the first stages of each, which hold every kind of layer of it, train, are saved and served.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from stamp_tf.channels import ChannelMap, slice_model, trace_channels
+from stamp_tf.channels import ChannelMap
 
 NUM_CLASSES = 10
 SIDES = {
@@ -57,55 +61,57 @@ _HUB = {
         stackwise_num_repeats=[3, 3, 3], image_shape=(32, 32, 3)
     ),
 }
-NAMES = (*SIDES, *_HUB)
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network, a mask that keeps a random half of every group, and the two ways to apply it.
+    """A network, its first stages, and two images of noise.
 
     Args:
-        name: One of `NAMES`.
+        name: One of those of a file.
         model: The full network, with lively weights.
-        channel_map: Its channels.
-        mask: 0/1 per channel.
-        images: Two images of noise.
-        masked: Logits of the network with masked kernels.
-        smaller: The sliced network.
+        stages: Its first layers, some of every kind, and a head; a model on the same layers.
+        images: What both take.
     """
 
     name: str
     model: keras.Model
-    channel_map: ChannelMap
-    mask: np.ndarray
+    stages: keras.Model
     images: np.ndarray
-    masked: np.ndarray
-    smaller: keras.Model
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Hand the architectures that a file names to its tests, one after the other."""
+    if "architecture" in metafunc.fixturenames:
+        metafunc.parametrize("architecture", metafunc.module.NAMES, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
-def floatx() -> str:
-    """Precision of the networks; a file may have another."""
-    return "float32"
-
-
-@pytest.fixture(scope="module", params=NAMES)
 def architecture(
-    request: pytest.FixtureRequest,
-    floatx: str,
-    masked: Callable[..., np.ndarray],
-    set_precision: Callable[[str], None],
+    request: pytest.FixtureRequest, set_precision: Callable[[str], None]
 ) -> Iterator[Architecture]:
-    """One architecture after the other, built once for all tests of a file."""
+    """One architecture after the other, built once for all tests of a file, in double precision."""
     keras.backend.clear_session()
-    set_precision(floatx)
+    set_precision("float64")
     model = build(request.param)
-    channel_map = trace_channels(model)
-    mask, images = draw_half(channel_map), draw_images(model)
-    logits = masked(model, channel_map, mask, images)
-    smaller = slice_model(model, channel_map, mask)
-    yield Architecture(request.param, model, channel_map, mask, images, logits, smaller)
+    images = np.random.default_rng(1).normal(size=(2, *model.input_shape[1:]))
+    yield Architecture(request.param, model, first_stages(model), images)
     set_precision("float32")
+
+
+def first_stages(model: keras.Model) -> keras.Model:
+    """Return the first layers of a network that are of all its kinds, with a head of its own."""
+    kinds = kinds_of(model) - {"Dense", "Dropout", "Flatten", "GlobalAveragePooling2D"}
+    for layer in model.layers[10:]:
+        if kinds <= kinds_of(stages := keras.Model(model.input, layer.output)):
+            break
+    pool = keras.layers.Flatten() if "Flatten" in kinds_of(model) else keras.layers.GlobalAveragePooling2D()
+    x = layer.output if len(layer.output.shape) == 2 else pool(layer.output)
+    return keras.Model(model.input, keras.layers.Dense(NUM_CLASSES, name="end")(x))
+
+
+def kinds_of(model: keras.Model) -> set[str]:
+    return {type(layer).__name__ for layer in model.layers}
 
 
 def build(name: str) -> keras.Model:
@@ -139,12 +145,13 @@ def _enliven(model: keras.Model) -> None:
             weight.assign(rng.normal(0, np.sqrt(1 / np.prod(shape[:-1])), shape))
 
 
-def draw_images(model: keras.Model) -> np.ndarray:
-    rng = np.random.default_rng(1)
-    return rng.normal(size=(2, *model.input_shape[1:])).astype(keras.config.floatx())
+@pytest.fixture(scope="session")
+def draw_half() -> Callable[[ChannelMap], np.ndarray]:
+    """Draw a mask that keeps a random half of every group."""
+    return half_of
 
 
-def draw_half(channel_map: ChannelMap) -> np.ndarray:
+def half_of(channel_map: ChannelMap) -> np.ndarray:
     rng, mask = np.random.default_rng(2), np.zeros(channel_map.num_channels)
     for group in channel_map.groups:
         mask[group.start + rng.permutation(group.size)[: max(1, group.size // 2)]] = 1
