@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from stamp_cli.values import FilePath, KeyValue, typed_texts
 from stamp_registry import did_you_mean
 from stamp_tf.errors import StampError
+from stamp_tf.options.fields import shortened
 
 _FILE = "stamp_cli.options_file"
 # A file of options has a few hundred bytes.
@@ -122,11 +123,12 @@ def _parsed(path: Path) -> dict[str, Any]:
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.BaseLoader)):
             raise _refusal(path, "refers to parts of itself", "write them out")
-        found = yaml.load(text, _loader())
+        found = yaml.load(text, _loader(path))
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
         where = "" if mark is None else f" in line {mark.line + 1}"
-        raise _refusal(path, f"holds something else{where}", "mend it") from None
+        said = f" ({problem})" if problem else ""
+        raise _refusal(path, f"holds something else{where}{said}", "mend it") from None
     except RecursionError:
         raise _refusal(path, "is nested too deeply", "mend it") from None
     if found is None:
@@ -138,11 +140,14 @@ def _parsed(path: Path) -> dict[str, Any]:
 
 def _text(path: Path) -> str:
     if not path.is_file():
-        raise _refusal(path, "is a folder" if path.is_dir() else "is not there", "name another")
+        what = "a folder" if path.is_dir() else "no file" if path.exists() else "not there"
+        raise _refusal(path, f"is {what}", "name another")
     if path.stat().st_size > _LARGEST:
         raise _refusal(path, "is too large", "name another")
     try:
         text = path.read_text(encoding="utf-8")
+    except PermissionError:
+        raise _refusal(path, "may not be read", "change its permissions") from None
     except UnicodeDecodeError:
         raise _refusal(path, "holds no text in UTF-8", "name another") from None
     return text
@@ -152,17 +157,25 @@ def _refusal(path: Path, fault: str, remedy: str) -> StampError:
     return StampError(f"--config must name a file of options in YAML, but {path} {fault}; {remedy}.")
 
 
-def _loader() -> Any:
+def _loader(path: Path) -> Any:
     """Return a loader that takes no key twice and every value for text."""
     import yaml
 
     class Loader(yaml.BaseLoader):
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            keys = [key.value if isinstance(key, yaml.ScalarNode) else None for key, _ in node.value]
-            for key in keys:
-                if key is None or keys.count(key) > 1:
-                    fault = "a name is no text" if key is None else f"{key!r} comes twice"
-                    raise yaml.constructor.ConstructorError(None, None, fault, node.start_mark)
+            lines: dict[str, int] = {}
+            for key, _ in node.value:
+                line = key.start_mark.line + 1
+                if not isinstance(key, yaml.ScalarNode):
+                    raise _refusal(path, f"has a name in line {line} that is no text", "write NAME: VALUE")
+                if key.value in lines:
+                    where = (
+                        f"in lines {lines[key.value]} and {line}"
+                        if lines[key.value] < line
+                        else f"in line {line}"
+                    )
+                    raise _refusal(path, f"holds {key.value!r} twice, {where}", "leave one of them out")
+                lines[key.value] = line
             return super().construct_mapping(node, deep=deep)
 
     return Loader
@@ -177,6 +190,10 @@ def _as_typed(option: click.Option, value: Any, where: str) -> Any:
         if not isinstance(one, str):
             kind = "list" if isinstance(one, list) else "mapping"
             raise StampError(f"{where} must be one value, but is a {kind}; write one.")
+        if isinstance(option.type, click.types.BoolParamType) and click.BOOL.str_to_bool(one) is None:
+            raise StampError(
+                f"{where} must be true or false, but is {shortened(repr(one))}; write one of them."
+            )
     return values if option.multiple else value
 
 

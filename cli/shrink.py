@@ -37,6 +37,7 @@ def command(network: Path, inputs: str, target: Path, overwrite: bool, config: S
     NETWORK is a .keras file of any functional model, of any task. It answers as nearly as before as the limits allow:
     channels go for which others can stand in, and kernels are fitted anew in closed form on the inputs.
     """
+    from stamp_tf.export.staging import check_writable, staged
     from stamp_tf.storage.archives import check_is_file
 
     path = _file_of(inputs)
@@ -48,10 +49,10 @@ def command(network: Path, inputs: str, target: Path, overwrite: bool, config: S
         raise StampError(
             f"--out must be new, but {target} is there already; choose another or add --overwrite."
         )
+    check_writable(target)
     check_is_file(network)
     load_tensorflow()
     from stamp_tf.channels import TracedNetwork
-    from stamp_tf.export.staging import staged
     from stamp_tf.references.network_file import load_network
     from stamp_tf.refit.input_file import read_inputs
     from stamp_tf.shrinking import shrink

@@ -34,11 +34,23 @@ class Count(click.IntRange):
     def __init__(self, min: int = 1, max: int | None = None) -> None:
         super().__init__(min=min, max=_MOST if max is None else max)
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            int(value)
+        except ValueError:
+            words = f"{shortened(repr(value))} must be a whole number from {self.min} to {self.max}"
+            self.fail(f"{words}; write one in digits.", param, ctx)
+        return super().convert(value, param, ctx)
+
 
 class Number(click.FloatRange):
     """A range of numbers in which NaN, which is neither below nor above any bound, is not."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            float(value)
+        except ValueError:
+            self.fail(f"{shortened(repr(value))} must be a number; write one such as 0.5.", param, ctx)
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)

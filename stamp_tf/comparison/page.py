@@ -9,7 +9,7 @@ from pathlib import Path
 from stamp_tf import __version__
 from stamp_tf.comparison.compare import Comparison
 from stamp_tf.errors import StampError
-from stamp_tf.export.staging import staged
+from stamp_tf.export.staging import check_writable, staged
 from stamp_tf.report.strips import tick_path
 from stamp_tf.report.template import render
 from stamp_tf.storage.records import encode
@@ -48,6 +48,7 @@ def check_output(folder: Path, *, overwrite: bool = False) -> None:
     Raises:
         StampError: If it is a file, or holds something that may not be replaced.
     """
+    check_writable(folder)
     if not folder.exists():
         return
     if not folder.is_dir():

@@ -28,7 +28,7 @@ def staged(path: Path) -> Iterator[Path]:
         StampError: If the disk refuses (no space, no permission, a file where a folder is needed).
     """
     path = Path(path).absolute()
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    temporary = _beside(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent, names=(path.name, path.stem))
@@ -38,3 +38,28 @@ def staged(path: Path) -> Iterator[Path]:
             put_in_place(temporary, path)
         finally:
             remove(temporary)
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a place where `staged` could not write, before the work that fills it; nothing is left there.
+
+    Args:
+        path: The file or folder to be written.
+
+    Raises:
+        StampError: If the disk refuses.
+    """
+    path = Path(path).absolute()
+    with writing(path):
+        # Folders that are missing are made in the first one that is there.
+        folder = next(one for one in path.parents if one.exists())
+        temporary = folder / _beside(path).name
+        try:
+            with open(temporary, "wb") as file:
+                file.write(b"0")
+        finally:
+            remove(temporary)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from stamp_tf.channels.refusals import refusal_of
 from stamp_tf.data import DataSet, ImageSet, Normalization, random_part
 from stamp_tf.errors import StampError
 from stamp_tf.notation import in_words_of_the_caller
@@ -119,7 +120,14 @@ def try_pixels(reference: Reference, dataset: DataSet, *, seed: int = 0) -> Pixe
     logger.info(
         "Pixels: comparing that scale with %d others on %d training images.", len(scales) - 1, len(images)
     )
-    answers = {pixels: answers_of(reference, images, scale) for pixels, scale in scales.items()}
+    answers = {}
+    for pixels, scale in scales.items():
+        try:
+            answers[pixels] = answers_of(reference, images, scale)
+        except StampError:
+            # Numbers that are looked up in a table may be there at one scale alone.
+            if reference.pixels is not None and pixels == reference.pixels.scale:
+                raise
     plain = {pixels: float(np.mean(answer == images.labels)) for pixels, answer in answers.items()}
     matched = {
         pixels: best_matching(answer, images.labels, num_classes=dataset.num_classes)[0]
@@ -142,11 +150,22 @@ def answers_of(reference: Reference, images: ImageSet, normalization: Normalizat
         reference: The network.
         images: Of its size.
         normalization: What brings them to its scale.
+
+    Raises:
+        StampError: If the network does not run on them.
     """
-    rows = [
-        np.asarray(reference.model.predict_on_batch(normalization(images.images[start : start + _BATCH])))
-        for start in range(0, len(images), _BATCH)
-    ]
+    try:
+        rows = [
+            np.asarray(reference.model.predict_on_batch(normalization(images.images[start : start + _BATCH])))
+            for start in range(0, len(images), _BATCH)
+        ]
+    except Exception as error:
+        if (reason := refusal_of(error)) is None:
+            raise
+        raise StampError(
+            f"`own:model` must run on the images of the data set, but gave '{reason}'; name the `pixels` that it was "
+            "trained on, or other images."
+        ) from error
     logits = np.nan_to_num(np.concatenate(rows))
     return (logits[:, 0] > 0).astype(int) if logits.shape[1] == 1 else logits.argmax(axis=1)
 

@@ -91,7 +91,7 @@ def _flat(inputs: Any, structure: Any, model: keras.Model) -> list[np.ndarray]:
             )
         if not isinstance(structure, dict):
             inputs = [inputs[name] for name in names]
-    flat = [np.asarray(value) for value in keras.tree.flatten(inputs)]
+    flat = [_as_numbers(value) for value in keras.tree.flatten(inputs)]
     if len(flat) != len(model.inputs):
         count = len(model.inputs)
         raise StampError(
@@ -100,6 +100,12 @@ def _flat(inputs: Any, structure: Any, model: keras.Model) -> list[np.ndarray]:
         )
     _check_numbers(flat, model)
     return flat
+
+
+def _as_numbers(value: Any) -> np.ndarray:
+    """Return an array; one of a type that NumPy does not know, such as bfloat16, as float32."""
+    array = np.asarray(value)
+    return array.astype("float32") if array.dtype.name.startswith(("bfloat16", "float8")) else array
 
 
 def _check_numbers(flat: list[np.ndarray], model: keras.Model) -> None:
@@ -120,6 +126,20 @@ def _check_numbers(flat: list[np.ndarray], model: keras.Model) -> None:
                 f"`inputs` must be at least one example, as many for each input, but {tensor.name} has {len(value)}; "
                 "give more."
             )
+        _check_whole(value, tensor)
+
+
+def _check_whole(value: np.ndarray, tensor: Any) -> None:
+    """Refuse what an input of whole numbers would turn into others."""
+    if "int" not in tensor.dtype or value.dtype.kind == "b":
+        return
+    range_of = np.iinfo(tensor.dtype)
+    fits = (value >= range_of.min) & (value <= range_of.max) & (value == np.floor(value))
+    if not fits.all():
+        raise StampError(
+            f"`inputs` must be whole numbers from {range_of.min} to {range_of.max} for {tensor.name} ({tensor.dtype}), "
+            f"but hold {value[~fits][0]:g}; give them as the network was trained on."
+        )
 
 
 def _part(flat: list[np.ndarray], *, most: int, seed: int) -> list[np.ndarray]:

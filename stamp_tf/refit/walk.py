@@ -11,6 +11,8 @@ from keras import ops
 
 from stamp_tf.channels import inlined
 from stamp_tf.channels.graph import call_of, functional_graph, run_call
+from stamp_tf.channels.refusals import refusal_of
+from stamp_tf.errors import StampError
 
 Values = dict[int, Any]
 """What is known while a network runs: the value of a symbolic tensor, by its `id`."""
@@ -76,7 +78,7 @@ class Network:
         with keras.StatelessScope():
             for place in range(begin, stop):
                 call = self.calls[place]
-                written = run_call(call, values)
+                written = _run(call, values)
                 values.update(
                     (id(tensor), value) for tensor, value in zip(call.outputs, written, strict=True)
                 )
@@ -132,6 +134,29 @@ class Walk:
         if self._kept is not None:
             return self._kept
         return (tuple(network.start(inputs) for network in self._networks) for inputs in self._batches())
+
+
+def _run(call: Any, values: Values) -> list[Any]:
+    """Return what a call writes; where it refuses what it reads, say so in one line."""
+    layer = call.operation
+    if type(layer) is keras.layers.Embedding:
+        indices = ops.convert_to_numpy(values[id(call.input_tensors[0])])
+        # Some backends take another row in place of one that is not there.
+        outside = (indices < 0) | (indices >= layer.input_dim)
+        if outside.any():
+            raise StampError(
+                f"Indices for {layer.name} (Embedding) must be from 0 to {layer.input_dim - 1}, but one is "
+                f"{indices[outside][0]:g}; give inputs such as the network was trained on."
+            )
+    try:
+        return run_call(call, values)
+    except Exception as error:
+        if isinstance(error, StampError) or (reason := refusal_of(error)) is None:
+            raise
+        raise StampError(
+            f"A network must run on what it is refitted on, but {layer.name} ({type(layer).__name__}) gave "
+            f"'{reason}'; give inputs such as it was trained on."
+        ) from error
 
 
 def _ordered(graph: Any) -> list[Any]:

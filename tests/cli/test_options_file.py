@@ -1,6 +1,7 @@
 """Options in a file: read under what is typed, refused like it, and kept by every run."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -32,19 +33,37 @@ def write(tmp_path):
         ("max-flops: 25", "Invalid value for 'max-flops' in {path}: '25' must be a fraction above 0"),
         ("batch-size: 0", "Invalid value for 'batch-size' in {path}: 0 is not in the range"),
         ("seed: [1, 2]", "seed in {path} must be one value, but is a list; write one."),
-        ("download: maybe", "Invalid value for 'download' in {path}: 'maybe' is not a valid boolean"),
+        ("download: maybe", "download in {path} must be true or false, but is 'maybe'; write one of them."),
+        ("refit: maybe", "refit in {path} must be true or false, but is 'maybe'; write one of them."),
+        (
+            "seed: 1.5",
+            "Invalid value for 'seed' in {path}: '1.5' must be a whole number from 0 to 4294967295; write",
+        ),
+        (
+            "learning-rate: fast",
+            "Invalid value for 'learning-rate' in {path}: 'fast' must be a number; write one",
+        ),
         ("method: l3", "Invalid value for 'method' in {path}: "),
         (
             "method-option: {rates: .nan, 5: 1}",
             "Invalid value for 'method-option' in {path}: '5=1' must be KEY=VALUE",
         ),
-        ("seed: 1\nseed: 2", "but {path} holds something else in line 1; mend it."),
+        (
+            "seed: 1\nmethod: l1\nseed: 2",
+            "but {path} holds 'seed' twice, in lines 1 and 3; leave one of them out.",
+        ),
+        (
+            "method-option: {rates: 1, rates: 2}",
+            "but {path} holds 'rates' twice, in line 1; leave one of them out.",
+        ),
+        ("? [a]\n: 2", "but {path} has a name in line 1 that is no text; write NAME: VALUE."),
+        ("a: 1\n b: 2", "holds something else in line 2 (mapping values are not allowed here); mend it."),
         ("a: &a [1]\nb: *a", "but {path} refers to parts of itself; write them out."),
         ("", "but {path} is empty; name another."),
         ("# nothing", "but {path} is empty; name another."),
         ("- seed", "but {path} holds a list; write NAME: VALUE."),
         ("seed", "but {path} holds a text; write NAME: VALUE."),
-        ("seed: [", "but {path} holds something else in line 1; mend it."),
+        ("seed: [", "but {path} holds something else in line 1 (expected the node content"),
         ("[" * 5000, "but {path} "),
         (b"\xff\xfe\x00", "but {path} holds no text in UTF-8; name another."),
         (b"a: \x00", "but {path} holds something else; mend it."),
@@ -61,6 +80,8 @@ def test_what_is_wrong_in_a_file_is_one_line(cli, write, text, expected):
 def test_a_file_must_be_there_and_given_once(cli, tmp_path, write):
     assert "nothing.yaml is not there" in cli.refused("prune", "--config", tmp_path / "nothing.yaml")
     assert f"{tmp_path} is a folder" in cli.refused("prune", "--config", tmp_path)
+    os.mkfifo(tmp_path / "pipe.yaml")
+    assert "pipe.yaml is no file; name another." in cli.refused("prune", "--config", tmp_path / "pipe.yaml")
     path = write("dataset: digits")
     twice = cli.refused("prune", "--config", path, "--config", path, as_typed=True)
     assert "--config must be given once, but came 2 times" in twice

@@ -22,6 +22,7 @@ def folder(tmp_path: Path) -> Path:
     np.savez(tmp_path / "some.npz", x=images, y=np.arange(40))
     np.savez(tmp_path / "other.npz", pictures=images)
     np.savez(tmp_path / "small.npz", x=images[:, :4])
+    (tmp_path / "text.npz").write_text("no archive")
     return tmp_path
 
 
@@ -56,7 +57,22 @@ WRONG = {
         "--inputs npz:{0}/small.npz --out {0}/new.keras --max-flops 0.5",
         "--inputs must have shape [n, 8, 8, 3] for image, but have (40, 4, 8, 3)",
     ),
-    "no file": ("--inputs npz:{0}/none.npz --out {0}/new.keras --max-flops 0.5", "none.npz must be a file"),
+    "no file": (
+        "--inputs npz:{0}/none.npz --out {0}/new.keras --max-flops 0.5",
+        "--inputs npz:{0}/none.npz must be a file",
+    ),
+    "no archive": (
+        "--inputs npz:{0}/text.npz --out {0}/new.keras --max-flops 0.5",
+        "--inputs npz:{0}/text.npz must be an .npz file",
+    ),
+    "out within a file": (
+        "--inputs npz:{0}/some.npz --out {0}/some.npz/new.keras --max-flops 0.5",
+        "Cannot write {0}/some.npz/new.keras: Not a directory",
+    ),
+    "out of a long name": (
+        "--inputs npz:{0}/some.npz --out {0}/" + 248 * "n" + ".keras --max-flops 0.5",
+        "File name too long; choose a shorter name",
+    ),
     "no source": ("--inputs some.npz --out {0}/new.keras --max-flops 0.5", "--inputs must be npz:PATH"),
     "ending": ("--inputs npz:{0}/some.npz --out {0}/new.h5 --max-flops 0.5", "--out must end in '.keras'"),
     "there already": (
@@ -76,8 +92,17 @@ def test_wrong_input_is_one_line_and_writes_nothing(cli, folder: Path, name: str
     options, message = WRONG[name]
     before = sorted(path.name for path in folder.iterdir())
     line = cli.refused("shrink", folder / "draws.keras", *options.format(folder).split())
-    assert message in line
+    assert message.format(folder) in line
     assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(cli, folder: Path) -> None:
+    # There is no network either: what is named first was looked at first.
+    line = cli.refused(
+        *("shrink", folder / "none.keras", "--inputs", f"npz:{folder}/some.npz", "--max-flops", 0.5),
+        *("--out", folder / "some.npz" / "new.keras"),
+    )
+    assert "Cannot write" in line
 
 
 def test_an_old_file_is_replaced_on_request(cli, folder: Path) -> None:

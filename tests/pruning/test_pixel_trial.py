@@ -107,6 +107,26 @@ def test_what_the_network_scales_itself_is_not_tried(dataset: DataSet) -> None:
     assert settle_pixels(reference, dataset) is reference
 
 
+def table_network(rows: int) -> keras.Model:
+    """Look every pixel up in a table."""
+    image = keras.Input(SHAPE)
+    x = layers.Embedding(rows, 2, name="table")(keras.ops.cast(image, "int32"))
+    x = layers.Conv2D(4, 1)(layers.Reshape((8, 8, 6))(x))
+    return keras.Model(image, layers.Dense(4)(layers.GlobalAveragePooling2D()(x)))
+
+
+def test_a_scale_at_which_the_network_does_not_run_is_left_out(dataset: DataSet) -> None:
+    shares = try_pixels(reference_of_model(table_network(100), pixels="0:1"), dataset).shares
+    assert "0:1" in shares
+    assert "0:255" not in shares
+
+
+def test_a_named_scale_at_which_it_does_not_run_is_refused(dataset: DataSet) -> None:
+    reference = reference_of_model(table_network(100), pixels="0:255")
+    with pytest.raises(StampError, match=r"must run on the images .* is not in \[0, 100\)'; name the"):
+        try_pixels(reference, dataset)
+
+
 def test_a_grey_image_has_no_scale_of_imagenet(dataset: DataSet) -> None:
     image = keras.Input((8, 8, 1))
     x = layers.Dense(4)(layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(image)))

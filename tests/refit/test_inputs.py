@@ -29,6 +29,39 @@ def test_arrays_are_taken_as_they_are() -> None:
     np.testing.assert_array_equal(sampled(images()), images())
 
 
+def test_numbers_that_numpy_does_not_know_are_taken() -> None:
+    given = keras.ops.cast(images(), "bfloat16")
+    found = sampled(given)
+    assert found.dtype == "float32"
+    np.testing.assert_array_equal(found, keras.ops.convert_to_numpy(keras.ops.cast(given, "float32")))
+
+
+def words(dtype: str = "int32") -> keras.Model:
+    indices = keras.Input((5,), dtype=dtype, name="words")
+    return keras.Model(indices, layers.Dense(2)(layers.Embedding(20, 3)(indices)))
+
+
+def test_whole_numbers_may_come_as_floats() -> None:
+    values = np.random.default_rng(0).integers(0, 20, (6, 5))
+    np.testing.assert_array_equal(sampled(values.astype("float32"), model=words()), values)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "match"),
+    [
+        ("int32", 0.5, "from -2147483648 to 2147483647 for words .int32., but hold 0.5; give"),
+        ("int32", np.nan, "but hold nan"),
+        ("int32", 2.0**40, "but hold 1.09951e"),
+        ("uint8", -1.0, "whole numbers from 0 to 255 for words .uint8., but hold -1"),
+    ],
+)
+def test_an_input_of_whole_numbers_takes_no_others(dtype: str, value: float, match: str) -> None:
+    values = np.random.default_rng(0).integers(0, 20, (6, 5)).astype("float64")
+    values[2, 3] = value
+    with pytest.raises(StampError, match=match):
+        sampled(values, model=words(dtype))
+
+
 def test_of_many_a_random_part_is_taken() -> None:
     values = np.arange(50, dtype="float32")[:, None, None, None] * np.ones((1, 4, 4, 3), "float32")
     part, again = (sampled(values, most=7) for _ in range(2))

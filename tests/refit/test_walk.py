@@ -1,9 +1,13 @@
 """Networks that are run from one place to the next."""
 
+from typing import Any
+
 import keras
 import numpy as np
+import pytest
 from keras import layers
 
+from stamp_tf.errors import StampError
 from stamp_tf.refit.walk import Network, Walk
 
 
@@ -30,6 +34,40 @@ def test_a_walk_computes_what_the_network_does() -> None:
     assert set(known) == {id(tensor) for tensor in network.calls[5].input_tensors}
     total = sum(np.asarray(value) for value in known.values())
     np.testing.assert_allclose(total, model(np.ones((2, 4), "float32")), rtol=1e-6)
+
+
+@pytest.mark.parametrize("index", [20, -1])
+def test_an_index_that_a_table_does_not_have_is_named(index: int) -> None:
+    words = keras.Input((5,), dtype="int32")
+    network = Network(keras.Model(words, layers.Embedding(20, 3, name="table")(words)))
+    with pytest.raises(StampError, match=f"table .Embedding. must be from 0 to 19, but one is {index}; give"):
+        network.run(network.start(np.full((2, 5), index)), 0, 1)
+
+
+class Picky(layers.Layer):
+    """Refuses what is large."""
+
+    def call(self, inputs: Any) -> Any:
+        if not keras.tree.flatten(inputs)[0].shape[0] or float(keras.ops.max(inputs)) > 1:
+            raise self.error("too large\nfor me")
+        return inputs
+
+
+@pytest.mark.parametrize("kind", [ValueError, RuntimeError])
+def test_what_a_layer_refuses_is_one_line_and_what_breaks_is_not(kind: type[Exception]) -> None:
+    features = keras.Input((4,))
+    picky = Picky(name="picky")
+    picky.compute_output_spec = lambda inputs: keras.KerasTensor(inputs.shape, inputs.dtype)
+    network, picky.error = Network(keras.Model(features, picky(features))), kind
+    values = network.start(np.full((2, 4), 2.0))
+    if kind is ValueError:
+        with pytest.raises(
+            StampError, match=r"refitted on, but picky \(Picky\) gave 'ValueError: .*too large for me"
+        ):
+            network.run(values, 0, 1)
+    else:
+        with pytest.raises(RuntimeError, match="too large"):
+            network.run(values, 0, 1)
 
 
 def test_nothing_is_run_twice_where_memory_allows() -> None:

@@ -13,10 +13,10 @@ VALUES = {
     # Seeds: what NumPy and Keras take.
     PRUNE + "--seed 4294967296": ["'--seed'", "4294967296 is not in the range 0<=x<=4294967295"],
     PRUNE + "--seed -1": ["'--seed'", "-1 is not in the range"],
-    PRUNE + "--seed 1.5": ["'--seed'", "'1.5' is not a valid integer"],
-    PRUNE + "--seed 1e3": ["'--seed'", "'1e3' is not a valid integer"],
+    PRUNE + "--seed 1.5": ["'--seed'", "'1.5' must be a whole number from 0 to 4294967295"],
+    PRUNE + "--seed 1e3": ["'--seed'", "'1e3' must be a whole number"],
     PRETRAIN + "--seed 99999999999999999999": ["'--seed'", "is not in the range"],
-    META + "--seed ''": ["'--seed'", "'' is not a valid integer"],
+    META + "--seed ''": ["'--seed'", "'' must be a whole number"],
     FINETUNE + "--seed 4294967296": ["'--seed'", "is not in the range"],
     # Sizes: what a machine can bear.
     PRETRAIN + "--image-size 99999": [
@@ -33,6 +33,7 @@ VALUES = {
     PRETRAIN + "--image-size ٣٢": ["'--image-size'", "must be a size in pixels"],
     PRETRAIN + "--width 1e9": ["'--width'", "is not in the range 0<x<=16"],
     PRETRAIN + "--width Infinity": ["'--width'", "not in the range"],
+    PRETRAIN + "--width wide": ["'--width'", "'wide' must be a number; write one such as 0.5"],
     PRETRAIN + "--width nan": ["'--width'", "nan is not a finite number"],
     PRETRAIN + "--epochs 1000000000000": ["'--epochs'", "is not in the range 0<=x<=1000000"],
     PRETRAIN + "--batch-size 0": ["'--batch-size'", "0 is not in the range"],
@@ -68,7 +69,7 @@ VALUES = {
     PRUNE + "--epochs-prune nan": ["'--epochs-prune'", "nan is not a finite number"],
     PRUNE + "--epochs-prune 1e9": ["'--epochs-prune'", "is not in the range"],
     PRUNE + "--round-to 0": ["'--round-to'", "0 is not in the range"],
-    PRUNE + "--min-channels 2.5": ["'--min-channels'", "'2.5' is not a valid integer"],
+    PRUNE + "--min-channels 2.5": ["'--min-channels'", "'2.5' must be a whole number from 1 to 1000000"],
     PRETRAIN + "--budgets 1:0.1": ["'--budgets'", "'1:0.1' must be LOW:HIGH with 0 < LOW <= HIGH <= 1"],
     PRETRAIN + "--budgets 0.5": ["'--budgets'", "'0.5' must be LOW:HIGH", "such as 0.06:1"],
     PRETRAIN + "--budgets nan:1": ["'--budgets'", "'nan:1' must be LOW:HIGH"],
