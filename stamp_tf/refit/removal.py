@@ -20,6 +20,8 @@ from stamp_tf.refit.walk import Network, Walk
 
 # Where less of the inputs than this is left, what is gone is no longer carried along.
 _LEAST_LEFT = 0.75
+# Sums carry a channel on to all that follows, which no single reader counts: two to four was best for ResNets.
+_SHARED = 3.0
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,9 @@ def removal_scores(
         growth = np.maximum.accumulate(np.diff(order.errors, prepend=0.0))
         # No channel may outlive one that goes after it, not by its number either.
         growth *= 1 + 1e-9 * np.arange(len(growth))
-        scores[order.channels] = growth / (1.0 if prices is None else prices[order.channels].mean())
+        group = channel_map.groups[channel_map.group_of[order.channels[0]]]
+        weight = _SHARED if len(group.producers) > 1 else 1.0
+        scores[order.channels] = weight * growth / (1.0 if prices is None else prices[order.channels].mean())
     return scores
 
 

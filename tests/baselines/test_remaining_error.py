@@ -6,17 +6,19 @@ import pytest
 from stamp_tf.baselines.remaining_error import RemainingError
 from stamp_tf.errors import StampError
 from stamp_tf.refit.images import refit_images
-from stamp_tf.refit.removal import prices_of, removal_orders
+from stamp_tf.refit.removal import prices_of, removal_orders, removal_scores
 
 
 def test_scores_are_what_the_error_grows_by_for_its_price(tiny, make_problem):
     problem = make_problem(tiny)
     scores = RemainingError().propose(problem).scores
     images = refit_images(problem.dataset, problem.normalization, seed=problem.seed)
-    prices = prices_of(problem.cost, problem.budget)
-    for order in removal_orders(tiny, problem.reference.channel_map, images):
-        growth = np.maximum.accumulate(np.diff(order.errors, prepend=0.0))
-        np.testing.assert_allclose(scores[order.channels], growth / prices[order.channels])
+    channel_map = problem.reference.channel_map
+    orders = removal_orders(tiny, channel_map, images)
+    expected = removal_scores(channel_map, orders, prices=prices_of(problem.cost, problem.budget))
+    np.testing.assert_allclose(scores, expected)
+    for order in orders:
+        assert (np.diff(scores[order.channels]) > 0).all()
 
 
 def test_uniform_widths_keep_the_order_alone(tiny, make_problem):

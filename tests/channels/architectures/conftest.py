@@ -103,7 +103,7 @@ def first_stages(model: keras.Model) -> keras.Model:
     """Return the first layers of a network that are of all its kinds, with a head of its own."""
     kinds = kinds_of(model) - {"Dense", "Dropout", "Flatten", "GlobalAveragePooling2D"}
     for layer in model.layers[10:]:
-        if kinds <= kinds_of(stages := keras.Model(model.input, layer.output)):
+        if kinds <= kinds_of(keras.Model(model.input, layer.output)):
             break
     pool = keras.layers.Flatten() if "Flatten" in kinds_of(model) else keras.layers.GlobalAveragePooling2D()
     x = layer.output if len(layer.output.shape) == 2 else pool(layer.output)
