@@ -86,12 +86,12 @@ def toy_tasks(num_tasks: int = 3, *, num_batches: int = 3, batch_size: int = 6, 
     return Tasks(images, labels, uniform, limits)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_objective() -> Callable[..., StampObjective]:
     return toy_objective
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_tasks() -> Callable[..., Tasks]:
     return toy_tasks
 

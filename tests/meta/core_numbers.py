@@ -30,9 +30,10 @@ from stamp_tf.training.reference_steps import (
 
 # All but one at the images' own resolution: TensorFlow resizes in single precision, whatever it is asked for.
 CASES = {
-    "budgets": {"encoder": "set-transformer", "num_outputs": 2, "resolution": 8},
+    "budgets": {"num_outputs": 2, "resolution": 8},
     "kl": {"generator": "beta-bernoulli", "sparsity": "kl", "kl_scale": 0.3, "resolution": 8},
     "statistician": {"encoder": "neural-statistician", "resolution": 8},
+    "transformer": {"encoder": "set-transformer", "num_outputs": 2, "resolution": 8},
     "coarse": {"encoder": "deep-sets", "resolution": 4},
 }
 RATES = (1e-3, 1e-2, 2e-3)
@@ -57,11 +58,22 @@ def values_of(objective: StampObjective) -> tuple[list[Any], list[Any]]:
 
 
 def set_encodings(toys: ModuleType, objectives: Objectives) -> Numbers:
+    """Encodings, and the gradient through the one of attention, which no loop below is run with."""
     images = toys.toy_tasks(1).images[0, 0]
     for case in CASES:
-        objective = objectives[case]
-        encode = compile_step(lambda x, layer=objective.set_encoder.layer: layer(x, training=False), [])
-        yield case, encode(images)
+        layer = objectives[case].set_encoder.layer
+        yield case, compile_step(lambda x, layer=layer: layer(x, training=False), [])(images)
+    attention = objectives["transformer"].set_encoder.layer
+    fixed = [variable.value for variable in attention.non_trainable_variables]
+
+    def gradients(x: Any) -> Any:
+        def total(values: list[Any]) -> Any:
+            encoding, _ = attention.stateless_call(values, fixed, x, training=False)
+            return ops.sum(encoding**2), ()
+
+        return value_and_gradient(total, [variable.value for variable in attention.trainable_variables])[1]
+
+    yield from named("transformer/gradient", compile_step(gradients, [])(images))
 
 
 def masks(toys: ModuleType, objectives: Objectives) -> Numbers:
@@ -103,20 +115,17 @@ def masks(toys: ModuleType, objectives: Objectives) -> Numbers:
 
 
 def inner_loops(toys: ModuleType, objectives: Objectives) -> Numbers:
-    """The gradient behind the inner loop, and the statistics there."""
-    for case in ("budgets", "kl"):
-        objective = objectives[case]
+    """The gradient behind the inner loop, and the statistics there; the outer steps run that of the other sparsity."""
+    objective = objectives["kl"]
 
-        def adapted(*task: Any, objective: StampObjective = objective) -> Any:
-            named_task = dict(zip(("images", "labels", "uniform", "limits"), task, strict=True))
-            rates = objective.parts.spread(*RATES)
-            gradients, statistics, _ = task_gradient(
-                objective, *values_of(objective), **named_task, rates=rates
-            )
-            return *gradients, *statistics
+    def adapted(*task: Any) -> Any:
+        named_task = dict(zip(("images", "labels", "uniform", "limits"), task, strict=True))
+        rates = objective.parts.spread(*RATES)
+        gradients, statistics, _ = task_gradient(objective, *values_of(objective), **named_task, rates=rates)
+        return *gradients, *statistics
 
-        values = compile_step(adapted, [])(*(array[0] for array in toys.toy_tasks(1)))
-        yield from named(case, values)
+    values = compile_step(adapted, [])(*(array[0] for array in toys.toy_tasks(1)))
+    yield from named("kl", values)
 
 
 def outer_steps(toys: ModuleType, objectives: Objectives) -> Numbers:

@@ -147,9 +147,26 @@ def test_all_three_parts_learn_from_the_references_weights(run, finished: Finish
         assert 0 < max(moved) < 0.1, pair[0].name
 
 
-def test_another_seed_gives_another_result(run, finished: Finished) -> None:
-    with pytest.raises(AssertionError):
-        assert_same(run(seed=1, outer_steps=1), finished.result)
+@pytest.fixture(scope="module")
+def overwritten(finished: Finished, dataset: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the finished run's folder, overwritten by one step from another seed."""
+    folder = tmp_path_factory.mktemp("overwritten") / "run"
+    shutil.copytree(finished.folder, folder)
+    start(dataset, folder, overwrite=True, outer_steps=1, seed=1)
+    return folder
+
+
+def test_a_run_directory_is_overwritten_on_request(overwritten: Path) -> None:
+    assert [path.name for path in (overwritten / "checkpoints").iterdir()] == ["step-00000001.npz"]
+
+
+def test_another_seed_gives_other_tasks(overwritten: Path, finished: Finished) -> None:
+    first, other = (
+        json.loads(RunDirectory(folder).metrics.read_text().splitlines()[0])
+        for folder in (finished.folder, overwritten)
+    )
+    assert first["step"] == other["step"]
+    assert first["loss"] != other["loss"]
 
 
 def test_a_resumed_run_ends_bit_for_bit_as_an_uninterrupted_one(
@@ -166,25 +183,16 @@ def test_a_resumed_run_ends_bit_for_bit_as_an_uninterrupted_one(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "options",
-    [{"backbone": "dropping"}, {"set_encoder": "neural-statistician"}],
-    ids=["dropout in the backbone", "an encoder that samples"],
-)
-def test_random_layers_resume_exactly_too(run, options: Fields) -> None:
+def test_an_interrupted_run_of_random_layers_resumes_exactly_too(run, tmp_path: Path) -> None:
+    """With dropout in the backbone and an encoder that samples; after Ctrl-C, which saves the last step."""
+    options = {"backbone": "dropping", "set_encoder": "neural-statistician"}
     whole = run("whole", **options)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match=r"state saved in .*; continue with --resume"):
         run("cut", on_step=kill_after(2, KeyboardInterrupt), **options)
+    saved = RunDirectory(tmp_path / "cut").checkpoints.iterdir()
+    assert [path.name for path in saved] == ["step-00000002.npz"]
     keras.utils.set_random_seed(77)
     assert_same(run("cut", resume=True, **options), whole)
-
-
-def test_an_interrupted_run_saves_its_last_step(run, tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt, match=r"state saved in .*; continue with --resume"):
-        run(on_step=kill_after(1, KeyboardInterrupt))
-    assert [path.name for path in RunDirectory(tmp_path / "run").checkpoints.iterdir()] == [
-        "step-00000001.npz"
-    ]
 
 
 def test_a_finished_run_resumes_to_the_same_end(run_again, finished: Finished) -> None:
@@ -205,11 +213,6 @@ def test_changed_options_are_named(run_again, changes: Fields, messages_in_pytho
 def test_a_run_directory_in_use_is_refused(run_again) -> None:
     with pytest.raises(StampError, match=r"--run-dir must be new or empty"):
         run_again()
-
-
-def test_a_run_directory_is_overwritten_on_request(run_again, tmp_path: Path) -> None:
-    run_again(overwrite=True, outer_steps=1)
-    assert [path.name for path in (tmp_path / "copy" / "checkpoints").iterdir()] == ["step-00000001.npz"]
 
 
 def test_a_run_that_is_no_longer_finite_stops_and_keeps_what_was_good(
@@ -235,14 +238,20 @@ def test_a_reference_that_is_not_finite_is_refused(dataset: DataSet, tmp_path: P
     assert not (tmp_path / "run").exists()
 
 
-def test_the_prior_closes_channels_as_published(run) -> None:
-    result = run(mask_generator="beta-bernoulli", sparsity="kl", kl_scale=10.0, outer_steps=1)
-    assert result.mask_generator.layer.has_prior
+@pytest.fixture(scope="module")
+def published(backbones: None, dataset: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    """A step as the paper takes it, in mixed precision."""
+    options = {"mask_generator": "beta-bernoulli", "sparsity": "kl", "kl_scale": 10.0, "outer_steps": 1}
+    folder = tmp_path_factory.mktemp("published") / "run"
+    return start(dataset, folder, mixed_precision=True, **options)
 
 
-def test_mixed_precision_ends_in_single_precision(run) -> None:
-    result = run(mixed_precision=True, outer_steps=1)
-    assert result.model.get_layer("conv1").compute_dtype == "float32"
+def test_the_prior_closes_channels_as_published(published: Reference) -> None:
+    assert published.mask_generator.layer.has_prior
+
+
+def test_mixed_precision_ends_in_single_precision(published: Reference) -> None:
+    assert published.model.get_layer("conv1").compute_dtype == "float32"
     assert keras.config.dtype_policy().name == "float32"
 
 
