@@ -20,23 +20,31 @@ NO_NUMBERS = (tf.bool, tf.string, tf.complex64, tf.complex128)
 """What is no pixel, which is better said than left to TensorFlow."""
 
 
-def as_batch(image: tf.Tensor, depth: int) -> tf.Tensor:
-    """Return images `[B, h, w, 1 or 3]`, float32, of one image `[h, w, 1 or 3]` or several; refuse everything else.
+def as_numbers(image: tf.Tensor, depth: int) -> tf.Tensor:
+    """Return what was given as float32, of the same shape; refuse what is no number.
 
     Args:
         image: Of any type and rank.
+        depth: That the network takes.
+    """
+    if image.dtype not in NO_NUMBERS:
+        return tf.cast(image, tf.float32)
+    refusal = tf.raw_ops.Assert(
+        condition=False,
+        data=[f"image must hold pixels 0 to 255, uint8 or float32, but is {image.dtype.name}; convert it."],
+    )
+    with tf.control_dependencies([refusal]):
+        return tf.zeros((0, 1, 1, depth))
+
+
+def as_batch(image: tf.Tensor, depth: int) -> tf.Tensor:
+    """Return images `[B, h, w, 1 or 3]` of one image `[h, w, 1 or 3]` or several; refuse everything else.
+
+    Args:
+        image: float32 of any rank.
         depth: That the network takes; for one that is neither grey nor coloured, the images have it.
     """
     depths = _depths(depth)
-    if image.dtype in NO_NUMBERS:
-        refusal = tf.raw_ops.Assert(
-            condition=False,
-            data=[
-                f"image must hold pixels 0 to 255, uint8 or float32, but is {image.dtype.name}; convert it."
-            ],
-        )
-        with tf.control_dependencies([refusal]):
-            return tf.zeros((0, 1, 1, depth))
     shape, rank = tf.shape(image), tf.rank(image)
     height, width, last = tf.unstack(tf.concat([[1, 1, 1], shape], axis=0)[-3:], num=3)
     is_right = tf.reduce_any(tf.equal(rank, (3, 4))) & tf.reduce_any(tf.equal(last, depths))
@@ -46,7 +54,7 @@ def as_batch(image: tf.Tensor, depth: int) -> tf.Tensor:
     )
     with tf.control_dependencies([refusal]):
         number = tf.size(image) // tf.maximum(height * width * last, 1)
-        return tf.reshape(tf.cast(image, tf.float32), (number, height, width, last))
+        return tf.reshape(image, (number, height, width, last))
 
 
 def in_depth(images: tf.Tensor, depth: int) -> tf.Tensor:

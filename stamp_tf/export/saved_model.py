@@ -17,6 +17,7 @@ from stamp_tf.export.given_images import (
     NO_NUMBERS,
     NUMBERS,
     as_batch,
+    as_numbers,
     in_depth,
     refusal_of_nothing,
     refusal_of_other_scales,
@@ -134,7 +135,7 @@ class _Classifier(tf.Module):
         def spec(dtype: tf.DType) -> tf.TensorSpec:
             return tf.TensorSpec((None, None, None, depth), dtype, name=input_name)
 
-        # The network is in the file once, however many kinds of images are taken.
+        # The network is in the file once, and so is the road to it from any shape, however many types are taken.
         self.answer = tf.function(answer, input_signature=[spec(tf.float32)])
 
         def classify_float(image: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -148,17 +149,20 @@ class _Classifier(tf.Module):
         def list_class_names() -> tf.Tensor:
             return tf.identity(names)
 
-        def any_of(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        def of_any_shape(image: tf.Tensor) -> dict[str, tf.Tensor]:
             images = as_batch(image, depth)
             # Of the pixels as they are given: grey ones are made of colours in whole numbers.
-            scales = [] if image.dtype == tf.uint8 else [refusal_of_other_scales(images)]
-            with tf.control_dependencies([refusal_of_nothing(images), *scales]):
+            with tf.control_dependencies([refusal_of_nothing(images), refusal_of_other_scales(images)]):
                 return self.answer(in_depth(images, depth))
+
+        def of_any_type(image: tf.Tensor) -> dict[str, tf.Tensor]:
+            return self.of_any_shape(as_numbers(image, depth))
 
         self.classify_float = tf.function(classify_float, input_signature=[spec(tf.float32)])
         self.classify_uint8 = tf.function(classify_uint8, input_signature=[spec(tf.uint8)])
         self.class_names = tf.function(list_class_names, input_signature=[])
-        self.__call__ = tf.function(any_of)
+        self.of_any_shape = tf.function(of_any_shape, input_signature=[tf.TensorSpec(None, tf.float32)])
+        self.__call__ = tf.function(of_any_type)
         for dtype in (*NUMBERS, *NO_NUMBERS):
             self.__call__.get_concrete_function(tf.TensorSpec(None, dtype, name=input_name))
 
