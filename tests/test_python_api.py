@@ -20,11 +20,14 @@ README = Path(__file__).parents[1] / "README.md"
 # What the README's lines leave at its default or set to what a real run needs -> what a test has time for,
 # block by block.
 SHORTER = (
-    {'"digits", max_flops=0.25': '"digits", max_flops=0.25, finetune=Short(epochs=1)'},
+    {
+        '"digits", max_flops=0.25': '"digits", max_flops=0.25, finetune=Short(epochs=1)',
+        '"runs/digits")': '"runs/digits", speed=False)',
+    },
     {},
     {
         'backbone_options={"width": 0.25}': 'backbone_options={"width": 0.05}, epochs=1, budget_epochs=1',
-        "outer_steps=200": "outer_steps=1, tasks=1, ways=2, shots=10, inner_batches=2",
+        "outer_steps=200": "outer_steps=1, tasks=1, ways=2, shots=10, inner_batches=1",
         '"cifar10", reference, max_flops=0.25': '"cifar10", reference, max_flops=0.25, finetune=Short(epochs=1)',
     },
 )

@@ -13,7 +13,7 @@ import pytest
 import stamp_tf
 from stamp_tf.references.reference_file import load_reference, save_reference
 
-AT_ONCE = ("--finetune-epochs", 0, "--no-speed")
+AT_ONCE = ("--finetune-epochs", 0, "--no-speed", "--export", "keras")
 
 
 def read(path: Path) -> dict:

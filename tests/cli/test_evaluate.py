@@ -29,7 +29,7 @@ def test_images_are_those_that_were_held_out_when_pruning(
     with np.load(path) as file:
         whole = {name: file[name] for name in ("x_train", "y_train")}
     np.savez(path, **whole)  # without a test part
-    options = ("--seed", 7, "--max-flops", 0.5, "--finetune-epochs", 0, "--no-speed")
+    options = ("--seed", 7, "--max-flops", 0.5, "--finetune-epochs", 0, "--no-speed", "--export", "keras")
     run_dir = tmp_path / "run"
     cli.done("prune", "--dataset", f"npz:{path}", "--from", pretrained, *options, "--run-dir", run_dir)
     expected = load_dataset(f"npz:{path}").test.images

@@ -85,7 +85,17 @@ def test_a_reference_of_an_older_version_puts_its_doubt_into_the_report(
     description["dataset"] = without_test_part
     save_reference(dataclasses.replace(reference, description=description), tmp_path / "old.npz")
     run = tmp_path / "run"
-    options = ("--max-flops", "0.5", "--finetune-epochs", "0", "--no-speed", "--run-dir", run)
+    options = (
+        "--max-flops",
+        "0.5",
+        "--finetune-epochs",
+        "0",
+        "--no-speed",
+        "--export",
+        "keras",
+        "--run-dir",
+        run,
+    )
     cli.done("prune", "--dataset", without_test_part, "--from", tmp_path / "old.npz", *options)
     (step,) = json.loads((run / "report.json").read_text())["history"]
     assert "the reference was trained on it by an older version" in step["doubt"]

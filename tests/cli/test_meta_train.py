@@ -77,14 +77,24 @@ def test_run_interrupted_within_a_step_resumes_to_the_same_networks(
 
 
 def test_meta_trained_reference_prunes_without_a_budget(cli, toy, tmp_path, images, meta_trained):
-    options = ("--finetune-epochs", 0, "--no-speed", "--run-dir", tmp_path / "run")
+    options = ("--finetune-epochs", 0, "--no-speed", "--export", "keras", "--run-dir", tmp_path / "run")
     cli.done("prune", "--dataset", images, "--from", meta_trained, *options)
     assert 0 < json.loads((tmp_path / "run/report.json").read_text())["flops_fraction"] < 1
 
 
 @pytest.mark.slow
 def test_pruning_epochs_take_steps_on_the_target(cli, toy, tmp_path, images, meta_trained):
-    options = ("--max-flops", 0.5, "--epochs-prune", 1, "--finetune-epochs", 0, "--no-speed")
+    options = (
+        "--max-flops",
+        0.5,
+        "--epochs-prune",
+        1,
+        "--finetune-epochs",
+        0,
+        "--no-speed",
+        "--export",
+        "keras",
+    )
     result = cli.done(
         "prune", "--dataset", images, "--from", meta_trained, *options, "--run-dir", tmp_path / "run"
     )

@@ -10,8 +10,18 @@ import pytest
 
 from stamp_tf.channels import trace_channels
 
-PRUNE = ("--max-flops", "0.5", "--finetune-epochs", "2", "--no-speed", "--batch-size", "32")
-AT_ONCE = ("--max-flops", "0.5", "--finetune-epochs", "0", "--no-speed")
+PRUNE = (
+    "--max-flops",
+    "0.5",
+    "--finetune-epochs",
+    "2",
+    "--no-speed",
+    "--export",
+    "keras",
+    "--batch-size",
+    "32",
+)
+AT_ONCE = ("--max-flops", "0.5", "--finetune-epochs", "0", "--no-speed", "--export", "keras")
 FILES = ("config.json", "masks.json", "metrics.jsonl", "model.keras", "report.html", "report.json")
 
 
@@ -46,7 +56,7 @@ def test_summary_says_what_and_where(cli, toy, tmp_path, images, pretrained):
     run_dir = tmp_path / "run"
     result = cli.done(
         *("prune", "--dataset", images, "--from", pretrained, "--run-dir", run_dir, *AT_ONCE),
-        *("--dollars-per-hour", 3),
+        *("--export", "saved-model", "--dollars-per-hour", 3),
     )
     for words in ("Test accuracy", "Parameters", "FLOPs", "Time", "Expense", f"{run_dir / 'report.html'}"):
         assert words in result.stdout
@@ -79,7 +89,7 @@ def test_backbone_is_that_of_the_checkpoint(pruned_once):
 
 
 def test_speed_is_measured_unless_told_not_to(cli, toy, tmp_path, images, pretrained):
-    options = ("--max-flops", 0.5, "--finetune-epochs", 0, "--run-dir", tmp_path / "run")
+    options = ("--max-flops", 0.5, "--finetune-epochs", 0, "--export", "keras", "--run-dir", tmp_path / "run")
     cli.done("prune", "--dataset", images, "--from", pretrained, *options)
     rows = read(tmp_path / "run/report.json")["speed"]
     assert {(row["kind"], row["batch_size"]) for row in rows} == {
@@ -99,7 +109,17 @@ def test_baselines_meet_the_same_budget(cli, toy, tmp_path, images, pretrained, 
 
 
 def test_random_takes_the_widths_of_another_run(cli, toy, tmp_path, images, pretrained, pruned_once):
-    options = ("--method", "random", "--widths", pruned_once, "--finetune-epochs", 0, "--no-speed")
+    options = (
+        "--method",
+        "random",
+        "--widths",
+        pruned_once,
+        "--finetune-epochs",
+        0,
+        "--no-speed",
+        "--export",
+        "keras",
+    )
     run_dir = tmp_path / "run"
     cli.done("prune", "--dataset", images, "--from", pretrained, *options, "--run-dir", run_dir)
     masks, given = read(run_dir / "masks.json"), read(pruned_once / "masks.json")
@@ -119,7 +139,17 @@ def test_structure_only_keeps_the_widths_alone(cli, toy, tmp_path, images, pretr
 
 
 def test_parameters_may_be_the_limit(cli, toy, tmp_path, images, pretrained):
-    options = ("--keep-params", 0.3, "--finetune-epochs", 0, "--no-speed", "--run-dir", tmp_path / "run")
+    options = (
+        "--keep-params",
+        0.3,
+        "--finetune-epochs",
+        0,
+        "--no-speed",
+        "--export",
+        "keras",
+        "--run-dir",
+        tmp_path / "run",
+    )
     cli.done("prune", "--dataset", images, "--from", pretrained, *options)
     assert read(tmp_path / "run/report.json")["params_fraction"] <= 0.3
 
@@ -128,7 +158,17 @@ def test_activation_memory_may_be_the_limit(cli, toy, tmp_path, images, pretrain
     fractions = {}
     for limit in ("0.6", "3kB"):
         run_dir = tmp_path / limit
-        options = ("--max-memory", limit, "--finetune-epochs", 0, "--no-speed", "--run-dir", run_dir)
+        options = (
+            "--max-memory",
+            limit,
+            "--finetune-epochs",
+            0,
+            "--no-speed",
+            "--export",
+            "keras",
+            "--run-dir",
+            run_dir,
+        )
         result = cli.done("prune", "--dataset", images, "--from", pretrained, *options)
         assert "Activation memory" in result.stdout
         report = read(run_dir / "report.json")
@@ -143,7 +183,17 @@ def test_activation_memory_may_be_the_limit(cli, toy, tmp_path, images, pretrain
 
 def test_latency_may_be_the_limit_beside_others(cli, toy, tmp_path, images, pretrained):
     """Ten seconds are enough for the whole toy network, so that its FLOPs decide."""
-    options = ("--max-latency", "10s", "--max-flops", 0.5, "--latency-batch", 2, "--no-speed")
+    options = (
+        "--max-latency",
+        "10s",
+        "--max-flops",
+        0.5,
+        "--latency-batch",
+        2,
+        "--no-speed",
+        "--export",
+        "keras",
+    )
     run_dir = tmp_path / "run"
     arguments = ("--finetune-epochs", 0, "--run-dir", run_dir)
     cli.done("prune", "--dataset", images, "--from", pretrained, *options, *arguments)
@@ -154,7 +204,19 @@ def test_latency_may_be_the_limit_beside_others(cli, toy, tmp_path, images, pret
 
 
 def test_widths_follow_the_rules(cli, toy, tmp_path, images, pretrained):
-    options = ("--max-flops", 0.6, "--round-to", 2, "--min-channels", 3, "--keep", "*1", "--no-speed")
+    options = (
+        "--max-flops",
+        0.6,
+        "--round-to",
+        2,
+        "--min-channels",
+        3,
+        "--keep",
+        "*1",
+        "--no-speed",
+        "--export",
+        "keras",
+    )
     run_dir = tmp_path / "run"
     arguments = ("--finetune-epochs", 0, "--run-dir", run_dir)
     cli.done("prune", "--dataset", images, "--from", pretrained, *options, *arguments)
@@ -209,7 +271,7 @@ def test_tensorboard_is_an_extra(cli, toy, tmp_path, images, pretrained, monkeyp
 def test_first_use_needs_nothing_but_the_name_of_a_data_set(tmp_path):
     code = "from stamp_cli.main import main; main()"
     done = subprocess.run(
-        [sys.executable, "-c", code, "prune", "--dataset", "digits"],
+        [sys.executable, "-c", code, "prune", "--dataset", "digits", "--train-size", "400"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -37,7 +37,7 @@ def usual() -> dict[str, tuple[str, ...]]:
     return {
         "pretrain": ("--backbone", "toy", "--image-size", "16", "--epochs", "1", "--budget-epochs", "0"),
         "meta-train": ("--outer-steps", "1", "--ways", "2", "--shots", "2", "--inner-batches", "2"),
-        "prune": ("--finetune-epochs", "0", "--no-speed"),
+        "prune": ("--finetune-epochs", "0", "--no-speed", "--export", "keras"),
     }
 
 

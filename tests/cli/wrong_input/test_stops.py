@@ -44,6 +44,7 @@ def test_full_disk_while_exporting_leaves_no_half_file(
     monkeypatch.setattr("os.replace", full)
     run_dir = tmp_path / "run"
     arguments = ("prune", *usual["prune"], "--dataset", images, "--from", pretrained, "--max-flops", 0.5)
+    arguments += ("--export", "saved-model")
     assert "No space left on device" in cli.refused(*arguments, "--run-dir", run_dir)
     assert not (run_dir / name).exists()
     assert not [path for path in run_dir.rglob("*") if ".tmp" in path.name]
