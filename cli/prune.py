@@ -41,7 +41,13 @@ if TYPE_CHECKING:
 _FINETUNING: dict[str, Any] = {
     name: {"flag": flag} for name, flag in options_of(PruneConfig)["finetune"].inner.items()
 }
-_PHASES = {"prune": "Pruning", "latency": "Measuring", "refit": "Refitting", "finetune": "Fine-tuning"}
+_PHASES = {
+    "prune": "Pruning",
+    "latency": "Measuring",
+    "search": "Searching",
+    "refit": "Refitting",
+    "finetune": "Fine-tuning",
+}
 
 
 @click.command(cls=Command, idle=PRUNE)
@@ -251,11 +257,14 @@ def print_summary(report: "Report", directory: "RunDirectory", *, is_news: bool 
         directory: Where they were written.
         is_news: Whether this command made them, so that it matters how long it took.
     """
-    from stamp_cli.report_tables import history_table, summary_table
+    from stamp_cli.report_tables import history_table, search_table, summary_table
     from stamp_tf.quantities import compact
 
     console = make_console()
     console.print(summary_table(report, command_seconds=seconds_so_far() if is_news else None))
+    if report.tried:
+        say("")
+        console.print(search_table(report))
     if len(report.history) > 1:
         say("")
         console.print(history_table(report))

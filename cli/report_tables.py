@@ -121,6 +121,31 @@ def _times(report: Report, command_seconds: float | None) -> list[tuple[str, str
     ]
 
 
+def search_table(report: Report) -> Table:
+    """Return one line for each network that was measured to choose this one."""
+    images = f"{report.tried[0].images:,} held-out training images"
+    table = Table(
+        title=f"Tried on {images}", title_justify="left", header_style="bold", box=None, pad_edge=False
+    )
+    has_names = any(tried.name for tried in report.tried)
+    if has_names:
+        table.add_column("Candidate", no_wrap=True)
+    for name in ("FLOPs", "Parameters", "Accuracy", "Lost, points", "Standard error"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", style="cyan")
+    for tried in report.tried:
+        table.add_row(
+            *([name_cell(tried.name)] if has_names else []),
+            percent(tried.flops_fraction),
+            percent(tried.params_fraction),
+            percent(tried.accuracy),
+            f"{100 * tried.lost:.1f}",
+            f"{100 * tried.error:.1f}",
+            "chosen" if tried.is_chosen else "full network" if tried.is_full else "",
+        )
+    return table
+
+
 def history_table(report: Report) -> Table:
     """Return one line for each step of a run: on which data, and what was measured at its end."""
     table = Table(title="Steps", title_justify="left", header_style="bold", box=None, pad_edge=False)

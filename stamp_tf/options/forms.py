@@ -63,6 +63,21 @@ def _write_image_size(shape: tuple[int, int, int]) -> str:
     return str(height) if height == width else f"{height}x{width}"
 
 
+def _read_share(text: str) -> float:
+    match = re.fullmatch(r"\s*([0-9]{1,9}(?:\.[0-9]*)?|\.[0-9]+)\s*(%?)\s*", text)
+    number = float(match[1]) / (100 if match[2] else 1) if match else -1.0
+    if 0 <= number < 1:
+        return number
+    raise ValueError(f"{text!r} must be a share of at least 0 and below 1, such as 1% or 0.01.")
+
+
+def _write_share(share: float) -> str:
+    return f"{share:g}"
+
+
+SHARE = Form("SHARE", _read_share, _write_share)
+"""A share of something, such as `1%` or `0.01`."""
+
 BUDGET_RANGE = Form("LOW:HIGH", _read_budget_range, write_budget_range)
 """`LOW:HIGH`, two fractions of the FLOPs."""
 

@@ -10,6 +10,7 @@ from stamp_tf.errors import StampError
 from stamp_tf.limits.kinds import KINDS, TIMED
 from stamp_tf.options.fields import check_fields
 from stamp_tf.options.finetune import FinetuneConfig
+from stamp_tf.options.forms import SHARE
 from stamp_tf.options.limits import LimitFields
 from stamp_tf.options.option import option
 from stamp_tf.seeds import LARGEST_SEED
@@ -24,6 +25,14 @@ class PruneConfig(LimitFields):
     """
 
     method: str = option("stamp", plugins="stamp_tf.pruners", help="The pruner.")
+    within: float | None = option(
+        None,
+        least=0,
+        below=1,
+        usual=0.01,
+        form=SHARE,
+        help="Find the smallest network that loses at most so much accuracy without fine-tuning, such as 1% or 0.01.",
+    )
     latency_batch: int = option(
         1,
         least=1,
@@ -69,4 +78,21 @@ class PruneConfig(LimitFields):
             raise StampError(
                 "`refit` must not be given with `structure_only=True`, which starts from fresh weights; leave one out."
             )
+        self._check_within()
         object.__setattr__(self, "keep", (self.keep,) if isinstance(self.keep, str) else self.keep)
+
+    def _check_within(self) -> None:
+        """Refuse what leaves no budget to be found, or nothing to find it by."""
+        if self.within is None:
+            return
+        for kind in KINDS:
+            if getattr(self, kind.name) is not None:
+                raise StampError(
+                    f"`within` finds the budget itself, but got {kind.argument} besides; leave one of them out."
+                )
+        if self.structure_only or self.head == "random":
+            option = "`structure_only=True`" if self.structure_only else "`head=random`"
+            raise StampError(
+                f"`within` goes by accuracy without fine-tuning, but {option} leaves that to chance; leave one of "
+                "them out."
+            )

@@ -9,6 +9,7 @@ from typing import Any
 
 from stamp_tf.errors import StampError
 from stamp_tf.limits.kinds import KINDS, limits_in_words
+from stamp_tf.quantities import percent
 from stamp_tf.report.report import GroupRow
 from stamp_tf.storage.records import check, read_json
 from stamp_tf.storage.run_directory import RunDirectory
@@ -47,7 +48,9 @@ class RunMasks:
 
     @property
     def budget(self) -> str:
-        """The limits on cost, in words."""
+        """The limits on cost, or what they were found by, in words."""
+        if (within := self.config.get("within")) is not None:
+            return f"accuracy within {percent(within)}"
         return (
             ", ".join(f"{what} ≤ {limit}" for what, limit in limits_in_words(self.config).items()) or "none"
         )

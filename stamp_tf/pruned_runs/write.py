@@ -22,7 +22,7 @@ from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruned_runs.exports import check_exports, exports_of, places_of, write_exports
 from stamp_tf.pruning.config import budget_of
 from stamp_tf.pruning.result import PruneResult
-from stamp_tf.quantities import duration
+from stamp_tf.quantities import duration, percent
 from stamp_tf.references.fingerprint import fingerprint
 from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.report.history import history_entry
@@ -247,6 +247,7 @@ def _report(result: PruneResult, *, times: Mapping[str, float], command: str, **
         layers=layer_rows(result.cost, result.mask),
         groups=group_rows(result.reference.channel_map, result.mask),
         curve=result.records,
+        tried=result.tried,
         details={name: value for name, value in details.items() if value is not None},
         history=(step,),
         command=command,
@@ -268,6 +269,7 @@ def _budget_details(result: PruneResult) -> dict[str, Any]:
     config, timing = result.config, result.timing
     return {
         **{limit.kind.name: limit.kind.in_report(limit.value) for limit in budget_of(config).limits},
+        "within": None if config.within is None else percent(config.within),
         "latency": None
         if timing is None
         else f"{duration(timing.seconds)} (spread {duration(timing.spread)}, batch {timing.batch_size})",

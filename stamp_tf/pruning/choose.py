@@ -32,8 +32,11 @@ def choose_pruner(config: PruneConfig) -> Pruner:
             f"{unknown[0]}; leave it out or choose another method."
             f"{stamp_registry.did_you_mean(unknown[0], known)}"
         )
-    if pruner.needs_budget and not budget_of(config).is_limited and "widths" not in config.options:
-        raise StampError(f"`method={config.method}` needs a budget, but got none; add {any_of(KINDS)}.")
+    is_limited = budget_of(config).is_limited or config.within is not None
+    if pruner.needs_budget and not is_limited and "widths" not in config.options:
+        raise StampError(
+            f"`method={config.method}` needs a budget, but got none; add {any_of(KINDS)}, or `within` to find one."
+        )
     with plugin.running():
         pruner.options(**config.options)
     return pruner

@@ -80,7 +80,7 @@ def propose(plugin: PluginCode, pruner: Pruner, problem: PruningProblem) -> Prop
         raise plugin.breach(
             "propose a fold above 0 and at most 1", f"gave {fold[outside[0]]:g} for channel {outside[0]}"
         )
-    return Proposal(scores=values["scores"], mask=mask, fold=fold)
+    return Proposal(scores=values["scores"], mask=mask, fold=fold, tried=proposal.tried)
 
 
 def _values(plugin: PluginCode, name: str, value: Any, *, num_channels: int) -> np.ndarray:

@@ -6,14 +6,13 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 
 from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.backbones.end import put_back
-from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import ChannelCut
 from stamp_tf.data import DataSet, as_dataset
 from stamp_tf.data.load import check_dataset_type
@@ -32,14 +31,13 @@ from stamp_tf.pruning.ready import make_ready, sliced_network
 from stamp_tf.pruning.result import PruneResult
 from stamp_tf.pruning.saved_mask import SavedMask, load_mask, save_mask
 from stamp_tf.pruning.target import Target, first_head, refits, settle_target
+from stamp_tf.pruning.trial import Trial, with_held_out
+from stamp_tf.pruning.within import BUDGET, search_within
 from stamp_tf.references.find import find_reference
 from stamp_tf.references.reference import Reference
 from stamp_tf.training.accuracy import evaluate_accuracy
 from stamp_tf.training.epoch_record import EpochRecord
 from stamp_tf.training.finetune import finetune, resolve_options
-
-if TYPE_CHECKING:
-    from stamp_tf.measure.timing import Timing
 
 
 def prune(
@@ -126,6 +124,7 @@ def prune(
         records=tuple(records),
         times=times,
         timing=chosen.timing,
+        tried=chosen.tried,
     )
 
 
@@ -144,28 +143,27 @@ def _smaller_network(
     if saved is not None and saved.is_trained:
         # A state of fine-tuning holds every weight of the network that this mask leaves.
         times |= {**saved.times, "load": times["load"]}
-        mask, timing = saved.mask, saved.timing
+        chosen = saved
     else:
-        with clock(times, "propose"):
-            mask, fold, timing = _propose_and_cut(
-                pruner, target, cut, config=config, saved=saved, on_step=on_step
-            )
+        chosen, fold = _propose_and_cut(
+            pruner, target, cut, config=config, saved=saved, times=times, on_step=on_step
+        )
     with clock(times, "slice"):
-        values = mask if fold is None else mask.times(fold)
+        values = chosen.mask if fold is None else chosen.mask.times(fold)
         small = sliced_network(target, values, structure_only=config.structure_only, check=True)
-    if saved is not None and saved.is_trained:
-        return small, saved
+    if chosen.is_trained:
+        return small, chosen
     make_ready(
         small,
         target,
         seed=config.seed,
         head=first_head(config, target.reference),
         is_drawn=config.structure_only,
-        refit_mask=mask if refits(config, target.reference) else None,
+        refit_mask=chosen.mask if refits(config, target.reference) else None,
         times=times,
         on_step=on_step,
     )
-    return small, SavedMask(mask=mask, times=dict(times), timing=timing)
+    return small, dataclasses.replace(chosen, times=dict(times))
 
 
 def _propose_and_cut(
@@ -175,30 +173,51 @@ def _propose_and_cut(
     *,
     config: PruneConfig,
     saved: SavedMask | None,
+    times: dict[str, float],
     on_step: OnPhase | None,
-) -> tuple[ChannelMask, np.ndarray | None, Timing | None]:
-    """Return the mask that is cut, what survivors are multiplied by, and the latency where it is limited."""
+) -> tuple[SavedMask, np.ndarray | None]:
+    """Return the mask that is cut, with what was measured for it, and what survivors are multiplied by."""
+    dataset, trial = target.dataset, None
+    if config.within is not None:
+        # What a method looks at must not be what its answer is measured on.
+        dataset = with_held_out(target.dataset, seed=config.seed)
+        if saved is None:
+            with clock(times, "search"):
+                trial = Trial(dataclasses.replace(target, dataset=dataset), config)
+    with clock(times, "propose"):
+        # A resumed run has its mask. It proposes again for `fold`, and for what a method trains into the network:
+        # neither is saved.
+        problem = _problem(target, dataset, config, on_step=on_step)
+        proposal = propose(PluginCode("stamp_tf.pruners", config.method), pruner, problem)
+    if saved is not None:
+        return saved, proposal.fold
+    if trial is not None:
+        with clock(times, "search"):
+            mask, tried = search_within(proposal, cut, config, trial=trial, on_step=on_step)
+        return SavedMask(mask=mask, times=times, tried=tried), proposal.fold
+    with clock(times, "propose"):
+        mask, timing = cut_proposal(proposal, cut, config, model=target.model, on_step=on_step)
+    return SavedMask(mask=mask, times=times, timing=timing, tried=proposal.tried), proposal.fold
+
+
+def _problem(
+    target: Target, dataset: DataSet, config: PruneConfig, *, on_step: OnPhase | None
+) -> PruningProblem:
+    """Return what a method gets to look at."""
     report = None
     if on_step is not None:
         report = of_the_caller(lambda done, total, figures: on_step("prune", done, total, figures))
-    problem = PruningProblem(
+    return PruningProblem(
         reference=target.reference,
         model=target.model,
         cost=target.cost,
-        dataset=target.dataset,
+        dataset=dataset,
         normalization=target.normalization,
-        budget=budget_of(config),
+        budget=budget_of(config) if config.within is None else BUDGET,
         seed=config.seed,
         options=config.options,
         on_step=report,
     )
-    # A resumed run has its mask. It proposes again for `fold`, and for what a method trains into the network:
-    # neither is saved.
-    proposal = propose(PluginCode("stamp_tf.pruners", config.method), pruner, problem)
-    if saved is not None:
-        return saved.mask, proposal.fold, saved.timing
-    mask, timing = cut_proposal(proposal, cut, config, model=target.model, on_step=on_step)
-    return mask, proposal.fold, timing
 
 
 def _settled(config: PruneConfig, target: Target) -> PruneConfig:
@@ -230,7 +249,7 @@ def _finetune(
             on_step("finetune", done, total, figures)
         if not is_kept and checkpoints is not None:
             # Only now, because whoever called may make the folder no sooner.
-            save_mask(checkpoints, chosen.mask, times=chosen.times, timing=chosen.timing)
+            save_mask(checkpoints, chosen)
             is_kept = True
 
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, ClassVar
 
 import keras
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import Budget, CostModel
 from stamp_tf.data import DataSet, Normalization
+from stamp_tf.measure.tried import Tried
 from stamp_tf.on_step import OnStep
 from stamp_tf.options.methods import PrunerOptions
 from stamp_tf.references.reference import Reference
@@ -54,11 +55,14 @@ class Proposal:
         scores: Value per channel `[C]`, or None with a mask.
         mask: Keep value per channel `[C]`, 0 for those that go, or None with scores.
         fold: Factor per channel `[C]` that goes into the surviving weights, or None for 1.
+        tried: What a method measured to choose, for the report.
     """
 
     scores: np.ndarray | None = None
     mask: ArrayLike | ChannelMask | None = None
     fold: np.ndarray | None = None
+    _: KW_ONLY
+    tried: tuple[Tried, ...] = ()
 
 
 class Pruner(ABC):

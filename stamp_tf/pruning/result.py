@@ -11,6 +11,7 @@ import keras
 from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import CostModel
 from stamp_tf.data import DataSet, Normalization
+from stamp_tf.measure.tried import Tried
 from stamp_tf.options.prune import PruneConfig
 from stamp_tf.references.reference import Reference
 from stamp_tf.training.epoch_record import EpochRecord
@@ -35,6 +36,7 @@ class PruneResult:
         records: Fine-tuning by epoch.
         times: Seconds by phase; `evaluate` is the tests after epochs of fine-tuning, and that at its end.
         timing: Measured latency of the network, where it was limited.
+        tried: What was measured on held-out training images to choose it, where something was.
     """
 
     model: keras.Model
@@ -48,6 +50,7 @@ class PruneResult:
     records: tuple[EpochRecord, ...]
     times: Mapping[str, float]
     timing: Timing | None = None
+    tried: tuple[Tried, ...] = ()
 
     @property
     def params_fraction(self) -> float:
@@ -62,5 +65,5 @@ class PruneResult:
     @property
     def seconds(self) -> float:
         """Target time: from the loaded network to the fine-tuned one, without evaluation."""
-        phases = ("propose", "slice", "refit", "statistics", "head", "finetune")
+        phases = ("propose", "search", "slice", "refit", "statistics", "head", "finetune")
         return sum(self.times.get(phase, 0.0) for phase in phases)

@@ -10,6 +10,7 @@ from pathlib import Path
 from stamp_tf.channel_mask import ChannelMask, as_mask
 from stamp_tf.errors import StampError
 from stamp_tf.measure.timing import Timing
+from stamp_tf.measure.tried import Tried
 from stamp_tf.storage.checkpoints import load_state, save_state
 from stamp_tf.storage.records import check
 
@@ -28,12 +29,14 @@ class SavedMask:
         times: Seconds by phase, up to fine-tuning.
         timing: Measured latency of the network, where it was limited: on a busy machine another measurement would
             lead to another mask, which no state fits.
+        tried: What was measured to choose it.
         is_trained: Whether there is a state of fine-tuning, which holds every weight.
     """
 
     mask: ChannelMask
     times: Mapping[str, float]
     timing: Timing | None = None
+    tried: tuple[Tried, ...] = ()
     is_trained: bool = False
 
 
@@ -41,19 +44,18 @@ class SavedMask:
 class _Description:
     times: Mapping[str, float]
     timing: Timing | None = None
+    tried: tuple[Tried, ...] = ()
 
 
-def save_mask(folder: Path, mask: ChannelMask, *, times: Mapping[str, float], timing: Timing | None) -> None:
+def save_mask(folder: Path, saved: SavedMask) -> None:
     """Write a mask beside the states of fine-tuning.
 
     Args:
         folder: The run's checkpoints.
-        mask: Keep value per channel, `[C]`.
-        times: Seconds by phase.
-        timing: Measured latency, where it was limited.
+        saved: The mask, and what was measured of it.
     """
-    description = {"times": dict(times), "timing": None if timing is None else asdict(timing)}
-    save_state(folder / MASK, {"mask": mask.values}, description)
+    description = asdict(_Description(times=dict(saved.times), timing=saved.timing, tried=saved.tried))
+    save_state(folder / MASK, {"mask": saved.mask.values}, description)
 
 
 def load_mask(folder: Path, num_channels: int) -> SavedMask | None:
@@ -76,4 +78,4 @@ def load_mask(folder: Path, num_channels: int) -> SavedMask | None:
         logger.warning("Warning: proposing the mask again. %s", error)
         return None
     is_trained = any(folder.glob("step-*.npz"))
-    return SavedMask(mask=mask, times=description.times, timing=description.timing, is_trained=is_trained)
+    return SavedMask(mask=mask, is_trained=is_trained, **vars(description))

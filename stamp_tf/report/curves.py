@@ -1,4 +1,4 @@
-"""Line charts of fine-tuning as SVG that takes its colours from the page."""
+"""Line charts as SVG that takes its colours from the page."""
 
 import math
 from collections.abc import Sequence
@@ -12,19 +12,23 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 12.0, 12.0, 32.0
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One quantity over epochs.
+    """One quantity over epochs, or over another.
 
     Args:
         label: What it is, for screen readers.
         parts: Stretches of (epoch, value) in rising epochs. One that follows another is of other data and not joined
             to it.
         unit: Written after the numbers of the value axis.
+        over: What it is drawn over.
+        over_unit: Written after the numbers of that axis.
         css_class: Class of the line; the page's style sheet colours it.
     """
 
     label: str
     parts: Sequence[Sequence[tuple[float, float]]]
     unit: str = ""
+    over: str = "epoch"
+    over_unit: str = ""
     css_class: str = "line"
 
     @property
@@ -64,7 +68,9 @@ def chart(line: Line, *, epochs: tuple[float, float], marks: Sequence[tuple[floa
         )
     for epoch in _whole_ticks(first, last):
         x, y = across(epoch), float(_HEIGHT - 10)
-        parts.append(f'<text class="number" x="{x:.1f}" y="{y:g}" text-anchor="middle">{epoch}</text>')
+        parts.append(
+            f'<text class="number" x="{x:.1f}" y="{y:g}" text-anchor="middle">{epoch}{line.over_unit}</text>'
+        )
     for mark, words in marks:
         parts.append(
             f'<path class="mark" d="M{across(mark):.1f} {_TOP:g}V{_HEIGHT - _BOTTOM:g}">'
@@ -81,7 +87,7 @@ def chart(line: Line, *, epochs: tuple[float, float], marks: Sequence[tuple[floa
         radius = 2.6 if len(places) <= 40 else 1.4
         parts.append(
             f'<circle class="{line.css_class}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}">'
-            f"<title>epoch {at:g}: {value:.4g}{escape(line.unit)}</title></circle>"
+            f"<title>{escape(line.over)} {at:.4g}{line.over_unit}: {value:.4g}{escape(line.unit)}</title></circle>"
         )
     parts.append("</svg>")
     return Markup("".join(parts))

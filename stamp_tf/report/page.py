@@ -51,6 +51,7 @@ def render_page(report: Report) -> str:
         largest=largest,
         charts=_charts(parts, marks),
         is_on_one_data=not marks,
+        search=_search_chart(report),
         last_step=report.history[-1] if report.history else None,
         before=parts[-1][0].test_accuracy if parts and len(parts[-1]) > 1 else None,
         commands=[entry.command for entry in report.history if entry.command]
@@ -75,6 +76,22 @@ def _charts(
         for line in lines
         if len(line.points) >= 2
     ]
+
+
+def _search_chart(report: Report) -> Markup | None:
+    """Draw what was measured to find a budget; candidates of one size are a table, and no curve."""
+    points = sorted((100 * tried.flops_fraction, 100 * tried.accuracy) for tried in report.tried)
+    if len(points) < 2 or any(tried.name for tried in report.tried):
+        return None
+    line = Line(
+        label="Accuracy on held-out training images by FLOPs left",
+        parts=[points],
+        unit=" %",
+        over="FLOPs",
+        over_unit=" %",
+    )
+    chosen = [(100 * tried.flops_fraction, "chosen") for tried in report.tried if tried.is_chosen]
+    return chart(line, epochs=(points[0][0], points[-1][0]), marks=chosen)
 
 
 def _by_data(report: Report) -> tuple[list[list[EpochRecord]], list[tuple[float, str]]]:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from stamp_tf.errors import StampError
+from stamp_tf.measure.tried import Tried
 from stamp_tf.report.history import HistoryEntry
 from stamp_tf.storage.records import finite
 from stamp_tf.training.epoch_record import EpochRecord
@@ -99,7 +100,7 @@ class Report:
         activation_bytes: Bytes that the pruned network's layers write for one image; None if nobody counted.
         full_activation_bytes: Bytes that the full network's layers write.
         times: Seconds per phase, in order: load, propose, slice, refit, statistics, head, finetune, evaluate, export,
-            measure.
+            measure. Where a budget was searched for, `search` follows propose.
         dollars_per_hour: Price of the machine, for the expense; None leaves it out.
         speed: Measured side by side.
         layers: Before and after, in the network's order.
@@ -112,6 +113,7 @@ class Report:
         hardware: The device in words.
         calling: How the exported files are called, see `Calling.to_json`; empty in runs of before that.
         files: What exporters wrote; empty in runs of before that.
+        tried: Networks that were measured to choose this one, where some were.
 
     Raises:
         StampError: If a count or the accuracy is out of range.
@@ -142,6 +144,7 @@ class Report:
     hardware: str = ""
     calling: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[ExportedFile, ...] = ()
+    tried: tuple[Tried, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.test_accuracy <= 1.0:

@@ -61,25 +61,34 @@ def count_hits(
         NotFiniteError: If logits are not finite, for the largest of them says nothing and must not count as right.
         StampError: If no image is left to test.
     """
+    labels, right = right_answers(model, images, normalization=normalization)
+    hits, tested = (np.bincount(one, minlength=images.num_classes) for one in (labels[right], labels))
+    return TestCounts(hits, tested)
+
+
+def right_answers(
+    model: keras.Model, images: ImageSet | StreamedSet, *, normalization: Normalization
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the label of each image, int `[n]`, and whether a network finds it, bool `[n]`; otherwise `count_hits`."""
     if model.output_shape[-1] == 1:
         # Even odds are a logit of 0, but a sigmoid of one half.
         model, _ = split_end(model)
     batches = Batches(images, BATCH_SIZE, normalization=normalization, seed=0, augment=False, shuffle=False)
-    hits, tested = (np.zeros(images.num_classes, np.int64) for _ in range(2))
-    num_bad = 0
+    labels, right, num_bad = [np.zeros(0, np.int64)], [np.zeros(0, bool)], 0
     for x, y in batches.epoch(0):
         logits = np.asarray(model.predict_on_batch(x))
-        tested += np.bincount(y, minlength=len(tested))
-        hits += np.bincount(y[_classes(logits) == y], minlength=len(hits))
+        labels.append(y)
+        right.append(_classes(logits) == y)
         num_bad += int((~np.isfinite(logits).all(axis=-1)).sum())
+    found = np.concatenate(labels)
     if num_bad:
         raise NotFiniteError(
             f"A network must give finite logits, but {model.name} gives NaN or infinity for {num_bad} of "
-            f"{tested.sum()} test images; use weights from before its training diverged, or another network."
+            f"{len(found)} test images; use weights from before its training diverged, or another network."
         )
-    if not tested.any():
+    if not len(found):
         raise StampError("The test images must be readable, but none is; mend them.")
-    return TestCounts(hits, tested)
+    return found, np.concatenate(right)
 
 
 def evaluate_accuracy(

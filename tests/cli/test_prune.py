@@ -1,6 +1,7 @@
 """`stamp-tf prune`: a smaller network, its exports and its report."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -201,6 +202,25 @@ def test_latency_may_be_the_limit_beside_others(cli, toy, tmp_path, images, pret
     assert 0.4 < report["flops_fraction"] <= 0.5
     assert report["details"]["latency"].endswith("batch 2)")
     assert report["details"]["max_latency"] == "10.0 s"
+
+
+def test_budget_is_found_by_accuracy(cli, toy, tmp_path, images, pretrained):
+    path = tmp_path / "run"
+    arguments = ("--dataset", images, "--from", pretrained, "--within", "20%", "--run-dir", path)
+    result = cli.done("prune", *arguments, "--finetune-epochs", "1", "--no-speed", "--export", "keras")
+    assert re.search(r"--within 0.2 leaves .* of the FLOPs and .* below the full network's", result.stderr)
+    tried = read(path / "report.json")["tried"]
+    assert (tried[0]["flops_fraction"], tried[0]["lost"]) == (1.0, 0.0)
+    (chosen,) = [row for row in tried if row["is_chosen"]]
+    assert chosen["lost"] <= 0.2
+    assert chosen["flops_fraction"] == read(path / "report.json")["flops_fraction"] < 1
+    (line,) = [line for line in result.stdout.splitlines() if line.rstrip().endswith("chosen")]
+    assert f"{100 * chosen['accuracy']:.0f}" in line
+    assert "within: 20%" in (path / "options.yaml").read_text()
+    assert read(path / "config.json")["within"] == 0.2
+    assert "How it was chosen" in (path / "report.html").read_text()
+    cli.done("finetune", path, "--epochs", "1")
+    assert read(path / "report.json")["tried"] == tried
 
 
 def test_widths_follow_the_rules(cli, toy, tmp_path, images, pretrained):

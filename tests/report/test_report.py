@@ -13,6 +13,7 @@ import pytest
 
 from stamp_tf.errors import StampError
 from stamp_tf.export.calling import Calling
+from stamp_tf.measure.tried import Tried
 from stamp_tf.quantities import factor
 from stamp_tf.report import page
 from stamp_tf.report.curves import nice_axis
@@ -223,3 +224,34 @@ def test_a_failing_page_leaves_the_old_report(report: Report, tmp_path: Path, mo
 )
 def test_axis_ends_are_round_and_hold_the_values(values, axis) -> None:
     assert nice_axis(values) == pytest.approx(axis)
+
+
+def test_the_search_for_a_budget_is_drawn_and_listed(report: Report) -> None:
+    assert "How it was chosen" not in render_page(report)
+    tried = tuple(
+        Tried(
+            params_fraction=flops,
+            flops_fraction=flops,
+            accuracy=accuracy,
+            lost=0.9 - accuracy,
+            error=0.004,
+            images=1000,
+            is_chosen=accuracy == 0.88,
+        )
+        for flops, accuracy in ((1.0, 0.9), (0.5, 0.88), (0.25, 0.7))
+    )
+    page = render_page(replace(report, tried=tried))
+    assert "<title>FLOPs 50 %: 88 %</title>" in page
+    assert page.count(">chosen<") == 2
+    assert ">full network<" in page
+    content = json.loads(json.dumps(replace(report, tried=tried).to_json()))
+    assert check(content, Report, source="report.json", remedy="prune again").tried == tried
+
+
+def test_candidates_of_one_size_are_listed_by_name(report: Report) -> None:
+    tried = Tried(
+        name="<l1>", params_fraction=0.5, flops_fraction=0.5, accuracy=0.8, lost=0.1, error=0.01, images=9
+    )
+    page = render_page(replace(report, tried=(tried, tried)))
+    assert "&lt;l1&gt;" in page
+    assert "by FLOPs left" not in page

@@ -68,3 +68,14 @@ def test_baseline_without_a_budget(refused, images):
 def test_option_of_another_method(refused, images):
     arguments = ("--dataset", images, "--method", "random", "--max-flops", 0.5, "--epochs-prune", 1)
     assert "--method random takes allocation, widths, but got epochs_prune" in refused("prune", *arguments)
+
+
+@pytest.mark.parametrize("value", ["1", "100%", "-0.1", "1 point", "nan", ""])
+def test_accuracy_to_lose_outside_its_range(refused, images, value):
+    message = refused("prune", "--dataset", images, "--within", value)
+    assert "must be a share of at least 0 and below 1, such as 1% or 0.01" in message
+
+
+def test_budget_that_is_found_is_not_given(refused, images):
+    message = refused("prune", "--dataset", images, "--within", "1%", "--max-flops", "0.5")
+    assert message == "--within finds the budget itself, but got --max-flops besides; leave one of them out."
