@@ -125,6 +125,18 @@ def test_pads_have_the_widths_that_are_left() -> None:
     assert [tuple(pad) for pad in pads] == [(0, 1), (4, 4)]
 
 
+@pytest.mark.parametrize("kind", [layers.ZeroPadding1D, layers.ZeroPadding3D])
+def test_layers_of_other_dimensions_pad_channels_too(kind: type[layers.Layer], roads_meet: RoadsMeet) -> None:
+    one = kind is layers.ZeroPadding1D
+    convolution = layers.Conv1D if one else layers.Conv3D
+    image = keras.Input((6, 2) if one else (4, 4, 4, 2))
+    x = convolution(4, 3, padding="same", name="stem")(image)
+    short = kind((1, 2) if one else ((0, 0), (0, 0), (1, 2)), data_format="channels_first")(x)
+    x = layers.Add()([convolution(7, 3, padding="same", name="branch")(x), short])
+    channel_map = roads_meet(keras.Model(image, layers.Dense(2)(layers.Flatten()(x))), tolerance=1e-9)
+    assert sizes(channel_map) == {"stem": 4, "branch": 3}
+
+
 def test_shortcuts_within_models_that_are_called_twice(conv: Conv, roads_meet: RoadsMeet) -> None:
     inner = keras.Input((8, 8, 6))
     wide = layers.Add()([conv(10, "inner_conv")(inner), pad_channels(inner, 4)])

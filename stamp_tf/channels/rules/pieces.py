@@ -70,7 +70,8 @@ def pad(call: Call) -> str | None:
     if any(widths[-1]):
         if call.layer.mode != "constant" or any(np.ndim(value) for value in call.constants):
             return "it pads channels with more than one number"
-        return _pad_channels(call, "pad_width", widths[-1], axis=len(widths) - 1)
+        _pad_channels(call, "pad_width", widths[-1], place=(len(widths) - 1,))
+        return None
     return keep(call)
 
 
@@ -79,12 +80,17 @@ def zero_padding(call: Call) -> str | None:
     layer = call.layer
     if getattr(layer, "data_format", "channels_last") == "channels_last":
         return keep(call)
-    return _pad_channels(call, "padding", layer.padding[-1], axis=len(layer.padding) - 1)
+    # Of one dimension the layer holds two numbers, of more a pair for each.
+    if isinstance(layer.padding[-1], int):
+        _pad_channels(call, "padding", layer.padding, place=())
+    else:
+        _pad_channels(call, "padding", layer.padding[-1], place=(len(layer.padding) - 1,))
+    return None
 
 
-def _pad_channels(call: Call, option: str, widths: tuple[int, int], *, axis: int) -> None:
+def _pad_channels(call: Call, option: str, widths: tuple[int, int], *, place: tuple[int, ...]) -> None:
     """Write new channels on both sides. No kernel makes them: they stay unless they are tied to some that one does."""
     before, after = (call.trace.new_channels(width) for width in widths)
-    call.count(option, before, index=(axis, 0))
-    call.count(option, after, index=(axis, 1))
+    call.count(option, before, index=(*place, 0))
+    call.count(option, after, index=(*place, 1))
     call.write(np.concatenate([before, call.channels, after]))
