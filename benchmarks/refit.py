@@ -4,8 +4,9 @@
     python benchmarks/refit.py --model resnet20.keras --dataset ... --other npz:data/gtsrb32.npz --budgets 0.5,0.25
 
 Every network is cut at a budget and fitted to images of the target's training set in closed form. *As it is* keeps
-the kernels and recalibrates batch-norm statistics; *other* refits kernels on the images of another data set. The head
-is that of the network itself, so its classes must be the target's.
+the kernels and recalibrates batch-norm statistics; *other* refits kernels on the images of another data set, and the
+ranking *remaining-error of other* looks at those alone. The head is that of the network itself, so its classes must be
+the target's.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from library.results import Results, without_folders
 
 RESULTS = Path(__file__).parent / "results"
 RANKINGS = ("random", "l1", "remaining-error")
+SWAPPED = "remaining-error of other"
 KERNELS = ("as it is", "refitted", "other")
 
 
@@ -30,8 +32,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--dataset", required=True, help="as after `stamp-tf prune --dataset`")
     parser.add_argument("--other", help="another data set, whose images must not serve as well")
     parser.add_argument("--images", type=int, default=1000, help="training images")
-    parser.add_argument("--budgets", type=_numbers(float), default=(0.5, 0.25))
-    parser.add_argument("--seeds", type=_numbers(int), default=(0,))
+    parser.add_argument("--budgets", type=_listed(float), default=(0.5, 0.25))
+    parser.add_argument("--rankings", type=_listed(str), default=RANKINGS)
+    parser.add_argument("--seeds", type=_listed(int), default=(0,))
     parser.add_argument("--results", type=Path, default=RESULTS / "refit.jsonl")
     options = parser.parse_args(arguments)
 
@@ -67,15 +70,15 @@ def _measured(measure: Any, options: Any, *, results: Results, shared: dict[str,
     full = shared | {"max_flops": 1.0, "ranking": "none", "kernels": "as it is"}
     if results.figures(full) is None:
         yield full, measure.full()
-    for budget, ranking, kind in product(options.budgets, RANKINGS, kernels):
+    for budget, ranking, kind in product(options.budgets, options.rankings, kernels):
         case = shared | {"max_flops": budget, "ranking": ranking, "kernels": kind}
-        if kind == "other":
+        if kind == "other" or ranking == SWAPPED:
             case |= {"other": without_folders(options.other)}
         if results.figures(case) is None:
             yield case, measure.pruned(budget, ranking=ranking, kernels=kind)
 
 
-def _numbers(kind: type) -> Any:
+def _listed(kind: type) -> Any:
     return lambda text: tuple(kind(part) for part in text.split(","))
 
 

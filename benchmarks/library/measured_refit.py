@@ -21,6 +21,8 @@ from stamp_tf.refit.images import refit_images
 from stamp_tf.refit.refit import refit
 from stamp_tf.training.accuracy import evaluate_accuracy
 
+_OF_OTHER = " of other"
+
 
 class RefitMeasure:
     """Measures one network on one data set.
@@ -56,7 +58,7 @@ class RefitMeasure:
 
         Args:
             max_flops: The budget.
-            ranking: Name of a pruner.
+            ranking: Name of a pruner; with ` of other` behind it, it looks at the `other` data set.
             kernels: `as it is`, `refitted`, or on the images of the `other` data set.
         """
         scores, seconds = self._ranked(ranking)
@@ -80,16 +82,18 @@ class RefitMeasure:
     def _ranked(self, ranking: str) -> tuple[np.ndarray, float]:
         if ranking not in self._scores:
             target, started = self._target, time.perf_counter()
+            is_swapped = ranking.endswith(_OF_OTHER)
+            name = ranking.removesuffix(_OF_OTHER)
             problem = PruningProblem(
                 reference=target.reference,
                 model=target.model,
                 cost=target.cost,
-                dataset=target.dataset,
+                dataset=self._others if is_swapped else target.dataset,
                 normalization=target.normalization,
                 budget=Budget(max_flops=0.5),
                 seed=self._seed,
             )
-            scores = stamp_registry.load("stamp_tf.pruners", ranking)().propose(problem).scores
+            scores = stamp_registry.load("stamp_tf.pruners", name)().propose(problem).scores
             self._scores[ranking] = scores, time.perf_counter() - started
         return self._scores[ranking]
 

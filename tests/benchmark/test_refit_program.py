@@ -31,19 +31,31 @@ def test_every_ranking_with_kernels_as_they_are_refitted_and_of_others(
         "--other",
         toy_images,
     ]
-    arguments += ["--images", "30", "--budgets", "0.5", "--results", str(path)]
     module = program("refit")
+    rankings = (*module.RANKINGS, module.SWAPPED)
+    arguments += [
+        "--images",
+        "30",
+        "--budgets",
+        "0.5",
+        "--rankings",
+        ",".join(rankings),
+        "--results",
+        str(path),
+    ]
     module.main(arguments)
     records = read_results(path)
     module.main(arguments)
     assert read_results(path) == records
     cases = [(record["case"]["ranking"], record["case"]["kernels"]) for record in records]
-    assert cases == [("none", "as it is"), *[(r, k) for r in module.RANKINGS for k in module.KERNELS]]
+    assert cases == [("none", "as it is"), *[(r, k) for r in rankings for k in module.KERNELS]]
     assert all(record["figures"].get("flops_fraction", 0) <= 0.5 for record in records)
     # The other data set is the same one here, so that only where its images come from differs.
     accuracy = {case: record["figures"]["accuracy"] for case, record in zip(cases, records, strict=True)}
-    for ranking in module.RANKINGS:
+    for ranking in rankings:
         assert accuracy[ranking, "other"] == accuracy[ranking, "refitted"]
+    for kernels in module.KERNELS:
+        assert accuracy[module.SWAPPED, kernels] == accuracy["remaining-error", kernels]
     page = program("render").page(tmp_path)
     assert "Networks that were not trained to be cut" in page
     assert "| remaining-error |" in page
