@@ -25,13 +25,20 @@ SHARE_OF_MEMORY = 0.8
 """Arrays that would take more of the machine's memory than this are refused."""
 
 
-def read_arrays(path: Path, wanted: Sequence[str], where: str) -> dict[str, np.ndarray]:
+def read_arrays(
+    path: Path,
+    wanted: Sequence[str],
+    where: str,
+    *,
+    if_too_large: str = "save fewer or smaller images, or use folder:PATH, which is streamed",
+) -> dict[str, np.ndarray]:
     """Read some arrays of a file; nothing is ever unpickled.
 
     Args:
         path: The file.
         wanted: Names of the arrays that matter; others are not looked at.
         where: What to call the file in a message.
+        if_too_large: What to do about one that memory does not hold.
 
     Returns:
         Those that the file has.
@@ -54,7 +61,7 @@ def read_arrays(path: Path, wanted: Sequence[str], where: str) -> dict[str, np.n
                 members = {
                     name: file.getinfo(f"{name}.npy") for name in wanted if f"{name}.npy" in file.namelist()
                 }
-                _check_members(file, members, where)
+                _check_members(file, members, where, if_too_large)
                 return {name: _read(file, member) for name, member in members.items()}
     except (StampError, MemoryError):
         raise
@@ -81,7 +88,9 @@ def _check_regular(path: Path, where: str) -> None:
         raise StampError(f"{where} must be readable, but permission is denied; check the permissions.")
 
 
-def _check_members(file: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], where: str) -> None:
+def _check_members(
+    file: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], where: str, if_too_large: str
+) -> None:
     """Read the arrays' headers, and compare what they declare with the file and with the machine."""
     total = 0
     for name, member in members.items():
@@ -111,8 +120,8 @@ def _check_members(file: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], w
     limit = int(SHARE_OF_MEMORY * usable_memory())
     if total > limit:
         raise StampError(
-            f"{where} must fit in memory, but declares {total:,} bytes where {limit:,} are allowed here; save fewer or "
-            "smaller images, or use folder:PATH, which is streamed."
+            f"{where} must fit in memory, but declares {total:,} bytes where {limit:,} are allowed here; "
+            f"{if_too_large}."
         )
 
 

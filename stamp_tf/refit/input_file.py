@@ -27,7 +27,7 @@ def read_inputs(path: Path, model: keras.Model) -> Any:
     """
     inputs = [tensor.name for tensor in model.inputs]
     names = list(dict.fromkeys([*inputs, *_NAMES])) if len(inputs) == 1 else inputs
-    arrays = read_arrays(path, names, f"`inputs=npz:{path}`")
+    arrays = read_arrays(path, names, f"`inputs=npz:{path}`", if_too_large="save some hundreds of examples")
     if len(inputs) == 1:
         found = next((arrays[name] for name in names if name in arrays), None)
         if found is None:
