@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from library.coverage_table import coverage_table
+from library.distillation_tables import distillation_table
 from library.layer_tables import layer_table
 from library.origin import made_with, with_footnote
 from library.other_tables import (
@@ -34,6 +35,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Sequence[Record]], str]]] = {
     "pruning_cost": ("Accuracy and time on small sets", pruning_tables),
     "meta_step": ("The meta step against a plain training step", meta_step_table),
     "refit": ("Networks that were not trained to be cut", refit_table),
+    "distillation": ("The full network as a teacher", distillation_table),
     "speed": ("Measured speed-up", speed_table),
     "coverage": ("What of a network can lose channels", coverage_table),
     "removal_speed": ("What removing channels is worth", removal_table),

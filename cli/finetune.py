@@ -8,7 +8,7 @@ import click
 from stamp_cli.command import Command, is_given
 from stamp_cli.derive import takes
 from stamp_cli.errors import interruptible
-from stamp_cli.idle import DATASET
+from stamp_cli.idle import FINETUNE
 from stamp_cli.images import check_is_there
 from stamp_cli.options_file import config_option, resolved_options
 from stamp_cli.progress import Progress
@@ -17,10 +17,11 @@ from stamp_cli.values import FilePath, typed
 from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.options.data import DatasetOptions
 from stamp_tf.options.finetune import FinetuneConfig
+from stamp_tf.options.network import NetworkOptions
 from stamp_tf.options.run import RunOptions
 
 
-@click.command(cls=Command, idle=DATASET)
+@click.command(cls=Command, idle=FINETUNE)
 @click.argument("run", type=FilePath())
 @takes(
     FinetuneConfig,
@@ -38,13 +39,24 @@ from stamp_tf.options.run import RunOptions
     dataset={"default_in_words": "the run's own"},
 )
 @takes(
+    NetworkOptions,
+    "network",
+    only=["reference"],
+    reference={
+        "help": "Full network that `distill` learns from: run directory or file.",
+        "default_in_words": "the one that RUN was cut from",
+    },
+)
+@takes(
     RunOptions,
     "way",
     only=["resume"],
     resume={"help": "Go on where an interrupted finetune stopped."},
 )
 @config_option
-def command(run: Path, config: FinetuneConfig, data: DatasetOptions, way: RunOptions) -> None:
+def command(
+    run: Path, config: FinetuneConfig, data: DatasetOptions, network: NetworkOptions, way: RunOptions
+) -> None:
     """Train a pruned network further.
 
     RUN is a folder that prune wrote. Its networks and report are replaced at the end.
@@ -76,6 +88,7 @@ def command(run: Path, config: FinetuneConfig, data: DatasetOptions, way: RunOpt
             pruned,
             dataset,
             config=config,
+            reference=network.reference,
             resume=way.resume,
             command=typed(),
             on_step=progress.of("Fine-tuning"),

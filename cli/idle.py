@@ -60,6 +60,8 @@ DATASET = (
     Idle(("data_dir", "download"), _not_fetched),
     Idle(("skip_corrupt",), _not_in_files),
 )
+DISTILL = (Idle(("distill_temperature",), without("--distill", "distill")),)
+FINETUNE = (*DATASET, *DISTILL, Idle(("reference",), without("--distill", "distill")))
 PRETRAIN = (
     *DATASET,
     Idle(("budgets", "budget_learning_rate"), _no_budget_epochs),
@@ -73,7 +75,10 @@ META_TRAIN = (
 PRUNE = (
     *DATASET,
     Idle(("latency_batch",), _nothing_timed),
-    Idle(("batch_size", "learning_rate", "schedule", "clip_norm", "mixed_precision"), _no_finetuning),
+    Idle(
+        ("batch_size", "learning_rate", "schedule", "clip_norm", "mixed_precision", "distill"), _no_finetuning
+    ),
+    *DISTILL,
     Idle(("flip", "tensorboard"), _no_steps),
     Idle(("pixels",), without("--model", "model")),
     Idle(("resume", "overwrite"), without("--run-dir", "run_dir")),

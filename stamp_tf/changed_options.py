@@ -11,8 +11,8 @@ _ARGUMENTS = {"from": "reference"}
 # No option of the command line sets these.
 _PYTHON_ALONE = frozenset({"momentum", "augment", "evaluate", "inner_rates", "outer_rates", "command"})
 _LONGEST = 60
-# What older runs hold of options that are no more, where nothing else was asked for.
-_RETIRED = {"inner": "adam", "fixed_weights": False}
+# What runs of another version do not hold, or hold of options that are no more, where nothing else was asked for.
+_UNASKED = {"inner": "adam", "fixed_weights": False, "distill": 0.0, "distill_temperature": 4.0}
 
 
 def changed_options(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -33,7 +33,7 @@ def changed_options(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
 def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield every setting under the argument that sets it."""
     for name, value in config.items():
-        if name in _RETIRED and value == _RETIRED[name]:
+        if name in _UNASKED and value == _UNASKED[name]:
             continue
         if name == "backbone" and isinstance(value, Mapping):
             # What tells a network from others, as `BackboneConfig.to_config` has it.

@@ -35,6 +35,32 @@ def distillation_loss(logits: Tensor, teacher_logits: Tensor) -> Tensor:
     return -ops.mean(ops.sum(probabilities * ops.log_softmax(_precise(logits), axis=-1), axis=-1))
 
 
+def teacher_divergence(
+    logits: Tensor, teacher_logits: Tensor, *, temperature: float, end: End = LOGITS
+) -> Tensor:
+    """Return T^2 times the mean divergence KL(teacher || student) at temperature T: 0 where both give the same.
+
+    The factor keeps the size of its gradients beside those of a loss on labels, whatever T is.
+
+    Args:
+        logits: Of the student, `[B, classes]`, or `[B, 1]` of a binary end.
+        teacher_logits: Of the teacher; no gradient reaches them.
+        temperature: T; both logits are divided by it.
+        end: One softmax spans the classes; or each has its own sigmoid, and the mean is over classes, too.
+
+    Source:
+        Hinton, Vinyals & Dean 2015, section 2.
+    """
+    student = _precise(logits) / temperature
+    teacher = ops.stop_gradient(_precise(teacher_logits)) / temperature
+    if end.is_binary or end.is_per_class:
+        surplus = ops.softplus(student) - ops.softplus(teacher)
+        return temperature**2 * ops.mean(surplus + ops.sigmoid(teacher) * (teacher - student))
+    wanted = ops.log_softmax(teacher, axis=-1)
+    surplus = wanted - ops.log_softmax(student, axis=-1)
+    return temperature**2 * ops.mean(ops.sum(ops.exp(wanted) * surplus, axis=-1))
+
+
 def class_probabilities(logits: Tensor, end: End = LOGITS) -> Tensor:
     """Return the probability of every class, `[B, classes]`: two of them for the one logit of a binary end.
 

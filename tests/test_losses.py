@@ -13,6 +13,7 @@ from stamp_tf.losses import (
     classification_loss,
     distillation_loss,
     predicted_classes,
+    teacher_divergence,
 )
 
 RNG = np.random.default_rng(0)
@@ -38,6 +39,43 @@ def test_distillation() -> None:
     expected = -(np.exp(log_softmax(TEACHER)) * log_softmax(LOGITS)).sum(axis=1).mean()
     loss = distillation_loss(tf.constant(LOGITS), tf.constant(TEACHER))
     assert float(loss) == pytest.approx(expected, rel=1e-12)
+
+
+def test_divergence_from_a_teacher() -> None:
+    wanted, given = log_softmax(TEACHER / 3), log_softmax(LOGITS / 3)
+    expected = 9 * (np.exp(wanted) * (wanted - given)).sum(axis=1).mean()
+    loss = teacher_divergence(tf.constant(LOGITS), tf.constant(TEACHER), temperature=3)
+    assert float(loss) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("end", [End("sigmoid"), End("sigmoid", is_binary=True)])
+def test_divergence_where_every_logit_has_a_sigmoid(end: End) -> None:
+    def both(logits: np.ndarray) -> np.ndarray:
+        likely = 1 / (1 + np.exp(-logits / 3))
+        return np.stack([likely, 1 - likely])
+
+    size = 1 if end.is_binary else 4
+    student, teacher = LOGITS[:, :size], TEACHER[:, :size]
+    expected = 9 * (both(teacher) * np.log(both(teacher) / both(student))).sum(axis=0).mean()
+    loss = teacher_divergence(tf.constant(student), tf.constant(teacher), temperature=3, end=end)
+    assert float(loss) == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_size_of_gradients_towards_a_teacher_hardly_depends_on_the_temperature() -> None:
+    student, teacher = tf.constant(LOGITS), tf.constant(TEACHER)
+
+    def gradient(temperature: float) -> np.ndarray:
+        with tf.GradientTape() as tape:
+            tape.watch([student, teacher])
+            loss = teacher_divergence(student, teacher, temperature=temperature)
+        of_student, of_teacher = tape.gradient(loss, [student, teacher])
+        assert of_teacher is None
+        return of_student.numpy()
+
+    # At high temperatures the gradient is that of squared differences of centred logits, see the source.
+    centred = [logits - logits.mean(axis=1, keepdims=True) for logits in (LOGITS, TEACHER)]
+    np.testing.assert_allclose(gradient(1e4), (centred[0] - centred[1]) / 4 / 7, rtol=1e-2, atol=1e-4)
+    assert 0.5 < np.linalg.norm(gradient(2.0)) / np.linalg.norm(gradient(4.0)) < 2
 
 
 def test_the_teacher_learns_nothing_and_the_student_what_is_left() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,17 +12,19 @@ from typing import TYPE_CHECKING
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.on_step import OnStep
+from stamp_tf.pruned_runs.cut_from import check_cut_from, reference_of_run
 from stamp_tf.pruned_runs.pruned_run import load_run
 from stamp_tf.pruning.ready import make_ready, sliced_network
 from stamp_tf.pruning.target import Target, is_refit_due
-from stamp_tf.references.find import as_reference, find_reference
-from stamp_tf.references.fingerprint import fingerprint
+from stamp_tf.references.find import as_reference
 from stamp_tf.references.reference import Reference
 from stamp_tf.training.accuracy import evaluate_accuracy
 
 if TYPE_CHECKING:
     from stamp_tf.comparison.compare import Comparison
     from stamp_tf.pruned_runs.masks import RunMasks
+
+_OPTION = "`swap=True`"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,29 +139,6 @@ def _references(runs: Sequence[RunMasks], given: Reference | str | Path | None) 
     for run in runs:
         source = run.config.get("from")
         if source not in loaded:
-            loaded[source] = _load_reference(run) if chosen is None else chosen
-        _check_reference(run, loaded[source])
+            loaded[source] = reference_of_run(run, option=_OPTION) if chosen is None else chosen
+        check_cut_from(run, loaded[source], option=_OPTION)
     return [loaded[run.config.get("from")] for run in runs]
-
-
-def _load_reference(run: RunMasks) -> Reference:
-    try:
-        return find_reference(run.config.get("from"), backbone=run.backbone["name"])
-    except StampError as error:
-        raise StampError(
-            f"`swap=True` needs the reference of {run.run.path}, but it cannot be loaded ({str(error).rstrip('.')}); "
-            "name it with `reference`, or leave `swap=True` out."
-        ) from error
-
-
-def _check_reference(run: RunMasks, reference: Reference) -> None:
-    """Refuse a reference whose channels the run's masks do not number."""
-    backbone = reference.backbone.with_num_classes(run.backbone["num_classes"]).to_config()
-    # JSON knows no tuples.
-    is_alike = json.loads(json.dumps(backbone)) == run.backbone
-    digits = fingerprint(reference)
-    if not is_alike or run.reference not in (None, digits):
-        raise StampError(
-            f"`swap=True` needs the reference that {run.run.path} was cut from ({run.reference or backbone['name']}), "
-            f"but found another one ({digits}); name the right one with `reference`, or leave `swap=True` out."
-        )

@@ -48,6 +48,13 @@ class FinetuneConfig:
         help="Largest norm of the gradients.",
         default_in_words="1 with `model`, else none",
     )
+    distill: float = option(
+        0.0,
+        least=0,
+        most=1,
+        help="Share of the loss that is the divergence from the full network's outputs; the rest is that on labels.",
+    )
+    distill_temperature: float = option(4.0, above=0, help="Temperature at which `distill` compares outputs.")
     augment: bool = option(True, help="Crop and mirror.", is_only_python=True)
     flip: bool = option(True, help="Mirror images in training; not for digits and signs.")
     mixed_precision: bool = option(False, help="Fine-tune in bfloat16.")
@@ -65,6 +72,13 @@ class FinetuneConfig:
     def peak_rate(self) -> float:
         """The rate that training starts with."""
         return _RATE if self.learning_rate is None else self.learning_rate
+
+    @property
+    def distill_in_words(self) -> str | None:
+        """What is distilled and how, for reports; None where nothing is."""
+        if not self.distill:
+            return None
+        return f"{self.distill:g} of the loss, temperature {self.distill_temperature:g}"
 
     def resolved(self, *, own_model: bool, num_steps: int) -> FinetuneConfig:
         """Return the options with what was left open filled in.

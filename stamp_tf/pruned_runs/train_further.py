@@ -9,17 +9,22 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from stamp_tf.data import DataSet
 from stamp_tf.data.identity import describe
 from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.on_step import OnStep
 from stamp_tf.options.finetune import FinetuneConfig
+from stamp_tf.pruned_runs.cut_from import check_cut_from, reference_of_run
 from stamp_tf.pruned_runs.evaluate import run_counts
 from stamp_tf.pruned_runs.exports import check_exports, exports_of, write_exports
 from stamp_tf.pruned_runs.masks import read_masks
 from stamp_tf.pruned_runs.pruned_run import PrunedRun, load_run
 from stamp_tf.pruned_runs.write import write_metrics
+from stamp_tf.pruning.full_teacher import full_teacher
+from stamp_tf.references.find import find_reference
+from stamp_tf.references.reference import Reference
 from stamp_tf.report.history import HistoryEntry, history_entry
 from stamp_tf.report.page import write_report
 from stamp_tf.report.report import Report
@@ -40,6 +45,7 @@ def train_further(
     dataset: DataSet | str | None = None,
     *,
     config: FinetuneConfig | None = None,
+    reference: Reference | str | Path | None = None,
     resume: bool = False,
     command: str = "",
     on_step: OnStep | None = None,
@@ -54,6 +60,7 @@ def train_further(
         dataset: Its data set or another one of the same classes, in any order; None loads the run's own.
         config: Options; without a rate 0.01, for a network that is trained already, and without `clip_norm` the
             run's.
+        reference: What the run was cut from, for `config.distill`; None finds it where the run did.
         resume: Go on from the last state on the way.
         command: What was typed, for the report.
         on_step: Called with (steps done, all steps, figures) after each step.
@@ -62,7 +69,7 @@ def train_further(
         The run's new report.
 
     Raises:
-        StampError: If there is no complete run, or its data set or state does not fit.
+        StampError: If there is no complete run, or its data set, state or reference does not fit.
     """
     path = run.run.path if isinstance(run, PrunedRun) else Path(run)
     directory = RunDirectory(path)
@@ -72,7 +79,15 @@ def train_further(
         with writing(directory.path):
             directory.settle()
         pruned = run if isinstance(run, PrunedRun) else load_run(path)
-        return _continue(pruned, dataset, config=config, resume=resume, command=command, on_step=on_step)
+        return _continue(
+            pruned,
+            dataset,
+            config=config,
+            reference=reference,
+            resume=resume,
+            command=command,
+            on_step=on_step,
+        )
 
 
 def finished_report(run: RunDirectory) -> Report:
@@ -99,6 +114,7 @@ def _continue(
     dataset: DataSet | str | None,
     *,
     config: FinetuneConfig | None,
+    reference: Reference | str | Path | None,
     resume: bool,
     command: str,
     on_step: OnStep | None,
@@ -111,8 +127,18 @@ def _continue(
     check_exports(run.run, exports_of(run.run))
     report = read_record(run.run.report_json, Report, remedy="prune again")
     _check_same_network(run, report)
+    cut_from = _reference(run, reference) if config.distill else None
     dataset = run.fitted(dataset) if isinstance(dataset, DataSet) else run.load_dataset(dataset)
     doubt = run.warn_if_in_doubt(dataset)
+    teacher = None
+    if cut_from is not None:
+        teacher = full_teacher(
+            cut_from,
+            dataset,
+            normalization=run.normalization,
+            head=run.config.get("head"),
+            seed=config.seed,
+        )
     if not resume and any(way.checkpoints.glob("step-*.npz")):
         logger.warning("Warning: the interrupted finetune in %s is thrown away.", run.run.path)
     options = {"command": "finetune", **describe(dataset), **asdict(config)}
@@ -124,6 +150,7 @@ def _continue(
             normalization=run.normalization,
             config=config,
             end=run.end,
+            teacher=teacher,
             checkpoints=way.checkpoints,
             on_step=on_step,
         )
@@ -140,7 +167,17 @@ def _continue(
         command=command,
         doubt=doubt,
     )
-    return _written(run, _continued(report, records, step))
+    return _written(run, _continued(report, records, step, distill=config.distill_in_words))
+
+
+def _reference(run: PrunedRun, given: Reference | str | Path | None) -> Reference:
+    """Return the network that a run was cut from."""
+    masks, option = read_masks(run.run.path), "`distill`"
+    reference = (
+        reference_of_run(masks, option=option) if given is None else find_reference(given, backbone="")
+    )
+    check_cut_from(masks, reference, option=option)
+    return reference
 
 
 def _settled(config: FinetuneConfig, run: PrunedRun) -> FinetuneConfig:
@@ -192,7 +229,9 @@ def _check_same_network(run: PrunedRun, report: Report) -> None:
         )
 
 
-def _continued(report: Report, records: Sequence[EpochRecord], step: HistoryEntry) -> Report:
+def _continued(
+    report: Report, records: Sequence[EpochRecord], step: HistoryEntry, *, distill: str | None
+) -> Report:
     """Append a step: its epochs to the curve, its seconds to the times, its data and accuracy to the headline."""
     history, curve = (*report.history, step), list(report.curve)
     last = (
@@ -212,7 +251,9 @@ def _continued(report: Report, records: Sequence[EpochRecord], step: HistoryEntr
             )
         )
     seconds = records[-1].seconds
-    images = {"train_images": step.train_images, "test_images": step.test_images}
+    last_step: dict[str, Any] = {"train_images": step.train_images, "test_images": step.test_images}
+    if distill is not None:
+        last_step["distill"] = distill
     return dataclasses.replace(
         report,
         dataset=step.dataset,
@@ -220,7 +261,7 @@ def _continued(report: Report, records: Sequence[EpochRecord], step: HistoryEntr
         seconds=report.seconds + seconds,
         times={**report.times, "finetune": report.times.get("finetune", 0.0) + seconds},
         curve=tuple(curve),
-        details={**report.details, **images, "epochs": curve[-1].epoch if curve else 0},
+        details={**report.details, **last_step, "epochs": curve[-1].epoch if curve else 0},
         history=history,
         command=step.command,
     )

@@ -219,6 +219,7 @@ def _report(result: PruneResult, *, times: Mapping[str, float], command: str, **
         "structure_only": config.structure_only or None,
         "epochs": config.finetune.epochs,
         "mixed_precision": config.finetune.mixed_precision or None,
+        "distill": config.finetune.distill_in_words,
         **{name: value for name, value in config.options.items() if not isinstance(value, Mapping)},
     }
     step = history_entry(

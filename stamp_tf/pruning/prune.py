@@ -25,6 +25,7 @@ from stamp_tf.plugin_code import PluginCode, of_the_caller
 from stamp_tf.pruning.choose import choose_pruner
 from stamp_tf.pruning.config import budget_of, rules_of
 from stamp_tf.pruning.cut_proposal import cut_proposal
+from stamp_tf.pruning.full_teacher import full_teacher
 from stamp_tf.pruning.proposals import propose
 from stamp_tf.pruning.pruner import Pruner, PruningProblem
 from stamp_tf.pruning.ready import make_ready, sliced_network
@@ -103,9 +104,17 @@ def prune(
         pruner, target, cut, config=config, saved=saved, times=times, on_step=on_step
     )
     config = _settled(config, target)
+    teacher = _teacher(target, config, times=times)
     started = time.perf_counter()
     records = _finetune(
-        small, target, config, chosen=chosen, checkpoints=checkpoints, resume=resume, on_step=on_step
+        small,
+        target,
+        config,
+        teacher=teacher,
+        chosen=chosen,
+        checkpoints=checkpoints,
+        resume=resume,
+        on_step=on_step,
     )
     times["finetune"] = records[-1].seconds
     # Tests after epochs, their statistics and the states; 0 where another process trained most of the epochs.
@@ -230,11 +239,26 @@ def _settled(config: PruneConfig, target: Target) -> PruneConfig:
     return dataclasses.replace(config, finetune=settings)
 
 
+def _teacher(target: Target, config: PruneConfig, *, times: dict[str, float]) -> keras.Model | None:
+    """Return the full network that fine-tuning learns from, where the options ask for one."""
+    if not config.finetune.distill:
+        return None
+    with clock(times, "teacher"):
+        return full_teacher(
+            target.reference,
+            target.dataset,
+            normalization=target.normalization,
+            head=config.head,
+            seed=config.seed,
+        )
+
+
 def _finetune(
     small: keras.Model,
     target: Target,
     config: PruneConfig,
     *,
+    teacher: keras.Model | None,
     chosen: SavedMask,
     checkpoints: Path | None,
     resume: bool,
@@ -259,6 +283,7 @@ def _finetune(
             normalization=target.normalization,
             config=config.finetune,
             end=target.reference.backbone.end,
+            teacher=teacher,
             checkpoints=checkpoints,
             resume=resume,
             on_step=on_finetune,

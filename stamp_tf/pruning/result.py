@@ -65,5 +65,5 @@ class PruneResult:
     @property
     def seconds(self) -> float:
         """Target time: from the loaded network to the fine-tuned one, without evaluation."""
-        phases = ("propose", "search", "slice", "refit", "statistics", "head", "finetune")
+        phases = ("propose", "search", "slice", "refit", "statistics", "head", "teacher", "finetune")
         return sum(self.times.get(phase, 0.0) for phase in phases)

@@ -101,8 +101,17 @@ def first_head(config: PruneConfig, reference: Reference) -> str:
         return config.head
     if config.structure_only:
         return "random"
-    # Somebody's own model may end in something that no closed form fits.
-    return "keep" if reference.backbone.architecture and not reference.backbone.head else "ridge"
+    return "keep" if own_head(None, reference) else "ridge"
+
+
+def own_head(head: str | None, reference: Reference) -> bool:
+    """Return whether the full network answers with the last layer that it has.
+
+    Args:
+        head: The option of pruning; what it says of a smaller network's first values matters where it is `keep`.
+        reference: Somebody's own model may end in something that no closed form fits.
+    """
+    return head == "keep" or bool(reference.backbone.architecture and not reference.backbone.head)
 
 
 def refits(config: PruneConfig, reference: Reference) -> bool:
@@ -129,4 +138,6 @@ def _own_head(config: PruneConfig, reference: Reference) -> str | None:
     """Return the option by which the network's own outputs count, or None if nothing asks for them."""
     if first_head(config, reference) == "keep":
         return "`head=keep`"
+    if config.finetune.distill and own_head(config.head, reference):
+        return "`distill`"
     return "`options.head=own`" if config.options.get("head") == "own" else None

@@ -99,8 +99,8 @@ class Report:
         seconds: Target time: from the loaded network to the fine-tuned one.
         activation_bytes: Bytes that the pruned network's layers write for one image; None if nobody counted.
         full_activation_bytes: Bytes that the full network's layers write.
-        times: Seconds per phase, in order: load, propose, slice, refit, statistics, head, finetune, evaluate, export,
-            measure. Where a budget was searched for, `search` follows propose.
+        times: Seconds per phase, in order: load, propose, slice, refit, statistics, head, teacher, finetune, evaluate,
+            export, measure. Where a budget was searched for, `search` follows propose.
         dollars_per_hour: Price of the machine, for the expense; None leaves it out.
         speed: Measured side by side.
         layers: Before and after, in the network's order.

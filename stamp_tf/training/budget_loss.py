@@ -11,6 +11,7 @@ from stamp_tf.channels import ChannelCut, add_logistic_noise, mask_kernels
 from stamp_tf.ends import LOGITS, End
 from stamp_tf.losses import accuracy, classification_loss, distillation_loss
 from stamp_tf.tensor import Tensor
+from stamp_tf.training.teacher import Teacher
 
 BudgetLoss = Callable[..., tuple[Tensor, tuple[list[Tensor], dict[str, Tensor]]]]
 """What `budget_loss` is, or what somebody takes in its place: called with the same."""
@@ -24,10 +25,13 @@ def plain_loss(
     images: Tensor,
     labels: Tensor,
     end: End = LOGITS,
+    teacher: Teacher | None = None,
 ) -> tuple[Tensor, tuple[list[Tensor], dict[str, Tensor]]]:
-    """Return the loss of the full network, its new statistics and its figures; `end` says which loss fits."""
+    """Return the loss of a network, its new statistics and its figures; `end` says which loss fits."""
     logits, new_statistics = model.stateless_call(weights, statistics, images, training=True)
     loss = classification_loss(logits, labels, end)
+    if teacher is not None:
+        loss = teacher.mixed(loss, logits, images, end=end)
     return loss, (new_statistics, {"loss": loss, "accuracy": accuracy(logits, labels)})
 
 

@@ -21,6 +21,7 @@ from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.training.epoch_record import EpochRecord
 from stamp_tf.training.finetune_epochs import FinetuneEpochs
 from stamp_tf.training.lost import warn_if_lost
+from stamp_tf.training.teacher import logits_of_teacher
 
 
 def finetune(
@@ -30,6 +31,7 @@ def finetune(
     normalization: Normalization,
     config: FinetuneConfig | None = None,
     end: End | None = None,
+    teacher: keras.Model | None = None,
     checkpoints: str | Path | None = None,
     resume: bool = True,
     on_step: OnStep | None = None,
@@ -46,6 +48,8 @@ def finetune(
         normalization: Of the images.
         config: Options.
         end: What was taken off a network that gives logits; None looks how the model ends.
+        teacher: A network of the same images and outputs, such as the one that this was cut from; `config.distill` is
+            its share of the loss. It stays as it is.
         checkpoints: Where to keep a state per epoch; None keeps none.
         resume: Go on from the last state in `checkpoints`; otherwise those of another training give way to the first
             that is saved.
@@ -55,7 +59,8 @@ def finetune(
         One record per epoch, and one for the start.
 
     Raises:
-        StampError: If a state found in `checkpoints` does not fit, or the model ends in something else.
+        StampError: If a state found in `checkpoints` does not fit, or the model ends in something else; if a teacher
+            is missing, or does not fit.
         DivergenceError: If the loss, the gradients or the weights are no longer finite; the network then has the
             weights of its last whole epoch.
     """
@@ -65,6 +70,7 @@ def finetune(
         normalization=(normalization, Normalization),
         config=(config, FinetuneConfig | None),
         end=(end, End | None),
+        teacher=(teacher, keras.Model | None),
         resume=(resume, bool),
         on_step=(on_step, Callable | None),
     )
@@ -72,10 +78,19 @@ def finetune(
     config = config or FinetuneConfig()
     if config.learning_rate is None:
         config = resolve_options(config, dataset, own_model=False)
+    answers = logits_of_teacher(teacher, model, config=config, end=end)
     logits, end = split_end(model) if end is None else (model, end)
     trained = _in_bfloat16(logits) if config.mixed_precision else logits
+    if answers is not None and config.mixed_precision:
+        answers = _in_bfloat16(answers)
     epochs = FinetuneEpochs(
-        trained, dataset, normalization=normalization, config=config, end=end, checkpoints=checkpoints
+        trained,
+        dataset,
+        normalization=normalization,
+        config=config,
+        end=end,
+        teacher=answers,
+        checkpoints=checkpoints,
     )
     epochs.restore(resume=resume)
     try:

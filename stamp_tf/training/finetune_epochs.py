@@ -30,6 +30,7 @@ from stamp_tf.training.divergence import DivergenceWatch, StepPlace
 from stamp_tf.training.epoch_record import EpochRecord
 from stamp_tf.training.figures import StepFigures
 from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
+from stamp_tf.training.teacher import Teacher
 
 
 class FinetuneEpochs:
@@ -41,6 +42,7 @@ class FinetuneEpochs:
         normalization: Of the images.
         config: Options.
         end: What stands behind the logits; says which loss fits.
+        teacher: From normalised images to logits, where the options distil.
         checkpoints: Where a state an epoch is kept; None keeps none.
     """
 
@@ -52,6 +54,7 @@ class FinetuneEpochs:
         normalization: Normalization,
         config: FinetuneConfig,
         end: End,
+        teacher: keras.Model | None,
         checkpoints: Path | None,
     ) -> None:
         from stamp_tf.training.reference_steps import compile_plain_step, make_weight_optimizer
@@ -74,7 +77,10 @@ class FinetuneEpochs:
             augment=config.augment,
             flip=config.flip and dataset.flips,
         )
-        self._step = compile_plain_step(model, self._optimizer, end=end)
+        taught_by = None
+        if teacher is not None:
+            taught_by = Teacher(model=teacher, share=config.distill, temperature=config.distill_temperature)
+        self._step = compile_plain_step(model, self._optimizer, end=end, teacher=taught_by)
         self._watch = DivergenceWatch(
             "Fine-tuning",
             remedy=f"take a smaller `learning_rate` than {config.peak_rate:g}"

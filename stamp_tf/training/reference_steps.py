@@ -11,6 +11,7 @@ from stamp_tf.channels import ChannelCut
 from stamp_tf.ends import LOGITS, End
 from stamp_tf.tensor import Tensor
 from stamp_tf.training.budget_loss import BudgetLoss, budget_loss, plain_loss
+from stamp_tf.training.teacher import Teacher
 
 
 def make_weight_optimizer(
@@ -25,21 +26,32 @@ def make_weight_optimizer(
 
 
 def compile_plain_step(
-    model: keras.Model, optimizer: keras.optimizers.Optimizer, *, end: End = LOGITS
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    *,
+    end: End = LOGITS,
+    teacher: Teacher | None = None,
 ) -> Step:
-    """Return `step(images, labels)`, which trains the full network.
+    """Return `step(images, labels)`, which trains a network.
 
     Args:
         model: A network of logits.
         optimizer: Built for its trainable variables.
         end: What was taken off it; says which loss fits.
+        teacher: Has a share of the loss, on the same images; it is not changed.
     """
     weights, statistics = model.trainable_variables, model.non_trainable_variables
 
     def step(images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         def loss(values: list[Tensor]) -> Any:
             return plain_loss(
-                model, values, [v.value for v in statistics], images=images, labels=labels, end=end
+                model,
+                values,
+                [v.value for v in statistics],
+                images=images,
+                labels=labels,
+                end=end,
+                teacher=teacher,
             )
 
         (_, (new_statistics, figures)), gradients = value_and_gradient(loss, [v.value for v in weights])
@@ -48,7 +60,8 @@ def compile_plain_step(
             variable.assign(value)
         return figures | {"gradient_norm": global_norm(gradients)}
 
-    return compile_step(step, [*weights, *statistics, *optimizer.variables])
+    taught_by = [] if teacher is None else teacher.model.variables
+    return compile_step(step, [*weights, *statistics, *optimizer.variables, *taught_by])
 
 
 def compile_budget_step(

@@ -41,6 +41,33 @@ def test_interrupted_training_leaves_the_run_and_resumes(cli, pruned, pruned_onc
     assert [point["epoch"] for point in report(pruned)["curve"]] == [0, 1, 2, 3, 4]
 
 
+def test_the_teacher_is_found_again_and_the_report_names_it(cli, pruned):
+    cli.done("finetune", pruned, *FURTHER, "--distill", 0.5)
+    assert report(pruned)["details"]["distill"] == "0.5 of the loss, temperature 4"
+    assert "0.5 of the loss, temperature 4" in (pruned / "report.html").read_text()
+
+
+def test_a_teacher_that_is_gone_or_another_one_is_refused_and_named_by_hand(
+    cli, pruned, pretrained, tmp_path
+):
+    config = json.loads((pruned / "config.json").read_text())
+    config["from"] = str(tmp_path / "gone")
+    (pruned / "config.json").write_text(json.dumps(config))
+    before = {path: path.read_bytes() for path in pruned.rglob("*") if path.is_file()}
+    message = cli.refused("finetune", pruned, *FURTHER, "--distill", 0.5)
+    assert f"--distill needs the reference of {pruned}, but it cannot be loaded" in message
+    assert "name it with --from, or leave --distill out." in message
+    from stamp_tf.references.reference_file import load_reference
+
+    other = load_reference(pretrained / "reference.npz")
+    other.model.trainable_variables[0].assign(other.model.trainable_variables[0] + 1.0)
+    save_reference(other, tmp_path / "other.npz")
+    message = cli.refused("finetune", pruned, *FURTHER, "--distill", 0.5, "--from", tmp_path / "other.npz")
+    assert "but found another one" in message
+    assert {path: path.read_bytes() for path in pruned.rglob("*") if path.is_file()} == before
+    cli.done("finetune", pruned, *FURTHER, "--distill", 0.5, "--from", pretrained)
+
+
 def test_reference_is_not_a_pruned_network(cli, toy, pretrained):
     message = cli.refused("finetune", pretrained)
     assert "RUN must hold a pruned network" in message

@@ -54,7 +54,9 @@ def test_the_pruned_network_sees_pixels_as_the_old_one_did(folder: Path) -> None
     assert card["widths"]["stem"] == small.get_layer("stem").filters
 
 
-@pytest.mark.parametrize("command", ["evaluate", "inspect", "finetune --epochs 1"])
+@pytest.mark.parametrize(
+    "command", ["evaluate", "inspect", "finetune --epochs 1", "finetune --epochs 1 --distill 0.5"]
+)
 def test_later_commands_go_on_with_it(cli, folder: Path, command: str) -> None:
     name, *options = command.split()
     cli.done(name, folder / "run", *options)

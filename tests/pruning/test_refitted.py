@@ -90,9 +90,10 @@ def test_fresh_weights_cannot_be_refitted() -> None:
         pruned(network(), dataset(), refit=True, structure_only=True)
 
 
-def test_a_run_goes_on_from_the_refitted_network(tmp_path: Path) -> None:
+@pytest.mark.parametrize("distill", [0.0, 0.5])
+def test_a_run_goes_on_from_the_refitted_network(tmp_path: Path, distill: float) -> None:
     model, data = network(), dataset()
-    settings = {"finetune": FinetuneConfig(epochs=2, batch_size=20)}
+    settings = {"finetune": FinetuneConfig(epochs=2, batch_size=20, distill=distill)}
     once = pruned(model, data, checkpoints=tmp_path / "once", **settings)
 
     class Stop(Exception):

@@ -23,6 +23,11 @@ IDLE = {
     PRUNE + "--finetune-epochs 0 --clip-norm 1": "--clip-norm needs fine-tuning",
     PRUNE + "--finetune-epochs 0 --batch-size 32": "--batch-size needs fine-tuning",
     PRUNE + "--finetune-epochs 0 --mixed-precision": "--mixed-precision needs fine-tuning",
+    PRUNE + "--finetune-epochs 0 --distill 0.5": "--distill needs fine-tuning, but --finetune-epochs is 0",
+    PRUNE
+    + "--distill-temperature 2": "--distill-temperature needs --distill, but it is not given; add --distill",
+    "finetune run --distill-temperature 2": "--distill-temperature needs --distill",
+    "finetune run --from somewhere": "--from needs --distill, but it is not given; add --distill",
     PRUNE + "--finetune-epochs 0 --no-flip": "--no-flip needs steps of training, but --finetune-epochs is 0",
     PRUNE + "--finetune-epochs 0 --tensorboard": "--tensorboard needs steps of training",
     PRUNE

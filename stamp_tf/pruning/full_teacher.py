@@ -1,0 +1,32 @@
+"""The full network as a teacher of what was cut from it."""
+
+from __future__ import annotations
+
+import keras
+
+from stamp_tf.data import DataSet, Normalization
+from stamp_tf.pruning.ready import make_ready
+from stamp_tf.pruning.target import Target, own_head
+from stamp_tf.references.reference import Reference
+
+
+def full_teacher(
+    reference: Reference, dataset: DataSet, *, normalization: Normalization, head: str | None, seed: int
+) -> keras.Model:
+    """Return the full network with answers for a data set, from normalised images to logits.
+
+    With the reference's own head it is the reference as it is. Otherwise statistics of batch normalisation and a head
+    are measured on the training images, as for the smaller network; a head drawn at random would teach nothing.
+
+    Args:
+        reference: What was cut; it is not changed.
+        dataset: The target, with the labels of the smaller network.
+        normalization: Of its images.
+        head: The option of pruning.
+        seed: Decides which images statistics are measured on.
+    """
+    # A network of its own: proposals may have trained the one that was cut.
+    target = Target.of(reference, dataset, normalization=normalization)
+    if not own_head(head, reference):
+        make_ready(target.model, target, seed=seed)
+    return target.model
