@@ -104,23 +104,16 @@ def prune(
         pruner, target, cut, config=config, saved=saved, times=times, on_step=on_step
     )
     config = _settled(config, target)
-    teacher = _teacher(target, config, times=times)
-    started = time.perf_counter()
-    records = _finetune(
+    records, accuracy = _finetune(
         small,
         target,
         config,
-        teacher=teacher,
         chosen=chosen,
+        times=times,
         checkpoints=checkpoints,
         resume=resume,
         on_step=on_step,
     )
-    times["finetune"] = records[-1].seconds
-    # Tests after epochs, their statistics and the states; 0 where another process trained most of the epochs.
-    times["evaluate"] = max(0.0, time.perf_counter() - started - times["finetune"])
-    with clock(times, "evaluate"):
-        accuracy = evaluate_accuracy(small, dataset.test, normalization=target.normalization)
     return PruneResult(
         model=put_back(small, reference.backbone.end),
         mask=chosen.mask.hard,
@@ -258,13 +251,16 @@ def _finetune(
     target: Target,
     config: PruneConfig,
     *,
-    teacher: keras.Model | None,
     chosen: SavedMask,
+    times: dict[str, float],
     checkpoints: Path | None,
     resume: bool,
     on_step: OnPhase | None,
-) -> list[EpochRecord]:
-    """Train the smaller network; at the first step its mask is saved where states are kept."""
+) -> tuple[list[EpochRecord], float]:
+    """Train the smaller network, by a teacher where one is asked for, and test it.
+
+    At the first step its mask is saved where states are kept.
+    """
     is_kept = checkpoints is None or chosen.is_trained
 
     def on_finetune(done: int, total: int, figures: Mapping[str, float]) -> None:
@@ -276,8 +272,9 @@ def _finetune(
             save_mask(checkpoints, chosen)
             is_kept = True
 
+    teacher, started = _teacher(target, config, times=times), time.perf_counter()
     try:
-        return finetune(
+        records = finetune(
             small,
             target.dataset,
             normalization=target.normalization,
@@ -293,3 +290,8 @@ def _finetune(
             raise
         words = "`resume=True` would come to the same step again, so start anew with `overwrite=True`."
         raise DivergenceError(f"{error} {words}") from None
+    times["finetune"] = records[-1].seconds
+    # Tests after epochs, their statistics and the states; 0 where another process trained most of the epochs.
+    times["evaluate"] = max(0.0, time.perf_counter() - started - times["finetune"])
+    with clock(times, "evaluate"):
+        return records, evaluate_accuracy(small, target.dataset.test, normalization=target.normalization)
