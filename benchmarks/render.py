@@ -24,6 +24,7 @@ from library.other_tables import (
 )
 from library.peer_tables import peer_tables
 from library.pruning_tables import pruning_tables
+from library.refit_plot import plot_refits
 from library.refit_tables import refit_table
 from library.removal_plot import plot_removal
 from library.removal_tables import removal_table
@@ -46,7 +47,10 @@ SECTIONS: dict[str, tuple[str, Callable[[Sequence[Record]], str]]] = {
     "help_time": ("`stamp-tf --help`", help_time_table),
 }
 
-PLOTS: dict[str, Callable[[Sequence[Record], Path], None]] = {"removal_speed": plot_removal}
+PLOTS: dict[str, Callable[[Sequence[Record], Path], None]] = {
+    "refit": plot_refits,
+    "removal_speed": plot_removal,
+}
 
 
 def page(results: Path, plots: Path | None = None) -> str:

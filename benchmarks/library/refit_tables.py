@@ -15,7 +15,8 @@ def refit_table(records: Sequence[Record]) -> str:
     """
     parts = [
         "Test accuracy in per cent without a gradient step; mean over seeds. *As it is*: batch-norm statistics "
-        "recalibrated; *refitted* on the target's training images, and on as many of another data set. "
+        "recalibrated; *refitted* on the target's training images, and on as many of another data set, on which "
+        "*remaining-error of other* ranks, too. "
         "*Seconds*: ranking and refit."
     ]
     for (network, dataset, images), rows in grouped(records, "network", "dataset", "images").items():

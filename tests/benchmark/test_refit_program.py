@@ -56,6 +56,7 @@ def test_every_ranking_with_kernels_as_they_are_refitted_and_of_others(
         assert accuracy[ranking, "other"] == accuracy[ranking, "refitted"]
     for kernels in module.KERNELS:
         assert accuracy[module.SWAPPED, kernels] == accuracy["remaining-error", kernels]
-    page = program("render").page(tmp_path)
+    page = program("render").page(tmp_path, tmp_path / "plots")
+    assert (tmp_path / "plots" / "refit.png").read_bytes().startswith(b"\x89PNG")
     assert "Networks that were not trained to be cut" in page
     assert "| remaining-error |" in page
