@@ -8,6 +8,7 @@ import random
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,26 @@ def messages_in_python(messages_as_typed) -> Iterator[None]:
     """Let messages name arguments, as they do when the library is called from Python."""
     with speaking(in_python):
         yield
+
+
+@pytest.fixture(scope="session")
+def eager_steps() -> Callable[[], AbstractContextManager[None]]:
+    """Run steps operation by operation: `with eager_steps(): ...`; compiling one takes longer than a few of them.
+
+    The same operations are run. That they can be compiled and traced once is for tests of the steps themselves.
+    """
+
+    @contextmanager
+    def eagerly() -> Iterator[None]:
+        import tensorflow as tf
+
+        tf.config.run_functions_eagerly(True)
+        try:
+            yield
+        finally:
+            tf.config.run_functions_eagerly(False)
+
+    return eagerly
 
 
 @pytest.fixture

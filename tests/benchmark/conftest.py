@@ -2,7 +2,8 @@
 
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import ModuleType
 
@@ -40,6 +41,13 @@ def program() -> Callable[[str], ModuleType]:
         return module
 
     return load
+
+
+@pytest.fixture
+def eagerly(eager_steps: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    """Compile no step for the length of a test."""
+    with eager_steps():
+        yield
 
 
 @pytest.fixture

@@ -126,7 +126,7 @@ def test_pruning_as_a_whole_gives_the_same_network(toy_reference, toy_images):
 
 
 @pytest.mark.slow
-def test_meta_step(program, toy_backbone, tmp_path):
+def test_meta_step(program, toy_backbone, tmp_path, eagerly):
     arguments = ["--backbone", toy_backbone, "--width", "1", "--ways", "2", "--batch-size", "4"]
     arguments += ["--batches", "2", "--alternations", "2"]
     (record,) = run_twice(program("meta_step"), arguments, tmp_path / "meta_step.jsonl")

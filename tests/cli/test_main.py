@@ -245,16 +245,7 @@ def test_json_is_the_only_thing_on_standard_output():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "module",
-    [
-        "keras",
-        "stamp_tf.export.keras_file",
-        "stamp_tf.inspection.page",
-        "stamp_tf.pruning.prune",
-        "tensorflow",
-    ],
-)
+@pytest.mark.parametrize("module", ["keras", "stamp_tf.pruning.prune", "tensorflow"])
 def test_tensorflow_is_silent_whoever_imports_it_first(module):
     """A command imports it by many ways: at once, or with the first part of the library that needs it."""
     code = (

@@ -24,10 +24,18 @@ def arrays(path):
 
 
 @pytest.fixture(scope="module")
-def meta_trained(cli, tmp_path_factory, toy_on_path, pretrained):
+def meta_trained(cli, tmp_path_factory, toy_on_path, pretrained, eager_steps):
     path = tmp_path_factory.mktemp("runs") / "meta"
-    cli.done("meta-train", *EPISODES, *SMALL, "--from", pretrained, "--run-dir", path)
+    with eager_steps():
+        cli.done("meta-train", *EPISODES, *SMALL, "--from", pretrained, "--run-dir", path)
     return path
+
+
+@pytest.fixture
+def eagerly(eager_steps):
+    """Compile no step for the length of a test."""
+    with eager_steps():
+        yield
 
 
 def test_run_holds_the_reference_and_what_made_it(meta_trained, pretrained, images):
@@ -42,7 +50,7 @@ def test_run_holds_the_reference_and_what_made_it(meta_trained, pretrained, imag
 
 
 def test_run_interrupted_within_a_step_resumes_to_the_same_networks(
-    cli, toy, tmp_path, pretrained, meta_trained, monkeypatch
+    cli, toy, tmp_path, pretrained, meta_trained, monkeypatch, eagerly
 ):
     run_dir = tmp_path / "run"
     arguments = ("meta-train", *EPISODES, *SMALL, "--from", pretrained, "--run-dir", run_dir)
@@ -104,7 +112,7 @@ def test_pruning_epochs_take_steps_on_the_target(cli, toy, tmp_path, images, met
 
 
 @pytest.mark.slow
-def test_replicas_share_the_tasks(cli, toy, tmp_path, pretrained, meta_trained, two_cpus):
+def test_replicas_share_the_tasks(cli, toy, tmp_path, pretrained, meta_trained, two_cpus, eagerly):
     cli.done(
         *("meta-train", *EPISODES, *SMALL, "--from", pretrained, "--replicas", 2),
         *("--run-dir", tmp_path / "run"),

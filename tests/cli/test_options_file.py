@@ -64,7 +64,7 @@ def write(tmp_path):
         ("- seed", "but {path} holds a list; write NAME: VALUE."),
         ("seed", "but {path} holds a text; write NAME: VALUE."),
         ("seed: [", "but {path} holds something else in line 1 (expected the node content"),
-        ("[" * 5000, "but {path} "),
+        ("[" * 1500, "but {path} "),
         (b"\xff\xfe\x00", "but {path} holds no text in UTF-8; name another."),
         (b"a: \x00", "but {path} holds something else; mend it."),
         ("#" * 1_000_001, "but {path} is too large; name another."),

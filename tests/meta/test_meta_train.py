@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from stamp_tf.references.reference import Reference
 from stamp_tf.references.reference_file import load_reference
 from stamp_tf.storage.run_directory import RunDirectory
 
-pytestmark = pytest.mark.usefixtures("backbones")
+pytestmark = pytest.mark.usefixtures("backbones", "eagerly")
 
 SHAPE = (8, 8, 3)
 OPTIONS = {
@@ -69,7 +70,16 @@ class Finished:
 
 
 @pytest.fixture(scope="module")
-def finished(backbones: None, dataset: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+def eagerly(eager_steps: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    """Compile no step: here are a few of each of many runs."""
+    with eager_steps():
+        yield
+
+
+@pytest.fixture(scope="module")
+def finished(
+    eagerly: None, backbones: None, dataset: DataSet, tmp_path_factory: pytest.TempPathFactory
+) -> Finished:
     seen: list[tuple[int, int, dict[str, float]]] = []
     folder = tmp_path_factory.mktemp("finished") / "run"
     result = start(dataset, folder, on_step=lambda *step: seen.append((*step[:2], dict(step[2]))))
@@ -239,7 +249,9 @@ def test_a_reference_that_is_not_finite_is_refused(dataset: DataSet, tmp_path: P
 
 
 @pytest.fixture(scope="module")
-def published(backbones: None, dataset: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Reference:
+def published(
+    eagerly: None, backbones: None, dataset: DataSet, tmp_path_factory: pytest.TempPathFactory
+) -> Reference:
     """A step as the paper takes it, in mixed precision."""
     options = {"mask_generator": "beta-bernoulli", "sparsity": "kl", "kl_scale": 10.0, "outer_steps": 1}
     folder = tmp_path_factory.mktemp("published") / "run"
