@@ -61,7 +61,7 @@ def read_arrays(
                 members = {
                     name: file.getinfo(f"{name}.npy") for name in wanted if f"{name}.npy" in file.namelist()
                 }
-                _check_members(file, members, where, if_too_large)
+                _check_members(file, members, where, if_too_large=if_too_large)
                 return {name: _read(file, member) for name, member in members.items()}
     except (StampError, MemoryError):
         raise
@@ -89,7 +89,7 @@ def _check_regular(path: Path, where: str) -> None:
 
 
 def _check_members(
-    file: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], where: str, if_too_large: str
+    file: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], where: str, *, if_too_large: str
 ) -> None:
     """Read the arrays' headers, and compare what they declare with the file and with the machine."""
     total = 0
