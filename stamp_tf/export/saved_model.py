@@ -146,9 +146,6 @@ class _Classifier(tf.Module):
             with tf.control_dependencies([refusal_of_nothing(image)]):
                 return self.answer(tf.cast(image, tf.float32))
 
-        def list_class_names() -> tf.Tensor:
-            return tf.identity(names)
-
         def of_any_shape(image: tf.Tensor) -> dict[str, tf.Tensor]:
             images = as_batch(image, depth)
             # Of the pixels as they are given: grey ones are made of colours in whole numbers.
@@ -160,7 +157,7 @@ class _Classifier(tf.Module):
 
         self.classify_float = tf.function(classify_float, input_signature=[spec(tf.float32)])
         self.classify_uint8 = tf.function(classify_uint8, input_signature=[spec(tf.uint8)])
-        self.class_names = tf.function(list_class_names, input_signature=[])
+        self.class_names = tf.function(lambda: tf.identity(names), input_signature=[])
         self.of_any_shape = tf.function(of_any_shape, input_signature=[tf.TensorSpec(None, tf.float32)])
         self.__call__ = tf.function(of_any_type)
         for dtype in (*NUMBERS, *NO_NUMBERS):
