@@ -15,6 +15,26 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 PACKAGING = ["setup.py", "pyproject.toml", "LICENSE", "MANIFEST.in", "stamp_tf", "registry", "cli"]
 
+TYPED = """
+import sys
+from click.testing import CliRunner
+from stamp_cli.main import stamp_tf
+for line in sys.argv[1:]:
+    done = CliRunner().invoke(stamp_tf, line.split())
+    print(">", line, done.output, sep="\\n")
+    assert done.exit_code == 0, done.output
+"""
+_PRUNE = "prune --dataset stripes:40 --from meta --max-flops 0.5 --no-speed"
+COMMANDS = (
+    "pretrain --backbone separable --width 0.25 --dataset stripes:40 --epochs 1 --run-dir reference",
+    "meta-train --from reference --set-encoder mean-max --mask-generator group-factors --run-dir meta"
+    " --outer-steps 1 --tasks 1 --ways 2 --shots 4 --inner-batches 2",
+    f"{_PRUNE} --finetune-epochs 0 --run-dir by-stamp",
+    f"{_PRUNE} --finetune-epochs 1 --method slimming --export arrays --run-dir pruned",
+    "evaluate pruned",
+    "export pruned --format arrays --to stripes.npz",
+)
+
 
 class Environment:
     """A fresh environment that borrows the heavy dependencies of the running one.
@@ -112,42 +132,40 @@ def test_its_mistyped_name_is_suggested(environment):
     assert "Did you mean 'separable'?" in done.stderr
 
 
-def test_its_backbone_is_pretrained_on_its_data_set(environment):
-    options = "--width 0.25 --dataset stripes:40 --epochs 1 --run-dir reference"
-    done = environment.run("stamp-tf", "pretrain", "--backbone", "separable", *options.split())
+@pytest.fixture(scope="module")
+def used(environment) -> Path:
+    """Where a network of the package's was made, pruned, evaluated and exported, in one process to save time."""
+    done = environment.run("python", "-c", TYPED, *COMMANDS)
     assert done.returncode == 0, done.stderr
-    assert json.loads((environment.path / "reference/config.json").read_text())["backbone"] == "separable"
+    (environment.path / "printed.txt").write_text(done.stdout)
+    return environment.path
 
 
-def test_its_set_encoder_and_mask_generator_are_meta_trained(environment):
-    options = "--from reference --set-encoder mean-max --mask-generator group-factors --run-dir meta"
-    episodes = "--outer-steps 1 --tasks 1 --ways 2 --shots 4 --inner-batches 2"
-    done = environment.run("stamp-tf", "meta-train", *options.split(), *episodes.split())
-    assert done.returncode == 0, done.stderr
-    config = json.loads((environment.path / "meta/config.json").read_text())
+def read(path: Path) -> dict:
+    return json.loads(path.read_text())
+
+
+def test_its_backbone_is_pretrained_on_its_data_set(used):
+    assert read(used / "reference/config.json")["backbone"] == "separable"
+
+
+def test_its_set_encoder_and_mask_generator_are_meta_trained(used):
+    config = read(used / "meta/config.json")
     assert (config["set_encoder"], config["mask_generator"]) == ("mean-max", "group-factors")
 
 
-def test_its_mask_generator_prunes(environment):
-    options = "--dataset stripes:40 --from meta --max-flops 0.5 --finetune-epochs 0 --no-speed"
-    done = environment.run("stamp-tf", "prune", *options.split(), "--run-dir", "by-stamp")
-    assert done.returncode == 0, done.stderr
-    assert json.loads((environment.path / "by-stamp/report.json").read_text())["flops_fraction"] <= 0.5
+def test_its_mask_generator_prunes(used):
+    assert read(used / "by-stamp/report.json")["flops_fraction"] <= 0.5
 
 
-def test_its_network_is_pruned_by_its_method_evaluated_and_exported_in_its_format(environment):
-    options = "--dataset stripes:40 --from meta --max-flops 0.5 --finetune-epochs 1 --no-speed"
-    own = "--method slimming --export arrays --run-dir pruned"
-    done = environment.run("stamp-tf", "prune", *options.split(), *own.split())
-    assert done.returncode == 0, done.stderr
-    report = json.loads((environment.path / "pruned/report.json").read_text())
+def test_its_network_is_pruned_by_its_method_evaluated_and_exported_in_its_format(used):
+    report = read(used / "pruned/report.json")
     assert (report["backbone"], report["flops_fraction"] <= 0.5) == ("separable", True)
     assert [file["format"] for file in report["files"]] == ["keras", "arrays"]
-    assert (environment.path / "pruned/arrays").exists()
-    assert "Test accuracy" in environment.run("stamp-tf", "evaluate", "pruned").stdout
-    done = environment.run("stamp-tf", "export", "pruned", "--format", "arrays", "--to", "stripes.npz")
-    assert done.returncode == 0, done.stderr
-    assert (environment.path / "stripes.npz").exists()
+    assert (used / "pruned/arrays").exists()
+    printed = (used / "printed.txt").read_text()
+    assert "Test accuracy" in printed[printed.index("evaluate pruned") : printed.index("export pruned")]
+    assert (used / "stripes.npz").exists()
 
 
 def test_its_own_tests_pass(environment):
