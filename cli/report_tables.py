@@ -130,18 +130,19 @@ def search_table(report: Report) -> Table:
     has_names = any(tried.name for tried in report.tried)
     if has_names:
         table.add_column("Candidate", no_wrap=True)
+        table.add_column("Steps", justify="right")
     for name in ("FLOPs", "Parameters", "Accuracy", "Lost, points", "Standard error"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", style="cyan")
     for tried in report.tried:
         table.add_row(
-            *([name_cell(tried.name)] if has_names else []),
+            *([name_cell(tried.name), str(tried.steps)] if has_names else []),
             percent(tried.flops_fraction),
             percent(tried.params_fraction),
             percent(tried.accuracy),
             f"{100 * tried.lost:.1f}",
             f"{100 * tried.error:.1f}",
-            "chosen" if tried.is_chosen else "full network" if tried.is_full else "",
+            "chosen" if tried.is_chosen else "full network" if tried.is_full and not has_names else "",
         )
     return table
 

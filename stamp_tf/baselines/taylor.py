@@ -53,12 +53,19 @@ class Taylor(Pruner):
     options = TaylorOptions
 
     def propose(self, problem: PruningProblem) -> Proposal:
-        options, channel_map = TaylorOptions(**problem.options), problem.reference.channel_map
+        allocation = TaylorOptions(**problem.options).allocation
+        channel_map = problem.reference.channel_map
+        return Proposal(scores=allocate(channel_map, self.values(problem), allocation=allocation))
+
+    def values(self, problem: PruningProblem) -> np.ndarray:
+        """Return the criterion of every channel, float64 `[C]`, before it is shared out."""
+        options = TaylorOptions(**problem.options)
         part = random_part(problem.dataset.train, options.batches * _BATCH_SIZE, seed=problem.seed)
         with _ridge_head(problem, part) if options.head == "ridge" else nullcontext():
             changes = self._squared_changes(problem, part)
-        values = sum_over_filters(channel_map, changes, lambda filters: filters.sum(axis=1, dtype="float64"))
-        return Proposal(scores=allocate(channel_map, values, allocation=options.allocation))
+        return sum_over_filters(
+            problem.reference.channel_map, changes, lambda filters: filters.sum(axis=1, dtype="float64")
+        )
 
     @staticmethod
     def _squared_changes(problem: PruningProblem, part: ImageSet) -> dict[str, np.ndarray]:

@@ -26,6 +26,7 @@ def guarded(plugin: PluginCode, problem: PruningProblem) -> PruningProblem:
         problem,
         dataset=_read_only(problem.dataset),
         options=copy.deepcopy(dict(problem.options)),
+        config=copy.deepcopy(problem.config),
         on_step=None if problem.on_step is None else _checked_steps(plugin, problem.on_step),
     )
 

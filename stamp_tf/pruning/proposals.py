@@ -9,6 +9,7 @@ import numpy as np
 import stamp_registry
 from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import ChannelMap
+from stamp_tf.measure.tried import Tried
 from stamp_tf.options.methods import PrunerOptions
 from stamp_tf.plugin_code import PluginCode, in_words
 from stamp_tf.pruning.guarded_problem import check_untouched, guarded
@@ -67,6 +68,8 @@ def propose(plugin: PluginCode, pruner: Pruner, problem: PruningProblem) -> Prop
     if (proposal.scores is None) == (proposal.mask is None):
         both = "neither" if proposal.scores is None else "both"
         raise plugin.breach("propose scores or a mask", f"gave {both}")
+    if not isinstance(proposal.tried, tuple) or not all(isinstance(one, Tried) for one in proposal.tried):
+        raise plugin.breach("give in tried what it measured, as Tried", in_words(proposal.tried))
     channel_map = problem.reference.channel_map
     values = {
         name: None

@@ -218,6 +218,7 @@ def _problem(
         budget=budget_of(config) if config.within is None else BUDGET,
         seed=config.seed,
         options=config.options,
+        config=config,
         on_step=report,
     )
 

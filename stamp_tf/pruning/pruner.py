@@ -17,6 +17,7 @@ from stamp_tf.data import DataSet, Normalization
 from stamp_tf.measure.tried import Tried
 from stamp_tf.on_step import OnStep
 from stamp_tf.options.methods import PrunerOptions
+from stamp_tf.options.prune import PruneConfig
 from stamp_tf.references.reference import Reference
 
 
@@ -33,6 +34,7 @@ class PruningProblem:
         budget: The user's limit.
         seed: Of everything random.
         options: Those of the method's own options that were given, by name.
+        config: All options of pruning, for a method that asks what becomes of the network after the cut.
         on_step: To report progress: (steps done, all steps, figures).
     """
 
@@ -44,6 +46,7 @@ class PruningProblem:
     budget: Budget
     seed: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
+    config: PruneConfig = field(default_factory=PruneConfig)
     on_step: OnStep | None = None
 
 

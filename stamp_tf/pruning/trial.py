@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import keras
 import numpy as np
 
 from stamp_tf.channel_mask import ChannelMask
@@ -55,7 +56,11 @@ class Trial:
         self.full = self.right(ChannelMask.all_of(target.cost.num_channels))
 
     def right(self, mask: ChannelMask, *, fold: np.ndarray | None = None) -> np.ndarray:
-        """Return which of the images held out the network of a mask is right on, bool `[n]`.
+        """Return which of the images held out the network of a mask is right on, bool `[n]`; otherwise `network`."""
+        return self.right_of(self.network(mask, fold=fold))
+
+    def network(self, mask: ChannelMask, *, fold: np.ndarray | None = None) -> keras.Model:
+        """Return the network of a mask, ready.
 
         Args:
             mask: What is cut, `[C]`.
@@ -69,8 +74,12 @@ class Trial:
             head=first_head(self._config, self.target.reference),
             refit_mask=mask if refits(self._config, self.target.reference) else None,
         )
+        return small
+
+    def right_of(self, model: keras.Model) -> np.ndarray:
+        """Return which of the images held out a network is right on, bool `[n]`."""
         dataset, normalization = self.target.dataset, self.target.normalization
-        return right_answers(small, dataset.test, normalization=normalization)[1]
+        return right_answers(model, dataset.test, normalization=normalization)[1]
 
     def tried(self, mask: ChannelMask, right: np.ndarray, *, name: str = "", steps: int = 0) -> Tried:
         """Return the figures of a network.

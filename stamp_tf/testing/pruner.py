@@ -12,8 +12,10 @@ import numpy as np
 from stamp_tf.backbones.vgg import vgg19
 from stamp_tf.channels import Budget, TracedNetwork
 from stamp_tf.data import DataSet, ImageSet, Normalization
+from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.options.methods import PrunerOptions
 from stamp_tf.options.option import options_of
+from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.references.backbone_config import BackboneConfig
 from stamp_tf.references.reference import Reference
@@ -96,6 +98,7 @@ def toy_problem(*, seed: int = 0) -> PruningProblem:
         normalization=Normalization.of(dataset.train),
         budget=Budget(max_flops=0.5),
         seed=seed,
+        config=PruneConfig(finetune=FinetuneConfig(epochs=0)),
     )
 
 

@@ -1,27 +1,57 @@
 """What every pruner must do, run over every registered name."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 
 import stamp_registry
+from stamp_tf.options.option import option
+from stamp_tf.pruning.auto import Auto, AutoOptions
+from stamp_tf.pruning.pruner import Pruner
 from stamp_tf.testing.pruner import PROPERTIES, toy_problem
 
 GROUP = "stamp_tf.pruners"
 
 
-@pytest.fixture(params=stamp_registry.names(GROUP))
+@dataclass(frozen=True, kw_only=True)
+class OneRanking(AutoOptions):
+    """Options by which few networks are built."""
+
+    rankings: tuple[Literal["l1"], ...] = option(("l1",))
+
+
+class QuickAuto(Auto):
+    """The choice between methods, between two candidates."""
+
+    options = OneRanking
+
+
+STANDS_IN: dict[str, type[Pruner]] = {"auto": QuickAuto}
+
+
+def build_of(name: str) -> type[Pruner]:
+    return STANDS_IN.get(name) or stamp_registry.load(GROUP, name)
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.slow) if name in STANDS_IN else name
+        for name in stamp_registry.names(GROUP)
+    ]
+)
 def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
 @pytest.mark.parametrize("proven", PROPERTIES, ids=lambda proven: proven.__name__)
 def test_a_pruner(name: str, proven: Callable[..., None]) -> None:
-    proven(stamp_registry.load(GROUP, name))
+    proven(build_of(name))
 
 
 def test_a_built_in_proposes_scores(name: str) -> None:
     """So that any budget can cut them."""
     if not stamp_registry.is_built_in(GROUP, name):
         pytest.skip(f"{name} may propose a finished mask")
-    assert stamp_registry.load(GROUP, name)().propose(toy_problem()).scores is not None
+    assert build_of(name)().propose(toy_problem()).scores is not None
