@@ -30,7 +30,7 @@ PLUGINS = {
         "l2 = stamp_tf.baselines.l2:L2Norm",
         "batch-norm = stamp_tf.baselines.batch_norm:BatchNormScale",
         "taylor = stamp_tf.baselines.taylor:Taylor",
-        "auto = stamp_tf.pruning.auto:Auto",
+        "auto = stamp_tf.baselines.auto:Auto",
         "remaining-error = stamp_tf.baselines.remaining_error:RemainingError",
     ],
     "stamp_tf.datasets": [

@@ -7,8 +7,8 @@ from typing import Literal
 import pytest
 
 import stamp_registry
+from stamp_tf.baselines.auto import Auto, AutoOptions
 from stamp_tf.options.option import option
-from stamp_tf.pruning.auto import Auto, AutoOptions
 from stamp_tf.pruning.pruner import Pruner
 from stamp_tf.testing.pruner import PROPERTIES, toy_problem
 

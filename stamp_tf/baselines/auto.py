@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from stamp_tf.baselines.candidates import RANKINGS, Candidate, Ranking, candidates_of, rankings_for
 from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import Budget, ChannelCut
 from stamp_tf.data import DataSet
@@ -19,8 +20,8 @@ from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.options.methods import PrunerOptions
 from stamp_tf.options.option import option
 from stamp_tf.options.prune import PruneConfig
-from stamp_tf.pruning.candidates import RANKINGS, Candidate, Ranking, candidates_of, rankings_for
 from stamp_tf.pruning.config import rules_of
+from stamp_tf.pruning.full_teacher import full_teacher
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.pruning.target import Target
 from stamp_tf.pruning.trial import Trial, with_held_out
@@ -132,14 +133,24 @@ class _Contest:
             best = [*best[:-1], evened[0]]
         dataset = self._trial.target.dataset
         settings, steps = self._settings(dataset)
+        teacher = None
+        if settings.distill:
+            teacher = full_teacher(
+                self._problem.reference,
+                dataset,
+                normalization=self._problem.normalization,
+                head=self._config.head,
+                seed=self._problem.seed,
+            )
         for entry in best:
             model = self._trial.network(entry.mask, fold=entry.candidate.fold)
             finetune(
                 model,
                 dataset,
-                normalization=self._trial.target.normalization,
+                normalization=self._problem.normalization,
                 config=settings,
                 end=self._problem.reference.backbone.end,
+                teacher=teacher,
             )
             right = self._trial.right_of(model)
             figures = self._trial.tried(entry.mask, right, name=entry.candidate.name, steps=steps)

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from keras import layers
 
+from stamp_tf.baselines.auto import Auto
 from stamp_tf.channels import Budget, ChannelCut
 from stamp_tf.data import DataSet, ImageSet
 from stamp_tf.errors import StampError
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.options.prune import PruneConfig
-from stamp_tf.pruning.auto import Auto
 from stamp_tf.pruning.prune import prune
 from stamp_tf.pruning.pruner import Proposal, PruningProblem
 from stamp_tf.pruning.target import Target
@@ -123,7 +123,7 @@ def test_a_learnt_order_stands_for_election_where_there_is_one(proposal: Proposa
 
 def test_finalists_take_some_steps_where_fine_tuning_follows() -> None:
     told: list[tuple[int, int]] = []
-    problem = problem_of(drawn(), finetune=FinetuneConfig(epochs=40, batch_size=24))
+    problem = problem_of(drawn(), finetune=FinetuneConfig(epochs=40, batch_size=24, distill=0.5))
     problem = dataclasses.replace(
         problem,
         options={"steps": 4, "finalists": 2},
