@@ -15,7 +15,7 @@ from stamp_tf.errors import StampError
 from stamp_tf.limits.kinds import KINDS
 from stamp_tf.options.shrink import ShrinkConfig
 
-_PHASES = {"prune": "Ranking", "latency": "Measuring", "refit": "Refitting"}
+_PHASES = {"prune": "Ranking", "latency": "Measuring", "refit": "Refitting", "distill": "Distilling"}
 _SOURCE = "npz:"
 
 

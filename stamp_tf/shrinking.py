@@ -28,6 +28,7 @@ from stamp_tf.pruning.pruner import Proposal
 from stamp_tf.refit.inputs import in_batches, sampled_inputs
 from stamp_tf.refit.refit import Refitted, refit
 from stamp_tf.refit.removal import prices_of, removal_orders, removal_scores
+from stamp_tf.training.output_distillation import distill_outputs
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +105,8 @@ def shrink(
         on_step=_within("refit", report),
     )
     _say(refitted, num_inputs=len(keras.tree.flatten(values)[0]))
+    if config.distill_steps:
+        _distill(model, small, values, config=config, on_step=_within("distill", report))
     compile_like(model, small)
     return small
 
@@ -121,6 +124,26 @@ def _scores(
         return uniform_scores(network.channel_map, l1_norms(network.model, network.channel_map))
     orders = removal_orders(network.model, network.channel_map, batches, seed=config.seed, on_step=on_step)
     return removal_scores(network.channel_map, orders, prices=prices_of(network.cost_model, budget))
+
+
+def _distill(
+    model: keras.Model,
+    small: keras.Model,
+    values: Any,
+    *,
+    config: ShrinkConfig,
+    on_step: Callable[[int, int], None] | None,
+) -> None:
+    """Take steps towards the full network's outputs, and log what they were worth."""
+    distilled = distill_outputs(
+        model, small, values, num_steps=config.distill_steps, seed=config.seed, on_step=on_step
+    )
+    logger.info(
+        "Took %d steps towards the full network's outputs; of their variance %.2g %% is missing, %.2g %% before.",
+        config.distill_steps,
+        100 * distilled.after,
+        100 * distilled.before,
+    )
 
 
 def _within(phase: str, report: OnPhase | None) -> Callable[[int, int], None] | None:

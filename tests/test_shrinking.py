@@ -138,6 +138,22 @@ def test_phases_are_told() -> None:
     assert told == ["prune"] * 3 + ["refit"] * 3
 
 
+def test_steps_towards_the_outputs_come_nearer_than_the_refit_alone() -> None:
+    model, told, losses = encoder(), [], []
+    for num_steps in (0, 40):
+        small = stamp_tf.shrink(
+            model,
+            smooth(100, 0),
+            max_flops=0.5,
+            method="l1",
+            distill_steps=num_steps,
+            on_step=lambda phase, *rest: told.append(phase),
+        )
+        losses.append(missing(model, small, smooth(50, 1)))
+    assert losses[1] < 0.9 * losses[0]
+    assert told.count("distill") == 40
+
+
 WRONG = {
     "no budget": ({}, "shrink needs a budget, but got none"),
     "out of reach": ({"max_flops": 1e-6}, "must allow the smallest reachable network"),

@@ -33,7 +33,12 @@ class ShrinkConfig(LimitFields):
         help="Keep all channels of the layers whose path matches, such as 'stem*'; may be repeated.",
     )
     most_inputs: int = option(1000, least=1, help="Look at no more than this many of the inputs.")
-    seed: int = option(0, least=0, most=LARGEST_SEED, help="Of which inputs, and at which places.")
+    distill_steps: int = option(
+        0, least=0, help="Then so many steps of Adam towards the full network's outputs."
+    )
+    seed: int = option(
+        0, least=0, most=LARGEST_SEED, help="Of which inputs, at which places, in which order."
+    )
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -40,8 +40,10 @@ class Teacher:
         Source:
             Hinton, Vinyals & Dean 2015.
         """
-        # In inference mode: moving statistics as they are, no dropout.
-        answers = self.model(images, training=False)
+        values = [weight.value for weight in self.model.trainable_variables]
+        others = [weight.value for weight in self.model.non_trainable_variables]
+        # In inference mode: moving statistics as they are, no dropout; and whatever state there is stays.
+        answers, _ = self.model.stateless_call(values, others, images, training=False)
         divergence = teacher_divergence(logits, answers, temperature=self.temperature, end=end)
         return (1 - self.share) * loss + self.share * divergence
 

@@ -27,6 +27,7 @@ from stamp_tf.training.reference_steps import (
     compile_plain_step,
     make_weight_optimizer,
 )
+from stamp_tf.training.teacher import Teacher
 
 # All but one at the images' own resolution: TensorFlow resizes in single precision, whatever it is asked for.
 CASES = {
@@ -143,7 +144,7 @@ def outer_steps(toys: ModuleType, objectives: Objectives) -> Numbers:
 
 
 def pretraining_steps(toys: ModuleType, objectives: Objectives) -> Numbers:
-    """All variables and figures after a plain step and one at a budget."""
+    """All variables and figures after a plain step, one by a teacher and one at a budget."""
     objective, tasks = objectives["kl"], toys.toy_tasks(1)
     model, cut = objective.model, objective.cut
     scores = keras.Variable(np.random.default_rng(5).normal(size=cut.num_channels), name="scores")
@@ -153,6 +154,10 @@ def pretraining_steps(toys: ModuleType, objectives: Objectives) -> Numbers:
     optimizer.learning_rate = 2**-3
     plain = compile_plain_step(model, optimizer)(tasks.images[0, 0], tasks.labels[0, 0])
     yield from ((f"plain/{name}", value) for name, value in plain.items())
+    # What the network is in inference mode serves as another one.
+    teacher = Teacher(model=model, share=2**-1, temperature=2.0)
+    taught = compile_plain_step(model, optimizer, teacher=teacher)(tasks.images[0, 0], tasks.labels[0, 0])
+    yield from ((f"taught/{name}", value) for name, value in taught.items())
     optimizer.learning_rate = 2**-4
     step = compile_budget_step(
         model, cut, scores=scores, optimizer=optimizer, score_optimizer=score_optimizer
