@@ -5,7 +5,6 @@ import importlib.util
 import logging
 import os
 import random
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -159,20 +158,64 @@ def residual_network() -> Any:
     return keras.Model(image, keras.layers.Dense(3, name="head")(x), name="toy")
 
 
+def write_package(site: Path, name: str, *, entry_points: dict[str, list[str]], source: str) -> Path:
+    """Write a distribution of one module, called like it with underscores, into a folder for the import path."""
+    module = name.replace("-", "_")
+    metadata = site / f"{module}-1.2.3.dist-info"
+    metadata.mkdir(parents=True)
+    metadata.joinpath("METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2.3\n")
+    sections = ["\n".join([f"[{group}]", *lines, ""]) for group, lines in entry_points.items()]
+    metadata.joinpath("entry_points.txt").write_text("\n".join(sections))
+    site.joinpath(f"{module}.py").write_text(source)
+    return site
+
+
+@pytest.fixture(scope="session")
+def toy_package(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Write a package of toy backbones, which they are and are called, and of anything more.
+
+    For example `toy_package("toynets", {"toy": "strided"})`, the folder of which is then put `on_path`.
+    """
+
+    def write(
+        name: str, backbones: dict[str, str], *, more: dict[str, list[str]] | None = None, source: str = ""
+    ) -> Path:
+        module = name.replace("-", "_")
+        lines = [f"{called} = {module}:{function}" for called, function in backbones.items()]
+        return write_package(
+            tmp_path_factory.mktemp("site"),
+            name,
+            entry_points={"stamp_tf.backbones": lines, **(more or {})},
+            source=Path(__file__).with_name("toy_backbones.py").read_text() + source,
+        )
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def on_path() -> Callable[[Path], AbstractContextManager[None]]:
+    """Put a folder in front of the import path: `with on_path(site): ...`."""
+
+    @contextmanager
+    def in_front(site: Path) -> Iterator[None]:
+        sys.path.insert(0, str(site))
+        importlib.invalidate_caches()
+        try:
+            yield
+        finally:
+            sys.path.remove(str(site))
+
+    return in_front
+
+
 @pytest.fixture(scope="module")
-def backbones(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def backbones(
+    toy_package: Callable[..., Path], on_path: Callable[[Path], AbstractContextManager[None]]
+) -> Iterator[None]:
     """Register `tiny`, `unnamed` and `dropping` for the tests of a file."""
-    site = tmp_path_factory.mktemp("site")
-    metadata = site / "toy_backbones-1.0.dist-info"
-    metadata.mkdir()
-    metadata.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: toy-backbones\nVersion: 1.0\n")
-    lines = [f"{name} = toy_backbones:{name}" for name in ("tiny", "unnamed", "dropping")]
-    metadata.joinpath("entry_points.txt").write_text("\n".join(["[stamp_tf.backbones]", *lines, ""]))
-    shutil.copy(Path(__file__).with_name("toy_backbones.py"), site)
-    sys.path.insert(0, str(site))
-    importlib.invalidate_caches()
-    yield
-    sys.path.remove(str(site))
+    site = toy_package("toy-backbones", {name: name for name in ("tiny", "unnamed", "dropping")})
+    with on_path(site):
+        yield
     sys.modules.pop("toy_backbones", None)
 
 
@@ -186,15 +229,8 @@ def make_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plu
     modules = []
 
     def make(name: str, entry_points: dict[str, list[str]], source: str = "") -> Path:
-        site = tmp_path / "site" / name
-        metadata = site / f"{name.replace('-', '_')}-1.2.3.dist-info"
-        metadata.mkdir(parents=True)
-        metadata.joinpath("METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2.3\n")
-        sections = ["\n".join([f"[{group}]", *lines, ""]) for group, lines in entry_points.items()]
-        metadata.joinpath("entry_points.txt").write_text("\n".join(sections))
-        module = name.replace("-", "_")
-        modules.append(module)
-        site.joinpath(f"{module}.py").write_text(source)
+        site = write_package(tmp_path / "site" / name, name, entry_points=entry_points, source=source)
+        modules.append(name.replace("-", "_"))
         monkeypatch.syspath_prepend(site)
         importlib.invalidate_caches()
         return site

@@ -1,4 +1,4 @@
-"""Backbones of two or three convolutions, for tests that need one by name."""
+"""Backbones of one to three convolutions, for tests that need one by name."""
 
 import keras
 from keras import layers
@@ -48,3 +48,25 @@ def three(input_shape, num_classes):
         x = layers.ReLU(name=f"relu{index}")(x)
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     return keras.Model(inputs, layers.Dense(num_classes, name="logits")(x), name="small")
+
+
+def strided(input_shape, num_classes, *, width=1.0):
+    inputs = x = keras.Input(input_shape, name="image")
+    for index, channels in enumerate((8, 12, 16), start=1):
+        channels = max(1, round(channels * width))
+        x = layers.Conv2D(channels, 3, strides=2, padding="same", name=f"conv{index}")(x)
+        x = layers.BatchNormalization(momentum=0.9, name=f"norm{index}")(x)
+        x = layers.ReLU(name=f"relu{index}")(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    logits = layers.Dense(num_classes, dtype=keras.config.floatx(), name="logits")(x)
+    return keras.Model(inputs, logits, name="toy")
+
+
+def even(input_shape, num_classes, *, width=1.0):
+    inputs = x = keras.Input(input_shape, name="image")
+    for index in (1, 2):
+        x = layers.Conv2D(round(8 * width), 3, strides=4, padding="same", name=f"conv{index}")(x)
+        x = layers.BatchNormalization(name=f"conv{index}_norm")(x)
+        x = layers.ReLU(name=f"conv{index}_relu")(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    return keras.Model(inputs, layers.Dense(num_classes, name="logits")(x), name="toy")

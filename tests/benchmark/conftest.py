@@ -12,20 +12,6 @@ import pytest
 PROGRAMS = Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(PROGRAMS))  # as `python benchmarks/PROGRAM.py` does
 
-TOY_BACKBONE = """
-import keras
-
-
-def build(input_shape, num_classes, *, width=1.0):
-    inputs = x = keras.Input(input_shape, name="image")
-    for index in (1, 2):
-        x = keras.layers.Conv2D(round(8 * width), 3, strides=4, padding="same", name=f"conv{index}")(x)
-        x = keras.layers.BatchNormalization(name=f"conv{index}_norm")(x)
-        x = keras.layers.ReLU(name=f"conv{index}_relu")(x)
-    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    return keras.Model(inputs, keras.layers.Dense(num_classes, name="logits")(x), name="toy")
-"""
-
 
 @pytest.fixture
 def program() -> Callable[[str], ModuleType]:
@@ -53,7 +39,8 @@ def eagerly(eager_steps: Callable[[], AbstractContextManager[None]]) -> Iterator
 @pytest.fixture
 def toy_backbone(make_plugin: Callable[..., Path]) -> str:
     """Name of an installed backbone of two convolutions."""
-    make_plugin("toy-network", {"stamp_tf.backbones": ["toy = toy_network:build"]}, TOY_BACKBONE)
+    source = Path(__file__).parents[1].joinpath("toy_backbones.py").read_text()
+    make_plugin("toy-network", {"stamp_tf.backbones": ["toy = toy_network:even"]}, source)
     return "toy"
 
 

@@ -3,9 +3,7 @@
 import importlib
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,30 +12,13 @@ from click.testing import CliRunner, Result
 
 from stamp_cli.main import stamp_tf
 
-BACKBONE = '''
-"""Three convolutions."""
-
-import keras
-from keras import layers
-
-
-def toy(input_shape, num_classes, *, width=1.0):
-    inputs = x = keras.Input(input_shape, name="image")
-    for index, channels in enumerate((8, 12, 16), start=1):
-        channels = max(1, round(channels * width))
-        x = layers.Conv2D(channels, 3, strides=2, padding="same", name=f"conv{index}")(x)
-        x = layers.BatchNormalization(momentum=0.9, name=f"norm{index}")(x)
-        x = layers.ReLU(name=f"relu{index}")(x)
-    x = layers.GlobalAveragePooling2D(name="pool")(x)
-    logits = layers.Dense(num_classes, dtype=keras.config.floatx(), name="logits")(x)
-    return keras.Model(inputs, logits, name="toy")
-
+EXPORTER = """
 
 def two_files(model, path, **options):
     path.with_suffix(".data").write_text(str(sum(float(abs(weight).sum()) for weight in model.get_weights())))
     path.write_text("graph")
     return path
-'''
+"""
 PRETRAIN = ("--backbone", "toy", "--image-size", "16", "--epochs", "1", "--budget-epochs", "2")
 PRUNE = ("--max-flops", "0.5", "--finetune-epochs", "2", "--no-speed", "--batch-size", "32")
 
@@ -114,28 +95,10 @@ def cli() -> CommandLine:
 
 
 @pytest.fixture(scope="session")
-def toy_site(tmp_path_factory) -> Path:
+def toy_site(toy_package: Callable[..., Path]) -> Path:
     """A folder that, once on the path, declares the backbone `toy` and the exporter `two-files`."""
-    site = tmp_path_factory.mktemp("site")
-    metadata = site / "toynets-1.0.dist-info"
-    metadata.mkdir()
-    metadata.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: toynets\nVersion: 1.0\n")
-    metadata.joinpath("entry_points.txt").write_text(
-        "[stamp_tf.backbones]\ntoy = toynets:toy\n[stamp_tf.exporters]\ntwo-files = toynets:two_files\n"
-    )
-    site.joinpath("toynets.py").write_text(BACKBONE)
-    return site
-
-
-@contextmanager
-def on_path(site: Path) -> Iterator[None]:
-    """Put a folder in front of the import path."""
-    sys.path.insert(0, str(site))
-    importlib.invalidate_caches()
-    try:
-        yield
-    finally:
-        sys.path.remove(str(site))
+    exporters = {"stamp_tf.exporters": ["two-files = toynets:two_files"]}
+    return toy_package("toynets", {"toy": "strided"}, more=exporters, source=EXPORTER)
 
 
 @pytest.fixture
@@ -147,7 +110,7 @@ def toy(toy_site, monkeypatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def toy_on_path(toy_site) -> Iterator[None]:
+def toy_on_path(toy_site, on_path) -> Iterator[None]:
     """The same for the length of a file."""
     with on_path(toy_site):
         yield
@@ -179,7 +142,7 @@ def images(tmp_path_factory) -> str:
 
 
 @pytest.fixture(scope="session")
-def pretrained(cli, tmp_path_factory, toy_site, images) -> Path:
+def pretrained(cli, tmp_path_factory, toy_site, on_path, images) -> Path:
     """A run of `pretrain`; not to be changed."""
     path = tmp_path_factory.mktemp("runs") / "reference"
     with on_path(toy_site):
@@ -188,7 +151,7 @@ def pretrained(cli, tmp_path_factory, toy_site, images) -> Path:
 
 
 @pytest.fixture(scope="session")
-def pruned_once(cli, tmp_path_factory, toy_site, images, pretrained) -> Path:
+def pruned_once(cli, tmp_path_factory, toy_site, on_path, images, pretrained) -> Path:
     """A run of `prune`; not to be changed."""
     path = tmp_path_factory.mktemp("runs") / "pruned"
     with on_path(toy_site):

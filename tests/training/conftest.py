@@ -1,11 +1,9 @@
 """A toy backbone, toy images, and a whole run of reference training on them."""
 
-import importlib
 import json
 import shutil
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from stamp_tf.training.pretrain import pretrain
 
 OPTIONS = {"backbone": "small", "epochs": 1, "budget_epochs": 2, "batch_size": 16, "budgets": (0.4, 1.0)}
 Train = Callable[..., Reference]
+OnPath = Callable[[Path], AbstractContextManager[None]]
 
 
 def toy_images(per_class: int, seed: int) -> ImageSet:
@@ -33,30 +32,13 @@ def toy_set() -> DataSet:
 
 
 @pytest.fixture(scope="session")
-def small_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_site(toy_package: Callable[..., Path]) -> Path:
     """Return a folder that, once on the path, declares the backbone `small`."""
-    site = tmp_path_factory.mktemp("site")
-    metadata = site / "small_backbones-1.0.dist-info"
-    metadata.mkdir()
-    metadata.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: small-backbones\nVersion: 1.0\n")
-    metadata.joinpath("entry_points.txt").write_text("[stamp_tf.backbones]\nsmall = small_backbones:small\n")
-    shutil.copy(Path(__file__).parents[1] / "toy_backbones.py", site / "small_backbones.py")
-    return site
-
-
-@contextmanager
-def on_path(site: Path) -> Iterator[None]:
-    """Put a folder in front of the import path."""
-    sys.path.insert(0, str(site))
-    importlib.invalidate_caches()
-    try:
-        yield
-    finally:
-        sys.path.remove(str(site))
+    return toy_package("small-backbones", {"small": "small"})
 
 
 @pytest.fixture
-def small_backbone(small_site: Path) -> Iterator[None]:
+def small_backbone(small_site: Path, on_path: OnPath) -> Iterator[None]:
     """Make the backbone `small` known for the length of a test."""
     with on_path(small_site):
         yield
@@ -82,7 +64,9 @@ class Finished:
 
 
 @pytest.fixture(scope="session")
-def finished(toy_set: DataSet, small_site: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+def finished(
+    toy_set: DataSet, small_site: Path, on_path: OnPath, tmp_path_factory: pytest.TempPathFactory
+) -> Finished:
     folder = tmp_path_factory.mktemp("finished") / "run"
     seen: list[tuple[int, int, dict[str, float]]] = []
     with on_path(small_site):
