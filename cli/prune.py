@@ -59,7 +59,7 @@ _PHASES = {
     first=["method"],
     without=["finetune", "seed"],
     defaults={"method": None},
-    method={"default_in_words": "stamp; l1 with `model`"},
+    method={"default_in_words": "stamp; remaining-error with `model`, l1 there if nothing is refitted"},
 )
 @takes(StampOptions, "of_stamp", only_flags=True)
 @takes(RandomOptions, "of_random", only_flags=True)
@@ -84,7 +84,9 @@ def command(
     """
     is_own = network.model is not None
     if is_own and not is_given("method"):
-        config = dataclasses.replace(config, method="l1")
+        # What a refit leaves is a measure of channels only where there is a refit.
+        has_refit = config.refit is not False and not config.structure_only
+        config = dataclasses.replace(config, method="remaining-error" if has_refit else "l1")
     # Held to the end of the command, and given back if it is refused before it has written anything.
     directory = click.get_current_context().with_resource(_claimed(run, data, config.method))
     board = TensorBoard(directory.path) if run.tensorboard else None

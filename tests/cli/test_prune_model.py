@@ -32,9 +32,9 @@ def folder(cli, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_l1_is_the_method_and_the_limit_holds(folder: Path) -> None:
+def test_the_remaining_error_is_the_method_and_the_limit_holds(folder: Path) -> None:
     report = json.loads((folder / "run/report.json").read_text())
-    assert (report["method"], report["flops_fraction"] <= 0.5) == ("l1", True)
+    assert (report["method"], report["flops_fraction"] <= 0.5) == ("remaining-error", True)
 
 
 def test_the_run_says_what_it_was_cut_from(folder: Path) -> None:
@@ -117,7 +117,7 @@ def test_it_leaves_with_other_classes(cli, folder: Path, three: Path) -> None:
         ),
         ("--model {own} --method stamp", "--method stamp needs a reference trained at budgets"),
         ("--model nowhere.keras --max-flops 0.5", "must be a .keras file, but nowhere.keras is not there"),
-        ("--model {own}", "--method l1 needs a budget, but got none"),
+        ("--model {own}", "--method remaining-error needs a budget, but got none"),
         ("--model {own} --keep stam --max-flops 0.5", "Did you mean 'stem'?"),
         ("--model {own} --head keep --dataset npz:{three} --max-flops 0.5", "--head keep needs"),
     ],
