@@ -5,8 +5,8 @@
 
 Every network is cut at a budget and fitted to images of the target's training set in closed form. *As it is* keeps
 the kernels and recalibrates batch-norm statistics; *other* refits kernels on the images of another data set, and the
-ranking *remaining-error of other* looks at those alone. The head is that of the network itself, so its classes must be
-the target's.
+ranking *remaining-error of other* looks at those alone. The head is that of the network itself, whose classes must be
+the target's then, or with `--head ridge` in closed form.
 """
 
 import argparse
@@ -32,6 +32,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--dataset", required=True, help="as after `stamp-tf prune --dataset`")
     parser.add_argument("--other", help="another data set, whose images must not serve as well")
     parser.add_argument("--images", type=int, default=1000, help="training images")
+    parser.add_argument("--head", choices=("keep", "ridge"), default="keep")
     parser.add_argument("--budgets", type=_listed(float), default=(0.5, 0.25))
     parser.add_argument("--rankings", type=_listed(str), default=RANKINGS)
     parser.add_argument("--seeds", type=_listed(int), default=(0,))
@@ -50,7 +51,14 @@ def main(arguments: Sequence[str]) -> None:
         "dataset": without_folders(options.dataset),
         "images": options.images,
     }
-    sets = {"dataset": options.dataset, "other": options.other, "images": options.images}
+    if options.head != "keep":
+        shared["head"] = options.head
+    sets = {
+        "dataset": options.dataset,
+        "other": options.other,
+        "images": options.images,
+        "head": options.head,
+    }
     for seed in options.seeds:
         measure = RefitMeasure(reference, seed=seed, **sets)
         for case, figures in _measured(measure, options, results=results, shared=shared | {"seed": seed}):

@@ -20,6 +20,7 @@ from stamp_tf.references.reference import Reference
 from stamp_tf.refit.images import refit_images
 from stamp_tf.refit.refit import refit
 from stamp_tf.training.accuracy import evaluate_accuracy
+from stamp_tf.training.ridge_head import fit_head
 
 _OF_OTHER = " of other"
 
@@ -33,12 +34,13 @@ class RefitMeasure:
         other: Another data set of images for refits, or None.
         images: How many training images.
         seed: Decides which.
+        head: `keep` for its own, where the classes are the data set's, or `ridge` in closed form.
     """
 
     def __init__(
-        self, reference: Reference, *, dataset: str, other: str | None, images: int, seed: int
+        self, reference: Reference, *, dataset: str, other: str | None, images: int, seed: int, head: str
     ) -> None:
-        self._seed = seed
+        self._seed, self._head = seed, head
         self._images: dict[str, Any] = {
             "train_size": images,
             "image_shape": reference.backbone.input_shape,
@@ -50,8 +52,11 @@ class RefitMeasure:
         self._scores: dict[str, tuple[np.ndarray, float]] = {}
 
     def full(self) -> dict[str, Any]:
-        """Return the accuracy of the network as it is."""
-        return {"accuracy": self._accuracy(self._target.model)}
+        """Return the accuracy of the network as it is, with a head for the data set."""
+        target = self._target
+        model = Target.of(target.reference, target.dataset).model
+        self._fit_head(model)
+        return {"accuracy": self._accuracy(model)}
 
     def pruned(self, max_flops: float, *, ranking: str, kernels: str) -> dict[str, Any]:
         """Return the accuracy of a cut network, what is left of it, and the seconds of each step.
@@ -67,10 +72,13 @@ class RefitMeasure:
         small = sliced_network(self._target, mask)
         if kernels == "other":
             self._refit_on(self._others, small, mask)
+            self._fit_head(small)
         else:
             is_refitted = kernels == "refitted"
             refit_mask = mask if is_refitted else None
-            make_ready(small, self._target, seed=self._seed, head="keep", refit_mask=refit_mask, times=times)
+            make_ready(
+                small, self._target, seed=self._seed, head=self._head, refit_mask=refit_mask, times=times
+            )
         params, flops = self._target.cost.exact_fractions(mask)
         return {
             "accuracy": self._accuracy(small),
@@ -107,6 +115,12 @@ class RefitMeasure:
         batches = refit_images(images, target.normalization, seed=self._seed)
         channel_map = target.reference.channel_map
         refit(target.model, small, channel_map, mask=mask, batches=batches, seed=self._seed)
+
+    def _fit_head(self, model: Any) -> None:
+        if self._head == "ridge":
+            target = self._target
+            end = target.reference.backbone.end
+            fit_head(model, target.dataset.train, normalization=target.normalization, end=end)
 
     def _accuracy(self, model: Any) -> float:
         return float(

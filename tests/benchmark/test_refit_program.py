@@ -60,3 +60,16 @@ def test_every_ranking_with_kernels_as_they_are_refitted_and_of_others(
     assert (tmp_path / "plots" / "refit.png").read_bytes().startswith(b"\x89PNG")
     assert "Networks that were not trained to be cut" in page
     assert "| remaining-error |" in page
+
+
+def test_a_head_in_closed_form_makes_any_network_one_for_the_classes(
+    program, model_file, toy_images, tmp_path
+):
+    path = tmp_path / "refit.jsonl"
+    arguments = ["--model", str(model_file), "--pixels", "0:1", "--dataset", toy_images, "--images", "30"]
+    arguments += ["--budgets", "0.5", "--rankings", "l1", "--head", "ridge", "--results", str(path)]
+    program("refit").main(arguments)
+    full, *pruned = read_results(path)
+    assert full["figures"]["accuracy"] > 0.4  # its own head, of random weights, is right on a third
+    assert [record["case"]["kernels"] for record in pruned] == ["as it is", "refitted"]
+    assert all(record["case"]["head"] == "ridge" for record in pruned)
