@@ -176,7 +176,7 @@ def test_data_that_has_to_be_fetched_names_the_call(tmp_path):
 
 def test_remedies_are_those_of_python():
     assert refused(stamp_tf.prune, "digits", method="l1").endswith(
-        "add keep_params, max_flops, max_memory or max_latency."
+        "add keep_params, max_flops, max_memory or max_latency, or within to find one."
     )
     layers = [keras.layers.Conv2D(4, 3), keras.layers.Flatten(), keras.layers.Dense(10)]
     model = keras.Sequential([keras.Input((8, 8, 1)), *layers])
