@@ -135,8 +135,9 @@ def search_table(report: Report) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", style="cyan")
     for tried in report.tried:
+        named = (name_cell(tried.name), str(tried.steps)) if has_names else ()
         table.add_row(
-            *([name_cell(tried.name), str(tried.steps)] if has_names else []),
+            *named,
             percent(tried.flops_fraction),
             percent(tried.params_fraction),
             percent(tried.accuracy),

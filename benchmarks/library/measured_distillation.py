@@ -71,7 +71,9 @@ class DistillationMeasure:
         """
         cut = self._cut
         cut.model.set_weights(self._start)
-        taught = {} if temperature is None else {"distill": share, "distill_temperature": temperature}
+        taught: dict[str, Any] = {}
+        if temperature is not None:
+            taught = {"distill": share, "distill_temperature": temperature}
         config = resolve_options(FinetuneConfig(**self._settings, **taught), cut.dataset, own_model=True)
         records = finetune(
             cut.model,
