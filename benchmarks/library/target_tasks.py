@@ -37,37 +37,22 @@ class SuiteRow:
     num_tasks: int = 2
 
 
+_FEW = (
+    *(SuiteRow(source="cifar10", ways=ways, train_size=size) for ways in (2, 3, 5) for size in (200, 1000)),
+    *(SuiteRow(source="gtsrb", ways=ways, train_size=each * ways) for ways in (2, 3, 5) for each in (20, 80)),
+)
+_MANY = (
+    *(SuiteRow(source="cifar10", ways=10, train_size=size) for size in (200, 1000)),
+    *(SuiteRow(source="gtsrb", ways=ways, train_size=20 * ways) for ways in (10, 20)),
+)
 # 24 tasks of few classes and 8 of many. Ideas are judged on `development`, whose images are training images
 # throughout; `final` has other classes, test images and a third source, and is for the end.
 SUITES: dict[Part, tuple[SuiteRow, ...]] = {
-    "development": (
-        *(
-            SuiteRow(source="cifar10", ways=ways, train_size=size)
-            for ways in (2, 3, 5)
-            for size in (200, 1000)
-        ),
-        *(
-            SuiteRow(source="gtsrb", ways=ways, train_size=each * ways)
-            for ways in (2, 3, 5)
-            for each in (20, 80)
-        ),
-        *(SuiteRow(source="cifar10", ways=10, train_size=size) for size in (200, 1000)),
-        *(SuiteRow(source="gtsrb", ways=ways, train_size=20 * ways) for ways in (10, 20)),
-    ),
+    "development": (*_FEW, *_MANY),
     "final": (
-        *(
-            SuiteRow(source="cifar10", ways=ways, train_size=size)
-            for ways in (2, 3, 5)
-            for size in (200, 1000)
-        ),
-        *(
-            SuiteRow(source="gtsrb", ways=ways, train_size=each * ways)
-            for ways in (2, 3, 5)
-            for each in (20, 80)
-        ),
+        *_FEW,
         *(SuiteRow(source="svhn", ways=ways, train_size=40 * ways) for ways in (2, 3, 5)),
-        *(SuiteRow(source="cifar10", ways=10, train_size=size) for size in (200, 1000)),
-        *(SuiteRow(source="gtsrb", ways=ways, train_size=20 * ways) for ways in (10, 20)),
+        *_MANY,
     ),
 }
 
