@@ -16,7 +16,7 @@ _BARS = (
 
 
 def plot_refits(records: Sequence[Record], path: Path) -> None:
-    """Draw a panel for each network: accuracy without a gradient step at each budget, by whose images it was fitted to.
+    """Draw a panel for each network, those fitted to other images, too, if there are any: accuracy without a step.
 
     Args:
         records: Of `refit`.
@@ -30,6 +30,10 @@ def plot_refits(records: Sequence[Record], path: Path) -> None:
     from matplotlib.figure import Figure
 
     networks = list(grouped(records, "network", "dataset", "images").items())
+    swapped = [
+        (names, rows) for names, rows in networks if any(r["case"]["kernels"] == "other" for r in rows)
+    ]
+    networks = swapped or networks
     figure = Figure(figsize=(9, 0.8 + 3.2 * len(networks)), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(len(networks), 1, squeeze=False)[:, 0]

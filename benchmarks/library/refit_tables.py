@@ -17,7 +17,7 @@ def refit_table(records: Sequence[Record]) -> str:
         "Test accuracy in per cent without a gradient step; mean over seeds. *As it is*: batch-norm statistics "
         "recalibrated; *refitted* on the target's training images, and on as many of another data set, on which "
         "*remaining-error of other* ranks, too. "
-        "*Seconds*: ranking and refit."
+        "*Seconds*: ranking and refit, beside other work on the same cores."
     ]
     for (network, dataset, images), rows in grouped(records, "network", "dataset", "images").items():
         full = [_accuracy(row) for row in rows if row["case"]["ranking"] == "none"]
