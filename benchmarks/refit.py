@@ -6,7 +6,8 @@
 Every network is cut at a budget and fitted to images of the target's training set in closed form. *As it is* keeps
 the kernels and recalibrates batch-norm statistics; *other* refits kernels on the images of another data set, and the
 ranking *remaining-error of other* looks at those alone. The head is that of the network itself, whose classes must be
-the target's then, or with `--head ridge` in closed form.
+the target's then, or with `--head ridge` in closed form. With `--epochs` every network is trained from there, all
+alike.
 """
 
 import argparse
@@ -27,7 +28,7 @@ KERNELS = ("as it is", "refitted", "other")
 def main(arguments: Sequence[str]) -> None:
     """Measure every case that has no record yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True, help="the network, a .keras file")
+    parser.add_argument("--model", type=Path, required=True, help="the network: a .keras file, or .npz")
     parser.add_argument("--pixels", help="as after `stamp-tf prune --pixels`")
     parser.add_argument("--dataset", required=True, help="as after `stamp-tf prune --dataset`")
     parser.add_argument("--other", help="another data set, whose images must not serve as well")
@@ -35,6 +36,11 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--head", choices=("keep", "ridge"), default="keep")
     parser.add_argument("--budgets", type=_listed(float), default=(0.5, 0.25))
     parser.add_argument("--rankings", type=_listed(str), default=RANKINGS)
+    parser.add_argument(
+        "--allocation", choices=("global", "uniform"), default="global", help="of remaining errors"
+    )
+    parser.add_argument("--epochs", type=int, default=0, help="of fine-tuning")
+    parser.add_argument("--kernels", type=_listed(str), help="some of: " + ", ".join(KERNELS))
     parser.add_argument("--seeds", type=_listed(int), default=(0,))
     parser.add_argument("--results", type=Path, default=RESULTS / "refit.jsonl")
     options = parser.parse_args(arguments)
@@ -51,13 +57,15 @@ def main(arguments: Sequence[str]) -> None:
         "dataset": without_folders(options.dataset),
         "images": options.images,
     }
-    if options.head != "keep":
-        shared["head"] = options.head
+    usual = {"head": "keep", "allocation": "global", "epochs": 0}
+    shared |= {name: getattr(options, name) for name in usual if getattr(options, name) != usual[name]}
     sets = {
         "dataset": options.dataset,
         "other": options.other,
         "images": options.images,
         "head": options.head,
+        "allocation": options.allocation,
+        "epochs": options.epochs,
     }
     for seed in options.seeds:
         measure = RefitMeasure(reference, seed=seed, **sets)
@@ -74,7 +82,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _measured(measure: Any, options: Any, *, results: Results, shared: dict[str, Any]) -> Any:
     """Yield cases that have no record yet, with their figures."""
-    kernels = KERNELS if options.other else KERNELS[:2]
+    kernels = options.kernels or (KERNELS if options.other else KERNELS[:2])
     full = shared | {"max_flops": 1.0, "ranking": "none", "kernels": "as it is"}
     if results.figures(full) is None:
         yield full, measure.full()

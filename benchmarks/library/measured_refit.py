@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Mapping
 from functools import cached_property
@@ -13,6 +14,7 @@ import stamp_registry
 from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import Budget, ChannelCut
 from stamp_tf.data import DataSet, load_dataset
+from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.pruning.pruner import PruningProblem
 from stamp_tf.pruning.ready import make_ready, sliced_network
 from stamp_tf.pruning.target import Target
@@ -20,9 +22,11 @@ from stamp_tf.references.reference import Reference
 from stamp_tf.refit.images import refit_images
 from stamp_tf.refit.refit import refit
 from stamp_tf.training.accuracy import evaluate_accuracy
+from stamp_tf.training.finetune import finetune, resolve_options
 from stamp_tf.training.ridge_head import fit_head
 
 _OF_OTHER = " of other"
+_RANKED = "remaining-error"
 
 
 class RefitMeasure:
@@ -35,12 +39,23 @@ class RefitMeasure:
         images: How many training images.
         seed: Decides which.
         head: `keep` for its own, where the classes are the data set's, or `ridge` in closed form.
+        allocation: `global` spreads a budget over layers by remaining errors, `uniform` gives all layers the same.
+        epochs: Of fine-tuning after the cut.
     """
 
     def __init__(
-        self, reference: Reference, *, dataset: str, other: str | None, images: int, seed: int, head: str
+        self,
+        reference: Reference,
+        *,
+        dataset: str,
+        other: str | None,
+        images: int,
+        seed: int,
+        head: str,
+        allocation: str = "global",
+        epochs: int = 0,
     ) -> None:
-        self._seed, self._head = seed, head
+        self._seed, self._head, self._allocation, self._epochs = seed, head, allocation, epochs
         self._images: dict[str, Any] = {
             "train_size": images,
             "image_shape": reference.backbone.input_shape,
@@ -56,7 +71,7 @@ class RefitMeasure:
         target = self._target
         model = Target.of(target.reference, target.dataset).model
         self._fit_head(model)
-        return {"accuracy": self._accuracy(model)}
+        return self._figures(model)
 
     def pruned(self, max_flops: float, *, ranking: str, kernels: str) -> dict[str, Any]:
         """Return the accuracy of a cut network, what is left of it, and the seconds of each step.
@@ -81,7 +96,7 @@ class RefitMeasure:
             )
         params, flops = self._target.cost.exact_fractions(mask)
         return {
-            "accuracy": self._accuracy(small),
+            **self._figures(small),
             "params_fraction": float(params),
             "flops_fraction": float(flops),
             "seconds": times,
@@ -101,6 +116,8 @@ class RefitMeasure:
                 budget=Budget(max_flops=0.5),
                 seed=self._seed,
             )
+            if name == _RANKED:
+                problem = dataclasses.replace(problem, options={"allocation": self._allocation})
             scores = stamp_registry.load("stamp_tf.pruners", name)().propose(problem).scores
             self._scores[ranking] = scores, time.perf_counter() - started
         return self._scores[ranking]
@@ -121,6 +138,22 @@ class RefitMeasure:
             target = self._target
             end = target.reference.backbone.end
             fit_head(model, target.dataset.train, normalization=target.normalization, end=end)
+
+    def _figures(self, model: Any) -> dict[str, float]:
+        """Return the accuracy of a network; what it was before it was trained is beside it."""
+        accuracy = self._accuracy(model)
+        if not self._epochs:
+            return {"accuracy": accuracy}
+        target, backbone = self._target, self._target.reference.backbone
+        config = FinetuneConfig(epochs=self._epochs, seed=self._seed, evaluate=False)
+        finetune(
+            model,
+            target.dataset,
+            normalization=target.normalization,
+            config=resolve_options(config, target.dataset, own_model=backbone.architecture is not None),
+            end=backbone.end,
+        )
+        return {"accuracy": self._accuracy(model), "accuracy_without_steps": accuracy}
 
     def _accuracy(self, model: Any) -> float:
         return float(
