@@ -46,13 +46,23 @@ class Probe:
             statistics: Its non-trainable values.
             images: What to show it, usually the r pseudo-images of a set.
         """
+        return self._pool(self.outputs(weights, statistics, images))
+
+    def outputs(
+        self, weights: Sequence[Tensor], statistics: Sequence[Tensor], images: Tensor
+    ) -> Sequence[Tensor]:
+        """Return the tensors that hold the channels, `[r, ..., features]` each; takes what a call takes."""
         outputs, _ = self._model.stateless_call(
             [weights[index] for index in self._weights],
             [statistics[index] for index in self._statistics],
             images,
             training=False,
         )
-        return self._pool(outputs if isinstance(outputs, list | tuple) else [outputs])
+        return outputs if isinstance(outputs, list | tuple) else [outputs]
+
+    def in_order(self, features: Tensor) -> Tensor:
+        """Return channels `[n, C]` in the order of the map, of the features of all tensors side by side `[n, F]`."""
+        return features if self._in_order else ops.take(features, self._features, axis=1)
 
     def _pool(self, outputs: Sequence[Tensor]) -> Tensor:
         """Return each channel's spatial mean, `[b, C]`, in the order of the channel map."""
@@ -62,8 +72,7 @@ class Probe:
             ops.mean(ops.cast(output, dtype), axis=tuple(range(1, len(output.shape) - 1)))
             for output in map(_spatial, outputs)
         ]
-        features = ops.concatenate(pooled, axis=1)
-        return features if self._in_order else ops.take(features, self._features, axis=1)
+        return self.in_order(ops.concatenate(pooled, axis=1))
 
 
 def _places(some: Sequence[keras.Variable], of: Sequence[keras.Variable]) -> list[int]:

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from stamp_tf.channels import ChannelMap
+from stamp_tf.channels.probe import Probe
 from stamp_tf.errors import StampError
 from stamp_tf.tensor import Tensor
 
@@ -37,6 +39,15 @@ class MaskGenerator(keras.layers.Layer):
             )
         self.group_sizes = [int(size) for size in group_sizes]
         self.num_channels = sum(self.group_sizes)
+
+    def make_probe(self, model: keras.Model, channel_map: ChannelMap) -> Probe:
+        """Return what looks at the network for this generator: its calls give `pooled`, a row per pseudo-image or not.
+
+        Args:
+            model: The traced network.
+            channel_map: Its channels.
+        """
+        return Probe(model, channel_map)
 
     def start_from(self, scores: np.ndarray) -> None:
         """Make the generator's first scores follow learnt scores `[C]` of the reference network."""

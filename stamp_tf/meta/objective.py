@@ -8,7 +8,6 @@ import keras
 from keras import ops
 
 from stamp_tf.channels import ChannelCut, add_logistic_noise, mask_kernels
-from stamp_tf.channels.probe import Probe
 from stamp_tf.ends import LOGITS, End
 from stamp_tf.errors import StampError
 from stamp_tf.layers.contracts import checked_masks, checked_pseudo_images, training_argument
@@ -82,7 +81,8 @@ class StampObjective:
         self.sparsity = sparsity
         self.kl_scale = kl_scale
         self.end = end
-        self.probe = Probe(model, cut.channel_map)
+        with mask_generator.plugin.running():
+            self.probe = mask_generator.layer.make_probe(model, cut.channel_map)
         self.parts = Parts(
             len(model.trainable_variables),
             len(mask_generator.layer.trainable_variables),
@@ -130,10 +130,10 @@ class StampObjective:
                 encoder, state, images, return_losses=True, **training_argument(made.layer, training)
             )
         pseudo_images = checked_pseudo_images(made, pseudo_images, image_shape=images.shape[1:])
-        pooled = self.probe(weights, statistics, pseudo_images)
         made = self.mask_generator
         state = [variable.value for variable in made.layer.non_trainable_variables]
         with made.plugin.running():
+            pooled = self.probe(weights, statistics, pseudo_images)
             masks, _ = made.layer.stateless_call(generator, state, pooled, uniform)
         scores, sample, kl = checked_masks(made, masks, num_channels=self.cut.num_channels)
         return scores, sample, kl + sum(losses)

@@ -10,7 +10,6 @@ import keras
 import numpy as np
 
 from stamp_tf.channels import ChannelCut, ChannelMap, CostModel, TracedNetwork
-from stamp_tf.channels.probe import Probe
 from stamp_tf.data import DataSet, ImageSet, Normalization, StreamedSet
 from stamp_tf.errors import StampError
 from stamp_tf.layers.contracts import (
@@ -21,6 +20,7 @@ from stamp_tf.layers.contracts import (
     num_outputs_of,
 )
 from stamp_tf.layers.make_layer import make_layer, twin_of
+from stamp_tf.layers.mask_generator import MaskGenerator
 from stamp_tf.layers.registered import MASK_GENERATOR, SET_ENCODER, RegisteredLayer
 from stamp_tf.references.backbone_config import BackboneConfig
 from stamp_tf.references.layer_arrays import layer_arrays
@@ -138,10 +138,10 @@ class Reference:
             return self.learnt_scores
         pseudo_images = self._encode(self.set_encoder, normalization(images))
         check_finite(self.set_encoder, pseudo_images, what="pseudo-images")
-        pooled = self.excite(pseudo_images)
         num_channels = self.channel_map.num_channels
         uniform = np.full((2, num_channels), 0.5, "float32")
         with self.mask_generator.plugin.running():
+            pooled = self._excited(self.mask_generator.layer, pseudo_images)
             masks = self.mask_generator.layer(pooled, uniform)
         scores, sample, cost = checked_masks(self.mask_generator, masks, num_channels=num_channels)
         check_finite(self.mask_generator, scores, what="scores")
@@ -154,9 +154,9 @@ class Reference:
             pseudo_images = encoder.layer(images)
         return checked_pseudo_images(encoder, pseudo_images, image_shape=self.backbone.input_shape)
 
-    def excite(self, images: Any) -> Any:
-        """Return the spatial mean of every channel for normalised images `[r, H, W, D]`, `[r, C]`."""
-        return Probe(self.model, self.channel_map)(
+    def _excited(self, mask_generator: MaskGenerator, images: Any) -> Any:
+        """Return what a mask generator reads, for normalised images `[r, H, W, D]`."""
+        return mask_generator.make_probe(self.model, self.channel_map)(
             [variable.value for variable in self.model.trainable_variables],
             [variable.value for variable in self.model.non_trainable_variables],
             images,
