@@ -86,13 +86,15 @@ class _Contest:
 
     def __init__(self, problem: PruningProblem, options: AutoOptions) -> None:
         dataset = with_held_out(problem.dataset, seed=problem.seed)
-        self._problem = dataclasses.replace(problem, dataset=dataset)
+        kept = problem.kept.part("held out")
+        self._problem = dataclasses.replace(problem, dataset=dataset, kept=kept)
         target = Target(
             reference=problem.reference,
             dataset=dataset,
             normalization=problem.normalization,
             model=problem.model,
             cost=problem.cost,
+            kept=kept,
         )
         self._config = _with_a_head(problem.config, seed=problem.seed)
         self._trial = Trial(target, self._config)

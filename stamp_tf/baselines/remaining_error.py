@@ -38,12 +38,16 @@ class RemainingError(Pruner):
     def propose(self, problem: PruningProblem) -> Proposal:
         channel_map = problem.reference.channel_map
         on_step = problem.on_step
-        orders = removal_orders(
-            problem.model,
-            channel_map,
-            refit_images(problem.dataset, problem.normalization, seed=problem.seed),
-            seed=problem.seed,
-            on_step=None if on_step is None else lambda done, total: on_step(done, total, {}),
+        # No budget decides in which order channels go.
+        orders = problem.kept.get(
+            "removal orders",
+            lambda: removal_orders(
+                problem.model,
+                channel_map,
+                refit_images(problem.dataset, problem.normalization, seed=problem.seed),
+                seed=problem.seed,
+                on_step=None if on_step is None else lambda done, total: on_step(done, total, {}),
+            ),
         )
         prices = prices_of(problem.cost, problem.budget)
         scores = removal_scores(channel_map, orders, prices=prices)

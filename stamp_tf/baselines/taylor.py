@@ -60,6 +60,10 @@ class Taylor(Pruner):
     def values(self, problem: PruningProblem) -> np.ndarray:
         """Return the criterion of every channel, float64 `[C]`, before it is shared out."""
         options = TaylorOptions(**problem.options)
+        name = ("taylor", options.batches, options.head)
+        return problem.kept.get(name, lambda: self._measured(problem, options))
+
+    def _measured(self, problem: PruningProblem, options: TaylorOptions) -> np.ndarray:
         part = random_part(problem.dataset.train, options.batches * _BATCH_SIZE, seed=problem.seed)
         with _ridge_head(problem, part) if options.head == "ridge" else nullcontext():
             changes = self._squared_changes(problem, part)

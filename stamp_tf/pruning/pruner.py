@@ -18,6 +18,7 @@ from stamp_tf.measure.tried import Tried
 from stamp_tf.on_step import OnStep
 from stamp_tf.options.methods import PrunerOptions
 from stamp_tf.options.prune import PruneConfig
+from stamp_tf.pruning.kept import Kept
 from stamp_tf.references.reference import Reference
 
 
@@ -36,6 +37,8 @@ class PruningProblem:
         options: Those of the method's own options that were given, by name.
         config: All options of pruning, for a method that asks what becomes of the network after the cut.
         on_step: To report progress: (steps done, all steps, figures).
+        kept: What does not depend on the budget may be kept here, `problem.kept.get(name, make)`: where several budgets
+            are asked for, it is made once.
     """
 
     reference: Reference
@@ -48,6 +51,7 @@ class PruningProblem:
     options: Mapping[str, Any] = field(default_factory=dict)
     config: PruneConfig = field(default_factory=PruneConfig)
     on_step: OnStep | None = None
+    kept: Kept = field(default_factory=Kept)
 
 
 @dataclass(frozen=True)

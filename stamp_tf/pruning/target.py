@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import keras
 
@@ -13,6 +13,7 @@ from stamp_tf.data.doubt import doubt_of_reference
 from stamp_tf.errors import StampError
 from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.head_order import in_order_of_head
+from stamp_tf.pruning.kept import Kept
 from stamp_tf.pruning.pixel_trial import settle_pixels
 from stamp_tf.references.reference import Reference
 from stamp_tf.references.transfer import transfer_weights
@@ -30,6 +31,7 @@ class Target:
         normalization: Of the target's images.
         model: The full network for the target's classes, holding the reference's weights where they fit.
         cost: Cost of `model`; the channels are those of `reference`.
+        kept: What was found out about both.
     """
 
     reference: Reference
@@ -37,10 +39,16 @@ class Target:
     normalization: Normalization
     model: keras.Model
     cost: CostModel
+    kept: Kept = field(default_factory=Kept)
 
     @classmethod
     def of(
-        cls, reference: Reference, dataset: DataSet, *, normalization: Normalization | None = None
+        cls,
+        reference: Reference,
+        dataset: DataSet,
+        *,
+        normalization: Normalization | None = None,
+        kept: Kept | None = None,
     ) -> Target:
         """Build the full network for a data set.
 
@@ -48,6 +56,7 @@ class Target:
             reference: Whose weights it gets.
             dataset: The target.
             normalization: Of its images; None leaves it to the reference.
+            kept: What was found out about both; None for nothing yet.
         """
         model = reference.backbone.build(num_classes=dataset.num_classes)
         transfer_weights(reference.model, model)
@@ -57,7 +66,17 @@ class Target:
             normalization=normalization or reference.normalization_for(dataset.train),
             model=model,
             cost=CostModel(model, reference.channel_map),
+            kept=kept or Kept(),
         )
+
+    def seen_as(self, dataset: DataSet, name: str) -> Target:
+        """Return the same network for some of the images.
+
+        Args:
+            dataset: Those images.
+            name: What they are called among what is kept.
+        """
+        return replace(self, dataset=dataset, kept=self.kept.part(name))
 
 
 def settle_target(reference: Reference, dataset: DataSet, config: PruneConfig) -> tuple[Reference, DataSet]:

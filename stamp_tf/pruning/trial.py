@@ -53,7 +53,7 @@ class Trial:
     def __init__(self, target: Target, config: PruneConfig) -> None:
         self.target, self._config = target, config
         # At once, because whoever prunes may train the full network.
-        self.full = self.right(ChannelMask.all_of(target.cost.num_channels))
+        self.full = target.kept.get("right", lambda: self.right(ChannelMask.all_of(target.cost.num_channels)))
 
     def right(self, mask: ChannelMask, *, fold: np.ndarray | None = None) -> np.ndarray:
         """Return which of the images held out the network of a mask is right on, bool `[n]`; otherwise `network`."""
