@@ -12,7 +12,17 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import click
 
 from stamp_cli.flags import in_flags
-from stamp_cli.values import Count, FilePath, KeyValue, Name, Number, RegisteredName, Written, as_options
+from stamp_cli.values import (
+    Count,
+    FilePath,
+    KeyValue,
+    Name,
+    Number,
+    OneOrMore,
+    RegisteredName,
+    Written,
+    as_options,
+)
 from stamp_tf.options.option import Option, flag_of, options_of
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -28,6 +38,7 @@ def takes(
     without: Collection[str] = (),
     required: Collection[str] = (),
     defaults: Mapping[str, Any] | None = None,
+    plan: Callable[[Mapping[str, Any]], Any] | None = None,
     **said: Mapping[str, Any],
 ) -> Decorator:
     """Give a command the options of a dataclass, and hand their values to it as one object.
@@ -44,6 +55,8 @@ def takes(
         without: Fields to leave out.
         required: Fields that must be given.
         defaults: Field -> its default for this command, where it is another one.
+        plan: Returns what the command gets, of fields that several values may be given for; None hands over the
+            dataclass and takes one value each.
         **said: Field -> what its option says of itself here, as far as it differs.
     """
     hints = {name: options_of(record)[name].typed or hint for name, hint in get_type_hints(record).items()}
@@ -56,7 +69,7 @@ def takes(
         and (only is None or name in only)
         and (not only_flags or option.flag)
     }
-    made = dict if only_flags else record
+    made = plan or (dict if only_flags else lambda values: record(**values))
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -69,7 +82,7 @@ def takes(
                 for name, value in given.items()
                 if value is not None
             }
-            return function(**values, **{argument: made(**collected)})
+            return function(**values, **{argument: made(collected)})
 
         # Applied from the last to the first, as decorators are, so that help lists them in the order of the fields.
         order = sorted(options, key=lambda name: name not in first)
@@ -80,14 +93,23 @@ def takes(
                     dataclasses.replace(option, default_in_words=str(default).removesuffix(".0")),
                     None,
                 )
-            add = _option(name, hints[name], option=option, default=default, is_required=name in required)
+            add = _option(
+                name,
+                hints[name],
+                option=option,
+                default=default,
+                is_required=name in required,
+                is_list=plan is not None and option.is_swept,
+            )
             add(wrapped)
         return wrapped
 
     return decorate
 
 
-def _option(name: str, hint: Any, *, option: Option, default: Any, is_required: bool) -> Decorator:
+def _option(
+    name: str, hint: Any, *, option: Option, default: Any, is_required: bool, is_list: bool
+) -> Decorator:
     """Return the decorator that adds one option."""
     flag = f"--{flag_of(name, option)}"
     hint = _without_none(hint)
@@ -109,7 +131,8 @@ def _option(name: str, hint: Any, *, option: Option, default: Any, is_required: 
         help += f"  [default: {in_flags(option.default_in_words)}]"
     if option.metavar is not None:
         extra["metavar"] = option.metavar
-    return click.option(flag, name, type=_type(hint, option), help=help or None, **extra)
+    kind = OneOrMore(_type(hint, option)) if is_list else _type(hint, option)
+    return click.option(flag, name, type=kind, help=help or None, **extra)
 
 
 def _type(hint: Any, option: Option) -> click.ParamType:

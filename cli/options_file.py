@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import click
 from click.core import ParameterSource
 
-from stamp_cli.values import FilePath, KeyValue, typed_texts
+from stamp_cli.values import FilePath, KeyValue, OneOrMore, typed_texts
 from stamp_registry import did_you_mean
 from stamp_tf.errors import StampError
 from stamp_tf.options.fields import shortened
@@ -77,7 +77,8 @@ def resolved_options(**settled: Any) -> str:
     Options that would do nothing beside the others are left out.
 
     Args:
-        **settled: Option -> its value, where the command has found out what one that was not given is.
+        **settled: Option -> its value, where the command has found out what one that was not given is, or one of the
+            values that were given for it.
     """
     import yaml
 
@@ -99,7 +100,7 @@ def resolved_options(**settled: Any) -> str:
             value = {name: _as_text(setting) for name, setting in value}
         elif isinstance(value, tuple) and option.multiple:
             value = list(value)
-        kept[key] = texts.get(option.name or "", value)
+        kept[key] = value if option.name in settled else texts.get(option.name or "", value)
     text: str = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
     return f"# stamp-tf {ctx.info_name} --config THIS_FILE does it again.\n{text}"
 
@@ -185,7 +186,8 @@ def _as_typed(option: click.Option, value: Any, where: str) -> Any:
     """Return a value of a file as the values of an option come from a shell."""
     if isinstance(option.type, KeyValue) and isinstance(value, dict):
         return [f"{key}={json.dumps(_as_json(setting))}" for key, setting in value.items()]
-    values = value if option.multiple and isinstance(value, list) else [value]
+    is_list = isinstance(value, list) and (option.multiple or isinstance(option.type, OneOrMore))
+    values = value if is_list else [value]
     for one in values:
         if not isinstance(one, str):
             kind = "list" if isinstance(one, list) else "mapping"
@@ -194,6 +196,8 @@ def _as_typed(option: click.Option, value: Any, where: str) -> Any:
             raise StampError(
                 f"{where} must be true or false, but is {shortened(repr(one))}; write one of them."
             )
+    if isinstance(option.type, OneOrMore):
+        return ",".join(values)
     return values if option.multiple else value
 
 

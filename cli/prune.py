@@ -11,11 +11,10 @@ import click
 
 from stamp_cli.command import Command, is_given, seconds_so_far
 from stamp_cli.derive import takes
-from stamp_cli.errors import interruptible
 from stamp_cli.idle import PRUNE
 from stamp_cli.images import check_is_there, images_config, load_images
-from stamp_cli.options_file import config_option, resolved_options
-from stamp_cli.progress import Progress
+from stamp_cli.options_file import config_option
+from stamp_cli.pruning_task import Task
 from stamp_cli.references import find_source, read_model, settle_model
 from stamp_cli.tensorboard import TensorBoard
 from stamp_cli.terminal import make_console, say
@@ -28,25 +27,17 @@ from stamp_tf.options.methods import RandomOptions, StampOptions
 from stamp_tf.options.network import NetworkOptions
 from stamp_tf.options.option import options_of
 from stamp_tf.options.outcome import OutcomeOptions
+from stamp_tf.options.plan import Plan, plan_of
 from stamp_tf.options.prune import PruneConfig
 from stamp_tf.options.run import RunOptions
 
 if TYPE_CHECKING:
-    from stamp_tf.data import DataSet
-    from stamp_tf.pruning.result import PruneResult
     from stamp_tf.report.report import Report
     from stamp_tf.storage.run_directory import RunDirectory
 
 # What is called otherwise beside the options of pruning.
 _FINETUNING: dict[str, Any] = {
     name: {"flag": flag} for name, flag in options_of(PruneConfig)["finetune"].inner.items()
-}
-_PHASES = {
-    "prune": "Pruning",
-    "latency": "Measuring",
-    "search": "Searching",
-    "refit": "Refitting",
-    "finetune": "Fine-tuning",
 }
 
 
@@ -55,7 +46,8 @@ _PHASES = {
 @takes(NetworkOptions, "network")
 @takes(
     PruneConfig,
-    "config",
+    "plan",
+    plan=lambda given: plan_of(None, given),
     first=["method"],
     without=["finetune", "seed"],
     defaults={"method": None},
@@ -70,7 +62,7 @@ _PHASES = {
 def command(
     data: DatasetOptions,
     network: NetworkOptions,
-    config: PruneConfig,
+    plan: Plan,
     of_stamp: Mapping[str, Any],
     of_random: Mapping[str, Any],
     finetuning: FinetuneConfig,
@@ -80,107 +72,85 @@ def command(
     """Prune a reference network, or your own model, for a data set and fine-tune it.
 
     Limits on cost hold together. Without any, the channels that the mask generator expects to be closed go.
-    Without --run-dir, the run is written to a new folder in runs/.
+    Several values of a limit, or several methods, with commas between them make a network each, in folders of one
+    run. Without --run-dir, the run is written to a new folder in runs/.
     """
     is_own = network.model is not None
     if is_own and not is_given("method"):
         # What a refit leaves is a measure of channels only where there is a refit.
-        has_refit = config.refit is not False and not config.structure_only
-        config = dataclasses.replace(config, method="remaining-error" if has_refit else "l1")
+        has_refit = plan.config.refit is not False and not plan.config.structure_only
+        plan = plan.replaced(method="remaining-error" if has_refit else "l1")
     # Held to the end of the command, and given back if it is refused before it has written anything.
-    directory = click.get_current_context().with_resource(_claimed(run, data, config.method))
-    board = TensorBoard(directory.path) if run.tensorboard else None
+    directory = click.get_current_context().with_resource(_claimed(run, data, plan))
+    if run.tensorboard:
+        # Refuses if it is not there.
+        TensorBoard(directory.path)
     model_or_reference: Any = network.reference
     if network.model is None:
         found = find_source(network)
     else:
         found, model_or_reference = read_model(network.model, network)
-    config = dataclasses.replace(
-        config,
+    plan = plan.replaced(
         finetune=dataclasses.replace(finetuning, flip=data.flip),
         seed=data.seed,
-        options=_method_options(config.options, {**of_stamp, **of_random}),
+        options=_method_options(plan.config.options, {**of_stamp, **of_random}),
     )
     check_is_there(data)
     load_tensorflow()
     from stamp_tf.pruned_runs.exports import check_exports, places_of
-    from stamp_tf.pruned_runs.write import flat_options
     from stamp_tf.pruning.choose import choose_pruner
     from stamp_tf.training.finetune import resolve_options
 
     # Before the images, which may take long to read.
-    choose_pruner(config)
+    for config in plan.configs:
+        choose_pruner(config)
     check_exports(directory, places_of(directory, outcome.exports))
     dataset = load_images(data, found.image_shape)
     if is_own:
         found, model_or_reference = settle_model(found, model_or_reference, dataset, seed=data.seed)
-    config = dataclasses.replace(config, finetune=resolve_options(config.finetune, dataset, own_model=is_own))
-    record = {"command": "prune", **images_config(data, dataset), **found.to_config(), **flat_options(config)}
-    settled = {"method": config.method, "pixels": found.options.get("pixels") if is_own else None}
-    _record(directory, config, **settled)
-    open_run = _Opening(directory, record, run)
-    if run.resume:
-        open_run()
-        if directory.is_finished:
-            _say_finished(directory)
-            return
-    with Progress(board) as progress, interruptible(directory.path):
-        result = _prune(
-            dataset, model_or_reference, found.backbone, config=config, open_run=open_run, progress=progress
-        )
-        open_run()
-        report = _written(result, directory, outcome)
+    plan = plan.replaced(finetune=resolve_options(plan.config.finetune, dataset, own_model=is_own))
+    images = images_config(data, dataset)
+    task = Task(
+        found=found,
+        model_or_reference=model_or_reference,
+        dataset=dataset,
+        record={"command": "prune", **images, **found.to_config()},
+        outcome=outcome,
+        run=run,
+        settled={"pixels": found.options.get("pixels") if is_own else None},
+    )
+    if plan.lists:
+        from stamp_cli.sweep import make_all
+
+        make_all(task, plan, directory)
+    else:
+        _make_one(task, plan.config, directory)
+
+
+def _make_one(task: Task, config: PruneConfig, directory: "RunDirectory") -> None:
+    """Prune once, or say that it is done."""
+    from stamp_tf.pruned_runs.prune_into import prune_into
+    from stamp_tf.storage.claims import recording, start_run
+
+    with recording(directory, task.options_of(config)):
+        if task.run.resume:
+            start_run(directory, task.record_of(config), resume=True, overwrite=False)
+            if directory.is_finished:
+                _say_finished(directory)
+                return
+        with task.watch(directory) as on_step:
+            report = prune_into(
+                directory,
+                task.settle(config),
+                config,
+                record=task.record_of(config),
+                outcome=task.outcome,
+                resume=task.run.resume,
+                overwrite=task.run.overwrite,
+                command=typed(),
+                on_step=on_step,
+            )
     print_summary(report, directory)
-
-
-def _record(directory: "RunDirectory", config: PruneConfig, **settled: Any) -> None:
-    """Let the run keep its options, and what those that were left open came to."""
-    from stamp_tf.storage.claims import recording
-
-    rates = {name: getattr(config.finetune, name) for name in ("learning_rate", "clip_norm")}
-    options = resolved_options(**rates, **settled)
-    click.get_current_context().with_resource(recording(directory, options))
-
-
-def _prune(
-    dataset: "DataSet",
-    model_or_reference: Any,
-    backbone: str,
-    *,
-    config: PruneConfig,
-    open_run: "_Opening",
-    progress: Progress,
-) -> "PruneResult":
-    """Prune and fine-tune; the run's folder is made once nothing is left that a user could have got wrong."""
-    from stamp_tf.pruning.prune import prune
-
-    def on_step(phase: str, done: int, total: int, figures: Mapping[str, float]) -> None:
-        if phase == "finetune":
-            open_run()
-        progress(_PHASES.get(phase, phase), done, total, figures)
-
-    return prune(
-        dataset,
-        model_or_reference,
-        backbone=backbone,
-        config=config,
-        checkpoints=open_run.directory.checkpoints,
-        resume=open_run.run.resume,
-        on_step=on_step,
-    )
-
-
-def _written(result: "PruneResult", directory: "RunDirectory", outcome: OutcomeOptions) -> "Report":
-    from stamp_tf.pruned_runs.write import DEFAULT_EXPORTS, export_run
-
-    return export_run(
-        result,
-        directory.path,
-        exports=outcome.exports or DEFAULT_EXPORTS,
-        speed=outcome.speed,
-        dollars_per_hour=outcome.dollars_per_hour,
-        command=typed(),
-    )
 
 
 def _say_finished(directory: "RunDirectory") -> None:
@@ -199,29 +169,8 @@ def _method_options(given: Mapping[str, Any], flagged: Mapping[str, Any]) -> dic
     return as_options([*given.items(), *read.items()], "--method-option")
 
 
-class _Opening:
-    """Opens the run: makes its folder, once; called when nothing is left that a user could have got wrong."""
-
-    def __init__(self, directory: "RunDirectory", config: dict[str, Any], run: RunOptions) -> None:
-        self.directory, self.run = directory, run
-        self._config = config
-        self._is_done = False
-
-    def __call__(self) -> None:
-        if not self._is_done:
-            from stamp_tf.storage.claims import start_run
-
-            start_run(
-                self.directory,
-                self._config,
-                resume=self.run.resume,
-                overwrite=self.run.overwrite,
-            )
-            self._is_done = True
-
-
 @contextmanager
-def _claimed(run: RunOptions, data: DatasetOptions, method: str) -> "Iterator[RunDirectory]":
+def _claimed(run: RunOptions, data: DatasetOptions, plan: Plan) -> "Iterator[RunDirectory]":
     """Claim the folder that was asked for, or the next free one in runs/."""
     from stamp_tf.storage.claims import claimed, claimed_next
     from stamp_tf.storage.run_directory import RunDirectory
@@ -233,7 +182,8 @@ def _claimed(run: RunOptions, data: DatasetOptions, method: str) -> "Iterator[Ru
         return
     name = Path((data.dataset or "").rpartition(":")[2]).stem
     stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "data"
-    with claimed_next(Path("runs"), f"{stem}-{method}") as directory:
+    kind = "sweep" if plan.lists else plan.config.method
+    with claimed_next(Path("runs"), f"{stem}-{kind}") as directory:
         yield directory
 
 

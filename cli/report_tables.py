@@ -8,6 +8,7 @@ from stamp_cli.cells import name_cell
 from stamp_tf.quantities import compact, duration, factor, percent
 from stamp_tf.report.report import GroupRow, LayerRow, Report
 from stamp_tf.report.rows import fold_layers
+from stamp_tf.sweeping.outcome import Sweep
 
 _SHADES = " ░▒▓█"
 
@@ -167,6 +168,50 @@ def history_table(report: Report) -> Table:
             entry.time.replace("T", " ").removesuffix("+00:00"),
         )
     return table
+
+
+def sweep_table(sweep: Sweep) -> Table:
+    """Return one line for each network of a sweep, the full one first.
+
+    Args:
+        sweep: The figures.
+    """
+    table = Table(
+        title="Accuracy on test images, in brackets its 95 % interval",
+        title_justify="left",
+        header_style="bold",
+        box=None,
+        pad_edge=False,
+    )
+    has_latency = any(run.latency is not None for run in sweep.runs)
+    table.add_column("Network", no_wrap=True)
+    for name in (
+        "Accuracy",
+        "",
+        "FLOPs",
+        "Parameters",
+        "Keras file",
+        *(("Inference",) if has_latency else ()),
+    ):
+        table.add_column(name, justify="right", no_wrap=True)
+    name = "full network" + (", not fine-tuned" if sweep.epochs else "")
+    table.add_row(name, percent(sweep.full_accuracy), _interval(sweep.full_interval), "100 %", "100 %", "")
+    for run in sweep.runs:
+        table.add_row(
+            name_cell(run.name),
+            percent(run.test_accuracy),
+            _interval(run.interval),
+            percent(run.flops_fraction),
+            percent(run.params_fraction),
+            f"{compact(run.num_bytes)}B",
+            *(() if run.latency is None else (duration(run.latency),)),
+        )
+    return table
+
+
+def _interval(ends: tuple[float, float]) -> str:
+    low, high = (100 * end for end in ends)
+    return f"({low:.1f} to {high:.1f})"
 
 
 def _tested_on(report: Report) -> str:

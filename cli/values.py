@@ -170,14 +170,45 @@ class Written(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-def typed_texts(ctx: click.Context) -> dict[str, str]:
-    """Return what was typed for options whose values are written in a form of their own, by parameter.
+def typed_texts(ctx: click.Context) -> dict[str, str | list[str]]:
+    """Return what was typed for options whose values are written in a form of their own, or in a list, by parameter.
 
     Args:
         ctx: Of the command.
     """
-    texts: dict[str, str] = ctx.meta.setdefault("stamp_cli.typed_texts", {})
+    texts: dict[str, str | list[str]] = ctx.meta.setdefault("stamp_cli.typed_texts", {})
     return texts
+
+
+class OneOrMore(click.ParamType):
+    """A value, or several with commas between them: a tuple of those.
+
+    Args:
+        one: How each is read.
+    """
+
+    def __init__(self, one: click.ParamType) -> None:
+        self.one = one
+        self.name = f"{one.name}[,...]"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return f"{self.one.get_metavar(param, ctx) or self.one.name}[,...]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str) or "," not in value:
+            return self.one.convert(value, param, ctx)
+        parts = [part.strip() for part in value.split(",")]
+        if not all(parts):
+            self.fail(f"{shortened(repr(value))} must hold a value before and after each comma.", param, ctx)
+        values = tuple(self.one.convert(part, param, ctx) for part in parts)
+        if ctx is not None and param is not None:
+            typed_texts(ctx)[param.name or ""] = parts
+        return values
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list["CompletionItem"]:
+        return self.one.shell_complete(ctx, param, incomplete)
 
 
 class RegisteredName(click.ParamType):

@@ -13,6 +13,7 @@ _LAZY = {
     "pretrain": "stamp_tf.training.pretrain",
     "meta_train": "stamp_tf.meta.meta_train",
     "prune": "stamp_tf.pruning.prune",
+    "sweep": "stamp_tf.sweeping.sweep",
     "shrink": "stamp_tf.shrinking",
     "finetune": "stamp_tf.training.finetune",
     "measure_latency": "stamp_tf.measure.speed",
@@ -53,6 +54,7 @@ __all__ = [
     "prune",
     "remove_channels",
     "shrink",
+    "sweep",
     "trace_channels",
 ]
 

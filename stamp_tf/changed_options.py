@@ -40,6 +40,8 @@ def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield "backbone", value.get("name")
             yield "image_shape", value.get("input_shape")
             yield from _inner("backbone_options", value.get("options") or {})
+        elif name == "sweep" and isinstance(value, Mapping):
+            yield from ((field, values) for field, values in value.items() if field != "runs")
         elif name in _INNER and isinstance(value, Mapping):
             yield from _inner(name, value)
         elif name == "flip":

@@ -258,7 +258,7 @@ CHECKED = (
         "evaluate",
         "inspect",
     ),
-    *("compare", "trace_channels", "remove_channels", "shrink", "DataSet", "ImageSet"),
+    *("compare", "trace_channels", "remove_channels", "shrink", "sweep", "DataSet", "ImageSet"),
 )
 
 
@@ -279,6 +279,10 @@ def usual_arguments() -> dict[str, tuple[object, dict[str, object]]]:
             {"dataset": toys, "reference": model, "backbone": "vgg19", "pixels": None, "config": None}
             | {"checkpoints": None, "resume": True, "on_step": None},
         ),
+        "sweep": (
+            stamp_tf.sweep,
+            {"dataset": toys, "reference": model, "exports": ["keras"], "max_flops": [0.5], **run},
+        ),
         "finetune": (
             stamp_tf.finetune,
             {"model": model, "dataset": toys, "normalization": Normalization.of(toys.train), "config": None}
@@ -286,14 +290,8 @@ def usual_arguments() -> dict[str, tuple[object, dict[str, object]]]:
         ),
         "measure_latency": (
             stamp_tf.measure_latency,
-            {
-                "model": model,
-                "kind": "inference",
-                "batch_size": 1,
-                "repeats": 1,
-                "max_seconds": 0.1,
-                "seed": 0,
-            },
+            {"model": model, "kind": "inference", "batch_size": 1, "repeats": 1}
+            | {"max_seconds": 0.1, "seed": 0},
         ),
         "evaluate": (stamp_tf.evaluate, {"run": "none", "dataset": "digits"}),
         "inspect": (stamp_tf.inspect, {"network": model}),

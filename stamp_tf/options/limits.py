@@ -13,7 +13,12 @@ LimitFields: Any = make_dataclass(
         (
             kind.name,
             float | None,
-            option(None, help=kind.help, form=Form(kind.metavar, kind.parse, kind.as_typed)),
+            option(
+                None,
+                help=kind.help,
+                form=Form(kind.metavar, kind.parse, kind.as_typed),
+                is_swept=True,
+            ),
         )
         for kind in KINDS
     ],

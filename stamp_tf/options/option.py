@@ -48,6 +48,7 @@ class Option:
         typed: What is typed for it, such as the path of what holds it; None is what its field holds.
         plugins: Group of the plug-ins whose names are its values.
         is_repeatable: Whether it may be given several times, a value of a list each.
+        is_swept: Whether several values make a run each, where several runs can be asked for.
         is_only_python: Whether it has no flag.
         inner: Field -> its flag here, where the option is a group of options itself.
     """
@@ -67,6 +68,7 @@ class Option:
     typed: type | None = None
     plugins: str | None = None
     is_repeatable: bool = False
+    is_swept: bool = False
     is_only_python: bool = False
     inner: Mapping[str, str] = dataclasses.field(default_factory=dict)
 

@@ -24,7 +24,7 @@ class PruneConfig(LimitFields):
     Without any, the method's own rule holds.
     """
 
-    method: str = option("stamp", plugins="stamp_tf.pruners", help="The pruner.")
+    method: str = option("stamp", plugins="stamp_tf.pruners", help="The pruner.", is_swept=True)
     within: float | None = option(
         None,
         least=0,

@@ -13,6 +13,7 @@ from typing import Any
 
 from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.backbones.end import put_back
+from stamp_tf.data import DataSet
 from stamp_tf.data.doubt import doubt_of_reference
 from stamp_tf.data.identity import describe
 from stamp_tf.errors import StampError
@@ -24,6 +25,7 @@ from stamp_tf.pruning.config import budget_of
 from stamp_tf.pruning.result import PruneResult
 from stamp_tf.quantities import duration, percent
 from stamp_tf.references.fingerprint import fingerprint
+from stamp_tf.references.reference import Reference
 from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.report.history import history_entry
 from stamp_tf.report.page import write_report
@@ -128,7 +130,7 @@ def _write(result: PruneResult, run: RunDirectory, exporters: Sequence[str]) -> 
     exports = exports_of(run) | places_of(run, exporters)
     check_exports(run, exports)
     if is_new:
-        write_json_atomic(run.config, _config_of(result))
+        write_json_atomic(run.config, config_of(result.dataset, result.reference, result.config))
     write_json_atomic(run.masks, _masks(result))
     files = write_exports(
         result.model,
@@ -178,12 +180,19 @@ def flat_options(config: PruneConfig) -> dict[str, Any]:
     return {name: value for name, value in finetuning.items() if name not in ("seed", "flip")} | options
 
 
-def _config_of(result: PruneResult) -> dict[str, Any]:
+def config_of(dataset: DataSet, reference: Reference, config: PruneConfig) -> dict[str, Any]:
+    """Return what `config.json` holds of a run that was started from Python.
+
+    Args:
+        dataset: The target.
+        reference: What was pruned.
+        config: The options.
+    """
     return {
         "command": "prune",
-        **describe(result.dataset),
-        "backbone": result.reference.backbone.to_config(),
-        **flat_options(result.config),
+        **describe(dataset),
+        "backbone": reference.backbone.to_config(),
+        **flat_options(config),
     }
 
 

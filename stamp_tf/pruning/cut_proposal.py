@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import keras
+import numpy as np
 
 from stamp_tf.channel_mask import ChannelMask, as_mask
 from stamp_tf.channels import ChannelCut, slice_model
@@ -62,11 +63,35 @@ def cut_proposal(
             if on_step is None
             else lambda done, total, figures: on_step("latency", done, total, figures),
         )
-    if mask.keeps_all:
-        raise StampError(
-            "Pruning must remove something, but every channel stays; give a lower limit, such as `max_flops=0.5`."
-        )
+    _check_removes(mask, config)
     return mask, timing
+
+
+def check_reachable(cut: ChannelCut, config: PruneConfig) -> None:
+    """Refuse limits that no scores can meet, or that leave nothing to remove, before any work is done.
+
+    Args:
+        cut: The cut over the channels, with the rules for widths.
+        config: Options; what is timed among the limits is not looked at.
+
+    Raises:
+        StampError: If a limit is out of reach; it names it.
+    """
+    budget = budget_of(config)
+    ranking = cut.rank(np.zeros(cut.num_channels))
+    step = cut.last_step(ranking, budget)
+    if budget.counted and not budget.timed:
+        _check_removes(ranking.mask(step), config)
+
+
+def _check_removes(mask: ChannelMask, config: PruneConfig) -> None:
+    if mask.keeps_all:
+        limits = budget_of(config).limits
+        given = " and ".join(f"`{limit.kind.name}={limit.kind.as_typed(limit.value)}`" for limit in limits)
+        raise StampError(
+            f"Pruning must remove something, but every channel stays{f' with {given}' if given else ''}; give a lower "
+            "limit, such as `max_flops=0.5`."
+        )
 
 
 def _check(mask: ChannelMask, cut: ChannelCut, config: PruneConfig, *, model: keras.Model) -> Timing | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 
 from stamp_tf.data import DataSet, Normalization
+from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.ready import make_ready
 from stamp_tf.pruning.target import Target, own_head
 from stamp_tf.references.reference import Reference
@@ -30,3 +31,22 @@ def full_teacher(
     if not own_head(head, reference):
         make_ready(target.model, target, seed=seed)
     return target.model
+
+
+def teacher_of(target: Target, config: PruneConfig) -> keras.Model:
+    """Return the full network with answers for a target, as `full_teacher` makes it, made once.
+
+    Args:
+        target: What for.
+        config: Options of pruning.
+    """
+    return target.kept.get(
+        "teacher",
+        lambda: full_teacher(
+            target.reference,
+            target.dataset,
+            normalization=target.normalization,
+            head=config.head,
+            seed=config.seed,
+        ),
+    )

@@ -21,7 +21,7 @@ from stamp_tf.plugin_code import PluginCode, of_the_caller
 from stamp_tf.pruning.choose import choose_pruner
 from stamp_tf.pruning.config import budget_of, rules_of
 from stamp_tf.pruning.cut_proposal import cut_proposal
-from stamp_tf.pruning.full_teacher import full_teacher
+from stamp_tf.pruning.full_teacher import teacher_of
 from stamp_tf.pruning.kept import Kept
 from stamp_tf.pruning.proposals import propose
 from stamp_tf.pruning.pruner import Pruner, PruningProblem
@@ -210,16 +210,7 @@ def _teacher(target: Target, config: PruneConfig, *, times: dict[str, float]) ->
     if not config.finetune.distill:
         return None
     with clock(times, "teacher"):
-        return target.kept.get(
-            "teacher",
-            lambda: full_teacher(
-                target.reference,
-                target.dataset,
-                normalization=target.normalization,
-                head=config.head,
-                seed=config.seed,
-            ),
-        )
+        return teacher_of(target, config)
 
 
 def _finetune(

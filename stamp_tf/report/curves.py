@@ -1,7 +1,7 @@
 """Line charts as SVG that takes its colours from the page."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -22,6 +22,7 @@ class Line:
         over: What it is drawn over.
         over_unit: Written after the numbers of that axis.
         css_class: Class of the line; the page's style sheet colours it.
+        colour: In place of that colour, as CSS has it.
     """
 
     label: str
@@ -30,6 +31,7 @@ class Line:
     over: str = "epoch"
     over_unit: str = ""
     css_class: str = "line"
+    colour: str | None = None
 
     @property
     def points(self) -> list[tuple[float, float]]:
@@ -37,15 +39,22 @@ class Line:
         return [point for part in self.parts for point in part]
 
 
-def chart(line: Line, *, epochs: tuple[float, float], marks: Sequence[tuple[float, str]] = ()) -> Markup:
-    """Return an inline SVG of one line with dots, grid and axis numbers.
+def chart(
+    line: Line,
+    *,
+    epochs: tuple[float, float],
+    marks: Sequence[tuple[float, str]] = (),
+    others: Sequence[Line] = (),
+) -> Markup:
+    """Return an inline SVG of one line or several with dots, grid and axis numbers.
 
     Args:
         line: At least one point.
         epochs: First and last epoch of the axis, so that charts beside each other line up.
         marks: Epochs at which something changed, and what, each drawn as a dashed upright.
+        others: Further lines on the same axes.
     """
-    low, high, step = nice_axis([value for _, value in line.points])
+    low, high, step = nice_axis([value for one in (line, *others) for _, value in one.points])
     first, last = epochs[0], max(epochs[1], epochs[0] + 1)
 
     def across(epoch: float) -> float:
@@ -76,21 +85,30 @@ def chart(line: Line, *, epochs: tuple[float, float], marks: Sequence[tuple[floa
             f'<path class="mark" d="M{across(mark):.1f} {_TOP:g}V{_HEIGHT - _BOTTOM:g}">'
             f"<title>{escape(words)}</title></path>"
         )
-    path = "".join(
-        "M" + "L".join(f"{across(epoch):.1f} {up(value):.1f}" for epoch, value in part)
-        for part in line.parts
-        if part
-    )
-    places = [(across(epoch), up(value)) for epoch, value in line.points]
-    parts.append(f'<path class="{line.css_class}" d="{path}"/>')
-    for (x, y), (at, value) in zip(places, line.points, strict=True):
-        radius = 2.6 if len(places) <= 40 else 1.4
-        parts.append(
-            f'<circle class="{line.css_class}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}">'
-            f"<title>{escape(line.over)} {at:.4g}{line.over_unit}: {value:.4g}{escape(line.unit)}</title></circle>"
-        )
+    for one in (line, *others):
+        parts += _drawn(one, lambda point: (across(point[0]), up(point[1])))
     parts.append("</svg>")
     return Markup("".join(parts))
+
+
+def _drawn(line: Line, place: Callable[[tuple[float, float]], tuple[float, float]]) -> Iterator[str]:
+    """Yield a line and its dots, each of which says what it stands for."""
+    path = "".join(
+        "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in map(place, part)) for part in line.parts if part
+    )
+    stroke, fill = ("", "")
+    if line.colour is not None:
+        stroke, fill = (f' style="{name}:{escape(line.colour)}"' for name in ("stroke", "fill"))
+    yield f'<path class="{line.css_class}"{stroke} d="{path}"/>'
+    radius = 2.6 if len(line.points) <= 40 else 1.4
+    name = f"{escape(line.label)}, " if line.colour is not None else ""
+    for point in line.points:
+        (x, y), (at, value) = place(point), point
+        yield (
+            f'<circle class="{line.css_class}"{fill} cx="{x:.1f}" cy="{y:.1f}" r="{radius}">'
+            f"<title>{name}{escape(line.over)} {at:.4g}{line.over_unit}: {value:.4g}{escape(line.unit)}</title>"
+            "</circle>"
+        )
 
 
 def nice_axis(values: Sequence[float], *, num_steps: int = 4) -> tuple[float, float, float]:

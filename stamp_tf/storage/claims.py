@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def check(
                 f"`resume=True` goes on with a run of {command}, but {run.path} is one of {before}; check the path, or "
                 f"go on with stamp-tf {before} `resume=True`."
             )
-    if occupied and overwrite and (foreign := in_the_way(run)) is not None:
+    if occupied and overwrite and (foreign := _in_the_way_of_any(run)) is not None:
         raise StampError(
             f"`overwrite=True` keeps what no run wrote, but {foreign} is in the way of the new run; move it, or choose "
             "another `run_dir`."
@@ -77,6 +77,11 @@ def check(
             f"`run_dir` must hold nothing in the way of the run, but {foreign} is, which no run wrote; move it, or "
             "choose another."
         )
+
+
+def _in_the_way_of_any(run: RunDirectory) -> Path | None:
+    found = (in_the_way(one) for one in (run, *run.swept))
+    return next((path for path in found if path is not None), None)
 
 
 @contextmanager
@@ -244,9 +249,22 @@ def start_run(run: RunDirectory, config: Mapping[str, Any], *, resume: bool, ove
         run.path.mkdir(parents=True, exist_ok=True)
         if run.config.exists():
             clear(run)
+            _clear_swept(run, kept=(config.get("sweep") or {}).get("runs", ()))
     # In the place of the old one, so that the folder is that of a run at any instant.
     write_json_atomic(run.config, config)
     _record(run)
+
+
+def _clear_swept(run: RunDirectory, *, kept: Sequence[str]) -> None:
+    """Remove what the runs of a sweep wrote; those that will be written again keep their `config.json` until then."""
+    for one in run.swept:
+        if not one.config.exists():
+            continue
+        with held(one):
+            clear(one)
+            if one.path.name not in kept:
+                one.config.unlink()
+        remove_if_empty(one.path)
 
 
 def _record(run: RunDirectory) -> None:

@@ -111,6 +111,16 @@ class RunDirectory:
         """What `further_training` is called once it is complete; see `settle`."""
         return RunDirectory(self.path / "finished_training")
 
+    @property
+    def swept(self) -> "tuple[RunDirectory, ...]":
+        """The runs in folders of this one, where it is a sweep over several budgets or methods.
+
+        Raises:
+            StampError: If `config.json` is damaged.
+        """
+        runs = (self.read_config().get("sweep") or {}).get("runs", ()) if self.config.exists() else ()
+        return tuple(RunDirectory(self.path / name) for name in runs)
+
     def settle(self) -> bool:
         """Put the files of a complete `finetune` in the place of the run's own; return whether there was one.
 
@@ -180,6 +190,11 @@ class RunDirectory:
             with writing(self.path), locked(self.path):
                 self.settle()
         config = self.read_config()
+        if swept := self.swept:
+            raise StampError(
+                f"`run` must hold one pruned network, but {self.path} holds {len(swept)}; name one of them, such as "
+                f"{swept[0].path}."
+            )
         if not self.model.exists():
             remedy = (
                 "finish it with prune `resume=True`"

@@ -50,6 +50,12 @@ class RunData(msgspec.Struct, frozen=True):
     seed: Count = 0
 
 
+class Swept(msgspec.Struct, frozen=True):
+    """The runs that lie in folders of a sweep, by the names of these."""
+
+    runs: tuple[Annotated[str, Meta(pattern=r"^[A-Za-z0-9][\w.+-]*$")], ...]
+
+
 class _Options(msgspec.Struct, frozen=True):
     command: Literal["pretrain", "meta-train", "prune", "finetune"]
     dataset: str
@@ -63,6 +69,7 @@ class _Options(msgspec.Struct, frozen=True):
     method: str | None = None
     epochs: Count | None = None
     clip_norm: Number | None = None
+    sweep: Swept | None = None
 
 
 RunConfig = msgspec.defstruct(

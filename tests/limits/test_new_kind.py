@@ -127,7 +127,7 @@ pytestmark = pytest.mark.slow
 
 def test_the_command_line_takes_it(answers: dict) -> None:
     words = " ".join(answers["help"].split())
-    assert "--max-channels COUNT Keep at most so many channels in all." in words
+    assert "--max-channels COUNT[,...] Keep at most so many channels in all." in words
     code, line = answers["not_typed"]
     assert code == 2
     assert "Invalid value for '--max-channels': 'few' must be a whole number, such as 100." in line

@@ -1,0 +1,91 @@
+"""What one network and several have in common once everything that was typed is read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stamp_cli.errors import interruptible
+from stamp_cli.options_file import resolved_options
+from stamp_cli.progress import Progress
+from stamp_cli.references import Source
+from stamp_cli.tensorboard import TensorBoard
+from stamp_tf.options.outcome import OutcomeOptions
+from stamp_tf.options.prune import PruneConfig
+from stamp_tf.options.run import RunOptions
+
+if TYPE_CHECKING:
+    from stamp_tf.data import DataSet
+    from stamp_tf.on_step import OnPhase
+    from stamp_tf.pruned_runs.prune_into import Settled
+    from stamp_tf.storage.run_directory import RunDirectory
+
+_PHASES = {
+    "prune": "Pruning",
+    "latency": "Measuring",
+    "search": "Searching",
+    "refit": "Refitting",
+    "finetune": "Fine-tuning",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is pruned for what, and what is written.
+
+    Args:
+        found: The network.
+        model_or_reference: The same as `stamp_tf.prune` takes it.
+        dataset: The target.
+        record: What `config.json` holds beside the options of pruning.
+        outcome: What is written of a network.
+        run: Where, and what becomes of what lies there.
+        settled: Options that were left open, and what they came to.
+    """
+
+    found: Source
+    model_or_reference: Any
+    dataset: DataSet
+    record: Mapping[str, Any]
+    outcome: OutcomeOptions
+    run: RunOptions
+    settled: Mapping[str, Any]
+
+    def record_of(self, config: PruneConfig) -> dict[str, Any]:
+        """Return what `config.json` is to hold of a run."""
+        from stamp_tf.pruned_runs.write import flat_options
+
+        return {**self.record, **flat_options(config)}
+
+    def options_of(self, config: PruneConfig, **settled: Any) -> str:
+        """Return what `options.yaml` is to hold of a run.
+
+        Args:
+            config: Its options.
+            **settled: Option -> its value in this run, of those that were given as lists.
+        """
+        rates = {name: getattr(config.finetune, name) for name in ("learning_rate", "clip_norm")}
+        return resolved_options(**{"method": config.method, **rates, **self.settled, **settled})
+
+    def settle(self, config: PruneConfig) -> Settled:
+        """Load the reference, and check it and the data set against each other."""
+        from stamp_tf.measure.phases import clock
+        from stamp_tf.pruned_runs.prune_into import Settled
+        from stamp_tf.pruning.kept import Kept
+        from stamp_tf.pruning.target import settle_target
+        from stamp_tf.references.find import find_reference
+
+        times: dict[str, float] = {}
+        with clock(times, "load"):
+            reference = find_reference(self.model_or_reference, backbone=self.found.backbone)
+        reference, dataset = settle_target(reference, self.dataset, config)
+        return Settled(reference=reference, dataset=dataset, kept=Kept(), seconds=times["load"])
+
+    @contextmanager
+    def watch(self, directory: RunDirectory) -> Iterator[OnPhase]:
+        """Show the steps of a run, and say at an interrupt where its state lies."""
+        board = TensorBoard(directory.path) if self.run.tensorboard else None
+        with Progress(board) as progress, interruptible(directory.path):
+            yield lambda phase, *rest: progress(_PHASES.get(phase, phase), *rest)

@@ -1,0 +1,58 @@
+"""Several budgets or methods of `stamp-tf prune` at once: a network each, and all of them in one table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stamp_cli.pruning_task import Task
+from stamp_cli.terminal import make_console, say
+from stamp_cli.values import typed, typed_texts
+from stamp_tf.options.plan import Plan
+from stamp_tf.options.prune import PruneConfig
+
+if TYPE_CHECKING:
+    from stamp_tf.storage.run_directory import RunDirectory
+
+
+def make_all(task: Task, plan: Plan, directory: RunDirectory) -> None:
+    """Make the networks of a plan and print what they are worth.
+
+    Args:
+        task: What is pruned for what.
+        plan: The options.
+        directory: Where the folders of the networks lie; the command holds it.
+    """
+    from stamp_cli.report_tables import sweep_table
+    from stamp_tf.storage.claims import recording
+    from stamp_tf.sweeping.run_sweep import Writing, run_sweep
+
+    texts = typed_texts(click.get_current_context())
+
+    def options(config: PruneConfig) -> str:
+        own: dict[str, Any] = {
+            name: texts[name][values.index(getattr(config, name))] for name, values in plan.lists.items()
+        }
+        return task.options_of(config, **own)
+
+    writing = Writing(
+        record=task.record_of,
+        outcome=task.outcome,
+        resume=task.run.resume,
+        overwrite=task.run.overwrite,
+        command=typed(),
+        options=options,
+        watch=task.watch,
+    )
+    lists = {name: texts[name] for name in plan.lists}
+    was_finished = task.run.resume and directory.is_finished
+    with recording(directory, task.options_of(plan.config, **lists)):
+        sweep = run_sweep(directory, plan, writing, settle=lambda: task.settle(plan.config))
+    if was_finished:
+        say(f"{directory.path} is finished; nothing was changed.")
+        say("")
+    make_console().print(sweep_table(sweep))
+    say("")
+    say(f"Report       {directory.report_html}")
+    say(f"Networks     {directory.path / plan.names[0]} and {len(plan.names) - 1} more beside it")

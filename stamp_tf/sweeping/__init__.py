@@ -1,0 +1,1 @@
+"""Several budgets and methods at once: a run of each, and all of them in one table and one picture."""
