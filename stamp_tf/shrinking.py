@@ -25,6 +25,7 @@ from stamp_tf.plugin_code import of_the_caller
 from stamp_tf.pruning.config import budget_of, rules_of
 from stamp_tf.pruning.cut_proposal import cut_proposal
 from stamp_tf.pruning.pruner import Proposal
+from stamp_tf.refit.input_scale import warn_of_scale
 from stamp_tf.refit.inputs import in_batches, sampled_inputs
 from stamp_tf.refit.refit import Refitted, refit
 from stamp_tf.refit.removal import prices_of, removal_orders, removal_scores
@@ -91,6 +92,7 @@ def shrink(
     )
     values = sampled_inputs(model, inputs, most=config.most_inputs, seed=config.seed)
     batches = in_batches(values)
+    warn_of_scale(model, next(batches()), subject="Inputs", remedy="pass them as in training")
     report = None if on_step is None else of_the_caller(on_step)
     scores = _scores(network, config, batches, budget=budget_of(rules), on_step=_within("prune", report))
     mask, _ = cut_proposal(Proposal(scores=scores), cut, rules, model=model, on_step=report)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import keras
 
 from stamp_tf.channels import CostModel
-from stamp_tf.data import DataSet, Normalization
+from stamp_tf.data import DataSet, Normalization, random_part
 from stamp_tf.data.doubt import doubt_of_reference
 from stamp_tf.errors import StampError
 from stamp_tf.options.prune import PruneConfig
@@ -17,8 +17,11 @@ from stamp_tf.pruning.kept import Kept
 from stamp_tf.pruning.pixel_trial import settle_pixels
 from stamp_tf.references.reference import Reference
 from stamp_tf.references.transfer import transfer_weights
+from stamp_tf.refit.input_scale import warn_of_scale
 
 logger = logging.getLogger(__name__)
+
+_SOME_IMAGES = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +106,14 @@ def settle_target(reference: Reference, dataset: DataSet, config: PruneConfig) -
     if doubt := doubt_of_reference(reference.description, dataset):
         logger.warning("%s", doubt)
     reference = settle_pixels(reference, dataset, seed=config.seed)
+    if reference.pixels is not None:
+        some = random_part(dataset.train, _SOME_IMAGES, seed=config.seed).images
+        warn_of_scale(
+            reference.model,
+            reference.normalization_for(dataset.train)(some),
+            subject=f"Pixels at the scale {reference.pixels.scale}",
+            remedy="name the one that it was trained on with `pixels`",
+        )
     if option := _own_head(config, reference):
         remedy = "use `head=ridge`" if option == "`head=keep`" else f"leave {option} out"
         dataset = in_order_of_head(dataset, reference, option=option, remedy=remedy, seed=config.seed)
