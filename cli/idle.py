@@ -76,7 +76,16 @@ PRUNE = (
     *DATASET,
     Idle(("latency_batch",), _nothing_timed),
     Idle(
-        ("batch_size", "learning_rate", "schedule", "clip_norm", "mixed_precision", "distill"), _no_finetuning
+        (
+            "batch_size",
+            "learning_rate",
+            "schedule",
+            "clip_norm",
+            "mixed_precision",
+            "distill",
+            "batch_norm",
+        ),
+        _no_finetuning,
     ),
     *DISTILL,
     Idle(("flip", "tensorboard"), _no_steps),

@@ -12,7 +12,13 @@ _ARGUMENTS = {"from": "reference"}
 _PYTHON_ALONE = frozenset({"momentum", "augment", "evaluate", "inner_rates", "outer_rates", "command"})
 _LONGEST = 60
 # What runs of another version do not hold, or hold of options that are no more, where nothing else was asked for.
-_UNASKED = {"inner": "adam", "fixed_weights": False, "distill": 0.0, "distill_temperature": 4.0}
+_UNASKED = {
+    "inner": "adam",
+    "fixed_weights": False,
+    "distill": 0.0,
+    "distill_temperature": 4.0,
+    "batch_norm": "batch",
+}
 
 
 def changed_options(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

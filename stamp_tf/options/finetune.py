@@ -55,6 +55,10 @@ class FinetuneConfig:
         help="Share of the loss that is the divergence from the full network's outputs; the rest is that on labels.",
     )
     distill_temperature: float = option(4.0, above=0, help="Temperature at which `distill` compares outputs.")
+    batch_norm: Literal["batch", "frozen"] = option(
+        "batch",
+        help="Let batch normalisation go by each batch's statistics, or by its moving ones, which then stay.",
+    )
     augment: bool = option(True, help="Crop and mirror.", is_only_python=True)
     flip: bool = option(True, help="Mirror images in training; not for digits and signs.")
     mixed_precision: bool = option(False, help="Fine-tune in bfloat16.")

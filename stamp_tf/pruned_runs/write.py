@@ -229,6 +229,7 @@ def _report(result: PruneResult, *, times: Mapping[str, float], command: str, **
         "epochs": config.finetune.epochs,
         "mixed_precision": config.finetune.mixed_precision or None,
         "distill": config.finetune.distill_in_words,
+        "batch_norm": "frozen" if config.finetune.batch_norm == "frozen" else None,
         **{name: value for name, value in config.options.items() if not isinstance(value, Mapping)},
     }
     step = history_entry(

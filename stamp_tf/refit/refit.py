@@ -16,6 +16,7 @@ from stamp_tf.channels import ChannelMap
 from stamp_tf.refit.linear_forms import as_array, drawn_places, values_at
 from stamp_tf.refit.normal_equations import NormalEquations
 from stamp_tf.refit.readers import Reader, find_readers
+from stamp_tf.refit.statistics import settle_statistics
 from stamp_tf.refit.walk import Network, Values, Walk
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ def refit(
     One layer after the other, in the order of the graph: least squares from what it reads in the smaller network, as
     far as that is refitted, to what the layer writes in the full one. So each layer makes up for the errors before it.
     Where its output is added to others, the target is the full network's sum. No gradient step is taken, and no
-    label is needed.
+    label is needed. At the end statistics of batch normalisation are those of the smaller network.
 
     Args:
         full: The network before pruning.
@@ -95,6 +96,7 @@ def refit(
             report.append(_solve(reader, equations, ridge=ridge))
         if on_step is not None:
             on_step(done, len(readers))
+    settle_statistics(networks[1], batches)
     return tuple(report)
 
 

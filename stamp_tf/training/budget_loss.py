@@ -11,6 +11,7 @@ from stamp_tf.channels import ChannelCut, add_logistic_noise, mask_kernels
 from stamp_tf.ends import LOGITS, End
 from stamp_tf.losses import accuracy, classification_loss, distillation_loss
 from stamp_tf.tensor import Tensor
+from stamp_tf.training.forward import forward
 from stamp_tf.training.teacher import Teacher
 
 BudgetLoss = Callable[..., tuple[Tensor, tuple[list[Tensor], dict[str, Tensor]]]]
@@ -26,9 +27,13 @@ def plain_loss(
     labels: Tensor,
     end: End = LOGITS,
     teacher: Teacher | None = None,
+    is_frozen: bool = False,
 ) -> tuple[Tensor, tuple[list[Tensor], dict[str, Tensor]]]:
-    """Return the loss of a network, its new statistics and its figures; `end` says which loss fits."""
-    logits, new_statistics = model.stateless_call(weights, statistics, images, training=True)
+    """Return the loss of a network, its new statistics and its figures.
+
+    `end` says which loss fits, `is_frozen` whether batch normalisation goes by its moving statistics.
+    """
+    logits, new_statistics = forward(model, weights, statistics, images, is_frozen=is_frozen)
     loss = classification_loss(logits, labels, end)
     if teacher is not None:
         loss = teacher.mixed(loss, logits, images, end=end)

@@ -39,7 +39,8 @@ def finetune(
     """Train a network in place by SGD with momentum.
 
     Over a few images the moving statistics of batch normalisation lag behind weights that move fast. They are
-    measured afresh at the end, and before an epoch's accuracy; steps do not use them.
+    measured afresh at the end, and before an epoch's accuracy; steps do not use them. Frozen ones are all that steps
+    use, and stay as they are.
 
     Args:
         model: From normalised images to logits, a softmax over the classes or sigmoids. Logits are trained, and the

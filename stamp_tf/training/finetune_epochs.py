@@ -80,7 +80,10 @@ class FinetuneEpochs:
         taught_by = None
         if teacher is not None:
             taught_by = Teacher(model=teacher, share=config.distill, temperature=config.distill_temperature)
-        self._step = compile_plain_step(model, self._optimizer, end=end, teacher=taught_by)
+        self._is_frozen = config.batch_norm == "frozen"
+        self._step = compile_plain_step(
+            model, self._optimizer, end=end, teacher=taught_by, is_frozen=self._is_frozen
+        )
         self._watch = DivergenceWatch(
             "Fine-tuning",
             remedy=f"take a smaller `learning_rate` than {config.peak_rate:g}"
@@ -154,6 +157,8 @@ class FinetuneEpochs:
             )
 
     def _recalibrate(self) -> None:
+        if self._is_frozen:
+            return
         images = statistics_images(self.dataset.train, self.normalization, seed=self.config.seed)
         recalibrate_statistics(self.model, images)
 

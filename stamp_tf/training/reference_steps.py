@@ -31,6 +31,7 @@ def compile_plain_step(
     *,
     end: End = LOGITS,
     teacher: Teacher | None = None,
+    is_frozen: bool = False,
 ) -> Step:
     """Return `step(images, labels)`, which trains a network.
 
@@ -39,6 +40,7 @@ def compile_plain_step(
         optimizer: Built for its trainable variables.
         end: What was taken off it; says which loss fits.
         teacher: Has a share of the loss, on the same images; it is not changed.
+        is_frozen: Whether batch normalisation goes by its moving statistics.
     """
     weights, statistics = model.trainable_variables, model.non_trainable_variables
 
@@ -52,6 +54,7 @@ def compile_plain_step(
                 labels=labels,
                 end=end,
                 teacher=teacher,
+                is_frozen=is_frozen,
             )
 
         (_, (new_statistics, figures)), gradients = value_and_gradient(loss, [v.value for v in weights])

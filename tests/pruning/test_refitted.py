@@ -61,6 +61,17 @@ def test_a_network_of_ones_own_is_refitted_by_default() -> None:
     assert refitted.times["refit"] > 10 * not_refitted.times["refit"]
 
 
+def test_training_starts_from_what_was_refitted() -> None:
+    """By each batch's statistics it answers as by its own."""
+    model, data = network(), dataset()
+    for norm in (model.get_layer("norm1"), model.get_layer("norm2")):
+        norm.moving_variance.assign(4 * norm.moving_variance)
+    small = pruned(model, data).model
+    images = (data.train.images / 1.0).astype("float32")
+    by_own, by_batch = (np.asarray(small(images, training=training)) for training in (False, True))
+    assert np.abs(by_own - by_batch).max() < 0.02 * by_own.std()
+
+
 def test_the_target_s_own_images_serve_it_better_than_others() -> None:
     model, data, dark = network(), dataset(), dataset("dark", brightest=20)
     own, other = pruned(model, data), pruned(model, dark)

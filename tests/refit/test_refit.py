@@ -232,7 +232,9 @@ def test_an_output_on_the_way_is_not_shifted() -> None:
     raw = layers.Conv2D(4, 3, use_bias=False, name="raw")(x)
     model = keras.Model(image, [raw, layers.BatchNormalization(name="norm")(raw)])
     small, _ = pruned(model)
-    np.testing.assert_array_equal(small.get_layer("norm").moving_mean, model.get_layer("norm").moving_mean)
+    written, normalised = (np.asarray(output) for output in small(images()))
+    # Where the output is shifted, so is what the statistics of the full network make of it.
+    np.testing.assert_allclose(normalised, model.get_layer("norm")(written), atol=1e-5)
 
 
 def test_a_layer_that_is_called_as_in_training_keeps_its_state() -> None:
