@@ -95,6 +95,8 @@ def _check_is_there(path: Path) -> None:
     if path.suffix == ".keras" and not path.is_dir():
         check_is_file(path)
     elif not path.is_file() and not run.reference.exists():
+        if not run.masks.exists():
+            run.check_is_one()
         read_json(run.masks, Masks, remedy="prune again")
 
 

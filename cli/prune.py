@@ -193,7 +193,10 @@ def _widths(path: Path) -> dict[str, int]:
     from stamp_tf.storage.run_directory import RunDirectory
     from stamp_tf.storage.schemas import Masks
 
-    widths = read_record(RunDirectory(path).masks, Masks, remedy="name another with --widths").widths
+    run = RunDirectory(path)
+    if not run.masks.exists():
+        run.check_is_one()
+    widths = read_record(run.masks, Masks, remedy="name another with --widths").widths
     if not widths:
         raise StampError(
             f"--widths must name a pruned run, but the masks of {path} hold no widths; name another."

@@ -91,6 +91,8 @@ def inspect(network: keras.Model | Reference | str | Path) -> Inspection:
     run = RunDirectory(path)
     if run.reference.exists():
         return _inspection(str(run.path), load_reference(run.reference).network)
+    if not run.masks.exists():
+        run.check_is_one()
     content = read_json(run.masks, Masks, remedy="prune again")
     try:
         pruned = TracedNetwork.of(BackboneConfig.from_config(content["backbone"]).build())

@@ -191,7 +191,7 @@ def _problem(target: Target, config: PruneConfig, *, on_step: OnPhase | None) ->
         options=config.options,
         config=config,
         on_step=report,
-        kept=target.kept,
+        kept=target.kept.part(config.method),
     )
 
 

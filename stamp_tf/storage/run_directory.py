@@ -121,6 +121,18 @@ class RunDirectory:
         runs = (self.read_config().get("sweep") or {}).get("runs", ()) if self.config.exists() else ()
         return tuple(RunDirectory(self.path / name) for name in runs)
 
+    def check_is_one(self) -> None:
+        """Refuse the folder of a sweep, whose networks lie in folders below it.
+
+        Raises:
+            StampError: If it is one; it names a network.
+        """
+        if swept := self.swept:
+            raise StampError(
+                f"`run` must hold one pruned network, but {self.path} holds {len(swept)}; name one of them, such as "
+                f"{swept[0].path}."
+            )
+
     def settle(self) -> bool:
         """Put the files of a complete `finetune` in the place of the run's own; return whether there was one.
 
@@ -190,11 +202,7 @@ class RunDirectory:
             with writing(self.path), locked(self.path):
                 self.settle()
         config = self.read_config()
-        if swept := self.swept:
-            raise StampError(
-                f"`run` must hold one pruned network, but {self.path} holds {len(swept)}; name one of them, such as "
-                f"{swept[0].path}."
-            )
+        self.check_is_one()
         if not self.model.exists():
             remedy = (
                 "finish it with prune `resume=True`"

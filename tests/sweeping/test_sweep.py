@@ -84,6 +84,16 @@ def test_a_network_is_that_of_its_budget_alone(
         np.testing.assert_array_equal(one, other)
 
 
+def test_choice_between_methods_is_that_of_the_budget_alone(
+    dataset: DataSet, model: keras.Model, tmp_path: Path
+) -> None:
+    at_once = FinetuneConfig(epochs=0)
+    swept(dataset, model, tmp_path / "all", method="auto", finetune=at_once)
+    result = stamp_tf.prune(dataset, model, method="auto", max_flops=0.3, finetune=at_once)
+    report = json.loads((tmp_path / "all/flops-0.3/report.json").read_text())
+    assert [vars(one) for one in result.tried] == report["tried"]
+
+
 def test_what_no_budget_decides_is_found_out_once(
     dataset: DataSet, model: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,9 +184,13 @@ def test_sweep_gives_way_to_another(dataset: DataSet, model: keras.Model, tmp_pa
     assert (path / "flops-0.3/notes.txt").read_text() == "mine"
 
 
-def test_a_sweep_is_no_pruned_network(once: tuple[Sweep, Path]) -> None:
+@pytest.mark.parametrize("function", [load_run, stamp_tf.evaluate, stamp_tf.inspect])
+def test_a_sweep_is_no_pruned_network(once: tuple[Sweep, Path], function: Callable[[Path], object]) -> None:
     with pytest.raises(StampError, match=r"holds 4; name one of them, such as .*remaining-error-flops-0\.6"):
-        load_run(once[1])
+        function(once[1])
+
+
+def test_networks_of_a_sweep_are_compared(once: tuple[Sweep, Path]) -> None:
     assert len(stamp_tf.compare([once[1] / run.name for run in once[0].runs]).pairs) == 6
 
 

@@ -153,6 +153,12 @@ def files_in(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
 
 
+def half_written(folder: Path) -> list[Path]:
+    """Return the networks in a folder that would not load, those under the names of unfinished files left out."""
+    networks = [path for path in folder.rglob("*.keras") if not path.name.startswith(".")]
+    return [path for path in networks if not zipfile.is_zipfile(path) or zipfile.ZipFile(path).testzip()]
+
+
 def restore(image: Image, folder: Path) -> None:
     """Make a folder what it was in an image."""
     shutil.rmtree(folder, ignore_errors=True)

@@ -23,7 +23,9 @@ ENCODER = (
     "--set-encoder-option",
     "num_outputs=2",
 )
-PRUNE = ("prune", *TINY, "--from", "REFERENCE", "--max-flops", 0.5, "--no-speed", "--run-dir", "RUN")
+TO_RUN = ("prune", *TINY, "--from", "REFERENCE", "--no-speed", "--run-dir", "RUN")
+PRUNE = (*TO_RUN, "--max-flops", 0.5)
+SWEEP = (*TO_RUN, "--max-flops", "0.6,0.4", "--finetune-epochs", 1, "--export", "keras")
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,9 @@ class Scenario:
 
     Args:
         arguments: What is typed; IMAGES, REFERENCE and RUN stand for paths.
-        starts_from: The run that lies in RUN at first: none, a pruned one, one with exports of several formats, or
-            one that is used: exported, with a further training that was interrupted, and with a file of its user.
+        starts_from: The run that lies in RUN at first: none, a pruned one, one with exports of several formats, one
+            that is used: exported, with a further training that was interrupted, and with a file of its user; or a
+            sweep, with one, too.
         goes_on_by: What is added to go on; nothing repeats the command.
     """
 
@@ -51,6 +54,15 @@ SCENARIOS = {
     "pretrain": Scenario((*PRETRAIN, "--epochs", 1, "--budget-epochs", 2)),
     "meta-train": Scenario(("meta-train", *EPISODES, *ENCODER, "--from", "REFERENCE", "--run-dir", "RUN")),
     "prune": Scenario((*PRUNE, "--finetune-epochs", 2)),
+    "prune-within": Scenario((*TO_RUN, "--within", "30%", "--finetune-epochs", 1, "--export", "keras")),
+    "prune-auto": Scenario((*PRUNE, "--method", "auto", "--finetune-epochs", 1, "--export", "keras")),
+    "prune-distill": Scenario((*PRUNE, "--distill", 0.5, "--finetune-epochs", 2, "--export", "keras")),
+    "sweep": Scenario((*SWEEP, "--method", "remaining-error,l1")),
+    "sweep-overwrite": Scenario((*SWEEP, "--overwrite"), "swept", ()),
+    "shrink": Scenario(
+        ("shrink", "MODEL", "--inputs", "IMAGES", "--out", "SMALL", "--max-flops", 0.7, "--distill-steps", 3),
+        goes_on_by=("--overwrite",),
+    ),
     "prune-overwrite": Scenario((*PRUNE, "--finetune-epochs", 1, "--overwrite"), "used", ()),
     "pretrain-overwrite": Scenario(
         (*PRETRAIN, "--epochs", 1, "--budget-epochs", 0, "--overwrite"), "used", ()
@@ -69,6 +81,10 @@ FAST = {
     "meta-train": 1,
     "prune": 2,
     "prune-overwrite": 1,
+    "prune-within": 1,
+    "sweep": 2,
+    "sweep-overwrite": 1,
+    "shrink": 1,
     "prune-exports": 1,
     "finetune": 3,
     "finetune-exports": 2,
@@ -149,12 +165,21 @@ def killing(cli, harness, toy_on_path, tmp_path_factory, make_tiny_images) -> Ki
         "IMAGES": f"npz:{make_tiny_images(folder / 'tiny.npz')}",
         "REFERENCE": str(folder / "reference"),
         "RUN": str(folder / "run"),
+        "MODEL": str(folder / "pruned/model.keras"),
+        "SMALL": str(folder / "run/small.keras"),
     }
-    bases = {name: folder / name for name in ("pruned", "exported", "used")}
+    bases = {name: folder / name for name in ("pruned", "exported", "used", "swept")}
     made = Killing(cli, harness, names, bases, folder / "images")
-    for scenario, place in (("pretrain", "reference"), ("prune", "pruned")):
-        made.done(SCENARIOS[scenario])
+    begun = {
+        "reference": SCENARIOS["pretrain"],
+        "pruned": SCENARIOS["prune"],
+        # One of its budgets is asked for again, the other is not.
+        "swept": Scenario((*TO_RUN, "--max-flops", "0.6,0.3", "--finetune-epochs", 1, "--export", "keras")),
+    }
+    for place, scenario in begun.items():
+        made.done(scenario)
         shutil.move(made.run, folder / place)
+    (folder / "swept" / NOTE).touch()
     shutil.copytree(folder / "pruned", made.run)
     made.done(SCENARIOS["export-plug-in"])
     shutil.move(made.run, folder / "exported")
@@ -178,6 +203,9 @@ def survive(killing: Killing, scenario: Scenario, tmp_path: Path, most: int | No
     killing.store = tmp_path
     images, expected = killing.record(scenario)
     chosen = killing.harness.different(images)
+    assert not [
+        path for image in chosen if image.folder for path in killing.harness.half_written(image.folder)
+    ]
     if most is not None:
         chosen = chosen[len(chosen) // (2 * most) :: max(1, len(chosen) // most)][:most]
     failures = []
