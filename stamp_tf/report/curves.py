@@ -45,6 +45,7 @@ def chart(
     epochs: tuple[float, float],
     marks: Sequence[tuple[float, str]] = (),
     others: Sequence[Line] = (),
+    label: str | None = None,
 ) -> Markup:
     """Return an inline SVG of one line or several with dots, grid and axis numbers.
 
@@ -53,6 +54,7 @@ def chart(
         epochs: First and last epoch of the axis, so that charts beside each other line up.
         marks: Epochs at which something changed, and what, each drawn as a dashed upright.
         others: Further lines on the same axes.
+        label: What is drawn, for screen readers; None takes that of the line.
     """
     low, high, step = nice_axis([value for one in (line, *others) for _, value in one.points])
     first, last = epochs[0], max(epochs[1], epochs[0] + 1)
@@ -64,7 +66,7 @@ def chart(
         return _HEIGHT - _BOTTOM - (value - low) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
 
     box = f"0 0 {_WIDTH:g} {_HEIGHT:g}"
-    parts = [f'<svg class="chart" viewBox="{box}" role="img" aria-label="{escape(line.label)}">']
+    parts = [f'<svg class="chart" viewBox="{box}" role="img" aria-label="{escape(label or line.label)}">']
     for index in range(round((high - low) / step) + 1):
         value = low + index * step
         y = up(value)

@@ -49,7 +49,7 @@ def render_sweep(sweep: Sweep) -> str:
         sweep=sweep,
         colours=colours,
         has_latency=any(run.latency is not None for run in sweep.runs),
-        picture=chart(full, epochs=(first, 100.0), others=lines),
+        picture=chart(full, epochs=(first, 100.0), others=lines, label="Test accuracy by FLOPs left"),
     )
 
 

@@ -16,12 +16,8 @@ TINY = ("--dataset", "IMAGES", "--batch-size", 12)
 PRETRAIN = ("pretrain", *TINY, "--backbone", "toy", "--image-size", "16", "--run-dir", "RUN")
 EPISODES = ("--tasks", 1, "--ways", 2, "--shots", 4, "--inner-batches", 2, "--outer-steps", 3)
 ENCODER = (
-    "--set-encoder",
-    "deep-sets",
-    "--set-encoder-option",
-    "width=4",
-    "--set-encoder-option",
-    "num_outputs=2",
+    *("--set-encoder", "deep-sets"),
+    *("--set-encoder-option", "width=4", "--set-encoder-option", "num_outputs=2"),
 )
 TO_RUN = ("prune", *TINY, "--from", "REFERENCE", "--no-speed", "--run-dir", "RUN")
 PRUNE = (*TO_RUN, "--max-flops", 0.5)
@@ -271,6 +267,7 @@ with harness.writes_below(Path(os.environ["RUN"]), act):
         *(("finetune", number) for number in (12, 30, 45)),
         *(("export", 9), ("export-keras", 5)),
         *(("prune-overwrite", number) for number in (5, 12)),
+        *(("prune-within", 14), ("sweep", 40), ("sweep-overwrite", 30), ("shrink", 3)),
     ],
 )
 def test_a_process_that_is_killed_for_good_leaves_the_same(killing, toy_environment, name, number):
@@ -296,6 +293,7 @@ def test_a_process_that_is_killed_for_good_leaves_the_same(killing, toy_environm
         ("pretrain", "checkpoints/step-00000002.npz"),
         ("meta-train", "checkpoints/step-00000002.npz"),
         ("prune", ".model.*.tmp.keras"),
+        ("sweep", "l1-flops-0.6/.model.*.tmp.keras"),
         ("prune", ".saved_model.*.tmp"),
         ("prune", ".saved_model.*.tmp/variables/*"),
         ("prune-overwrite", ".saved_model.*.tmp/variables"),
