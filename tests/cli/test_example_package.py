@@ -15,10 +15,13 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 PACKAGING = ["setup.py", "pyproject.toml", "LICENSE", "MANIFEST.in", "stamp_tf", "registry", "cli"]
 
+# Without compiling, which takes longer than the few steps.
 TYPED = """
 import sys
+import tensorflow as tf
 from click.testing import CliRunner
 from stamp_cli.main import stamp_tf
+tf.config.run_functions_eagerly(True)
 for line in sys.argv[1:]:
     done = CliRunner().invoke(stamp_tf, line.split())
     print(">", line, done.output, sep="\\n")
