@@ -29,7 +29,8 @@ def plot_refits(records: Sequence[Record], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    networks = list(grouped(records, "network", "dataset", "images").items())
+    plain = [row for row in records if not {"epochs", "allocation"} & set(row["case"])]
+    networks = list(grouped(plain, "network", "dataset", "images").items())
     swapped = [
         (names, rows) for names, rows in networks if any(r["case"]["kernels"] == "other" for r in rows)
     ]
@@ -53,7 +54,8 @@ def plot_refits(records: Sequence[Record], path: Path) -> None:
         panel.set_xticks(range(len(budgets)), [f"{budget:g} of the FLOPs" for budget in budgets])
         panel.set_ylabel("test accuracy, %")
         panel.set_title(f"{network}, {dataset}, {images} images, no gradient step", fontsize=9)
-        panel.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
+        panel.margins(y=0.1)
+    panels[0].legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
 
