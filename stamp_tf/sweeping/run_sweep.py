@@ -19,7 +19,7 @@ from stamp_tf.pruning.cut_proposal import check_reachable
 from stamp_tf.pruning.full_teacher import teacher_of
 from stamp_tf.pruning.target import Target
 from stamp_tf.report.report import Report
-from stamp_tf.storage.claims import check, claimed, recording, start_run
+from stamp_tf.storage.claims import check, claimed, held, recording, start_run
 from stamp_tf.storage.records import read_record
 from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.sweeping.outcome import Sweep, SweptRun
@@ -112,7 +112,9 @@ def read_sweep(directory: RunDirectory) -> Sweep:
 def _make(run: RunDirectory, config: PruneConfig, writing: Writing, *, settled: Settled) -> None:
     """Make one network, unless it is there."""
     if run.config.exists() and run.is_finished:
-        logger.info("%s is finished; nothing was changed.", run.path)
+        # What a process left that was killed at its very end goes.
+        with held(run):
+            logger.info("%s is finished; nothing was changed.", run.path)
         return
     # Where a run was begun and has no state, such as one that gives way to a new sweep, there is nothing to go on with.
     resume = run.checkpoints.exists() or run.masks.exists()

@@ -129,6 +129,16 @@ def test_lists_of_several_limits_are_combined(dataset: DataSet, model: keras.Mod
     assert all(run.params_fraction <= float(run.limits["parameters"]) for run in sweep.runs)
 
 
+def test_methods_are_compared_at_the_accuracy_that_is_asked_for(
+    dataset: DataSet, model: keras.Model, tmp_path: Path
+) -> None:
+    at_once = FinetuneConfig(epochs=0)
+    options = {"method": ["l1", "remaining-error"], "max_flops": None, "within": 0.9, "finetune": at_once}
+    sweep = swept(dataset, model, tmp_path / "all", **options)
+    assert [run.name for run in sweep.runs] == ["l1", "remaining-error"]
+    assert all(run.flops_fraction < 1 for run in sweep.runs)
+
+
 def test_sweep_that_was_interrupted_goes_on_where_it_was(
     dataset: DataSet, model: keras.Model, once: tuple[Sweep, Path], tmp_path: Path
 ) -> None:
@@ -144,10 +154,13 @@ def test_sweep_that_was_interrupted_goes_on_where_it_was(
     assert not (path / "report.json").exists()
     done = path / "remaining-error-flops-0.3/report.json"
     before = done.stat().st_mtime_ns
+    # As where the process is killed between the report and the end of the run.
+    (done.parent / ".lock").touch()
     sweep = swept(
         *(dataset, model, path), method=methods, resume=True, on_step=lambda phase, *_: phases.append(phase)
     )
     assert done.stat().st_mtime_ns == before
+    assert not (done.parent / ".lock").exists()
     assert phases.count("finetune") == 2 * 3
     assert [run.test_accuracy for run in sweep.runs] == [run.test_accuracy for run in once[0].runs]
     for name in (run.name for run in sweep.runs):
