@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from library.auto_tables import auto_table
+from library.batch_norm_tables import batch_norm_table
 from library.coverage_table import coverage_table
 from library.distillation_tables import distillation_table
 from library.layer_tables import layer_table
@@ -37,6 +39,8 @@ SECTIONS: dict[str, tuple[str, Callable[[Sequence[Record]], str]]] = {
     "meta_step": ("The meta step against a plain training step", meta_step_table),
     "refit": ("Networks that were not trained to be cut", refit_table),
     "distillation": ("The full network as a teacher", distillation_table),
+    "batch_norm": ("Statistics of batches, and frozen ones", batch_norm_table),
+    "auto": ("Which way: `--method auto`", auto_table),
     "speed": ("Measured speed-up", speed_table),
     "coverage": ("What of a network can lose channels", coverage_table),
     "removal_speed": ("What removing channels is worth", removal_table),

@@ -65,7 +65,7 @@ class Auto(Pruner):
                 "choose another method."
             )
         options: Any = self.options(**problem.options)
-        contest = _Contest(problem, options)
+        contest = Contest(problem, options)
         contest.compare()
         if options.steps and problem.config.finetune.epochs:
             contest.train(options.finalists)
@@ -81,7 +81,7 @@ class _Entry:
     figures: Tried
 
 
-class _Contest:
+class Contest:
     """Measures candidates for a problem, and remembers them."""
 
     def __init__(self, problem: PruningProblem, options: AutoOptions) -> None:

@@ -1,0 +1,76 @@
+"""A cut and refitted network, trained from the same start by one kind of statistics or another."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any
+from unittest.mock import patch
+
+from stamp_tf.data import load_dataset
+from stamp_tf.options.finetune import FinetuneConfig
+from stamp_tf.pruning.prune import prune
+from stamp_tf.references.reference import Reference
+from stamp_tf.training.accuracy import evaluate_accuracy
+from stamp_tf.training.finetune import finetune, resolve_options
+
+
+class BatchNormMeasure:
+    """Cuts a network once, and trains it from there.
+
+    Args:
+        reference: The network, with a head for the classes of the data set.
+        dataset: What it is cut for, as after `--dataset`.
+        images: How many training images.
+        max_flops: The budget.
+        seed: Of everything random.
+    """
+
+    def __init__(
+        self, reference: Reference, *, dataset: str, images: int, max_flops: float, seed: int
+    ) -> None:
+        self._seed = seed
+        shape = reference.backbone.input_shape
+        data = load_dataset(dataset, train_size=images, image_shape=shape, seed=seed)
+        # The mask once; the refit with and without its last step.
+        self._cut = self._refitted(data, reference, max_flops=max_flops)
+        self._starts = {"settled": self._cut.model.get_weights()}
+        unsettled = self._refitted(data, reference, max_flops=max_flops, is_settled=False)
+        self._starts["not settled"] = unsettled.model.get_weights()
+
+    def _refitted(self, data: Any, reference: Reference, *, max_flops: float, is_settled: bool = True) -> Any:
+        nothing = patch("stamp_tf.refit.refit.settle_statistics", lambda *_: None)
+        with nullcontext() if is_settled else nothing:
+            return prune(
+                data,
+                reference,
+                method="remaining-error",
+                max_flops=max_flops,
+                head="keep",
+                finetune=FinetuneConfig(epochs=0, evaluate=False),
+                seed=self._seed,
+            )
+
+    def trained(self, way: str, *, epochs: int, learning_rate: float) -> dict[str, Any]:
+        """Return accuracies before and after training, and the seconds that training took.
+
+        Args:
+            way: `batch` or `frozen`; with `, not settled` behind it, from the full network's statistics.
+            epochs: How long.
+            learning_rate: Its peak.
+        """
+        cut, (kind, _, start) = self._cut, way.partition(", ")
+        cut.model.set_weights(self._starts[start or "settled"])
+        config = resolve_options(
+            FinetuneConfig(
+                epochs=epochs, learning_rate=learning_rate, seed=self._seed, evaluate=False, batch_norm=kind
+            ),
+            cut.dataset,
+            own_model=True,
+        )
+        records = finetune(cut.model, cut.dataset, normalization=cut.normalization, config=config)
+        accuracy = evaluate_accuracy(cut.model, cut.dataset.test, normalization=cut.normalization)
+        return {
+            "accuracy_without_steps": cut.test_accuracy,
+            "accuracy": accuracy,
+            "seconds": records[-1].seconds,
+        }
