@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import Any
-from unittest.mock import patch
+
+import numpy as np
 
 from stamp_tf.data import load_dataset
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.pruning.prune import prune
+from stamp_tf.pruning.ready import sliced_network
+from stamp_tf.pruning.target import Target
 from stamp_tf.references.reference import Reference
+from stamp_tf.refit.images import refit_images
+from stamp_tf.refit.refit import refit
 from stamp_tf.training.accuracy import evaluate_accuracy
 from stamp_tf.training.finetune import finetune, resolve_options
 
@@ -31,24 +35,34 @@ class BatchNormMeasure:
         self._seed = seed
         shape = reference.backbone.input_shape
         data = load_dataset(dataset, train_size=images, image_shape=shape, seed=seed)
-        # The mask once; the refit with and without its last step.
-        self._cut = self._refitted(data, reference, max_flops=max_flops)
-        self._starts = {"settled": self._cut.model.get_weights()}
-        unsettled = self._refitted(data, reference, max_flops=max_flops, is_settled=False)
-        self._starts["not settled"] = unsettled.model.get_weights()
+        self._cut = prune(
+            data,
+            reference,
+            method="remaining-error",
+            max_flops=max_flops,
+            head="keep",
+            finetune=FinetuneConfig(epochs=0, evaluate=False),
+            seed=seed,
+        )
+        self._starts = {"settled": self._cut.model.get_weights(), "not settled": self._not_settled()}
 
-    def _refitted(self, data: Any, reference: Reference, *, max_flops: float, is_settled: bool = True) -> Any:
-        nothing = patch("stamp_tf.refit.refit.settle_statistics", lambda *_: None)
-        with nullcontext() if is_settled else nothing:
-            return prune(
-                data,
-                reference,
-                method="remaining-error",
-                max_flops=max_flops,
-                head="keep",
-                finetune=FinetuneConfig(epochs=0, evaluate=False),
-                seed=self._seed,
-            )
+    def _not_settled(self) -> list[np.ndarray]:
+        """Return the weights of the same refit with the full network's statistics."""
+        cut, channel_map = self._cut, self._cut.reference.channel_map
+        target = Target.of(cut.reference, cut.dataset, normalization=cut.normalization)
+        small = sliced_network(target, cut.mask)
+        batches = refit_images(cut.dataset, cut.normalization, seed=self._seed)
+        refit(
+            target.model,
+            small,
+            channel_map,
+            mask=cut.mask,
+            batches=batches,
+            seed=self._seed,
+            settles=False,
+        )
+        weights: list[np.ndarray] = small.get_weights()
+        return weights
 
     def trained(self, way: str, *, epochs: int, learning_rate: float) -> dict[str, Any]:
         """Return accuracies before and after training, and the seconds that training took.

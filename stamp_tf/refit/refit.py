@@ -51,6 +51,7 @@ def refit(
     places: int = 32,
     seed: int = 0,
     memory: float = 1e9,
+    settles: bool = True,
     on_step: Callable[[int, int], None] | None = None,
 ) -> tuple[Refitted, ...]:
     """Give a smaller network the kernels, biases and means by which it stands in for the full one.
@@ -58,7 +59,7 @@ def refit(
     One layer after the other, in the order of the graph: least squares from what it reads in the smaller network, as
     far as that is refitted, to what the layer writes in the full one. So each layer makes up for the errors before it.
     Where its output is added to others, the target is the full network's sum. No gradient step is taken, and no
-    label is needed. At the end statistics of batch normalisation are those of the smaller network.
+    label is needed.
 
     Args:
         full: The network before pruning.
@@ -70,6 +71,7 @@ def refit(
         places: At how many places of each image outputs are compared.
         seed: Decides which.
         memory: Most bytes of activations to keep between layers.
+        settles: Whether statistics of batch normalisation become those of the smaller network at the end.
         on_step: Called with (layers done, all layers).
 
     Returns:
@@ -96,7 +98,8 @@ def refit(
             report.append(_solve(reader, equations, ridge=ridge))
         if on_step is not None:
             on_step(done, len(readers))
-    settle_statistics(networks[1], batches)
+    if settles:
+        settle_statistics(networks[1], batches)
     return tuple(report)
 
 
