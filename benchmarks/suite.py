@@ -4,7 +4,8 @@
     python benchmarks/suite.py --cifar10 ... --gtsrb ... --svhn npz:data/svhn.npz --suite final
 
 Every task is cut out of a larger set (2 to 20 classes, 100 to 1,000 images). Accuracy is that of the masked
-network with recalibrated statistics and a head in closed form, no gradient step. Methods:
+network with recalibrated statistics and a head in closed form, no gradient step; with `--refit` kernels are refitted
+on the task's images, with `--epochs` the network is trained from there. Methods:
 
     static          the reference's learnt scores, which know no target
     own             the scores that the reference proposes for the task's images
@@ -12,6 +13,7 @@ network with recalibrated statistics and a head in closed form, no gradient step
                     here is one of the choice, and not of widths that suit the task
     swapped         scores proposed for another task of as many classes from the same source, and of another
                     source; the mean of both
+    l1              L1 norms of the reference's weights in uniform widths
 """
 
 import argparse
@@ -20,11 +22,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from library.own_plugins import own_plugins
 from library.results import Results, without_folders
 
 RESULTS = Path(__file__).parent / "evidence" / "results"
 BUDGETS = (0.25, 0.1, 0.05, 0.03)
 METHODS = ("static", "own", "own-in-static", "swapped")
+L1 = "l1"
 
 
 def donors(place: int, tasks: Sequence[Any]) -> list[int]:
@@ -59,6 +63,7 @@ def in_widths(scores: Any, mask: Any, groups: Sequence[Any]) -> Any:
     return ChannelMask(chosen)
 
 
+@own_plugins()
 def main(arguments: Sequence[str]) -> None:
     """Run every case that has no record yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -70,13 +75,21 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--budgets", type=lambda t: tuple(float(part) for part in t.split(",")), default=BUDGETS
     )
+    parser.add_argument("--methods", type=lambda t: tuple(t.split(",")), default=METHODS)
+    parser.add_argument("--refit", action="store_true", help="refit kernels on the task's images")
+    parser.add_argument("--epochs", type=int, default=0, help="of fine-tuning")
+    parser.add_argument("--few", action="store_true", help="leave out tasks of many classes")
+    parser.add_argument("--per-row", type=int, help="only so many tasks of each kind; all serve as donors")
     parser.add_argument("--test-size", type=int, default=600, help="largest number of images to test on")
     parser.add_argument("--results", type=Path, help="default: evidence/results/suite_PART.jsonl")
     options = parser.parse_args(arguments)
 
     from library.masked_accuracy import MaskedAccuracy
     from library.simpler_references import scores_for
+    from library.sliced_accuracy import sliced_accuracy
     from library.target_tasks import draw_tasks
+    from stamp_tf.baselines.l1 import l1_norms
+    from stamp_tf.baselines.uniform import uniform_scores
     from stamp_tf.channels import Budget, ChannelCut, CostModel
     from stamp_tf.data import Normalization, load_dataset
     from stamp_tf.references.find import find_reference
@@ -93,6 +106,8 @@ def main(arguments: Sequence[str]) -> None:
         "reference": fingerprint(reference),
         "test_size": options.test_size,
     }
+    # Named where they are not what they were when the first records were made.
+    shared |= {name: getattr(options, name) for name in ("refit", "epochs") if getattr(options, name)}
     datasets = {
         source: load_dataset(getattr(options, source), image_shape=reference.backbone.input_shape)
         for source in ("cifar10", "gtsrb", "svhn")
@@ -113,6 +128,8 @@ def main(arguments: Sequence[str]) -> None:
 
     for place, task in enumerate(tasks):
         ways = task.row.ways
+        if (options.few and not task.is_few) or (options.per_row and task.index >= options.per_row):
+            continue
         if ways not in cuts:
             model = reference.backbone.build(num_classes=ways)
             cuts[ways] = ChannelCut(reference.channel_map, CostModel(model, reference.channel_map))
@@ -126,12 +143,18 @@ def main(arguments: Sequence[str]) -> None:
                 mask: Any, task: Any = task, normalization: Any = normalization, known: Any = known
             ) -> float:
                 if mask not in known:
-                    known[mask] = evaluate(
-                        mask, task.dataset.train, task.dataset.test, normalization=normalization
+                    known[mask] = (
+                        sliced_accuracy(
+                            reference, task.dataset, mask, refit=options.refit, epochs=options.epochs
+                        )
+                        if options.refit or options.epochs
+                        else evaluate(
+                            mask, task.dataset.train, task.dataset.test, normalization=normalization
+                        )
                     )
                 return known[mask]
 
-            for method in METHODS:
+            for method in options.methods:
                 case = shared | {"task": task.name, "max_flops": max_flops, "method": method}
                 if results.figures(case) is not None:
                     continue
@@ -141,6 +164,9 @@ def main(arguments: Sequence[str]) -> None:
                     masks = [cuts[ways].meet(scores_of(place), budget)]
                 elif method == "own-in-static":
                     masks = [in_widths(scores_of(place), static, groups)]
+                elif method == L1:
+                    norms = l1_norms(reference.model, reference.channel_map)
+                    masks = [cuts[ways].meet(uniform_scores(reference.channel_map, norms), budget)]
                 else:
                     masks = [cuts[ways].meet(scores_of(donor), budget) for donor in donors(place, tasks)]
                 figures = {

@@ -5,13 +5,14 @@ from math import sqrt
 from statistics import fmean, stdev
 
 from library.markdown import table
-from library.results import Record, grouped, unique
+from library.results import Record, grouped, grouped_by, unique
 from library.target_tasks import FEW_WAYS
 
 COMPARED = {
     "own": "own minus learnt",
     "own-in-static": "own in learnt widths minus learnt",
     "swapped": "own minus swapped",
+    "l1": "own minus L1",
 }
 
 
@@ -23,17 +24,33 @@ def suite_tables(records: Sequence[Record]) -> str:
         "task of the same source and for one of another source. *In learnt widths* keeps as many channels per "
         "layer as the learnt order."
     ]
-    for (suite, backbone, reference), chosen in grouped(records, "suite", "backbone", "reference").items():
+    for (suite, backbone, reference, *fitted), chosen in grouped_by(records, _panel).items():
         name = unique(record["figures"]["reference_name"] for record in chosen)[0]
-        parts.append(
-            f"### {suite.capitalize()} tasks, {backbone}, reference {reference} ({name})\n\n" + _table(chosen)
+        title = ", ".join(
+            [f"{suite.capitalize()} tasks", backbone, f"reference {reference} ({name})", *fitted]
         )
+        parts.append(f"### {title}\n\n" + _table(chosen))
     return "\n\n".join(parts)
+
+
+def _panel(record: Record) -> tuple[str, ...]:
+    """Return what the rows of one table share."""
+    case = record["case"]
+    fitted = ["refitted"] if case.get("refit") else []
+    if epochs := case.get("epochs"):
+        fitted.append(f"{epochs} epochs")
+    return case["suite"], case["backbone"], case["reference"], *fitted
+
+
+def _compared(records: Sequence[Record]) -> list[str]:
+    """Return the differences that methods were measured for."""
+    methods = {record["case"]["method"] for record in records}
+    return [method for method in COMPARED if method in methods]
 
 
 def _table(records: Sequence[Record]) -> str:
     """Return a row per kind of task and budget."""
-    rows = []
+    rows, columns = [], _compared(records)
     for is_few in (True, False):
         of_kind = [r for r in records if (r["figures"]["ways"] <= FEW_WAYS) == is_few]
         sources = unique(record["figures"]["source"] for record in of_kind)
@@ -50,10 +67,11 @@ def _table(records: Sequence[Record]) -> str:
                         f"{budget:g}",
                         str(len(static)),
                         f"{fmean(static):.1f}",
-                        *(mean_and_error(differences[method]) for method in COMPARED),
+                        *(mean_and_error(differences[method]) for method in columns),
                     ]
                 )
-    return table(["classes", "source", "FLOPs ≤", "tasks", "learnt, %", *COMPARED.values()], rows)
+    heads = [COMPARED[method] for method in columns]
+    return table(["classes", "source", "FLOPs ≤", "tasks", "learnt, %", *heads], rows)
 
 
 def attempts_table(records: Sequence[Record], *, budgets: Sequence[float] = (0.1, 0.05)) -> str:
@@ -63,7 +81,7 @@ def attempts_table(records: Sequence[Record], *, budgets: Sequence[float] = (0.1
         records: Of several references on the same tasks.
         budgets: FLOPs that get columns.
     """
-    rows = []
+    rows, columns = [], _compared(records)
     for own in grouped(records, "reference").values():
         name = unique(record["figures"]["reference_name"] for record in own)[0]
         for is_few in (True, False):
@@ -72,9 +90,10 @@ def attempts_table(records: Sequence[Record], *, budgets: Sequence[float] = (0.1
             for budget in budgets:
                 static, differences = _paired([r for r in of_kind if r["case"]["max_flops"] == budget])
                 row.append(f"{fmean(static):.1f}" if static else "-")
-                row += [mean_and_error(differences.get(method, [])) for method in COMPARED]
+                row += [mean_and_error(differences.get(method, [])) for method in columns]
             rows.append(row)
-    heads = [f"{head}, {budget:g}" for budget in budgets for head in ("learnt, %", *COMPARED.values())]
+    names = ["learnt, %", *(COMPARED[method] for method in columns)]
+    heads = [f"{name}, {budget:g}" for budget in budgets for name in names]
     return table(["attempt", "classes", *heads], rows)
 
 
@@ -92,6 +111,7 @@ def _paired(records: Sequence[Record]) -> tuple[list[float], dict[str, list[floa
         "own": ("own", "static"),
         "own-in-static": ("own-in-static", "static"),
         "swapped": ("own", "swapped"),
+        "l1": ("own", "l1"),
     }
     differences = {
         name: [accuracy[first][task] - accuracy[second][task] for task in tasks]

@@ -64,12 +64,14 @@ class TargetTask:
     Args:
         name: What it was drawn from and its place in the row.
         row: What it shares with others.
+        index: Its place in the row.
         classes: Labels in the larger set, in the order of the task's labels.
         dataset: The task's images.
     """
 
     name: str
     row: SuiteRow
+    index: int
     classes: tuple[int, ...]
     dataset: DataSet
 
@@ -138,6 +140,7 @@ def _draw(
     return TargetTask(
         name=f"{row.source}, {row.ways} classes, {row.train_size} images, {index}",
         row=row,
+        index=index,
         classes=classes,
         dataset=DataSet(
             dataset.name,

@@ -231,13 +231,35 @@ def test_suite(program, toy_reference, toy_images, tmp_path, monkeypatch):
     assert "| 2 to 5 | all | 0.5 | 4 |" in suite_tables(records)
 
 
+def test_suite_of_networks_that_are_refitted_and_trained(
+    program, toy_reference, toy_images, tmp_path, monkeypatch
+):
+    from library import target_tasks as suite
+    from library.suite_tables import suite_tables
+
+    row = suite.SuiteRow(source="cifar10", ways=2, train_size=20)
+    monkeypatch.setitem(suite.SUITES, "development", (row,))
+    arguments = (
+        f"--cifar10 {toy_images} --backbone toy --from {toy_reference} --budgets 0.5 --few --per-row 1"
+    )
+    chosen = "--methods static,own,l1 --refit --epochs 1"
+    records = run_twice(program("suite"), [*arguments.split(), *chosen.split()], tmp_path / "suite.jsonl")
+    assert [record["case"]["method"] for record in records] == ["static", "own", "l1"]
+    assert all(record["case"]["refit"] and record["case"]["epochs"] == 1 for record in records)
+    assert "refitted, 1 epochs" in suite_tables(records)
+
+
 def test_masks_are_swapped_with_the_same_source_and_another(program, toy_images):
     from library.target_tasks import SuiteRow, TargetTask
 
     rows = [("a", 2, (0, 1)), ("a", 2, (0, 1)), ("a", 3, (0, 1, 2)), ("a", 2, (2, 3)), ("b", 2, (0, 1))]
     tasks = [
         TargetTask(
-            name="", row=SuiteRow(source=source, ways=ways, train_size=20), classes=classes, dataset=None
+            name="",
+            row=SuiteRow(source=source, ways=ways, train_size=20),
+            index=0,
+            classes=classes,
+            dataset=None,
         )
         for source, ways, classes in rows
     ]
