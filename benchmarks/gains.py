@@ -31,6 +31,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--rate", type=float, default=0.02)
     parser.add_argument("--gain", type=float, default=0.0, help="first value of every gain")
     parser.add_argument("--shift", type=float, default=0.0, help="first value of every shift")
+    parser.add_argument("--without-shifts", action="store_true", help="leave shifts as they are")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--results", type=Path, default=RESULTS / "gains.jsonl")
     options = parser.parse_args(arguments)
@@ -50,11 +51,17 @@ def main(arguments: Sequence[str]) -> None:
         "dataset": without_folders(options.dataset),
         **{name: getattr(options, name) for name in ("steps", "rate", "gain", "shift", "seed")},
     }
+    if options.without_shifts:
+        case["without_shifts"] = True
     if results.figures(case) is not None and options.output.exists():
         print("everything is measured already")
         return
     dataset = load_dataset(options.dataset, image_shape=start.backbone.input_shape)
-    given = {"gain": options.gain, "shift": options.shift}
+    given = {
+        "gain": options.gain,
+        "shift": options.shift,
+        "learns_shifts": not options.without_shifts,
+    }
     parts = {"set_encoder": ("images", {})}
     usual = usual_errors(
         start.with_new_layers(**parts, mask_generator=("remaining-errors", given)), dataset, seed=options.seed

@@ -40,7 +40,9 @@ def main(arguments: Sequence[str]) -> None:
         "--allocation", choices=("global", "uniform"), default="global", help="of remaining errors"
     )
     parser.add_argument("--epochs", type=int, default=0, help="of fine-tuning")
-    parser.add_argument("--kernels", type=_listed(str), help="some of: " + ", ".join(KERNELS))
+    parser.add_argument(
+        "--kernels", type=_listed(str), help=f"some of: {', '.join(KERNELS)}; or refitted at RIDGE"
+    )
     parser.add_argument("--seeds", type=_listed(int), default=(0,))
     parser.add_argument("--results", type=Path, default=RESULTS / "refit.jsonl")
     options = parser.parse_args(arguments)

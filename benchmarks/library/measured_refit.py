@@ -26,6 +26,7 @@ from stamp_tf.training.finetune import finetune, resolve_options
 from stamp_tf.training.ridge_head import fit_head
 
 _OF_OTHER = " of other"
+_AT_RIDGE = "refitted at "
 _RANKED = "remaining-error"
 
 
@@ -79,14 +80,17 @@ class RefitMeasure:
         Args:
             max_flops: The budget.
             ranking: Name of a pruner; with ` of other` behind it, it looks at the `other` data set.
-            kernels: `as it is`, `refitted`, or on the images of the `other` data set.
+            kernels: `as it is`, `refitted`, `refitted at 0.1`, which is a ridge, or on the images of the
+                `other` data set.
         """
         scores, seconds = self._ranked(ranking)
         mask = self._cut.meet(scores, Budget(max_flops=max_flops))
         times = {"propose": seconds}
         small = sliced_network(self._target, mask)
-        if kernels == "other":
-            self._refit_on(self._others, small, mask)
+        if kernels == "other" or kernels.startswith(_AT_RIDGE):
+            images = self._others if kernels == "other" else self._target.dataset
+            ridge = {} if kernels == "other" else {"ridge": float(kernels.removeprefix(_AT_RIDGE))}
+            self._refit_on(images, small, mask, **ridge)
             self._fit_head(small)
         else:
             is_refitted = kernels == "refitted"
@@ -127,11 +131,11 @@ class RefitMeasure:
         assert self._other is not None
         return load_dataset(self._other, **self._images)
 
-    def _refit_on(self, images: DataSet, small: Any, mask: ChannelMask) -> None:
+    def _refit_on(self, images: DataSet, small: Any, mask: ChannelMask, **options: float) -> None:
         target = self._target
         batches = refit_images(images, target.normalization, seed=self._seed)
         channel_map = target.reference.channel_map
-        refit(target.model, small, channel_map, mask=mask, batches=batches, seed=self._seed)
+        refit(target.model, small, channel_map, mask=mask, batches=batches, seed=self._seed, **options)
 
     def _fit_head(self, model: Any) -> None:
         if self._head == "ridge":

@@ -7,7 +7,7 @@ from typing import Any
 
 from library.markdown import table
 from library.measured_refit import seconds_of
-from library.results import Record, grouped, grouped_by
+from library.results import Record, grouped, grouped_by, unique
 
 
 def refit_table(records: Sequence[Record]) -> str:
@@ -24,10 +24,12 @@ def refit_table(records: Sequence[Record]) -> str:
     ]
     for (network, dataset, images, others), rows in grouped_by(records, _panel).items():
         full = [_accuracy(row) for row in rows if row["case"]["ranking"] == "none"]
-        head = ["FLOPs", "ranking", "as it is", "refitted", "on other images", "parameters left", "seconds"]
+        named = {"other": "on other images"}
+        kinds = _kinds(rows)
+        head = ["FLOPs", "ranking", *(named.get(kind, kind) for kind in kinds), "parameters left", "seconds"]
         title = ", ".join([f"**{network}**", dataset, f"{images} images", *others])
         parts.append(f"{title}; full network {_mean(full)} %")
-        parts.append(table(head, _rows([row for row in rows if row["case"]["ranking"] != "none"])))
+        parts.append(table(head, _rows([row for row in rows if row["case"]["ranking"] != "none"], kinds)))
     return "\n\n".join(parts)
 
 
@@ -40,13 +42,18 @@ def _panel(record: Record) -> tuple[Any, ...]:
     return case["network"], case["dataset"], case["images"], tuple(others)
 
 
-def _rows(records: Sequence[Record]) -> list[list[str]]:
+def _kinds(records: Sequence[Record]) -> list[str]:
+    """Return the usual kinds of kernels, and what else was tried."""
+    usual = ["as it is", "refitted", "other"]
+    return unique([*usual, *(record["case"]["kernels"] for record in records)])
+
+
+def _rows(records: Sequence[Record], kinds: Sequence[str]) -> list[list[str]]:
     rows = []
     for (budget, ranking), cases in grouped(records, "max_flops", "ranking").items():
         by_kernels = {kind: list(found) for (kind,), found in grouped(cases, "kernels").items()}
         accuracies = [
-            _mean([_accuracy(case) for case in by_kernels.get(kind, [])], with_error=True)
-            for kind in ("as it is", "refitted", "other")
+            _mean([_accuracy(case) for case in by_kernels.get(kind, [])], with_error=True) for kind in kinds
         ]
         refitted = [case["figures"] for case in by_kernels.get("refitted", [])]
         left = _mean([100 * figures["params_fraction"] for figures in refitted])

@@ -112,13 +112,14 @@ class RemainingErrors(MaskGenerator):
     """scores = base + gain of the layer * its errors + shift of the layer * (their mean - what it usually is).
 
     Errors are logarithms, standardised within the layer; their mean says how many channels a layer keeps on this set.
-    Only gains and shifts are learnt. At 0, where they start, the order is that of the reference.
+    Only gains and, unless told otherwise, shifts are learnt. At 0, where they start, the order is the learnt one.
 
     Args:
         group_sizes: Number of channels of each layer's group.
         gain: First value of the gains, in units of the scores.
         shift: First value of the shifts.
         usual: Mean logarithm of each layer's errors on the reference data set; 0 if None.
+        learns_shifts: Whether shifts are trained.
     """
 
     def __init__(
@@ -128,10 +129,12 @@ class RemainingErrors(MaskGenerator):
         gain: float = 0.0,
         shift: float = 0.0,
         usual: Sequence[float] | None = None,
+        learns_shifts: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(group_sizes, **kwargs)
         self.gain, self.shift = gain, shift
+        self.learns_shifts = learns_shifts
         self.usual = None if usual is None else [float(value) for value in usual]
 
     def make_probe(self, model: keras.Model, channel_map: ChannelMap) -> Probe:
@@ -144,7 +147,9 @@ class RemainingErrors(MaskGenerator):
         )
         shape = (len(self.group_sizes),)
         self.gains = self.add_weight(shape=shape, initializer=constant(self.gain), name="gains")
-        self.shifts = self.add_weight(shape=shape, initializer=constant(self.shift), name="shifts")
+        self.shifts = self.add_weight(
+            shape=shape, initializer=constant(self.shift), trainable=self.learns_shifts, name="shifts"
+        )
 
     def start_from(self, scores: np.ndarray) -> None:
         self.base_scores.assign(scores)
@@ -175,4 +180,5 @@ class RemainingErrors(MaskGenerator):
         return np.repeat(np.arange(len(self.group_sizes)), self.group_sizes)
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"gain": self.gain, "shift": self.shift, "usual": self.usual}
+        names = ("gain", "shift", "usual", "learns_shifts")
+        return super().get_config() | {name: getattr(self, name) for name in names}

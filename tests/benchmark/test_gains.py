@@ -102,6 +102,9 @@ def test_without_gains_the_order_is_the_learnt_one(plugin):
     scores = generator(np.random.default_rng(1).normal(size=(1, 8)).astype("float32"), UNIFORM)[0]
     np.testing.assert_array_equal(scores, learnt)
     assert [variable.name for variable in generator.trainable_variables] == ["gains", "shifts"]
+    alone = plugin(SIZES, learns_shifts=False)
+    alone.build((None, 8))
+    assert [variable.name for variable in alone.trainable_variables] == ["gains"]
 
 
 def test_a_gain_favours_channels_whose_loss_costs_most(plugin):
