@@ -38,6 +38,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Sequence[Record]], str]]] = {
     "pruning_cost": ("Accuracy and time on small sets", pruning_tables),
     "meta_step": ("The meta step against a plain training step", meta_step_table),
     "refit": ("Networks that were not trained to be cut", refit_table),
+    "refit_bundled": ("The bundled reference, refitted", refit_table),
     "distillation": ("The full network as a teacher", distillation_table),
     "batch_norm": ("Statistics of batches, and frozen ones", batch_norm_table),
     "auto": ("Which way: `--method auto`", auto_table),
