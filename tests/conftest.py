@@ -1,11 +1,14 @@
 """A strict runner: seeded, two logical devices, no silent AutoGraph fall-back; and made-up plug-ins."""
 
+import contextlib
 import gc
 import importlib
 import importlib.util
+import io
 import logging
 import os
 import random
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -135,6 +138,29 @@ def eager_steps() -> Callable[[], AbstractContextManager[None]]:
             tf.config.run_functions_eagerly(False)
 
     return eagerly
+
+
+@pytest.fixture
+def run_page() -> Callable[[Path], tuple[dict[str, Any], int]]:
+    """Run a page's Python in the order given; returns its names, and how many blocks printed what the page shows.
+
+    A block is fenced; the indented lines right behind it, but for commands, are what it prints.
+    """
+    pattern = re.compile(r"^```python\n(.*?)^```\n(?:\n((?:    [^\n]*\n)+))?", re.DOTALL | re.MULTILINE)
+
+    def run(page: Path) -> tuple[dict[str, Any], int]:
+        names: dict[str, Any] = {"__name__": page.stem}
+        shown = 0
+        for number, (source, output) in enumerate(pattern.findall(page.read_text())):
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                exec(compile(source, f"{page.name}, block {number}", "exec"), names)
+            if output and not output.startswith("    stamp-tf"):
+                assert printed.getvalue() == "".join(line[4:] + "\n" for line in output.splitlines())
+                shown += 1
+        return names, shown
+
+    return run
 
 
 @pytest.fixture

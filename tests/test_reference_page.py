@@ -1,8 +1,6 @@
 """The page on references of one's own does what it says, in Python and on the command line."""
 
-import contextlib
 import importlib
-import io
 import re
 import shlex
 import tomllib
@@ -15,8 +13,6 @@ from stamp_cli.main import stamp_tf
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/reference.md"
-# A fenced block of Python, and the indented lines right behind it, if any: what it prints.
-BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n((?:    [^\n]*\n)+))?", re.DOTALL | re.MULTILINE)
 COMMAND = re.compile(r"^    stamp-tf ((?:.*\\\n)*.*)$", re.MULTILINE)
 
 
@@ -38,17 +34,9 @@ def acorn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("acorn")
-def test_the_page_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_page) -> None:
     monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {"__name__": "page"}
-    shown = 0
-    for number, (source, output) in enumerate(BLOCK.findall(PAGE.read_text())):
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(compile(source, f"{PAGE.name}, block {number}", "exec"), names)
-        if output and not output.startswith("    stamp-tf"):
-            assert printed.getvalue() == "".join(line[4:] + "\n" for line in output.splitlines())
-            shown += 1
+    names, shown = run_page(PAGE)
     assert shown == 3
     assert names["result"].test_accuracy > 0.5
     assert (tmp_path / "runs/digits/arrays").is_file()

@@ -1,29 +1,15 @@
 """The tutorial's code runs in the order given, and prints what the page says."""
 
-import contextlib
-import io
-import re
 from pathlib import Path
 
 import pytest
 
 PAGE = Path(__file__).parents[1] / "docs/prune-your-own.md"
-# A fenced block of Python, and the indented lines right behind it, if any: what it prints.
-BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n((?:    [^\n]*\n)+))?", re.DOTALL | re.MULTILINE)
 
 
-def test_the_tutorial_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tutorial_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_page) -> None:
     monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {"__name__": "tutorial"}
-    shown = 0
-    for number, (source, output) in enumerate(BLOCK.findall(PAGE.read_text())):
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(compile(source, f"{PAGE.name}, block {number}", "exec"), names)
-        if output:
-            expected = "".join(line[4:] + "\n" for line in output.splitlines())
-            assert printed.getvalue() == expected
-            shown += 1
+    names, shown = run_page(PAGE)
     assert shown == 3
     assert names["result"].test_accuracy > 0.9
     train, test = ({image.tobytes() for image in names[part].images} for part in ("train", "test"))
