@@ -33,7 +33,7 @@ def plain_loss(
 
     `end` says which loss fits, `is_frozen` whether batch normalisation goes by its moving statistics.
     """
-    logits, new_statistics = forward(model, weights, statistics, images, is_frozen=is_frozen)
+    logits, new_statistics = forward(model, weights, statistics, images=images, is_frozen=is_frozen)
     loss = classification_loss(logits, labels, end)
     if teacher is not None:
         loss = teacher.mixed(loss, logits, images, end=end)

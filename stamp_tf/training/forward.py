@@ -15,8 +15,8 @@ def forward(
     model: keras.Model,
     weights: Sequence[Tensor],
     statistics: Sequence[Tensor],
-    images: Tensor,
     *,
+    images: Tensor,
     is_frozen: bool = False,
 ) -> tuple[Tensor, list[Tensor]]:
     """Return what a network puts out in training mode, and the values that its other variables have then.

@@ -104,7 +104,7 @@ def test_dropout_is_as_in_training() -> None:
         [variable.value for variable in part]
         for part in (model.trainable_variables, model.non_trainable_variables)
     ]
-    logits, _ = forward(model, *values, np.ones((8, 4), "float32"), is_frozen=True)
+    logits, _ = forward(model, *values, images=np.ones((8, 4), "float32"), is_frozen=True)
     assert 0 < (np.asarray(logits) == 0).mean() < 1
 
 
