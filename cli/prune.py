@@ -217,9 +217,9 @@ def print_summary(report: "Report", directory: "RunDirectory", *, is_news: bool 
 
     console = make_console()
     console.print(summary_table(report, command_seconds=seconds_so_far() if is_news else None))
-    if report.tried:
+    for search in report.searches:
         say("")
-        console.print(search_table(report))
+        console.print(search_table(search))
     if len(report.history) > 1:
         say("")
         console.print(history_table(report))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from stamp_cli.cells import name_cell
+from stamp_tf.measure.tried import Tried
 from stamp_tf.quantities import compact, duration, factor, percent
 from stamp_tf.report.report import GroupRow, LayerRow, Report
 from stamp_tf.report.rows import fold_layers
@@ -122,20 +123,20 @@ def _times(report: Report, command_seconds: float | None) -> list[tuple[str, str
     ]
 
 
-def search_table(report: Report) -> Table:
-    """Return one line for each network that was measured to choose this one."""
-    images = f"{report.tried[0].images:,} held-out training images"
+def search_table(search: Sequence[Tried]) -> Table:
+    """Return one line for each network that a search measured to choose one."""
+    images = f"{search[0].images:,} held-out training images"
     table = Table(
         title=f"Tried on {images}", title_justify="left", header_style="bold", box=None, pad_edge=False
     )
-    has_names = any(tried.name for tried in report.tried)
+    has_names = any(tried.name for tried in search)
     if has_names:
         table.add_column("Candidate", no_wrap=True)
         table.add_column("Steps", justify="right")
     for name in ("FLOPs", "Parameters", "Accuracy", "Lost, points", "Standard error"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", style="cyan")
-    for tried in report.tried:
+    for tried in search:
         named = (name_cell(tried.name), str(tried.steps)) if has_names else ()
         table.add_row(
             *named,

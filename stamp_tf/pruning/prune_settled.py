@@ -169,7 +169,7 @@ def _propose_and_cut(
     if trial is not None:
         with clock(times, "search"):
             mask, tried = search_within(proposal, cut, config, trial=trial, on_step=on_step)
-        return SavedMask(mask=mask, times=times, tried=tried), proposal.fold
+        return SavedMask(mask=mask, times=times, tried=(*proposal.tried, *tried)), proposal.fold
     with clock(times, "propose"):
         mask, timing = cut_proposal(proposal, cut, config, model=target.model, on_step=on_step)
     return SavedMask(mask=mask, times=times, timing=timing, tried=proposal.tried), proposal.fold

@@ -80,8 +80,9 @@ def _charts(
 
 def _search_chart(report: Report) -> Markup | None:
     """Draw what was measured to find a budget; candidates of one size are a table, and no curve."""
-    points = sorted((100 * tried.flops_fraction, 100 * tried.accuracy) for tried in report.tried)
-    if len(points) < 2 or any(tried.name for tried in report.tried):
+    sizes = [tried for tried in report.tried if not tried.name]
+    points = sorted((100 * tried.flops_fraction, 100 * tried.accuracy) for tried in sizes)
+    if len(points) < 2:
         return None
     line = Line(
         label="Accuracy on held-out training images by FLOPs left",
@@ -90,7 +91,7 @@ def _search_chart(report: Report) -> Markup | None:
         over="FLOPs",
         over_unit=" %",
     )
-    chosen = [(100 * tried.flops_fraction, "chosen") for tried in report.tried if tried.is_chosen]
+    chosen = [(100 * tried.flops_fraction, "chosen") for tried in sizes if tried.is_chosen]
     return chart(line, epochs=(points[0][0], points[-1][0]), marks=chosen)
 
 

@@ -174,6 +174,12 @@ class Report:
         )
 
     @property
+    def searches(self) -> tuple[tuple[Tried, ...], ...]:
+        """What was tried, by search: first between ways, which have names, then between sizes, which have none."""
+        parts = (tuple(one for one in self.tried if bool(one.name) is has_name) for has_name in (True, False))
+        return tuple(part for part in parts if part)
+
+    @property
     def has_saved_model(self) -> bool:
         """Whether a SavedModel is among the files; runs that do not say so have one."""
         return not self.files or any(file.format == "saved-model" for file in self.files)

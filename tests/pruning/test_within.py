@@ -230,6 +230,13 @@ def test_a_run_that_goes_on_does_not_search_again(tmp_path: Path) -> None:
     assert [one.is_chosen for one in result.tried].count(True) == 1
 
 
+def test_the_choice_of_a_way_is_kept_beside_that_of_a_budget() -> None:
+    result = pruned(dataset(), method="auto", within=0.0)
+    ways, sizes = ([one for one in result.tried if bool(one.name) is named] for named in (True, False))
+    assert [sum(one.is_chosen for one in part) for part in (ways, sizes)] == [1, 1]
+    assert len(ways) > 2
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_a_budget_is_not_given_and_searched_for(kind: object) -> None:
     with pytest.raises(StampError, match="--within finds the budget itself, but got --"):

@@ -255,3 +255,16 @@ def test_candidates_of_one_size_are_listed_by_name(report: Report) -> None:
     page = render_page(replace(report, tried=(tried, tried)))
     assert "&lt;l1&gt;" in page
     assert "by FLOPs left" not in page
+
+
+def test_ways_and_the_sizes_of_the_best_are_two_tables(report: Report) -> None:
+    way = Tried(
+        name="l1", params_fraction=0.5, flops_fraction=0.5, accuracy=0.8, lost=0.1, error=0.01, images=9
+    )
+    sizes = tuple(replace(way, name="", flops_fraction=flops) for flops in (1.0, 0.7))
+    searched = replace(report, tried=(way, *sizes))
+    assert searched.searches == ((way,), sizes)
+    page = render_page(searched)
+    assert page.count("<th>Candidate</th>") == 1
+    assert page.count("<th>Lost, points</th>") == 2
+    assert page.count("by FLOPs left</h3>") == 1
