@@ -8,6 +8,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from stamp_tf.baselines.candidates import RANKINGS, Candidate, Ranking, candidates_of, rankings_for
 from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import Budget, ChannelCut
@@ -46,6 +48,9 @@ class AutoOptions(PrunerOptions):
 class Auto(Pruner):
     """Rank the channels in several ways, and take that whose network does best on training images held out for it.
 
+    Where the difference to the best is within its standard error, the usual way is taken: few images cannot tell ways
+    apart, and the order in which they are listed is that of what was worth most on many networks.
+
     Rankings (the learnt order where the reference has one, remaining error, Taylor, L1 norms) are shared out as the
     same fraction of every layer and by one cut over all, cut to the budget, and made ready in closed form. Where
     fine-tuning follows, the best few take some steps of it first: what is best without a step need not be best after.
@@ -53,7 +58,8 @@ class Auto(Pruner):
     on all training images. Where latency alone is limited, candidates have half of the FLOPs.
 
     Source:
-        Li et al. 2020, EagleEye, for the comparison of candidates without training.
+        Li et al. 2020, EagleEye, for the comparison of candidates without training; Breiman et al. 1984,
+        Classification and Regression Trees, for the rule of one standard error.
     """
 
     options = AutoOptions
@@ -74,11 +80,25 @@ class Auto(Pruner):
 
 @dataclass(frozen=True, kw_only=True)
 class _Entry:
-    """A candidate, its mask `[C]`, and what was measured last."""
+    """A candidate, its mask `[C]`, and what was measured last: which images it is right on, `[n]`, and figures."""
 
     candidate: Candidate
     mask: ChannelMask
+    right: np.ndarray
     figures: Tried
+
+    @property
+    def preference(self) -> tuple[int, bool]:
+        """Sorts the usual before others: rankings in their order, each by its own scores before equal widths."""
+        return RANKINGS.index(self.candidate.ranking), self.candidate.allocation == "uniform"
+
+    def is_about_as_good_as(self, best: _Entry) -> bool:
+        """Return whether it is at most a standard error behind, both being asked about the same images."""
+        behind = best.right.astype(float) - self.right
+        if len(behind) < 2:
+            return True
+        # One image is exactly one standard error, whatever rounding says.
+        return bool(behind.mean() <= 1.000001 * behind.std(ddof=1) / np.sqrt(len(behind)))
 
 
 class Contest:
@@ -122,7 +142,7 @@ class Contest:
                 if mask not in seen or candidate.fold is not None:
                     right = self._trial.right(mask, fold=candidate.fold)
                     figures = self._trial.tried(mask, right, name=candidate.name)
-                    seen[mask] = _Entry(candidate=candidate, mask=mask, figures=figures)
+                    seen[mask] = _Entry(candidate=candidate, mask=mask, right=right, figures=figures)
                     self.entries.append(seen[mask])
                 self._tell(seen[mask].figures)
 
@@ -156,18 +176,22 @@ class Contest:
             )
             right = self._trial.right_of(model)
             figures = self._trial.tried(entry.mask, right, name=entry.candidate.name, steps=steps)
-            self.finalists.append(dataclasses.replace(entry, figures=figures))
+            self.finalists.append(dataclasses.replace(entry, right=right, figures=figures))
             self._tell(figures)
 
     def proposal(self) -> Proposal:
-        """Return the scores of the best, with everything that was measured; the first of equals is taken."""
+        """Return the scores of the one that is taken, with everything that was measured."""
         ranked = self._ranked(self.finalists or self.entries)
         best = ranked[0]
-        others = f"; next {ranked[1].candidate.name} with {100 * ranked[1].figures.accuracy:.1f} %"
+        others = ""
+        if len(ranked) > 1:
+            next_one = ranked[1].figures
+            others = f"; next {next_one.name} with {100 * next_one.accuracy:.1f} %"
+            if next_one.accuracy > best.figures.accuracy:
+                others += ", which is no more than a standard error ahead"
         after = f"after {best.figures.steps} steps" if best.figures.steps else "without a step"
         words = (
-            f"`method=auto` takes {best.candidate.name}: {after} right on {best.figures.in_words()}"
-            f"{others if len(ranked) > 1 else ''}."
+            f"`method=auto` takes {best.candidate.name}: {after} right on {best.figures.in_words()}{others}."
         )
         logger.info("%s", in_words_of_the_caller(words))
         tried = tuple(
@@ -180,7 +204,14 @@ class Contest:
 
     @staticmethod
     def _ranked(entries: list[_Entry]) -> list[_Entry]:
-        return sorted(entries, key=lambda entry: -entry.figures.accuracy)
+        """Sort by accuracy, behind the one that is taken: the most usual of those about as good as the best."""
+        ranked = sorted(entries, key=lambda entry: (-entry.figures.accuracy, entry.preference))
+        if not ranked:
+            return []
+        taken = min(
+            (one for one in ranked if one.is_about_as_good_as(ranked[0])), key=lambda entry: entry.preference
+        )
+        return [taken, *(one for one in ranked if one is not taken)]
 
     def _settings(self, dataset: DataSet) -> tuple[FinetuneConfig, int]:
         """Return options of fine-tuning for so many steps, and how many they come to."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from stamp_tf.baselines.auto import Auto
+from stamp_tf.baselines.auto import Auto, AutoOptions, Contest
 from stamp_tf.channels import Budget, ChannelCut
 from stamp_tf.data import DataSet, ImageSet
 from stamp_tf.errors import StampError
@@ -104,12 +104,39 @@ def proposal() -> Proposal:
     return Auto().propose(problem_of(drawn()))
 
 
-def test_what_is_chosen_is_the_best_and_no_test_image_is_read(proposal: Proposal) -> None:
+def test_what_is_chosen_is_about_the_best_and_no_test_image_is_read(proposal: Proposal) -> None:
     full, *candidates = proposal.tried
     assert (full.name, full.lost) == ("full network", 0.0)
     (chosen,) = [one for one in candidates if one.is_chosen]
-    assert chosen.accuracy == max(one.accuracy for one in candidates)
+    best = max(candidates, key=lambda one: one.accuracy)
+    assert best.accuracy - chosen.accuracy <= 0.5 / np.sqrt(best.images)
     assert all(one.flops_fraction <= 0.5 and one.steps == 0 for one in candidates)
+
+
+def test_the_usual_way_is_taken_where_images_do_not_tell_them_apart() -> None:
+    learnt = np.linspace(-1, 1, 20).astype("float32")
+    contest = Contest(problem_of(drawn(), scores=learnt), AutoOptions())
+    contest.compare()
+    count = len(contest.entries[0].right)
+    names = ("stamp, global", "remaining-error, global", "l1, uniform")
+
+    def chosen(wrong: int) -> str:
+        """Which is taken, where the learnt order is wrong on so many images that L1 norms are right on."""
+        rights = {name: np.arange(count) >= wrong * (name == "stamp, global") for name in names}
+        contest.entries = [
+            dataclasses.replace(
+                one,
+                right=rights[one.candidate.name],
+                figures=dataclasses.replace(one.figures, accuracy=float(rights[one.candidate.name].mean())),
+            )
+            for one in contest.entries
+            if one.candidate.name in names
+        ]
+        return next(one.name for one in contest.proposal().tried if one.is_chosen)
+
+    assert chosen(0) == "stamp, global"
+    assert chosen(1) == "stamp, global"
+    assert chosen(4) == "remaining-error, global"
 
 
 def test_a_learnt_order_stands_for_election_where_there_is_one(proposal: Proposal) -> None:
@@ -133,8 +160,7 @@ def test_finalists_take_some_steps_where_fine_tuning_follows() -> None:
     finalists = [one for one in Auto().propose(problem).tried if one.steps]
     assert [one.steps for one in finalists] == [4, 4]
     assert any(one.name.endswith("uniform") for one in finalists)
-    (chosen,) = [one for one in finalists if one.is_chosen]
-    assert chosen.accuracy == max(one.accuracy for one in finalists)
+    assert [one.is_chosen for one in finalists].count(True) == 1
     assert told[-1] == (8, 8)
     for old, new in zip(before, problem.model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
