@@ -18,6 +18,7 @@ from stamp_cli.values import (
     KeyValue,
     Name,
     Number,
+    OneOf,
     OneOrMore,
     RegisteredName,
     Written,
@@ -142,7 +143,7 @@ def _type(hint: Any, option: Option) -> click.ParamType:
     if option.plugins is not None:
         return RegisteredName(option.plugins)
     if get_origin(hint) is Literal:
-        return click.Choice(get_args(hint))
+        return OneOf(get_args(hint))
     if _is_mapping(hint):
         return KeyValue()
     most = option.most if option.most_typed is None else option.most_typed

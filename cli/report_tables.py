@@ -195,8 +195,9 @@ def sweep_table(sweep: Sweep) -> Table:
         *(("Inference",) if has_latency else ()),
     ):
         table.add_column(name, justify="right", no_wrap=True)
-    name = "full network" + (", not fine-tuned" if sweep.epochs else "")
-    table.add_row(name, percent(sweep.full_accuracy), _interval(sweep.full_interval), "100 %", "100 %", "")
+    table.add_row(
+        sweep.full_name, percent(sweep.full_accuracy), _interval(sweep.full_interval), "100 %", "100 %", ""
+    )
     for run in sweep.runs:
         table.add_row(
             name_cell(run.name),

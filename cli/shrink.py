@@ -26,7 +26,8 @@ _SOURCE = "npz:"
     type=Name("npz:photos.npz"),
     metavar="npz:PATH",
     required=True,
-    help="Examples as the network takes them, a few hundred; labels are not looked at.",
+    help="Examples as the network takes them, a few hundred: an array called like its input, or inputs, x, x_train or "
+    "images; labels are not looked at.",
 )
 @click.option("--out", "target", type=FilePath(), required=True, help="The .keras file to write.")
 @click.option("--overwrite", is_flag=True, help="Replace the file in --out.")

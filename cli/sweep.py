@@ -46,13 +46,19 @@ def make_all(task: Task, plan: Plan, directory: RunDirectory) -> None:
         watch=task.watch,
     )
     lists = {name: texts[name] for name in plan.lists}
-    was_finished = task.run.resume and directory.is_finished
+    before = _written(directory)
     with recording(directory, task.options_of(plan.config, **lists)):
         sweep = run_sweep(directory, plan, writing, settle=lambda: task.settle(plan.config))
-    if was_finished:
+    if before is not None and before == _written(directory):
         say(f"{directory.path} is finished; nothing was changed.")
         say("")
     make_console().print(sweep_table(sweep))
     say("")
     say(f"Report       {directory.report_html}")
     say(f"Networks     {directory.path / plan.names[0]} and {len(plan.names) - 1} more beside it")
+
+
+def _written(directory: RunDirectory) -> int | None:
+    """Return when the report of a sweep was written, in ns; None where there is none."""
+    path = directory.report_json
+    return path.stat().st_mtime_ns if path.exists() else None

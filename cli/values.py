@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stamp_registry import RegistryError, find, names
+from stamp_registry import RegistryError, did_you_mean, find, names
 from stamp_tf.arguments import fault_of_path
 from stamp_tf.errors import StampError
 from stamp_tf.options.fields import shortened
@@ -178,6 +178,13 @@ def typed_texts(ctx: click.Context) -> dict[str, str | list[str]]:
     """
     texts: dict[str, str | list[str]] = ctx.meta.setdefault("stamp_cli.typed_texts", {})
     return texts
+
+
+class OneOf(click.Choice[str]):
+    """One of some words; a mistyped one gets the nearest."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        return super().get_invalid_choice_message(value, ctx) + did_you_mean(str(value), list(self.choices))
 
 
 class OneOrMore(click.ParamType):

@@ -140,6 +140,8 @@ def _distill(
     distilled = distill_outputs(
         model, small, values, num_steps=config.distill_steps, seed=config.seed, on_step=on_step
     )
+    if distilled.after == distilled.before:
+        return
     logger.info(
         "Took %d steps towards the full network's outputs; of their variance %.2g %% is missing, %.2g %% before.",
         config.distill_steps,

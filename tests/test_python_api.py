@@ -102,8 +102,6 @@ def test_readme_removes_channels_of_any_network():
     assert names["small"].get_layer("conv1_conv").filters == 32
 
 
-# Keras, asked to run without compiling, finds that a network of one input is given a list.
-@pytest.mark.filterwarnings("ignore:The structure of `inputs`")
 @pytest.mark.slow
 def test_readme_makes_a_reference(toy_sets, eager_steps):
     names = {"stamp_tf": stamp_tf, "Short": FinetuneConfig}

@@ -10,6 +10,7 @@ from stamp_tf.channels.graph import flat_layers
 from stamp_tf.errors import StampError
 from stamp_tf.options.methods import AllocationOptions
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
+from stamp_tf.references.reference import Reference
 
 
 class BatchNormScale(Pruner):
@@ -25,14 +26,18 @@ class BatchNormScale(Pruner):
 
     options = AllocationOptions
 
-    def propose(self, problem: PruningProblem) -> Proposal:
-        options, channel_map = AllocationOptions(**problem.options), problem.reference.channel_map
-        scales, num_norms = _scales(problem.model, channel_map)
+    def check(self, reference: Reference) -> None:
+        _, num_norms = _scales(reference.model, reference.channel_map)
         if not num_norms.any():
             raise StampError(
                 "`method=batch-norm` needs a batch normalisation with a scale behind a layer that can be pruned, "
-                f"but {problem.model.name} has none; use `method=l1`."
+                f"but {reference.model.name} has none; use `method=l1`."
             )
+
+    def propose(self, problem: PruningProblem) -> Proposal:
+        self.check(problem.reference)
+        options, channel_map = AllocationOptions(**problem.options), problem.reference.channel_map
+        scales, num_norms = _scales(problem.model, channel_map)
         norms = l1_norms(problem.model, channel_map)
         for group in channel_map.groups:
             if not num_norms[group.slice].all():

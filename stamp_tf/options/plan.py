@@ -74,6 +74,8 @@ def plan_of(config: PruneConfig | None, overrides: Mapping[str, Any]) -> Plan:
     for name, values in lists.items():
         if not values:
             raise StampError(f"`{name}` must hold at least one value, but the list is empty; add one.")
+        if None in values:
+            raise StampError(f"`{name}` must hold values, but one of the list is None; leave it out.")
     plan = Plan(
         configs=tuple(
             overridden(config, {**overrides, **dict(zip(lists, values, strict=True))}, kind=PruneConfig)

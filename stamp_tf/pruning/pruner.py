@@ -82,6 +82,13 @@ class Pruner(ABC):
     needs_budget: ClassVar[bool] = True
     options: ClassVar[type[PrunerOptions]] = PrunerOptions
 
+    def check(self, reference: Reference) -> None:  # noqa: B027  (most methods rank any network)
+        """Refuse a reference that this method cannot rank the channels of; called before several runs are begun.
+
+        Raises:
+            StampError: With what is missing.
+        """
+
     @abstractmethod
     def propose(self, problem: PruningProblem) -> Proposal:
         """Return scores or a mask for the problem.

@@ -12,6 +12,7 @@ from stamp_tf.channels import TracedNetwork
 from stamp_tf.data import Batches, random_part
 from stamp_tf.options.methods import StampOptions
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
+from stamp_tf.references.reference import Reference
 from stamp_tf.training.divergence import DivergenceWatch, StepPlace
 from stamp_tf.training.figures import StepFigures
 
@@ -36,6 +37,10 @@ class Stamp(Pruner):
 
     needs_budget = False
     options = StampOptions
+
+    def check(self, reference: Reference) -> None:
+        if reference.mask_generator is None:
+            _ = reference.learnt_scores
 
     def propose(self, problem: PruningProblem) -> Proposal:
         options = StampOptions(**problem.options)

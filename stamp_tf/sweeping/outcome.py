@@ -89,6 +89,7 @@ class Sweep:
         dataset: Name of the data set.
         epochs: Of fine-tuning.
         full_accuracy: Test accuracy of the full network with statistics and head for the data set, not fine-tuned.
+        head: Where that head comes from: `ridge` or `random`, which are new, or `keep`.
         full_params: Its parameters.
         full_flops: Its multiply-adds per image.
         runs: The networks, in the order that was asked for.
@@ -101,8 +102,15 @@ class Sweep:
     full_accuracy: float
     full_params: int
     full_flops: int
+    head: str
     runs: tuple[SweptRun, ...]
     command: str = ""
+
+    @property
+    def full_name(self) -> str:
+        """What the full network is called where it stands beside the others."""
+        new_head = "" if self.head == "keep" else " with a new head"
+        return f"full network{new_head}{', not fine-tuned' if self.epochs else ''}"
 
     @property
     def full_interval(self) -> tuple[float, float]:

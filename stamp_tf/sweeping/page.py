@@ -35,7 +35,7 @@ def render_sweep(sweep: Sweep) -> str:
         for method, hue in zip(methods, hues(len(methods)), strict=True)
     }
     full = Line(
-        label="full network, not fine-tuned",
+        label=sweep.full_name,
         parts=[[(100.0, 100 * sweep.full_accuracy)]],
         unit=" %",
         over="FLOPs",

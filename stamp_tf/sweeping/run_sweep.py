@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +13,13 @@ from stamp_tf.on_step import OnPhase
 from stamp_tf.options.outcome import OutcomeOptions
 from stamp_tf.options.plan import Plan
 from stamp_tf.options.prune import PruneConfig
+from stamp_tf.plugin_code import PluginCode
 from stamp_tf.pruned_runs.prune_into import Settled, prune_into
+from stamp_tf.pruning.choose import choose_pruner
 from stamp_tf.pruning.config import rules_of
 from stamp_tf.pruning.cut_proposal import check_reachable
 from stamp_tf.pruning.full_teacher import teacher_of
-from stamp_tf.pruning.target import Target
+from stamp_tf.pruning.target import Target, first_head
 from stamp_tf.report.report import Report
 from stamp_tf.storage.claims import check, claimed, held, recording, start_run
 from stamp_tf.storage.records import read_record
@@ -78,14 +80,18 @@ def run_sweep(
     record["sweep"] = {**lists, "runs": list(folders)}
     if writing.resume:
         start_run(directory, record, resume=True, overwrite=False)
-        if directory.is_finished:
+        if _is_whole(directory, folders):
             return read_sweep(directory)
     for name in folders:
         run = RunDirectory(directory.path / name)
         check(run, overwrite=run.config.exists())
+        if run.config.exists() and run.is_finished:
+            _report_of(run)
     settled = settle()
     target = Target.of(settled.reference, settled.dataset, kept=settled.kept)
     for config in plan.configs:
+        with PluginCode("stamp_tf.pruners", config.method).running():
+            choose_pruner(config).check(target.reference)
         check_reachable(ChannelCut(target.reference.channel_map, target.cost, rules=rules_of(config)), config)
     if not writing.resume:
         start_run(directory, record, resume=False, overwrite=writing.overwrite)
@@ -107,6 +113,17 @@ def read_sweep(directory: RunDirectory) -> Sweep:
         StampError: If its report is damaged.
     """
     return read_record(directory.report_json, Sweep, remedy=_REMEDY)
+
+
+def _is_whole(directory: RunDirectory, names: Iterable[str]) -> bool:
+    """Return whether a sweep is finished, and every network of it is still there."""
+    runs = (RunDirectory(directory.path / name) for name in names)
+    return directory.is_finished and all(run.config.exists() and run.is_finished for run in runs)
+
+
+def _report_of(run: RunDirectory) -> Report:
+    remedy = "delete it, and `resume=True` makes it anew"
+    return read_record(run.report_json, Report, remedy=remedy)
 
 
 def _make(run: RunDirectory, config: PruneConfig, writing: Writing, *, settled: Settled) -> None:
@@ -141,10 +158,7 @@ def _summed_up(
     directory: RunDirectory, folders: Mapping[str, PruneConfig], target: Target, *, command: str
 ) -> Sweep:
     """Read the reports of all runs, and test the full network beside them."""
-    reports = {
-        name: read_record(RunDirectory(directory.path / name).report_json, Report, remedy=_REMEDY)
-        for name in folders
-    }
+    reports = {name: _report_of(RunDirectory(directory.path / name)) for name in folders}
     config, report = next(iter(folders.values())), next(iter(reports.values()))
     full = teacher_of(target, config)
     return Sweep(
@@ -154,6 +168,7 @@ def _summed_up(
         full_accuracy=evaluate_accuracy(full, target.dataset.test, normalization=target.normalization),
         full_params=report.full_params,
         full_flops=report.full_flops,
+        head=first_head(config, target.reference),
         runs=tuple(SweptRun.of(name, folders[name], report) for name, report in reports.items()),
         command=command,
     )

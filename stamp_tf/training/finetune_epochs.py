@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from stamp_tf.data.batches import even_batch_size
 from stamp_tf.ends import End
 from stamp_tf.errors import StampError
 from stamp_tf.finite import weight_values
+from stamp_tf.notation import in_words_of_the_caller
 from stamp_tf.on_step import OnStep
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.references.layer_arrays import assign_arrays, layer_arrays
@@ -29,8 +31,11 @@ from stamp_tf.training.accuracy import evaluate_accuracy
 from stamp_tf.training.divergence import DivergenceWatch, StepPlace
 from stamp_tf.training.epoch_record import EpochRecord
 from stamp_tf.training.figures import StepFigures
+from stamp_tf.training.forward import has_batch_norm
 from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
 from stamp_tf.training.teacher import Teacher
+
+logger = logging.getLogger(__name__)
 
 
 class FinetuneEpochs:
@@ -81,6 +86,9 @@ class FinetuneEpochs:
         if teacher is not None:
             taught_by = Teacher(model=teacher, share=config.distill, temperature=config.distill_temperature)
         self._is_frozen = config.batch_norm == "frozen"
+        if self._is_frozen and not has_batch_norm(model):
+            words = "`batch_norm=frozen` changes nothing: no layer of the network is a batch normalisation."
+            logger.warning("%s", in_words_of_the_caller(words))
         self._step = compile_plain_step(
             model, self._optimizer, end=end, teacher=taught_by, is_frozen=self._is_frozen
         )

@@ -37,6 +37,15 @@ def forward(
         return logits, [scope.get_current_value(variable) for variable in others]
 
 
+def has_batch_norm(model: keras.Model) -> bool:
+    """Return whether any layer of a network, wrapped ones included, is a batch normalisation."""
+    return bool(_batch_norms(model))
+
+
+def _batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+    return [layer for layer in flat_layers(model) if isinstance(layer, keras.layers.BatchNormalization)]
+
+
 @contextmanager
 def _moving_statistics(model: keras.Model) -> Iterator[None]:
     """Let every batch normalisation, wrapped ones included, go by its moving statistics while a step is traced.
@@ -44,11 +53,7 @@ def _moving_statistics(model: keras.Model) -> Iterator[None]:
     Keras has them do so where they are not trained, whatever mode they are called in; that of scale and shift would
     end, too, if they had not been named before.
     """
-    norms = [
-        layer
-        for layer in flat_layers(model)
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
-    ]
+    norms = [layer for layer in _batch_norms(model) if layer.trainable]
     for layer in norms:
         layer.trainable = False
     try:

@@ -41,7 +41,7 @@ def fit_head(
     """
     layer = head_layer(model)
     part = random_part(images, MAX_IMAGES, seed=0)
-    extractor = keras.Model(model.inputs, layer.input)
+    extractor = keras.Model(model.input, layer.input)
     batches = Batches(part, _BATCH_SIZE, normalization=normalization, seed=0, augment=False, shuffle=False)
     features = np.concatenate([extractor.predict_on_batch(x) for x, _ in batches.epoch(0)])
     if bad := int((~np.isfinite(features).all(axis=1)).sum()):

@@ -1,6 +1,7 @@
 """Several budgets and methods at once: the same networks as one by one, what they share found out once."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,38 @@ def test_every_combination_is_a_run_of_its_own(once: tuple[Sweep, Path]) -> None
         assert (run.test_accuracy, run.flops) == (report["test_accuracy"], report["flops"])
         assert run.flops_fraction <= float(run.limits["FLOPs"])
         assert run.num_bytes == (path / run.name / "model.keras").stat().st_size
+
+
+@pytest.mark.parametrize("method", ["stamp", "batch-norm"])
+def test_a_method_that_does_not_fit_is_refused_before_anything_is_made(
+    dataset: DataSet, model: keras.Model, tmp_path: Path, method: str
+) -> None:
+    with pytest.raises(StampError, match=f"--method {method} needs a"):
+        swept(dataset, model, tmp_path / "all", method=["l1", method])
+    assert not (tmp_path / "all").exists()
+
+
+def test_a_list_holds_values(dataset: DataSet, model: keras.Model, tmp_path: Path) -> None:
+    with pytest.raises(StampError, match="--max-flops must hold values, but one of the list is None"):
+        swept(dataset, model, tmp_path / "all", max_flops=[0.5, None])
+
+
+def test_a_network_that_is_no_longer_there_is_made_again(
+    dataset: DataSet, model: keras.Model, tmp_path: Path
+) -> None:
+    path = tmp_path / "all"
+    before = swept(dataset, model, path, method="l1")
+    shutil.rmtree(path / "flops-0.3")
+    damaged = path / "flops-0.6/report.json"
+    whole = damaged.read_text()
+    damaged.write_text("{")
+    with pytest.raises(StampError, match="delete it, and --resume makes it anew"):
+        swept(dataset, model, path, method="l1", resume=True)
+    assert not (path / "flops-0.3").exists()
+    damaged.write_text(whole)
+    after = swept(dataset, model, path, method="l1", resume=True)
+    assert [run.test_accuracy for run in after.runs] == [run.test_accuracy for run in before.runs]
+    assert (path / "flops-0.3/model.keras").exists()
 
 
 @pytest.mark.parametrize("method", ["remaining-error", "taylor"])

@@ -140,3 +140,13 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
     resumed, unbroken = trained(network(), checkpoints=tmp_path), trained(network())
     for ours, theirs in zip(resumed.get_weights(), unbroken.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_it_says_so_where_there_is_nothing_to_freeze(caplog: pytest.LogCaptureFixture) -> None:
+    image = keras.Input(SHAPE)
+    plain = keras.Model(image, layers.Dense(3)(layers.GlobalAveragePooling2D()(image)))
+    trained(plain, epochs=1)
+    assert "--batch-norm frozen changes nothing" in caplog.text
+    caplog.clear()
+    trained(network(), epochs=1)
+    assert "changes nothing" not in caplog.text
