@@ -56,7 +56,10 @@ VALUES = {
     PRUNE + "--max-flops 0": ["'--max-flops'", "'0' must be a fraction above 0 and at most 1; 0.25 leaves"],
     PRUNE + "--max-flops 1e309": ["'--max-flops'", "'1e309' must be a fraction above 0"],
     PRUNE + "--max-flops quarter": ["'--max-flops'", "'quarter' must be a fraction above 0"],
-    PRUNE + "--max-flops 0,25": ["'--max-flops'", "'0,25' must be a fraction above 0"],
+    PRUNE + "--max-flops 0,25": [
+        "'--max-flops'",
+        "'0' must be a fraction above 0 and at most 1; 0.25 leaves",
+    ],
     PRUNE + "--max-memory 8": ["'--max-memory'", "'8' must be a fraction above 0 and at most 1, or a size"],
     PRUNE + "--max-memory 1e309MB": ["'--max-memory'", "or a size with a unit, such as 8MB"],
     PRUNE + "--max-latency 12": ["'--max-latency'", "'12' must be a time above 0 with a unit, such as 12ms"],
