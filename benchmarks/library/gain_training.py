@@ -26,6 +26,11 @@ _MIN_CHANNELS = 2
 _RIDGE, _LOGIT_SCALE = 0.1, 8.0
 
 
+def _generator_of(reference: Reference) -> Any:
+    assert reference.mask_generator is not None
+    return reference.mask_generator.layer
+
+
 def usual_errors(reference: Reference, dataset: DataSet, *, seed: int, num_images: int = 640) -> list[float]:
     """Return the mean logarithm of each layer's errors on the data set that a reference was trained on.
 
@@ -36,7 +41,7 @@ def usual_errors(reference: Reference, dataset: DataSet, *, seed: int, num_image
         num_images: How many.
     """
     images = reference.normalization(random_part(dataset.train, num_images, seed=seed).images)
-    generator = reference.mask_generator.layer
+    generator = _generator_of(reference)
     model = reference.model
     probe = generator.make_probe(model, reference.channel_map)
     errors = probe(*_values(model), ops.convert_to_tensor(images))
@@ -70,7 +75,7 @@ def learn_gains(
     Source:
         Bertinetto et al. 2019 (R2-D2).
     """
-    variables = reference.mask_generator.layer.trainable_variables
+    variables = _generator_of(reference).trainable_variables
     optimizer = keras.optimizers.Adam(rate)
     optimizer.build(variables)
     sampler = EpisodeSampler(dataset.train, ways=WAYS, shots=SHOTS, num_tasks=TASKS, seed=seed)
@@ -115,12 +120,12 @@ class _Task:
         self._cut = reference.cut.with_min_channels(_MIN_CHANNELS)
         self._features = Features(reference.model, reference.channel_map)
         self._paths = [variable.path for variable in reference.model.trainable_variables]
-        self._probe = reference.mask_generator.layer.make_probe(reference.model, reference.channel_map)
+        self._probe = _generator_of(reference).make_probe(reference.model, reference.channel_map)
 
     def __call__(
         self, values: Sequence[Tensor], images: Tensor, *, labels: Tensor, uniform: Tensor, limits: Tensor
     ) -> tuple[Tensor, Tensor]:
-        layer, channel_map = self._reference.mask_generator.layer, self._reference.channel_map
+        layer, channel_map = _generator_of(self._reference), self._reference.channel_map
         weights, statistics = _values(self._reference.model)
         support = int(images.shape[0] * _SUPPORT)
         errors = self._probe(weights, statistics, images[:support])

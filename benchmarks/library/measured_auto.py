@@ -100,6 +100,8 @@ class AutoMeasure:
 
     def _problem(self, max_flops: float, *, epochs: int) -> PruningProblem:
         target = self._target
+        # Limits are fields that the registry of their kinds adds.
+        limit: dict[str, Any] = {"max_flops": max_flops}
         return PruningProblem(
             reference=target.reference,
             model=target.model,
@@ -110,7 +112,7 @@ class AutoMeasure:
             seed=self._config.seed,
             config=dataclasses.replace(
                 self._config,
-                max_flops=max_flops,
+                **limit,
                 finetune=FinetuneConfig(epochs=epochs, evaluate=False, seed=self._config.seed),
             ),
         )

@@ -72,7 +72,9 @@ class BatchNormMeasure:
             epochs: How long.
             learning_rate: Its peak.
         """
-        cut, (kind, _, start) = self._cut, way.partition(", ")
+        cut = self._cut
+        kind: Any
+        kind, _, start = way.partition(", ")
         cut.model.set_weights(self._starts[start or "settled"])
         config = resolve_options(
             FinetuneConfig(

@@ -131,7 +131,7 @@ class RefitMeasure:
         assert self._other is not None
         return load_dataset(self._other, **self._images)
 
-    def _refit_on(self, images: DataSet, small: Any, mask: ChannelMask, **options: float) -> None:
+    def _refit_on(self, images: DataSet, small: Any, mask: ChannelMask, **options: Any) -> None:
         target = self._target
         batches = refit_images(images, target.normalization, seed=self._seed)
         channel_map = target.reference.channel_map
