@@ -11,8 +11,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from library.arguments import listed
 from library.results import Results, without_folders
 
 RESULTS = Path(__file__).parent / "results"
@@ -30,9 +30,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--images", type=int, default=500, help="training images")
     parser.add_argument("--tested", type=int, default=5000, help="test images")
     parser.add_argument("--head", choices=("keep", "ridge"))
-    parser.add_argument("--budgets", type=_numbers(float), default=(0.5, 0.25, 0.1))
+    parser.add_argument("--budgets", type=listed(float), default=(0.5, 0.25, 0.1))
     parser.add_argument("--epochs", type=int, default=3, help="of fine-tuning; 0 for none")
-    parser.add_argument("--seeds", type=_numbers(int), default=(0,))
+    parser.add_argument("--seeds", type=listed(int), default=(0,))
     parser.add_argument("--results", type=Path, default=RESULTS / "auto.jsonl")
     options = parser.parse_args(arguments)
 
@@ -71,10 +71,6 @@ def main(arguments: Sequence[str]) -> None:
                     results.add(one, figures, seed=seed)
                     accuracy = f"{100 * figures['accuracy']:.2f} %"
                     print(budget, epochs, way, figures.get("chosen", ""), accuracy, flush=True)
-
-
-def _numbers(kind: type) -> Any:
-    return lambda text: tuple(kind(part) for part in text.split(","))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any
 
+from library.arguments import listed
 from library.results import Results, without_folders
 
 RESULTS = Path(__file__).parent / "results"
@@ -26,11 +26,11 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--pixels", help="as after `stamp-tf prune --pixels`")
     parser.add_argument("--dataset", required=True, help="as after `stamp-tf prune --dataset`")
     parser.add_argument("--images", type=int, default=1000, help="training images")
-    parser.add_argument("--budgets", type=_numbers(float), default=(0.5, 0.25))
-    parser.add_argument("--epochs", type=_numbers(int), default=(1, 5))
-    parser.add_argument("--learning-rates", type=_numbers(float), default=(0.05, 0.01))
-    parser.add_argument("--ways", type=_numbers(str), default=("batch, not settled", "batch", "frozen"))
-    parser.add_argument("--seeds", type=_numbers(int), default=(0,))
+    parser.add_argument("--budgets", type=listed(float), default=(0.5, 0.25))
+    parser.add_argument("--epochs", type=listed(int), default=(1, 5))
+    parser.add_argument("--learning-rates", type=listed(float), default=(0.05, 0.01))
+    parser.add_argument("--ways", type=listed(str), default=("batch, not settled", "batch", "frozen"))
+    parser.add_argument("--seeds", type=listed(int), default=(0,))
     parser.add_argument("--results", type=Path, default=RESULTS / "batch_norm.jsonl")
     options = parser.parse_args(arguments)
 
@@ -64,10 +64,6 @@ def main(arguments: Sequence[str]) -> None:
             results.add(case, figures, seed=seed)
             accuracies = f"{100 * figures['accuracy_without_steps']:.2f} -> {100 * figures['accuracy']:.2f} %"
             print(budget, epochs, rate, way, accuracies, flush=True)
-
-
-def _numbers(kind: type) -> Any:
-    return lambda text: tuple(kind(part) for part in text.split(";" if kind is str else ","))
 
 
 if __name__ == "__main__":

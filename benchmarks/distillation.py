@@ -14,6 +14,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from library.arguments import listed
 from library.results import Results, without_folders
 
 RESULTS = Path(__file__).parent / "results"
@@ -28,10 +29,10 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--images", type=int, default=5000, help="training images")
     parser.add_argument("--epochs", type=int, default=3, help="of fine-tuning")
     parser.add_argument("--learning-rate", type=float, default=0.02, help="its peak")
-    parser.add_argument("--budgets", type=_numbers(float), default=(0.5, 0.25))
-    parser.add_argument("--shares", type=_numbers(float), default=(0.0, 0.5, 0.9))
-    parser.add_argument("--temperatures", type=_numbers(float), default=(4.0,))
-    parser.add_argument("--seeds", type=_numbers(int), default=(0,))
+    parser.add_argument("--budgets", type=listed(float), default=(0.5, 0.25))
+    parser.add_argument("--shares", type=listed(float), default=(0.0, 0.5, 0.9))
+    parser.add_argument("--temperatures", type=listed(float), default=(4.0,))
+    parser.add_argument("--seeds", type=listed(int), default=(0,))
     parser.add_argument("--results", type=Path, default=RESULTS / "distillation.jsonl")
     options = parser.parse_args(arguments)
 
@@ -72,10 +73,6 @@ def _cases(options: Any) -> Iterator[dict[str, float | None]]:
     for share in options.shares:
         for temperature in options.temperatures if share else (None,):
             yield {"distill": share, "temperature": temperature}
-
-
-def _numbers(kind: type) -> Any:
-    return lambda text: tuple(kind(part) for part in text.split(","))
 
 
 if __name__ == "__main__":

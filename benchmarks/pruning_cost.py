@@ -25,6 +25,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from library.arguments import listed
 from library.results import UNNAMED_RATE, Results, without_folders
 
 RESULTS = Path(__file__).parent / "results"
@@ -73,7 +74,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--both-references", action="store_true", help="random and l1 start from either")
     parser.add_argument("--seeds", type=_integers, default=(0, 1, 2))
     parser.add_argument("--sizes", type=_integers, default=tuple(EPOCHS))
-    parser.add_argument("--budgets", type=_numbers, default=BUDGETS)
+    parser.add_argument("--budgets", type=listed(float), default=BUDGETS)
     parser.add_argument("--methods", type=lambda text: tuple(text.split(",")), default=METHODS)
     parser.add_argument("--epochs", type=int, help="of fine-tuning; default: 20 for 1,000 images, else 5")
     parser.add_argument("--learning-rate", type=float, default=0.2, help="of fine-tuning")
@@ -171,10 +172,6 @@ def _part(dataset: Any, size: int, seed: int) -> Any:
 
 def _integers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(part) for part in text.split(","))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from library.arguments import listed
 from library.results import Results, without_folders
 
 RESULTS = Path(__file__).parent / "results"
@@ -34,16 +35,16 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--other", help="another data set, whose images must not serve as well")
     parser.add_argument("--images", type=int, default=1000, help="training images")
     parser.add_argument("--head", choices=("keep", "ridge"), default="keep")
-    parser.add_argument("--budgets", type=_listed(float), default=(0.5, 0.25))
-    parser.add_argument("--rankings", type=_listed(str), default=RANKINGS)
+    parser.add_argument("--budgets", type=listed(float), default=(0.5, 0.25))
+    parser.add_argument("--rankings", type=listed(str), default=RANKINGS)
     parser.add_argument(
         "--allocation", choices=("global", "uniform"), default="global", help="of remaining errors"
     )
     parser.add_argument("--epochs", type=int, default=0, help="of fine-tuning")
     parser.add_argument(
-        "--kernels", type=_listed(str), help=f"some of: {', '.join(KERNELS)}; or refitted at RIDGE"
+        "--kernels", type=listed(str), help=f"some of: {', '.join(KERNELS)}; or refitted at RIDGE"
     )
-    parser.add_argument("--seeds", type=_listed(int), default=(0,))
+    parser.add_argument("--seeds", type=listed(int), default=(0,))
     parser.add_argument("--results", type=Path, default=RESULTS / "refit.jsonl")
     options = parser.parse_args(arguments)
 
@@ -94,10 +95,6 @@ def _measured(measure: Any, options: Any, *, results: Results, shared: dict[str,
             case |= {"other": without_folders(options.other)}
         if results.figures(case) is None:
             yield case, measure.pruned(budget, ranking=ranking, kernels=kind)
-
-
-def _listed(kind: type) -> Any:
-    return lambda text: tuple(kind(part) for part in text.split(","))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from library.arguments import listed
 from library.results import Results
 
 RESULTS = Path(__file__).parent / "results"
@@ -98,9 +99,9 @@ def main(arguments: Sequence[str]) -> None:
     """Measure every network that has no record yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--networks", type=lambda text: tuple(text.split(",")), default=NETWORKS)
-    parser.add_argument("--budgets", type=_numbers(float), default=BUDGETS)
-    parser.add_argument("--round-to", type=_numbers(int), default=(1, 8), help="1 leaves widths as they are")
-    parser.add_argument("--batch-sizes", type=_numbers(int), default=BATCH_SIZES)
+    parser.add_argument("--budgets", type=listed(float), default=BUDGETS)
+    parser.add_argument("--round-to", type=listed(int), default=(1, 8), help="1 leaves widths as they are")
+    parser.add_argument("--batch-sizes", type=listed(int), default=BATCH_SIZES)
     parser.add_argument("--image-size", type=int, default=96, help="of resnet50 and mobilenet_v2")
     parser.add_argument("--classes", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=20)
@@ -122,11 +123,6 @@ def main(arguments: Sequence[str]) -> None:
         for variant in figures["variants"]:
             steps = {f"{s['kind']} {s['batch_size']}": round(s["speed_up"], 2) for s in variant["steps"]}
             print(network, variant["name"], f"FLOPs / {variant['flops_speed_up']:.2f}", steps, flush=True)
-
-
-def _numbers(kind: type) -> Any:
-    """Return what reads numbers between commas."""
-    return lambda text: tuple(kind(part) for part in text.split(","))
 
 
 if __name__ == "__main__":
