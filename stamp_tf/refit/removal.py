@@ -9,17 +9,17 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from scipy import linalg
-from scipy.linalg import blas
 
 from stamp_tf.channels import Budget, ChannelGroup, ChannelMap, CostModel
 from stamp_tf.refit.linear_forms import LinearForm, as_array, drawn_places, is_affordable, linear_form
 from stamp_tf.refit.normal_equations import NormalEquations
 from stamp_tf.refit.readers import Tail, tail_of
+from stamp_tf.refit.survivors import Blocks, Survivors
 from stamp_tf.refit.walk import Network, Walk
 
-# Where less of the inputs than this is left, what is gone is no longer carried along.
-_LEAST_LEFT = 0.75
+# Of a large group several channels go between two looks at all of them: a sixty-fourth of those that are left.
+_STEPS = 64
+_NEAR = 4
 # Sums carry a channel on to all that follows, which no single reader counts: two to four was best for ResNets.
 _SHARED = 3.0
 
@@ -68,7 +68,7 @@ def removal_orders(
     network = Network(model)
     readers = _readers(network, channel_map)
     left = [sum(number in reads for _, _, reads in readers) for number in range(len(channel_map.groups))]
-    survivors: dict[int, list[_Survivors]] = {number: [] for number in range(len(channel_map.groups))}
+    survivors: dict[int, list[Survivors]] = {number: [] for number in range(len(channel_map.groups))}
     orders: dict[int, RemovalOrder] = {}
     walk = Walk((network,), batches, memory=memory)
     for done, (place, form, reads) in enumerate(readers, start=1):
@@ -77,7 +77,7 @@ def removal_orders(
         kernel = form.matrix(ops.convert_to_numpy(form.kernel).astype("float64"))[0] * tail.scale()
         for number, blocks in reads.items():
             size = channel_map.groups[number].size
-            own = _Survivors(gram, kernel, blocks, variance=variance, num_channels=size, ridge=ridge)
+            own = Survivors(gram, kernel, blocks, variance=variance, num_channels=size, ridge=ridge)
             survivors[number].append(own)
             left[number] -= 1
             if left[number] == 0:
@@ -123,10 +123,6 @@ def prices_of(cost_model: CostModel, budget: Budget) -> np.ndarray:
     halves = np.full(cost_model.num_channels, 0.5, "float32")
     prices = weights @ ops.convert_to_numpy(cost_model.prices(ops.convert_to_tensor(halves)))
     return np.maximum(prices, np.finfo("float32").tiny)
-
-
-Blocks = list[tuple[np.ndarray, np.ndarray]]
-"""Channels of a group `[n]` that own as many inputs of a layer, and those inputs `[n, inputs of one]`."""
 
 
 def _readers(network: Network, channel_map: ChannelMap) -> list[tuple[int, LinearForm, dict[int, Blocks]]]:
@@ -190,19 +186,30 @@ def _measured(
     return gram, float((squares / count - np.square(sums / count)).sum()) if count else None
 
 
-def _order(group: ChannelGroup, readers: list[_Survivors]) -> RemovalOrder:
-    taken = np.zeros(group.size)
+def _order(group: ChannelGroup, readers: list[Survivors]) -> RemovalOrder:
     gone, errors, error = [], [], 0.0
-    for _ in range(group.size - 1):
-        prices = np.sum([reader.prices() for reader in readers], axis=0) + taken
-        cheapest = int(np.argmin(prices))
-        error += max(float(prices[cheapest]), 0.0)
-        errors.append(error)
-        gone.append(cheapest)
-        taken[cheapest] = np.inf
+    left = np.ones(group.size, bool)
+    while (rest := int(left.sum())) > 1:
+        count = max(1, rest // _STEPS)
+        prices = np.where(left, np.sum([reader.prices() for reader in readers], axis=0), np.inf)
+        # Only those next in line are looked at anew after each that goes, and all others when these are gone.
+        near = np.argsort(prices, kind="stable")[: _NEAR * count]
+        parts = [reader.part(near) for reader in readers] if count > 1 else []
+        for number in range(count):
+            if number:
+                prices = np.full(group.size, np.inf)
+                prices[near] = np.sum([part.prices() for part in parts], axis=0)[near]
+                prices[~left] = np.inf
+            cheapest = int(np.argmin(prices))
+            error += max(float(prices[cheapest]), 0.0)
+            errors.append(error)
+            gone.append(cheapest)
+            left[cheapest] = False
+            for part in parts:
+                part.remove([cheapest])
         for reader in readers:
-            reader.remove(cheapest)
-    gone.append(int(np.argmin(taken)))
+            reader.remove(gone[-count:])
+    gone.append(int(np.argmax(left)))
     # Without the last one nothing is read any more.
     errors.append(max(float(len(readers)), error))
     return RemovalOrder(group.start + np.array(gone), np.array(errors))
@@ -213,76 +220,3 @@ def _as_numbered(group: ChannelGroup) -> RemovalOrder:
     return RemovalOrder(
         np.arange(group.start, group.start + group.size)[::-1], np.arange(1, group.size + 1) / group.size
     )
-
-
-class _Survivors:
-    """What is left of a layer's inputs and kernel while channels go.
-
-    Args:
-        gram: Mean products of the inputs, `[I, I]`.
-        kernel: `[I, O]`.
-        blocks: Which inputs belong to which channel of the group.
-        variance: Of what the layer's output is a term of, over all features, or None for the output itself.
-        num_channels: Size of the group.
-        ridge: As a fraction of the mean square of an input.
-    """
-
-    def __init__(
-        self,
-        gram: np.ndarray,
-        kernel: np.ndarray,
-        blocks: Blocks,
-        *,
-        variance: float | None,
-        num_channels: int,
-        ridge: float,
-    ) -> None:
-        size = len(gram)
-        loading = max(ridge, 1e-10) * np.trace(gram) / size or 1.0
-        inverse = linalg.inv(gram + loading * np.eye(size))
-        self._inverse = np.asfortranarray(inverse)
-        self._kernel = kernel.copy()
-        self._blocks, self._num_channels = list(blocks), num_channels
-        self._variance = (float((kernel * (gram @ kernel)).sum()) if variance is None else variance) or 1.0
-        self._is_there = np.ones(size, bool)
-
-    def prices(self) -> np.ndarray:
-        """Return what is missing without each channel, as a fraction of the variance, `[channels]`.
-
-        It is 0 for those that the layer does not read, or no more.
-        """
-        prices = np.zeros(self._num_channels)
-        for channels, blocks in self._blocks:
-            rows = self._kernel[blocks]
-            own = self._inverse[blocks[:, :, None], blocks[:, None]]
-            if own.shape[1] == 1:
-                prices[channels] = np.square(rows[:, 0]).sum(axis=1) / own[:, 0, 0]
-            else:
-                prices[channels] = (rows * np.linalg.solve(own, rows)).sum(axis=(1, 2))
-        return prices / self._variance
-
-    def remove(self, channel: int) -> None:
-        """Let a channel go, and the others stand in for it."""
-        for number, (channels, blocks) in enumerate(self._blocks):
-            if len(found := np.flatnonzero(channels == channel)):
-                self._remove(blocks[found[0]])
-                kept = channels != channel
-                self._blocks[number] = channels[kept], blocks[kept]
-        if self._is_there.mean() < _LEAST_LEFT:
-            self._compress()
-
-    def _remove(self, block: np.ndarray) -> None:
-        columns = self._inverse[:, block]
-        gain = np.linalg.solve(columns[block], columns.T).T
-        self._kernel -= gain @ self._kernel[block]
-        # In place: it is the largest thing there is.
-        self._inverse = blas.dgemm(-1.0, gain, columns, 1.0, self._inverse, trans_b=True, overwrite_c=True)
-        self._is_there[block] = False
-
-    def _compress(self) -> None:
-        stay = self._is_there
-        self._inverse = np.asfortranarray(self._inverse[np.ix_(stay, stay)])
-        self._kernel = self._kernel[stay]
-        where = np.cumsum(stay) - 1
-        self._blocks = [(channels, where[blocks]) for channels, blocks in self._blocks]
-        self._is_there = stay[stay]

@@ -89,6 +89,56 @@ def test_readers_of_one_group_are_asked_together() -> None:
     assert order.channels[-1] == 0
 
 
+def greedy_errors(read: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """What is left without more and more channels, each step looking at all of them: one input a channel."""
+    centred = read - read.mean(0)
+    gram = centred.T @ centred / len(read)
+    written = (kernel * (gram @ kernel)).sum()
+    inverse = np.linalg.inv(gram + 1e-6 * np.trace(gram) / len(gram) * np.eye(len(gram)))
+    kernel, left, errors = kernel.copy(), list(range(len(gram))), []
+    while len(left) > 1:
+        prices = np.square(kernel[left]).sum(1) / inverse[left, left]
+        gone = left.pop(int(np.argmin(prices)))
+        errors.append(prices.min() / written)
+        column = inverse[:, gone] / inverse[gone, gone]
+        kernel -= np.outer(column, kernel[gone])
+        inverse -= np.outer(column, inverse[gone])
+    return np.cumsum(errors)
+
+
+def test_a_large_group_goes_several_at_a_time_and_as_well() -> None:
+    keras.utils.set_random_seed(1)
+    image = keras.Input((400,))
+    x = layers.Dense(300, activation="relu")(image)
+    reader = layers.Dense(60)
+    model = keras.Model(image, reader(x))
+    given = np.random.default_rng(0).normal(size=(900, 400))
+    (order,) = orders(model, given)
+
+    read = np.asarray(keras.Model(image, x)(given))
+    best = greedy_errors(read, np.asarray(reader.kernel))
+    np.testing.assert_allclose(order.errors[:-1], best, rtol=0.02, atol=1e-9)
+    # What is said to be left is: the errors of those that go together hold for all of them.
+    for count in (3, 100, 250):
+        gone = tuple(int(channel) for channel in order.channels[:count])
+        left = left_without(read, np.asarray(model(given)), gone, 300)
+        assert order.errors[count - 1] == pytest.approx(left, rel=1e-3)
+
+
+def test_of_twins_in_a_large_group_one_stays() -> None:
+    image = keras.Input((200,))
+    first = layers.Dense(256, activation="relu")
+    x = first(image)
+    readers = [layers.Dense(30)(x), layers.Dense(20)(x)]
+    model = keras.Model(image, layers.Concatenate()(readers))
+    kernel = np.array(first.kernel)
+    kernel[:, 128:] = kernel[:, :128]
+    first.kernel.assign(kernel)
+    (order,) = orders(model, np.random.default_rng(0).normal(size=(600, 200)))
+    assert len(set(order.channels[:128] % 128)) == 128
+    assert order.errors[127] < 1e-4 < 1e-2 * order.errors[-2]
+
+
 def test_errors_never_fall_and_every_channel_goes_once(residual_network: keras.Model) -> None:
     channel_map = trace_channels(residual_network)
     found = removal_orders(
