@@ -22,8 +22,10 @@ from library.other_tables import (
     help_time_table,
     masks_iou_table,
     meta_step_table,
+    shrink_cost_table,
     speed_table,
 )
+from library.peer_accuracy_tables import peer_accuracy_table
 from library.peer_tables import peer_tables
 from library.pruning_tables import pruning_tables
 from library.refit_plot import plot_refits
@@ -38,10 +40,12 @@ SECTIONS: dict[str, tuple[str, Callable[[Sequence[Record]], str]]] = {
     "pruning_cost": ("Accuracy and time on small sets", pruning_tables),
     "meta_step": ("The meta step against a plain training step", meta_step_table),
     "refit": ("Networks that were not trained to be cut", refit_table),
+    "peers_accuracy": ("The accuracy that is left, beside torch-pruning", peer_accuracy_table),
     "refit_bundled": ("The bundled reference, refitted", refit_table),
     "distillation": ("The full network as a teacher", distillation_table),
     "batch_norm": ("Statistics of batches, and frozen ones", batch_norm_table),
     "auto": ("Which way: `--method auto`", auto_table),
+    "shrink_cost": ("What shrinking a large network takes", shrink_cost_table),
     "speed": ("Measured speed-up", speed_table),
     "coverage": ("What of a network can lose channels", coverage_table),
     "removal_speed": ("What removing channels is worth", removal_table),

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+import keras
 import numpy as np
 
 import stamp_registry
@@ -62,17 +63,20 @@ class RefitMeasure:
             "image_shape": reference.backbone.input_shape,
             "seed": seed,
         }
-        self._target = Target.of(reference, load_dataset(dataset, **self._images))
+        self.target = Target.of(reference, load_dataset(dataset, **self._images))
         self._other = other
-        self._cut = ChannelCut(reference.channel_map, self._target.cost)
+        self._cut = ChannelCut(reference.channel_map, self.target.cost)
         self._scores: dict[str, tuple[np.ndarray, float]] = {}
 
     def full(self) -> dict[str, Any]:
         """Return the accuracy of the network as it is, with a head for the data set."""
-        target = self._target
-        model = Target.of(target.reference, target.dataset).model
+        return self._figures(self.full_model())
+
+    def full_model(self) -> keras.Model:
+        """Return the network as it is, with a head for the data set."""
+        model = Target.of(self.target.reference, self.target.dataset).model
         self._fit_head(model)
-        return self._figures(model)
+        return model
 
     def pruned(self, max_flops: float, *, ranking: str, kernels: str) -> dict[str, Any]:
         """Return the accuracy of a cut network, what is left of it, and the seconds of each step.
@@ -84,11 +88,14 @@ class RefitMeasure:
                 `other` data set.
         """
         scores, seconds = self._ranked(ranking)
-        mask = self._cut.meet(scores, Budget(max_flops=max_flops))
+        return self.cut(self._cut.meet(scores, Budget(max_flops=max_flops)), kernels=kernels, seconds=seconds)
+
+    def cut(self, mask: ChannelMask, *, kernels: str, seconds: float = 0.0) -> dict[str, Any]:
+        """Return what `pruned` does, of the network of a mask that somebody else found in so many seconds."""
         times = {"propose": seconds}
-        small = sliced_network(self._target, mask)
+        small = sliced_network(self.target, mask)
         if kernels == "other" or kernels.startswith(_AT_RIDGE):
-            images = self._others if kernels == "other" else self._target.dataset
+            images = self._others if kernels == "other" else self.target.dataset
             ridge = {} if kernels == "other" else {"ridge": float(kernels.removeprefix(_AT_RIDGE))}
             self._refit_on(images, small, mask, **ridge)
             self._fit_head(small)
@@ -96,9 +103,9 @@ class RefitMeasure:
             is_refitted = kernels == "refitted"
             refit_mask = mask if is_refitted else None
             make_ready(
-                small, self._target, seed=self._seed, head=self._head, refit_mask=refit_mask, times=times
+                small, self.target, seed=self._seed, head=self._head, refit_mask=refit_mask, times=times
             )
-        params, flops = self._target.cost.exact_fractions(mask)
+        params, flops = self.target.cost.exact_fractions(mask)
         return {
             **self._figures(small),
             "params_fraction": float(params),
@@ -108,7 +115,7 @@ class RefitMeasure:
 
     def _ranked(self, ranking: str) -> tuple[np.ndarray, float]:
         if ranking not in self._scores:
-            target, started = self._target, time.perf_counter()
+            target, started = self.target, time.perf_counter()
             is_swapped = ranking.endswith(_OF_OTHER)
             name = ranking.removesuffix(_OF_OTHER)
             problem = PruningProblem(
@@ -132,14 +139,14 @@ class RefitMeasure:
         return load_dataset(self._other, **self._images)
 
     def _refit_on(self, images: DataSet, small: Any, mask: ChannelMask, **options: Any) -> None:
-        target = self._target
+        target = self.target
         batches = refit_images(images, target.normalization, seed=self._seed)
         channel_map = target.reference.channel_map
         refit(target.model, small, channel_map, mask=mask, batches=batches, seed=self._seed, **options)
 
     def _fit_head(self, model: Any) -> None:
         if self._head == "ridge":
-            target = self._target
+            target = self.target
             end = target.reference.backbone.end
             fit_head(model, target.dataset.train, normalization=target.normalization, end=end)
 
@@ -148,7 +155,7 @@ class RefitMeasure:
         accuracy = self._accuracy(model)
         if not self._epochs:
             return {"accuracy": accuracy}
-        target, backbone = self._target, self._target.reference.backbone
+        target, backbone = self.target, self.target.reference.backbone
         config = FinetuneConfig(epochs=self._epochs, seed=self._seed, evaluate=False)
         finetune(
             model,
@@ -161,7 +168,7 @@ class RefitMeasure:
 
     def _accuracy(self, model: Any) -> float:
         return float(
-            evaluate_accuracy(model, self._target.dataset.test, normalization=self._target.normalization)
+            evaluate_accuracy(model, self.target.dataset.test, normalization=self.target.normalization)
         )
 
 

@@ -186,3 +186,23 @@ def help_time_table(records: Sequence[Record]) -> str:
         for record in records
     ]
     return table(["median", "at most", "calls"], rows)
+
+
+def shrink_cost_table(records: Sequence[Record]) -> str:
+    """Say how long `shrink` takes on a large network, and how much memory."""
+    rows = []
+    for record in records:
+        case, figures = record["case"], record["figures"]
+        rows.append(
+            [
+                f"{case['network']}, {case['image_size']} x {case['image_size']}, {case['images']} images",
+                f"{case['max_flops']:g}",
+                f"{figures['seconds'] / 60:.1f} min",
+                f"{figures['processor_seconds'] / 60:.1f} min",
+                f"{figures['peak_bytes'] / 1e9:.1f} GB",
+                f"{figures['bytes_of_images'] / 1e9:.1f} GB",
+                str(record["hardware"]["cores"]),
+            ]
+        )
+    head = ["network", "FLOPs", "time", "processor time", "most memory", "of it images", "cores"]
+    return table(head, rows)
