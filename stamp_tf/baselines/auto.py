@@ -31,6 +31,9 @@ from stamp_tf.training.finetune import finetune, resolve_options
 
 logger = logging.getLogger(__name__)
 
+# Standard errors: with one, luck decides too often where six ways are compared on a hundred images.
+_CLEARLY = 2.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class AutoOptions(PrunerOptions):
@@ -48,7 +51,7 @@ class AutoOptions(PrunerOptions):
 class Auto(Pruner):
     """Rank the channels in several ways, and take that whose network does best on training images held out for it.
 
-    Where the difference to the best is within its standard error, the usual way is taken: few images cannot tell ways
+    Where the difference to the best is within two standard errors, the usual way is taken: few images cannot tell ways
     apart, and the order in which they are listed is that of what was worth most on many networks.
 
     Rankings (the learnt order where the reference has one, remaining error, Taylor, L1 norms) are shared out as the
@@ -59,7 +62,7 @@ class Auto(Pruner):
 
     Source:
         Li et al. 2020, EagleEye, for the comparison of candidates without training; Breiman et al. 1984,
-        Classification and Regression Trees, for the rule of one standard error.
+        Classification and Regression Trees, for the rule, with one standard error.
     """
 
     options = AutoOptions
@@ -93,12 +96,12 @@ class _Entry:
         return RANKINGS.index(self.candidate.ranking), self.candidate.allocation == "uniform"
 
     def is_about_as_good_as(self, best: _Entry) -> bool:
-        """Return whether it is at most a standard error behind, both being asked about the same images."""
+        """Return whether it is at most two standard errors behind, both being asked about the same images."""
         behind = best.right.astype(float) - self.right
         if len(behind) < 2:
             return True
-        # One image is exactly one standard error, whatever rounding says.
-        return bool(behind.mean() <= 1.000001 * behind.std(ddof=1) / np.sqrt(len(behind)))
+        # Four images are exactly two standard errors, whatever rounding says.
+        return bool(behind.mean() <= 1.000001 * _CLEARLY * behind.std(ddof=1) / np.sqrt(len(behind)))
 
 
 class Contest:
@@ -188,7 +191,7 @@ class Contest:
             next_one = ranked[1].figures
             others = f"; next {next_one.name} with {100 * next_one.accuracy:.1f} %"
             if next_one.accuracy > best.figures.accuracy:
-                others += ", which is no more than a standard error ahead"
+                others += ", which is no more than two standard errors ahead"
         after = f"after {best.figures.steps} steps" if best.figures.steps else "without a step"
         words = (
             f"`method=auto` takes {best.candidate.name}: {after} right on {best.figures.in_words()}{others}."
