@@ -22,6 +22,7 @@ _SECONDS_BETWEEN_WORDS = 0.1
 _WINDOW = 30.0
 _HIDDEN = frozenset({"images", "step", "seconds", "gradient_norm"})
 _FRACTIONS = frozenset({"accuracy", "masked_accuracy", "keep_ratio"})
+_ACCURACY_OF = "accuracy of "
 _SHORT = {"keep_ratio": "kept"}
 
 
@@ -126,7 +127,8 @@ class Progress:
 
 
 def _figure(name: str, value: float) -> str:
-    number = f"{100 * value:.0f} %" if name in _FRACTIONS else f"{value:.3g}"
+    is_fraction = name in _FRACTIONS or name.startswith(_ACCURACY_OF)
+    number = f"{100 * value:.0f} %" if is_fraction else f"{value:.3g}"
     return f"{printable(_SHORT.get(name, name)).replace('_', ' ')} {number}"
 
 

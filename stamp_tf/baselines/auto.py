@@ -230,7 +230,9 @@ class Contest:
     def _tell(self, figures: Tried) -> None:
         self._done += 1
         if self._problem.on_step is not None:
-            self._problem.on_step(self._done, max(self._total, self._done), {"accuracy": figures.accuracy})
+            self._problem.on_step(
+                self._done, max(self._total, self._done), {f"accuracy of {figures.name}": figures.accuracy}
+            )
 
 
 def _with_a_head(config: PruneConfig, *, seed: int) -> PruneConfig:

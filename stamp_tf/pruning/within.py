@@ -201,3 +201,10 @@ def _say(chosen: Tried, within: float) -> None:
             chosen.images,
             percent(1 / chosen.images),
         )
+    elif within and chosen.error > within:
+        logger.warning(
+            "%d held-out images are few: the standard error, %.1f points, is more than may be lost; give more training "
+            "images.",
+            chosen.images,
+            100 * chosen.error,
+        )

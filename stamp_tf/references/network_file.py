@@ -12,7 +12,7 @@ import keras
 
 import stamp_registry
 from stamp_tf.channels.configuration import objects_within
-from stamp_tf.channels.graph import functional_graph
+from stamp_tf.channels.graph import functional_graph, input_structure
 from stamp_tf.errors import StampError
 from stamp_tf.plugin_code import PluginCode
 from stamp_tf.storage.archives import UNREADABLE, check_is_file, check_sizes
@@ -68,6 +68,14 @@ def load_network(path: str | Path) -> keras.Model:
             f"{path} must be a model that this version of Keras loads, but gave '{_reason(error)}'; save it anew."
         ) from None
     functional_graph(model)
+    return _without_list(model)
+
+
+def _without_list(model: keras.Model) -> keras.Model:
+    """Return the model with its one input as it is: Keras 2 put it into a list, and Keras 3 warns at every call."""
+    inputs = input_structure(model)
+    if isinstance(inputs, list) and len(inputs) == 1 and not isinstance(model, keras.Sequential):
+        return keras.Model(inputs[0], model.output, name=model.name)
     return model
 
 

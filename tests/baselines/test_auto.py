@@ -149,19 +149,21 @@ def test_a_learnt_order_stands_for_election_where_there_is_one(proposal: Proposa
 
 
 def test_finalists_take_some_steps_where_fine_tuning_follows() -> None:
-    told: list[tuple[int, int]] = []
+    told: list[tuple[int, int, str]] = []
     problem = problem_of(drawn(), finetune=FinetuneConfig(epochs=40, batch_size=24, distill=0.5))
     problem = dataclasses.replace(
         problem,
         options={"steps": 4, "finalists": 2},
-        on_step=lambda done, total, figures: told.append((done, total)),
+        on_step=lambda done, total, figures: told.append((done, total, *figures)),
     )
     before = problem.model.get_weights()
-    finalists = [one for one in Auto().propose(problem).tried if one.steps]
+    tried = Auto().propose(problem).tried
+    finalists = [one for one in tried if one.steps]
     assert [one.steps for one in finalists] == [4, 4]
     assert any(one.name.endswith("uniform") for one in finalists)
     assert [one.is_chosen for one in finalists].count(True) == 1
-    assert told[-1] == (8, 8)
+    assert told[-1][:2] == (8, 8)
+    assert {name for *_, name in told} == {f"accuracy of {one.name}" for one in tried if not one.is_full}
     for old, new in zip(before, problem.model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 

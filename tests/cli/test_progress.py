@@ -73,6 +73,12 @@ def test_terminal_shows_a_bar(clock, capsys, monkeypatch):
     assert "Training" in text or "Fine-tuning" in text
 
 
+def test_whose_accuracy_it_is_may_be_said(clock, capsys):
+    with Progress(clock=clock) as progress:
+        progress("Pruning", 2, 2, {"accuracy of l1, uniform": 0.813})
+    assert lines(capsys) == ["Pruning: 2 of 2, accuracy of l1, uniform 81 %"]
+
+
 def test_a_step_without_figures_is_shown_without_a_comma(clock, capsys):
     with Progress(clock=clock) as progress:
         progress("Swapping", 4, 4, {})

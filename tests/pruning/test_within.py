@@ -143,6 +143,17 @@ def test_what_nothing_meets_is_refused_with_figures(cut: ChannelCut) -> None:
         find_within(cut, np.arange(cut.num_channels), within=0.01, measure=measure)
 
 
+def test_images_that_cannot_tell_so_little_are_called_few(cut: ChannelCut, caplog) -> None:
+    scores = np.arange(cut.num_channels)
+    find_within(cut, scores, within=0.02, measure=Measure(cut, lambda flops: 0.0))
+    assert "few" not in caplog.text
+    find_within(cut, scores, within=0.005, measure=Measure(cut, lambda flops: 0.0))
+    assert (
+        "1000 held-out images are few: the standard error, 1.0 points, is more than may be lost"
+        in caplog.text
+    )
+
+
 def test_useless_channels_and_no_others_go() -> None:
     result = pruned(dataset(), within=0.0)
     np.testing.assert_array_equal(np.asarray(result.mask), [1] * USEFUL + [0] * USELESS)

@@ -51,6 +51,14 @@ def test_a_saved_model_computes_what_it_did(network, tmp_path) -> None:
     assert not loaded.compiled
 
 
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_an_input_that_is_alone_in_a_list_is_taken_out_of_it(network, tmp_path) -> None:
+    listed = keras.Model([network.inputs[0]], network.output)
+    listed.save(tmp_path / "listed.keras")
+    images = np.zeros((2, 8, 8, 3), "float32")
+    np.testing.assert_array_equal(load_network(tmp_path / "listed.keras")(images), network(images))
+
+
 def test_a_missing_file_and_a_folder_are_refused(tmp_path) -> None:
     with pytest.raises(StampError, match=r"gone.keras is not there; check the path"):
         load_network(tmp_path / "gone.keras")
