@@ -175,6 +175,33 @@ def profiled_flops() -> Callable[..., int]:
 
 
 @pytest.fixture
+def make_report() -> Callable[..., Any]:
+    """Return a maker of reports of a toy run on `digits`, whose other figures are keywords."""
+    from stamp_tf.report.report import Report
+
+    usual = {"method": "stamp", "backbone": "toy", "dataset": "digits", "seed": 0, "test_accuracy": 0.5}
+    usual |= {"params": 1, "full_params": 4, "flops": 1, "full_flops": 10, "seconds": 3.0}
+    return lambda **figures: Report(**usual | figures)
+
+
+@pytest.fixture
+def make_step() -> Callable[..., Any]:
+    """Return a maker of steps of a toy run's history, whose figures are keywords."""
+    from stamp_tf.report.history import HistoryEntry
+
+    usual = {"step": "prune", "command": "", "dataset": "digits", "path": None, "digest": None}
+    usual |= {
+        "train_images": 9,
+        "test_images": 9,
+        "test_accuracy": 0.5,
+        "epochs": 1,
+        "time": "",
+        "seconds": 1.0,
+    }
+    return lambda **figures: HistoryEntry(**usual | figures)
+
+
+@pytest.fixture
 def residual_network() -> Any:
     """A convolution, a normalisation with moved statistics, a residual sum and three classes."""
     import keras

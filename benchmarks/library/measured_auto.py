@@ -99,23 +99,11 @@ class AutoMeasure:
             )
 
     def _problem(self, max_flops: float, *, epochs: int) -> PruningProblem:
-        target = self._target
         # Limits are fields that the registry of their kinds adds.
         limit: dict[str, Any] = {"max_flops": max_flops}
-        return PruningProblem(
-            reference=target.reference,
-            model=target.model,
-            cost=target.cost,
-            dataset=target.dataset,
-            normalization=target.normalization,
-            budget=Budget(max_flops=max_flops),
-            seed=self._config.seed,
-            config=dataclasses.replace(
-                self._config,
-                **limit,
-                finetune=FinetuneConfig(epochs=epochs, evaluate=False, seed=self._config.seed),
-            ),
-        )
+        finetuning = FinetuneConfig(epochs=epochs, evaluate=False, seed=self._config.seed)
+        config = dataclasses.replace(self._config, **limit, finetune=finetuning)
+        return self._target.problem(config, budget=Budget(max_flops=max_flops))
 
     def _right(self, mask: ChannelMask, fold: np.ndarray | None, *, epochs: int) -> dict[int, np.ndarray]:
         """Return which test images a network is right on, by the epochs that it was trained for."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Mapping
 from functools import cached_property
@@ -16,7 +15,7 @@ from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import Budget, ChannelCut
 from stamp_tf.data import DataSet, load_dataset
 from stamp_tf.options.finetune import FinetuneConfig
-from stamp_tf.pruning.pruner import PruningProblem
+from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.ready import make_ready, sliced_network
 from stamp_tf.pruning.target import Target
 from stamp_tf.references.reference import Reference
@@ -115,20 +114,13 @@ class RefitMeasure:
 
     def _ranked(self, ranking: str) -> tuple[np.ndarray, float]:
         if ranking not in self._scores:
-            target, started = self.target, time.perf_counter()
+            started = time.perf_counter()
             is_swapped = ranking.endswith(_OF_OTHER)
             name = ranking.removesuffix(_OF_OTHER)
-            problem = PruningProblem(
-                reference=target.reference,
-                model=target.model,
-                cost=target.cost,
-                dataset=self._others if is_swapped else target.dataset,
-                normalization=target.normalization,
-                budget=Budget(max_flops=0.5),
-                seed=self._seed,
-            )
-            if name == _RANKED:
-                problem = dataclasses.replace(problem, options={"allocation": self._allocation})
+            options = {"allocation": self._allocation} if name == _RANKED else {}
+            target = self.target.seen_as(self._others, "other") if is_swapped else self.target
+            config = PruneConfig(method=name, seed=self._seed, options=options)
+            problem = target.problem(config, budget=Budget(max_flops=0.5))
             scores = stamp_registry.load("stamp_tf.pruners", name)().propose(problem).scores
             self._scores[ranking] = scores, time.perf_counter() - started
         return self._scores[ranking]

@@ -24,7 +24,7 @@ from stamp_tf.pruning.cut_proposal import cut_proposal
 from stamp_tf.pruning.full_teacher import teacher_of
 from stamp_tf.pruning.kept import Kept
 from stamp_tf.pruning.proposals import propose
-from stamp_tf.pruning.pruner import Pruner, PruningProblem
+from stamp_tf.pruning.pruner import Pruner
 from stamp_tf.pruning.ready import make_ready, sliced_network
 from stamp_tf.pruning.result import PruneResult
 from stamp_tf.pruning.saved_mask import SavedMask, load_mask, save_mask
@@ -162,7 +162,11 @@ def _propose_and_cut(
     with clock(times, "propose"):
         # A resumed run has its mask. It proposes again for `fold`, and for what a method trains into the network:
         # neither is saved.
-        problem = _problem(seen, config, on_step=on_step)
+        report = None
+        if on_step is not None:
+            report = of_the_caller(lambda done, total, figures: on_step("prune", done, total, figures))
+        budget = budget_of(config) if config.within is None else BUDGET
+        problem = seen.problem(config, budget=budget, on_step=report)
         proposal = propose(PluginCode("stamp_tf.pruners", config.method), pruner, problem)
     if saved is not None:
         return saved, proposal.fold
@@ -173,26 +177,6 @@ def _propose_and_cut(
     with clock(times, "propose"):
         mask, timing = cut_proposal(proposal, cut, config, model=target.model, on_step=on_step)
     return SavedMask(mask=mask, times=times, timing=timing, tried=proposal.tried), proposal.fold
-
-
-def _problem(target: Target, config: PruneConfig, *, on_step: OnPhase | None) -> PruningProblem:
-    """Return what a method gets to look at."""
-    report = None
-    if on_step is not None:
-        report = of_the_caller(lambda done, total, figures: on_step("prune", done, total, figures))
-    return PruningProblem(
-        reference=target.reference,
-        model=target.model,
-        cost=target.cost,
-        dataset=target.dataset,
-        normalization=target.normalization,
-        budget=budget_of(config) if config.within is None else BUDGET,
-        seed=config.seed,
-        options=config.options,
-        config=config,
-        on_step=report,
-        kept=target.kept.part(config.method),
-    )
 
 
 def _settled(config: PruneConfig, target: Target) -> PruneConfig:

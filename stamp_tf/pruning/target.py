@@ -7,14 +7,16 @@ from dataclasses import dataclass, field, replace
 
 import keras
 
-from stamp_tf.channels import CostModel
+from stamp_tf.channels import Budget, CostModel
 from stamp_tf.data import DataSet, Normalization, random_part
 from stamp_tf.data.doubt import doubt_of_reference
 from stamp_tf.errors import StampError
+from stamp_tf.on_step import OnStep
 from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.head_order import in_order_of_head
 from stamp_tf.pruning.kept import Kept
 from stamp_tf.pruning.pixel_trial import settle_pixels
+from stamp_tf.pruning.pruner import PruningProblem
 from stamp_tf.references.reference import Reference
 from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.refit.input_scale import warn_of_scale
@@ -80,6 +82,30 @@ class Target:
             name: What they are called among what is kept.
         """
         return replace(self, dataset=dataset, kept=self.kept.part(name))
+
+    def problem(
+        self, config: PruneConfig, *, budget: Budget, on_step: OnStep | None = None
+    ) -> PruningProblem:
+        """Return what the method of a run gets to look at.
+
+        Args:
+            config: Options of the run; seed and options of the method are among them.
+            budget: The limits.
+            on_step: Called with (steps done, all steps, figures).
+        """
+        return PruningProblem(
+            reference=self.reference,
+            model=self.model,
+            cost=self.cost,
+            dataset=self.dataset,
+            normalization=self.normalization,
+            budget=budget,
+            seed=config.seed,
+            options=config.options,
+            config=config,
+            on_step=on_step,
+            kept=self.kept.part(config.method),
+        )
 
 
 def settle_target(reference: Reference, dataset: DataSet, config: PruneConfig) -> tuple[Reference, DataSet]:

@@ -94,17 +94,7 @@ def right_answers(
 def evaluate_accuracy(
     model: keras.Model, images: ImageSet | StreamedSet, *, normalization: Normalization
 ) -> float:
-    """Return the fraction of images that a network classifies rightly.
-
-    Args:
-        model: From images `[B, H, W, D]` to logits, or to what stands behind them; of one output for two classes
-            both sides of even odds.
-        images: The test images.
-        normalization: That of the images the network was trained on.
-
-    Raises:
-        NotFiniteError: If logits are not finite: the largest of them says nothing, and must not count as right.
-    """
+    """Return the fraction of images that a network classifies rightly; otherwise `count_hits`."""
     return count_hits(model, images, normalization=normalization).accuracy
 
 

@@ -76,15 +76,7 @@ def problem_of(model: keras.Model, *, scores: np.ndarray | None = None, **config
     usual = {"method": "auto", "max_flops": 0.5, "head": "keep", "finetune": AT_ONCE}
     reference = dataclasses.replace(reference_of_model(model), scores=scores)
     target = Target.of(reference, DataSet("colours", images(60), Closed()))
-    return PruningProblem(
-        reference=reference,
-        model=target.model,
-        cost=target.cost,
-        dataset=target.dataset,
-        normalization=target.normalization,
-        budget=Budget(max_flops=0.5),
-        config=PruneConfig(**usual | config),
-    )
+    return target.problem(PruneConfig(**usual | config), budget=Budget(max_flops=0.5))
 
 
 def test_the_ranking_that_the_images_speak_for_is_taken() -> None:

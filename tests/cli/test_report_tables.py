@@ -8,8 +8,7 @@ from rich.console import Console
 
 from stamp_cli.report_tables import before_after_table, groups_table, summary_table
 from stamp_tf.quantities import compact, duration, factor, percent
-from stamp_tf.report.history import HistoryEntry
-from stamp_tf.report.report import GroupRow, LayerRow, Report, SpeedRow
+from stamp_tf.report.report import GroupRow, LayerRow, SpeedRow
 
 
 def printed(table: object) -> str:
@@ -55,25 +54,9 @@ def test_groups_show_where_channels_were_kept() -> None:
     assert text.splitlines()[-1].rstrip().endswith("  " + "█" * 16)
 
 
-def test_summary_has_the_headline() -> None:
+def test_summary_has_the_headline(make_report) -> None:
     speed = (SpeedRow(kind="inference", batch_size=128, full_seconds=0.04, pruned_seconds=0.01),)
-    text = printed(
-        summary_table(
-            Report(
-                method="stamp",
-                backbone="toy",
-                dataset="digits",
-                seed=0,
-                test_accuracy=0.5,
-                params=1,
-                full_params=4,
-                flops=1,
-                full_flops=10,
-                seconds=3.0,
-                speed=speed,
-            )
-        )
-    )
+    text = printed(summary_table(make_report(speed=speed)))
     for part in (
         "50.0 %",
         "25.0 %",
@@ -86,35 +69,10 @@ def test_summary_has_the_headline() -> None:
     assert "Expense" not in text
 
 
-def test_summary_says_what_its_times_count() -> None:
-    step = HistoryEntry(
-        step="prune",
-        command="",
-        dataset="digits",
-        path=None,
-        digest=None,
-        train_images=9,
-        test_images=9,
-        test_accuracy=0.5,
-        epochs=1,
-        time="",
-        seconds=49.0,
-    )
-    report = Report(
-        method="stamp",
-        backbone="toy",
-        dataset="digits",
-        seed=0,
-        test_accuracy=0.5,
-        params=1,
-        full_params=4,
-        flops=1,
-        full_flops=10,
-        seconds=49.0,
-        times={"load": 60.0, "finetune": 45.0},
-        dollars_per_hour=1,
-        history=(step,),
-    )
+def test_summary_says_what_its_times_count(make_report, make_step) -> None:
+    step = make_step(seconds=49.0)
+    times = {"load": 60.0, "finetune": 45.0}
+    report = make_report(seconds=49.0, times=times, dollars_per_hour=1, history=(step,))
     text = " ".join(printed(summary_table(report, command_seconds=114.0)).split())
     assert "Time pruning 4.00 s, fine-tuning 45.0 s without its tests; this command took 114 s" in text
     assert "for pruning and fine-tuning" in text

@@ -22,23 +22,6 @@ def entry(dataset: str = "digits", digest: str | None = "1", **changes: object) 
     return HistoryEntry(**values | changes)
 
 
-def report(*history: HistoryEntry, curve: tuple[EpochRecord, ...] = ()) -> Report:
-    return Report(
-        method="l1",
-        backbone="toy",
-        dataset="digits",
-        seed=0,
-        test_accuracy=0.5,
-        params=1,
-        full_params=4,
-        flops=1,
-        full_flops=10,
-        seconds=3.0,
-        curve=curve,
-        history=history,
-    )
-
-
 def test_an_entry_says_what_it_was_on_and_when() -> None:
     part = ImageSet(np.zeros((40, 2, 2, 3), np.uint8), np.zeros(40, np.int32), 2, class_names=("a", "b"))
     made = history_entry(
@@ -64,8 +47,8 @@ def test_a_stretch_ends_where_the_data_change() -> None:
     assert parts_of_one_data(steps) == [0, 0, 1, 1, 2]
 
 
-def test_a_report_without_a_history_has_one_step() -> None:
-    content = replace(report(), details={"train_images": 8, "test_images": 4, "epochs": 2}).to_json()
+def test_a_report_without_a_history_has_one_step(make_report) -> None:
+    content = replace(make_report(), details={"train_images": 8, "test_images": 4, "epochs": 2}).to_json()
     del content["history"]
     for point in content["curve"]:
         del point["entry"]
@@ -87,34 +70,36 @@ def accuracy_lines(page: str) -> int:
     return re.search(r'<path class="line" d="([^"]*)"', chart)[1].count("M")
 
 
-def test_accuracies_of_two_data_sets_are_not_joined() -> None:
+def test_accuracies_of_two_data_sets_are_not_joined(make_report) -> None:
     further = (
         EpochRecord(epoch=2, seconds=2.0, train_loss=None, test_accuracy=0.1, entry=1),
         EpochRecord(epoch=3, seconds=3.0, train_loss=1.5, test_accuracy=0.6, entry=1),
     )
     other = entry("signs", "2", step="finetune")
-    page = render_page(report(entry(), other, curve=CURVE + further))
+    page = render_page(make_report(history=(entry(), other), curve=CURVE + further))
     assert accuracy_lines(page) == 2
     assert "from here on signs" in page
     assert "accuracies on its two sides are of other images" in page
     assert "10.0 % before fine-tuning" in page
 
 
-def test_accuracies_of_one_data_set_are_joined() -> None:
+def test_accuracies_of_one_data_set_are_joined(make_report) -> None:
     further = (EpochRecord(epoch=3, seconds=3.0, train_loss=0.5, test_accuracy=0.6, entry=1),)
-    page = render_page(report(entry(), entry(step="finetune"), curve=CURVE + further))
+    page = render_page(make_report(history=(entry(), entry(step="finetune")), curve=CURVE + further))
     assert accuracy_lines(page) == 1
     assert 'class="mark"' not in page
     assert "20.0 % before fine-tuning" in page
 
 
 @pytest.mark.parametrize(("steps", "is_shown"), [(1, False), (2, True)])
-def test_the_table_is_for_more_than_one_step(steps: int, is_shown: bool) -> None:
-    page = render_page(report(*[entry(path="/data/toys.npz")] * steps, curve=CURVE))
+def test_the_table_is_for_more_than_one_step(make_report, steps: int, is_shown: bool) -> None:
+    page = render_page(make_report(history=(entry(path="/data/toys.npz"),) * steps, curve=CURVE))
     assert ('id="history"' in page) == is_shown
     assert ("/data/toys.npz" in page) == is_shown
 
 
-def test_the_page_has_every_command() -> None:
+def test_the_page_has_every_command(make_report) -> None:
     steps = [entry(command=f"stamp-tf {name} runs/one") for name in ("prune", "finetune")]
-    assert "stamp-tf prune runs/one\nstamp-tf finetune runs/one" in render_page(report(*steps))
+    assert "stamp-tf prune runs/one\nstamp-tf finetune runs/one" in render_page(
+        make_report(history=tuple(steps))
+    )
