@@ -37,6 +37,7 @@ PLUGINS = {
         "digits = stamp_tf.data.digits:digits",
         "folder = stamp_tf.data.folder:folder",
         "npz = stamp_tf.data.npz:npz",
+        "rendered = stamp_tf.data.rendered:rendered",
         "tfds = stamp_tf.data.tfds:tfds",
     ],
     # Layers of keras.applications that Keras does not export.
@@ -84,6 +85,7 @@ setup(
     extras_require={
         "tensorboard": ["tensorboard>=2.20"],
         "benchmarks": ["matplotlib>=3.9"],
+        "fonts": ["matplotlib>=3.9"],  # it brings fonts along, for the data set that is drawn
         # JAX, because the core runs on it too and has to give the same numbers.
         "test": [
             "pytest>=8.3",

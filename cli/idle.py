@@ -4,8 +4,8 @@ from stamp_cli.command import Idle, Reason, Values, without
 from stamp_tf.limits.kinds import TIMED, any_of
 
 # Sets that lie on this machine, and how: neither fetched nor kept by TensorFlow Datasets.
-_LOCAL = ("digits", "folder", "npz")
-_WITHOUT_FILES = ("digits", "npz")
+_LOCAL = ("digits", "folder", "npz", "rendered")
+_WITHOUT_FILES = ("digits", "npz", "rendered")
 
 
 def _kind(values: Values) -> str:
