@@ -21,7 +21,7 @@ def rendered(argument: str, options: LoadOptions) -> DataSet:
     """Draw images of characters and traffic signs in colours, perspectives, light and sharpness by lot.
 
     The classes are the digits, the capital letters, and 8 forms of signs with each of 8 symbols. Images are drawn in
-    the size that is asked for, the same ones for a seed; up to 20 test images of a class are others. A few seconds for a thousand.
+    the size that is asked for, the same ones for a seed; up to 20 test images of a class are others.
 
     Args:
         argument: How many training images of a class; empty for 300.
