@@ -3,7 +3,9 @@
 import numpy as np
 
 
-def crop_and_flip(images: np.ndarray, rng: np.random.Generator, *, padding: int, flip: bool) -> np.ndarray:
+def crop_and_flip(
+    images: np.ndarray, rng: np.random.Generator, *, padding: int, flip: bool | np.ndarray
+) -> np.ndarray:
     """Crop each image at random from its padded self, and mirror half of them.
 
     The border is padded by reflection, so that no black frame tells how far an image has moved.
@@ -12,7 +14,7 @@ def crop_and_flip(images: np.ndarray, rng: np.random.Generator, *, padding: int,
         images: uint8 `[b, H, W, D]`.
         rng: Source of randomness; the same number of draws whatever the images.
         padding: Pixels on every side, in [0, min(H, W)).
-        flip: Whether to mirror left to right.
+        flip: Whether to mirror left to right, for all or each, bool `[b]`.
 
     Returns:
         uint8 `[b, H, W, D]`.
@@ -23,8 +25,8 @@ def crop_and_flip(images: np.ndarray, rng: np.random.Generator, *, padding: int,
     mirrored = rng.random((num_images, 1)) < 0.5
     rows = _reflected(height, padding)[top + np.arange(height)]
     columns = _reflected(width, padding)[left + np.arange(width)]
-    if flip:
-        columns = np.where(mirrored, columns[:, ::-1], columns)
+    mirrored &= np.reshape(flip, (-1, 1))
+    columns = np.where(mirrored, columns[:, ::-1], columns)
     # Padding, crop and mirror are one gather of whole pixels (D bytes each), without a loop over images.
     first = (np.arange(num_images) * (height * width))[:, None]
     positions = (first + rows * width)[:, :, None] + columns[:, None, :]

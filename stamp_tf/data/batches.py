@@ -43,7 +43,8 @@ class Batches:
         normalization: Turns uint8 pixels into float32.
         seed: Decides order and augmentation, >= 0.
         augment: Crop at random after padding by an eighth of the height, and mirror if `flip`.
-        flip: Whether augmentation may mirror; False for digits, letters and signs. See `DataSet.flips`.
+        flip: Whether augmentation may mirror; False for digits, letters and signs. See `DataSet.flips`. Or the same for
+            each class, bool `[classes]`.
         shuffle: New order every epoch, and every batch full: what is left over waits for another epoch. A set
             smaller than `batch_size` then makes one batch of all its images. Without it, all images in order.
 
@@ -59,7 +60,7 @@ class Batches:
         normalization: Normalization,
         seed: int,
         augment: bool,
-        flip: bool = True,
+        flip: bool | np.ndarray = True,
         shuffle: bool = True,
     ) -> None:
         if batch_size < 1:
@@ -93,5 +94,6 @@ class Batches:
             self.batch_size, order_seed=order_seed, drop_remainder=self.shuffle
         ):
             if self.augment:
-                images = crop_and_flip(images, rng, padding=images.shape[1] // 8, flip=self.flip)
+                flip = self.flip if isinstance(self.flip, bool) else self.flip[labels]
+                images = crop_and_flip(images, rng, padding=images.shape[1] // 8, flip=flip)
             yield self.normalization(images), labels

@@ -23,6 +23,13 @@ class PretrainConfig:
         flag="backbone-option",
         help="A further option of the backbone; may be repeated.",
     )
+    also: tuple[str, ...] | str = option(
+        (),
+        metavar="NAME",
+        such_as="'rendered'",
+        is_repeatable=True,
+        help="Train on this data set as well, with outputs that are dropped at the end; may be repeated.",
+    )
     epochs: int = option(20, least=0, help="With the full network alone.")
     budget_epochs: int = option(
         10, least=0, help="After them, with a masked network on each batch as well; 0 is plain pretraining."
@@ -39,6 +46,7 @@ class PretrainConfig:
     )
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "also", (self.also,) if isinstance(self.also, str) else tuple(self.also))
         check_fields(self)
         if self.epochs + self.budget_epochs < 1:
             raise StampError(

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.channels import TracedNetwork
 from stamp_tf.channels.budget_range import check_reachable
-from stamp_tf.data import Batches, DataSet, Normalization, as_dataset, with_classes
+from stamp_tf.data import Batches, DataSet, ImageSet, Normalization, StreamedSet, as_dataset, with_classes
 from stamp_tf.data.doubt import doubt_of_reference
 from stamp_tf.data.identity import describe
-from stamp_tf.data.load import check_dataset_type
+from stamp_tf.data.joined import joined
+from stamp_tf.data.load import check_dataset_type, load_dataset
 from stamp_tf.errors import StampError
 from stamp_tf.finite import require_finite, weight_values
 from stamp_tf.on_step import OnStep
@@ -26,7 +28,7 @@ from stamp_tf.references.backbone_config import BackboneConfig
 from stamp_tf.references.find import as_reference
 from stamp_tf.references.reference import Reference
 from stamp_tf.references.reference_file import load_reference, save_reference
-from stamp_tf.references.transfer import transfer_weights
+from stamp_tf.references.transfer import transfer_first_outputs, transfer_weights
 from stamp_tf.storage.claims import claimed, start_run
 from stamp_tf.storage.records import append_jsonl
 from stamp_tf.storage.run_directory import RunDirectory
@@ -110,10 +112,11 @@ def _pretrain_in_claimed(
 ) -> Reference:
     """Train in a folder that is held, see `pretrain`."""
     dataset = as_dataset(dataset, image_shape=_IMAGE_SHAPE, seed=config.seed)
+    others = [load_dataset(name, image_shape=dataset.image_shape, seed=config.seed) for name in config.also]
     backbone = BackboneConfig(
         name=config.backbone,
         input_shape=dataset.image_shape,
-        num_classes=dataset.num_classes,
+        num_classes=dataset.num_classes + sum(other.num_classes for other in others),
         options=dict(config.backbone_options),
     )
     before = None if start is None else as_reference(start, argument="start")
@@ -121,19 +124,18 @@ def _pretrain_in_claimed(
         _check_same_backbone(before.backbone, backbone)
         dataset = _in_order_of(before, dataset)
     reference = _untrained(backbone, dataset, before=before, config=config)
-    batches = Batches(
-        dataset.train,
-        config.batch_size,
-        normalization=reference.normalization,
-        seed=config.seed,
-        augment=True,
-        flip=dataset.flips,
-    )
+    images, flips = dataset.train, np.full(dataset.num_classes, dataset.flips)
+    if others:
+        whole = joined([dataset, *others])
+        images, flips = whole.images, whole.flips
+    batches = _batches(images, flips, reference=reference, config=config)
     # Before the run directory, because it refuses what it cannot use.
     epochs = ReferenceEpochs(run, reference, batches=batches, config=config, loss=loss)
     if config.budget_epochs:
         check_reachable(reference.cut, config.budgets, training=epochs.stage.cut)
     options = {"start": None if before is None else before.description, **asdict(config)}
+    if others:
+        options["also"] = [{name: describe(other)[name] for name in ("dataset", "data")} for other in others]
     start_run(
         run, {"command": "pretrain", **describe(dataset), **options}, resume=resume, overwrite=overwrite
     )
@@ -144,6 +146,16 @@ def _pretrain_in_claimed(
     epochs.train(dataset.test, before=before, on_step=on_step)
     if config.budget_epochs:
         reference = replace(reference, scores=epochs.stage.centered_scores())
+    if others:
+        reference = _for_first_classes(reference, dataset.num_classes)
+        batches = _batches(dataset.train, flips[: dataset.num_classes], reference=reference, config=config)
+    return _saved(run, reference, dataset=dataset, batches=batches, config=config)
+
+
+def _saved(
+    run: RunDirectory, reference: Reference, *, dataset: DataSet, batches: Batches, config: PretrainConfig
+) -> Reference:
+    """Measure what a reference is worth, and write it."""
     figures = reference_figures(reference, dataset, batches)
     warn_if_lost(
         "Pretraining",
@@ -173,6 +185,9 @@ def _untrained(
     }
     if before is not None:
         transfer_weights(before.model, model)
+        if set(before.description.get("class_names", ())) == set(dataset.class_names):
+            # Of other classes that are learnt besides, outputs are fresh.
+            transfer_first_outputs(before.model, model)
         description["start"] = before.description
         if doubt := doubt_of_reference(before.description, dataset):
             logger.warning("%s", doubt)
@@ -186,6 +201,28 @@ def _untrained(
         normalization=Normalization.of(dataset.train),
         description=description,
     )
+
+
+def _batches(
+    images: ImageSet | StreamedSet, flips: np.ndarray, *, reference: Reference, config: PretrainConfig
+) -> Batches:
+    return Batches(
+        images,
+        config.batch_size,
+        normalization=reference.normalization,
+        seed=config.seed,
+        augment=True,
+        flip=flips,
+    )
+
+
+def _for_first_classes(reference: Reference, num_classes: int) -> Reference:
+    """Return a reference without the outputs that only further data sets had."""
+    backbone = reference.backbone.with_num_classes(num_classes)
+    model = backbone.build()
+    transfer_weights(reference.model, model)
+    transfer_first_outputs(reference.model, model)
+    return replace(reference, backbone=backbone, network=TracedNetwork.of(model))
 
 
 def _check_same_backbone(before: BackboneConfig, after: BackboneConfig) -> None:

@@ -159,3 +159,37 @@ def test_going_on_keeps_the_order_of_the_classes(
     second = train(tmp_path / "second", dataset=turned, **further)
     assert second.description["class_names"] == ["a", "b", "c", "d"]
     assert second.description["figures"] == first.description["figures"]
+
+
+def test_what_is_trained_on_besides_leaves_no_outputs_behind(train: Train, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(24, dtype="int32") % 2
+    np.savez(
+        tmp_path / "other.npz",
+        **{f"x_{part}": rng.integers(0, 256, (24, 12, 12, 3), "uint8") for part in ("train", "test")},
+        y_train=labels,
+        y_test=labels,
+    )
+    steps = []
+    result = train(
+        tmp_path / "run",
+        also=f"npz:{tmp_path}/other.npz",
+        epochs=3,
+        on_step=lambda done, total, figures: steps.append(figures["images"]),
+    )
+    # 52 images of one set and 24 of the other make four batches of 16 and leave 12 for later.
+    assert steps == [16] * 4 * 5
+    assert result.backbone.num_classes == 4
+    assert result.model.output_shape == (None, 4)
+    assert result.description["class_names"] == list("abcd")
+    assert result.description["figures"]["test_accuracy"] > 0.25
+    loaded = load_reference(RunDirectory(tmp_path / "run").reference)
+    assert loaded.model.output_shape == (None, 4)
+    # A finished run is given back as it is; with other images besides it is another run.
+    again = {"also": f"npz:{tmp_path}/other.npz", "epochs": 3, "resume": True}
+    assert train(tmp_path / "run", **again).backbone.num_classes == 4
+    with pytest.raises(StampError, match="but --also is another one now"):
+        train(tmp_path / "run", epochs=3, resume=True)
+    np.savez(tmp_path / "other.npz", x_train=rng.integers(0, 256, (24, 12, 12, 3), "uint8"), y_train=labels)
+    with pytest.raises(StampError, match="but --also is another one now"):
+        train(tmp_path / "run", **again)
