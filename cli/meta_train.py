@@ -15,6 +15,7 @@ from stamp_cli.references import find_source
 from stamp_cli.tensorboard import TensorBoard
 from stamp_cli.terminal import say
 from stamp_cli.verbosity import load_tensorflow, require_tensorflow
+from stamp_cli.workers import joined_workers
 from stamp_tf.options.data import DatasetOptions
 from stamp_tf.options.meta_train import MetaTrainConfig
 from stamp_tf.options.network import NetworkOptions
@@ -39,14 +40,18 @@ def command(data: DatasetOptions, network: NetworkOptions, config: MetaTrainConf
 
     assert run.run_dir is not None
     directory = RunDirectory(run.run_dir)
+    workers = joined_workers()
     # Held to the end of the command, and given back if it is refused before it has written anything.
     claim = claimed(directory, resume=run.resume, overwrite=run.overwrite, command="meta-train")
-    click.get_current_context().with_resource(claim)
-    board = TensorBoard(directory.path) if run.tensorboard else None
+    if workers.is_chief:
+        click.get_current_context().with_resource(claim)
+    board = TensorBoard(directory.path) if run.tensorboard and workers.is_chief else None
     found = find_source(network)
     if data.dataset is None:
         data = dataclasses.replace(data, dataset=found.dataset)
-    click.get_current_context().with_resource(recording(directory, resolved_options(dataset=data.dataset)))
+    if workers.is_chief:
+        options = resolved_options(dataset=data.dataset)
+        click.get_current_context().with_resource(recording(directory, options))
     config = dataclasses.replace(config, seed=data.seed)
     dataset = load_images(data, found.image_shape)
     from stamp_tf.data import EpisodeSampler
@@ -69,6 +74,7 @@ def command(data: DatasetOptions, network: NetworkOptions, config: MetaTrainConf
             config=config,
             resume=run.resume,
             overwrite=run.overwrite,
-            on_step=progress.of("Meta-training"),
+            on_step=progress.of("Meta-training") if workers.is_chief else None,
         )
-    say(f"Reference  {directory.reference}")
+    if workers.is_chief:
+        say(f"Reference  {directory.reference}")

@@ -16,6 +16,7 @@ from stamp_cli.tensorboard import TensorBoard
 from stamp_cli.terminal import say
 from stamp_cli.values import as_options
 from stamp_cli.verbosity import load_tensorflow, require_tensorflow
+from stamp_cli.workers import joined_workers
 from stamp_tf.options.data import DatasetOptions
 from stamp_tf.options.network import NetworkOptions
 from stamp_tf.options.pretrain import PretrainConfig
@@ -51,12 +52,14 @@ def command(data: DatasetOptions, network: NetworkOptions, config: PretrainConfi
     assert run.run_dir is not None
     assert network.backbone is not None
     directory = RunDirectory(run.run_dir)
+    workers = joined_workers()
     # Held to the end of the command, and given back if it is refused before it has written anything.
     claim = claimed(directory, resume=run.resume, overwrite=run.overwrite, command="pretrain")
-    context = click.get_current_context()
-    context.with_resource(claim)
-    context.with_resource(recording(directory, resolved_options()))
-    board = TensorBoard(directory.path) if run.tensorboard else None
+    if workers.is_chief:
+        context = click.get_current_context()
+        context.with_resource(claim)
+        context.with_resource(recording(directory, resolved_options()))
+    board = TensorBoard(directory.path) if run.tensorboard and workers.is_chief else None
     if network.reference is not None:
         find_source(network)
     extras = list(config.backbone_options.items())
@@ -81,8 +84,10 @@ def command(data: DatasetOptions, network: NetworkOptions, config: PretrainConfi
             config=config,
             resume=run.resume,
             overwrite=run.overwrite,
-            on_step=progress.of("Training"),
+            on_step=progress.of("Training") if workers.is_chief else None,
         )
+    if not workers.is_chief:
+        return
     figures = reference.description["figures"]
     say(f"Test accuracy  {100 * figures['test_accuracy']:.1f} % full")
     for name, value in figures.items():

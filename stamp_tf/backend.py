@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from stamp_tf.tensor import Tensor
+from stamp_tf.workers import ALONE, Workers
 
 Step = Callable[..., dict[str, Any]]
 Result = TypeVar("Result")
@@ -86,7 +87,11 @@ def one_by_one(
 
 
 def compile_step(
-    step: Callable[..., Result], variables: Sequence[keras.Variable], *, xla: bool = False
+    step: Callable[..., Result],
+    variables: Sequence[keras.Variable],
+    *,
+    xla: bool = False,
+    workers: Workers = ALONE,
 ) -> Callable[..., Result]:
     """Compile a step that reads and assigns variables.
 
@@ -95,21 +100,22 @@ def compile_step(
         variables: All that it assigns, and all that change between two calls, learning rates included. JAX
             compiles pure functions: there they go in and come out as values, and are assigned behind the step.
         xla: Compile with XLA on TensorFlow; JAX always does.
+        workers: Whose means it takes.
 
     Raises:
         NotImplementedError: On a backend other than TensorFlow and JAX.
     """
     if _backend() == "jax":
-        import jax
 
-        @jax.jit
         def pure(values: list[Tensor], inputs: Any) -> tuple[list[Tensor], Result]:
             with keras.StatelessScope(list(zip(variables, values, strict=True))) as scope:
                 figures = step(*inputs)
             return [scope.get_current_value(variable) for variable in variables], figures
 
+        pure_step = workers.compile(pure)
+
         def compiled(*inputs: Any) -> Result:
-            values, figures = pure([variable.value for variable in variables], inputs)
+            values, figures = pure_step([variable.value for variable in variables], inputs)
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
             return figures

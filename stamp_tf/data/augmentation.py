@@ -4,7 +4,13 @@ import numpy as np
 
 
 def crop_and_flip(
-    images: np.ndarray, rng: np.random.Generator, *, padding: int, flip: bool | np.ndarray
+    images: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    padding: int,
+    flip: bool | np.ndarray,
+    num_drawn: int | None = None,
+    part: slice = slice(None),
 ) -> np.ndarray:
     """Crop each image at random from its padded self, and mirror half of them.
 
@@ -15,14 +21,17 @@ def crop_and_flip(
         rng: Source of randomness; the same number of draws whatever the images.
         padding: Pixels on every side, in [0, min(H, W)).
         flip: Whether to mirror left to right, for all or each, bool `[b]`.
+        num_drawn: Images to draw for, where these are a part of a batch; None for all of these.
+        part: Which of them these are.
 
     Returns:
         uint8 `[b, H, W, D]`.
     """
     num_images, height, width, depth = images.shape
-    top = rng.integers(0, 2 * padding + 1, (num_images, 1))
-    left = rng.integers(0, 2 * padding + 1, (num_images, 1))
-    mirrored = rng.random((num_images, 1)) < 0.5
+    shape = (num_images if num_drawn is None else num_drawn, 1)
+    top = rng.integers(0, 2 * padding + 1, shape)[part]
+    left = rng.integers(0, 2 * padding + 1, shape)[part]
+    mirrored = (rng.random(shape) < 0.5)[part]
     rows = _reflected(height, padding)[top + np.arange(height)]
     columns = _reflected(width, padding)[left + np.arange(width)]
     mirrored &= np.reshape(flip, (-1, 1))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from stamp_tf.seeds import check_seed
 if TYPE_CHECKING:
     from stamp_tf.data.dataset import ImageSet
     from stamp_tf.data.streaming import StreamedSet
+    from stamp_tf.workers import Workers
 
 
 def even_batch_size(num_images: int, batch_size: int) -> int:
@@ -73,6 +75,21 @@ class Batches:
         self.augment = augment
         self.flip = flip
         self.shuffle = shuffle
+        self._part: slice | None = None
+
+    def shared_by(self, workers: Workers) -> Batches:
+        """Return what of each batch one of several workers reads; drawn as for the whole.
+
+        Args:
+            workers: All of them; batches of one that is alone stay whole.
+
+        Raises:
+            StampError: If a batch cannot be shared out evenly.
+        """
+        workers.check_divides("batch_size", self.batch_size)
+        shared = copy.copy(self)
+        shared._part = None if workers.number == 1 else workers.part
+        return shared
 
     def __len__(self) -> int:
         """Number of batches in an epoch."""
@@ -90,10 +107,12 @@ class Batches:
         """
         order_seed = (self.seed, index, 0) if self.shuffle else None
         rng = np.random.default_rng((self.seed, index, 1))
+        own: dict[str, Any] = {} if self._part is None else {"part": self._part}
+        drawn = own and {"num_drawn": self.batch_size, **own}
         for images, labels in self.image_set.raw_batches(
-            self.batch_size, order_seed=order_seed, drop_remainder=self.shuffle
+            self.batch_size, order_seed=order_seed, drop_remainder=self.shuffle, **own
         ):
             if self.augment:
                 flip = self.flip if isinstance(self.flip, bool) else self.flip[labels]
-                images = crop_and_flip(images, rng, padding=images.shape[1] // 8, flip=flip)
+                images = crop_and_flip(images, rng, padding=images.shape[1] // 8, flip=flip, **drawn)
             yield self.normalization(images), labels

@@ -102,7 +102,12 @@ class ImageSet:
         return self.take(balanced_indices(self.labels, size, class_names=self.class_names, seed=seed))
 
     def raw_batches(
-        self, batch_size: int, *, order_seed: Sequence[int] | None, drop_remainder: bool
+        self,
+        batch_size: int,
+        *,
+        order_seed: Sequence[int] | None,
+        drop_remainder: bool,
+        part: slice = slice(None),
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield one pass over the set, as uint8.
 
@@ -110,6 +115,7 @@ class ImageSet:
             batch_size: Images per batch, b.
             order_seed: Numbers that decide the order; None keeps the order of the set.
             drop_remainder: Leave out a last batch that is not full.
+            part: Which images of every batch to yield.
 
         Yields:
             Images uint8 `[b, H, W, D]` and labels int32 `[b]`.
@@ -119,10 +125,11 @@ class ImageSet:
         end = num_images - num_images % batch_size if drop_remainder else num_images
         for start in range(0, end, batch_size):
             if order is None:
-                positions: slice | np.ndarray = slice(start, start + batch_size)
+                batch = slice(start, start + batch_size)
+                yield self.images[batch][part], self.labels[batch][part]
             else:
-                positions = order[start : start + batch_size]
-            yield self.images[positions], self.labels[positions]
+                positions = order[start : start + batch_size][part]
+                yield self.images[positions], self.labels[positions]
 
 
 @dataclass(frozen=True, eq=False)

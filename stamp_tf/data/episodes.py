@@ -98,11 +98,12 @@ class EpisodeSampler:
         """
         return cls(image_set, ways=config.ways, shots=config.shots, num_tasks=config.tasks, seed=config.seed)
 
-    def sample(self, step: int) -> Episode:
+    def sample(self, step: int, part: slice = slice(None)) -> Episode:
         """Draw the tasks of one outer step.
 
         Args:
             step: Index of the outer step, from 0; the same step draws the same tasks.
+            part: Which of the tasks to return.
         """
         rng = np.random.default_rng((self.seed, step))
         classes = self._classes(rng)
@@ -117,7 +118,7 @@ class EpisodeSampler:
             order = rng.permutation(set_size)
             positions[task] = np.concatenate(chosen)[order]
             labels[task] = np.repeat(np.arange(self.ways, dtype=np.int32), self.shots)[order]
-        return Episode(self.image_set.images[positions], labels, classes)
+        return Episode(self.image_set.images[positions[part]], labels[part], classes[part])
 
     def _classes(self, rng: np.random.Generator) -> np.ndarray:
         """Draw the classes of every task, int32 `[N, ways]`."""

@@ -86,7 +86,12 @@ class StreamedSet:
         return self.num_images * height * width * depth
 
     def raw_batches(
-        self, batch_size: int, *, order_seed: Sequence[int] | None, drop_remainder: bool
+        self,
+        batch_size: int,
+        *,
+        order_seed: Sequence[int] | None,
+        drop_remainder: bool,
+        part: slice = slice(None),
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield one pass over the set, as uint8.
 
@@ -94,6 +99,7 @@ class StreamedSet:
             batch_size: Images per batch, b.
             order_seed: Numbers that decide the order; None keeps the order of the set.
             drop_remainder: Leave out a last batch that is not full.
+            part: Which images of every batch to yield; no others are decoded, unless some may have to be skipped.
 
         Yields:
             Images uint8 `[b, H, W, D]` and labels int32 `[b]`.
@@ -101,19 +107,28 @@ class StreamedSet:
         Raises:
             StampError: If a picture cannot be decoded and is not to be skipped.
         """
+        if part != slice(None) and drop_remainder and not self.skip_corrupt:
+            is_own = np.zeros(batch_size, bool)
+            is_own[part] = True
+            num_full = self.num_images - self.num_images % batch_size
+            opened = enumerate(islice(self.examples(order_seed), num_full))
+            examples: Iterable[Example] = (one for index, one in opened if is_own[index % batch_size])
+            batch_size, part = int(is_own.sum()), slice(None)
+        else:
+            examples = self.examples(order_seed)
         images: list[np.ndarray] = []
         labels: list[int] = []
-        for example, image in self._decoded(self.examples(order_seed), num_ahead=2 * batch_size):
+        for example, image in self._decoded(examples, num_ahead=2 * batch_size):
             if isinstance(image, UnreadableImage):
                 self._refuse_or_warn([(example.name, image)])
                 continue
             images.append(image)
             labels.append(example.label)
             if len(images) == batch_size:
-                yield np.stack(images), np.array(labels, np.int32)
+                yield np.stack(images[part]), np.array(labels[part], np.int32)
                 images, labels = [], []
-        if images and not drop_remainder:
-            yield np.stack(images), np.array(labels, np.int32)
+        if images[part] and not drop_remainder:
+            yield np.stack(images[part]), np.array(labels[part], np.int32)
 
     def in_memory(self) -> ImageSet:
         """Decode everything.

@@ -14,6 +14,7 @@ from stamp_tf.errors import StampError
 from stamp_tf.meta.inner_loop import task_gradient
 from stamp_tf.meta.objective import StampObjective
 from stamp_tf.tensor import Tensor
+from stamp_tf.workers import ALONE, Workers
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -68,6 +69,7 @@ def compile_meta_step(
     *,
     inner_rates: Sequence[float],
     strategy: tf.distribute.Strategy | None = None,
+    workers: Workers = ALONE,
     xla: bool = False,
 ) -> Step:
     """Compile `step(images, labels, uniform, limits) -> figures`.
@@ -80,6 +82,7 @@ def compile_meta_step(
         optimizers: For the weights, the mask generator and the set encoder; built.
         inner_rates: Inner learning rate of each tensor of phi.
         strategy: Where the tasks run; the default is this device, which JAX always takes.
+        workers: Who take a step together, each with as many of the tasks.
         xla: Compile with XLA on TensorFlow; JAX always does.
 
     Returns:
@@ -118,7 +121,9 @@ def compile_meta_step(
 
     def step(images: Tensor, labels: Tensor, uniform: Tensor, limits: Tensor) -> dict[str, Tensor]:
         sums = _over_replicas(strategy, sum_tasks, (images, labels, uniform, limits))
-        gradients, new_statistics, figures = sums
+        gradients, new_statistics, figures = workers.mean(sums)
+        if workers.number > 1:
+            gradients = [gradient * workers.number for gradient in gradients]
         count = ops.cast(ops.shape(images)[0], "float32")
         parts = zip(
             optimizers, objective.parts.split(gradients), objective.parts.split(variables), strict=True
@@ -131,7 +136,7 @@ def compile_meta_step(
         return means | {"gradient_norm": global_norm(gradients)}
 
     states = [variable for optimizer in optimizers for variable in optimizer.variables]
-    return compile_step(step, [*variables, *statistics, *states], xla=xla)
+    return compile_step(step, [*variables, *statistics, *states], xla=xla, workers=workers)
 
 
 def _over_replicas(

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from stamp_tf.channels.budget_range import check_reachable, draw_limits, median_
 from stamp_tf.data import DataSet, EpisodeSampler, Normalization, as_dataset, random_part
 from stamp_tf.data.identity import describe
 from stamp_tf.data.load import check_dataset_type
+from stamp_tf.errors import StampError
 from stamp_tf.layers.contracts import check_in_training
 from stamp_tf.meta.objective import StampObjective
 from stamp_tf.meta.outer_loop import OuterLoop
@@ -29,8 +31,10 @@ from stamp_tf.references.find import as_reference
 from stamp_tf.references.reference import Reference
 from stamp_tf.references.reference_file import load_reference, save_reference
 from stamp_tf.references.transfer import transfer_weights
-from stamp_tf.storage.claims import claimed, start_run
+from stamp_tf.storage.claims import start_run
 from stamp_tf.storage.run_directory import RunDirectory
+from stamp_tf.storage.several_workers import claimed_by_chief, require_same
+from stamp_tf.workers import Workers, join_workers
 
 logger = logging.getLogger(__name__)
 
@@ -73,11 +77,35 @@ def meta_train(
     config = overridden(config, overrides, kind=MetaTrainConfig)
     check_dataset_type(dataset)
     check_arguments(resume=(resume, bool), overwrite=(overwrite, bool), on_step=(on_step, Callable | None))
-    run = RunDirectory(as_path(run_dir, "run_dir"))
-    with claimed(run, resume=resume, overwrite=overwrite, command="meta-train"):
+    asked = RunDirectory(as_path(run_dir, "run_dir"))
+    workers = join_workers()
+    _check_workers(workers, config)
+    with claimed_by_chief(asked, workers, resume=resume, overwrite=overwrite, command="meta-train") as run:
         return _meta_train_in_claimed(
-            dataset, reference, run, config=config, resume=resume, overwrite=overwrite, on_step=on_step
+            dataset,
+            reference,
+            run,
+            workers=workers,
+            config=config,
+            resume=resume,
+            overwrite=overwrite,
+            on_step=on_step,
         )
+
+
+def _check_workers(workers: Workers, config: MetaTrainConfig) -> None:
+    """Refuse what several workers cannot do.
+
+    Raises:
+        StampError: If the tasks cannot be shared out evenly, or an option is for one process.
+    """
+    workers.check_divides("tasks", config.tasks)
+    for name, is_for_one in (("replicas", config.replicas > 1), ("xla", config.xla)):
+        if is_for_one and workers.number > 1:
+            raise StampError(
+                f"`{name}` is for training in one process, but TF_CONFIG names {workers.number} workers; leave it out, "
+                "and start a worker for every device."
+            )
 
 
 def _meta_train_in_claimed(
@@ -85,6 +113,7 @@ def _meta_train_in_claimed(
     reference: Reference | str | Path,
     run: RunDirectory,
     *,
+    workers: Workers,
     config: MetaTrainConfig,
     resume: bool,
     overwrite: bool,
@@ -106,6 +135,7 @@ def _meta_train_in_claimed(
     if config.sparsity == "budgets" or not objective.mask_generator.layer.has_prior:
         check_reachable(reference.cut, config.budgets, training=objective.cut)
     content = {"command": "meta-train", **known, "backbone": reference.backbone.to_config(), **asdict(config)}
+    require_same(content, workers)
     start_run(run, content, resume=resume, overwrite=overwrite)
     if run.is_finished:
         logger.info("%s is finished; nothing was changed.", run.path)
@@ -119,18 +149,20 @@ def _meta_train_in_claimed(
         optimizers,
         inner_rates=objective.parts.spread(*config.inner_rates),
         strategy=strategy,
+        workers=workers,
         xla=config.xla,
     )
-    loop = OuterLoop(run, trained, optimizers=optimizers, config=config)
+    loop = OuterLoop(run, trained, optimizers=optimizers, config=config, workers=workers)
     loop.restore(resume=resume)
-    num_channels = objective.cut.num_channels
-    loop.train(
-        step,
-        lambda index: _episode(
-            sampler, index, normalization=reference.normalization, config=config, num_channels=num_channels
-        ),
-        on_step=on_step,
+    episode = partial(
+        _episode,
+        sampler,
+        part=workers.part,
+        normalization=reference.normalization,
+        config=config,
+        num_channels=objective.cut.num_channels,
     )
+    loop.train(step, episode, on_step=on_step)
     result = _centered(trained.in_float32() if config.mixed_precision else trained, dataset, config)
     origin = {"meta_train": asdict(config), "meta_dataset": known["dataset"], "meta_data": known["data"]}
     result = replace(result, description={**result.description, **origin})
@@ -187,19 +219,20 @@ def _episode(
     sampler: EpisodeSampler,
     index: int,
     *,
+    part: slice,
     normalization: Normalization,
     config: MetaTrainConfig,
     num_channels: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return images `[N, S, b, H, W, D]`, labels `[N, S, b]`, uniform `[N, S, 2, C]`, limits `[N, 2]`."""
-    episode = sampler.sample(index)
+    """Return images `[N, S, b, H, W, D]`, labels `[N, S, b]`, uniform `[N, S, 2, C]`, limits `[N, 2]` of some tasks."""
+    episode = sampler.sample(index, part)
     images = normalization(episode.images)
     num_tasks, num_batches = config.tasks, config.inner_batches
-    images = images.reshape(num_tasks, num_batches, -1, *images.shape[2:])
-    labels = episode.labels.reshape(num_tasks, num_batches, -1)
+    images = images.reshape(len(images), num_batches, -1, *images.shape[2:])
+    labels = episode.labels.reshape(len(images), num_batches, -1)
     rng = np.random.default_rng((config.seed, index, 3))
-    uniform = rng.uniform(size=(num_tasks, num_batches, 2, num_channels)).astype("float32")
-    return images, labels, uniform, draw_limits(rng, config.budgets, num_tasks)
+    uniform = rng.uniform(size=(num_tasks, num_batches, 2, num_channels)).astype(keras.config.floatx())
+    return images, labels, uniform[part], draw_limits(rng, config.budgets, num_tasks)[part]
 
 
 def _centered(reference: Reference, dataset: DataSet, config: MetaTrainConfig) -> Reference:

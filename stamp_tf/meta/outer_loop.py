@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from stamp_tf.notation import in_words_of_the_caller
 from stamp_tf.on_step import OnStep
@@ -17,7 +18,9 @@ from stamp_tf.schedules import step_rate
 from stamp_tf.storage.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
 from stamp_tf.storage.records import append_jsonl, trim_jsonl
 from stamp_tf.storage.run_directory import RunDirectory
+from stamp_tf.storage.several_workers import require_same_state
 from stamp_tf.training.divergence import DivergenceWatch, StepPlace, last_state_in_words
+from stamp_tf.workers import ALONE, Workers
 
 SAVE_EVERY = 10
 """How many steps there are from one state on disk to the next."""
@@ -31,6 +34,7 @@ class OuterLoop:
         trained: The run's own copy of the reference, whose networks the steps train in place.
         optimizers: Of W, pi and theta.
         config: Options.
+        workers: Who train together.
     """
 
     def __init__(
@@ -40,11 +44,13 @@ class OuterLoop:
         *,
         optimizers: Sequence[keras.optimizers.Optimizer],
         config: MetaTrainConfig,
+        workers: Workers = ALONE,
     ) -> None:
         self.run = run
         self.trained = trained
         self.optimizers = optimizers
         self.config = config
+        self.workers = workers
         self.num_done = 0
         self._num_saved = 0
         self._watch = DivergenceWatch(
@@ -67,6 +73,7 @@ class OuterLoop:
             for index, optimizer in enumerate(self.optimizers):
                 assign_optimizer(f"optimizer_{index}", optimizer, arrays)
             self.num_done = self._num_saved = metadata["step"]
+        require_same_state(self._arrays(), self.workers)
         # Without a state, too: a kill between the first line and the first state leaves the line.
         trim_jsonl(self.run.metrics, "step", self.num_done)
 
@@ -120,10 +127,15 @@ class OuterLoop:
         append_jsonl(self.run.metrics, record)
         return record | {"images": config.tasks * config.ways * config.shots}
 
-    def _save(self, num_done: int) -> None:
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """Return all that a resumed run needs."""
         arrays = self.trained.arrays()
         for index, optimizer in enumerate(self.optimizers):
             arrays |= optimizer_arrays(f"optimizer_{index}", optimizer)
+        return arrays
+
+    def _save(self, num_done: int) -> None:
+        arrays = self._arrays()
         self._watch.check(arrays)
         save_step(self.run.checkpoints, num_done, arrays=arrays, metadata={})
         self._num_saved = num_done

@@ -15,6 +15,7 @@ from stamp_tf.references.reference import Reference
 from stamp_tf.storage.checkpoints import assign_optimizer, optimizer_arrays
 from stamp_tf.training.budget_loss import BudgetLoss, budget_loss
 from stamp_tf.training.reference_steps import compile_budget_step
+from stamp_tf.workers import ALONE, Workers
 
 MIN_CHANNELS = 2
 
@@ -28,6 +29,7 @@ class BudgetStage:
         budgets: Smallest and largest fraction of FLOPs.
         seed: Of budgets and noise.
         loss: Of the full network and a masked one.
+        workers: Who train together.
     """
 
     def __init__(
@@ -38,12 +40,15 @@ class BudgetStage:
         budgets: tuple[float, float],
         seed: int,
         loss: BudgetLoss = budget_loss,
+        workers: Workers = ALONE,
     ) -> None:
         self.reference = reference
         self.budgets = budgets
         self.seed = seed
         self.cut = reference.cut.with_min_channels(MIN_CHANNELS)
-        self.scores = keras.Variable(np.zeros(self.cut.num_channels), dtype="float32", name="scores")
+        self.scores = keras.Variable(
+            np.zeros(self.cut.num_channels), dtype=keras.config.floatx(), name="scores"
+        )
         self.score_optimizer = keras.optimizers.Adam(0.04)
         self.score_optimizer.build([self.scores])
         self._step = compile_budget_step(
@@ -53,6 +58,7 @@ class BudgetStage:
             optimizer=optimizer,
             score_optimizer=self.score_optimizer,
             loss=loss,
+            workers=workers,
         )
 
     def start(self, before: Reference | None) -> None:
@@ -81,7 +87,9 @@ class BudgetStage:
     def _draw(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the limits of a step, log-uniform in FLOPs, and uniform numbers for its noise."""
         rng = np.random.default_rng((self.seed, step, 2))
-        return draw_limits(rng, self.budgets, 1)[0], rng.uniform(size=self.cut.num_channels).astype("float32")
+        return draw_limits(rng, self.budgets, 1)[0], rng.uniform(size=self.cut.num_channels).astype(
+            keras.config.floatx()
+        )
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return all that a resumed run needs besides the reference."""

@@ -29,13 +29,15 @@ from stamp_tf.references.find import as_reference
 from stamp_tf.references.reference import Reference
 from stamp_tf.references.reference_file import load_reference, save_reference
 from stamp_tf.references.transfer import transfer_first_outputs, transfer_weights
-from stamp_tf.storage.claims import claimed, start_run
+from stamp_tf.storage.claims import start_run
 from stamp_tf.storage.records import append_jsonl
 from stamp_tf.storage.run_directory import RunDirectory
+from stamp_tf.storage.several_workers import claimed_by_chief, require_same
 from stamp_tf.training.budget_loss import BudgetLoss, budget_loss
 from stamp_tf.training.lost import warn_if_lost
 from stamp_tf.training.reference_epochs import ReferenceEpochs
 from stamp_tf.training.reference_figures import reference_figures
+from stamp_tf.workers import Workers, join_workers
 
 logger = logging.getLogger(__name__)
 
@@ -85,11 +87,13 @@ def pretrain(
         on_step=(on_step, Callable | None),
         loss=(loss, Callable),
     )
-    run = RunDirectory(as_path(run_dir, "run_dir"))
-    with claimed(run, resume=resume, overwrite=overwrite, command="pretrain"):
+    asked = RunDirectory(as_path(run_dir, "run_dir"))
+    workers = join_workers()
+    with claimed_by_chief(asked, workers, resume=resume, overwrite=overwrite, command="pretrain") as run:
         return _pretrain_in_claimed(
             dataset,
             run,
+            workers=workers,
             start=start,
             config=config,
             resume=resume,
@@ -103,6 +107,7 @@ def _pretrain_in_claimed(
     dataset: DataSet | str,
     run: RunDirectory,
     *,
+    workers: Workers,
     start: Reference | str | Path | None,
     config: PretrainConfig,
     resume: bool,
@@ -130,15 +135,15 @@ def _pretrain_in_claimed(
         images, flips = whole.images, whole.flips
     batches = _batches(images, flips, reference=reference, config=config)
     # Before the run directory, because it refuses what it cannot use.
-    epochs = ReferenceEpochs(run, reference, batches=batches, config=config, loss=loss)
+    epochs = ReferenceEpochs(run, reference, batches=batches, config=config, loss=loss, workers=workers)
     if config.budget_epochs:
         check_reachable(reference.cut, config.budgets, training=epochs.stage.cut)
     options = {"start": None if before is None else before.description, **asdict(config)}
     if others:
         options["also"] = [{name: describe(other)[name] for name in ("dataset", "data")} for other in others]
-    start_run(
-        run, {"command": "pretrain", **describe(dataset), **options}, resume=resume, overwrite=overwrite
-    )
+    content = {"command": "pretrain", **describe(dataset), **options}
+    require_same(content, workers)
+    start_run(run, content, resume=resume, overwrite=overwrite)
     if run.is_finished:
         logger.info("%s is finished; nothing was changed.", run.path)
         return load_reference(run.reference)

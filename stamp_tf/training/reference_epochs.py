@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from stamp_tf.data import Batches, ImageSet, StreamedSet
 from stamp_tf.on_step import OnStep
 from stamp_tf.options.pretrain import PretrainConfig
@@ -16,11 +18,13 @@ from stamp_tf.schedules import cosine_rate
 from stamp_tf.storage.checkpoints import assign_optimizer, load_last_step, optimizer_arrays, save_step
 from stamp_tf.storage.records import append_jsonl, trim_jsonl
 from stamp_tf.storage.run_directory import RunDirectory
+from stamp_tf.storage.several_workers import require_same_state
 from stamp_tf.training.accuracy import evaluate_accuracy
 from stamp_tf.training.budget_loss import BudgetLoss, budget_loss
 from stamp_tf.training.budget_stage import BudgetStage
 from stamp_tf.training.divergence import DivergenceWatch, StepPlace, last_state_in_words
 from stamp_tf.training.figures import StepFigures
+from stamp_tf.workers import ALONE, Workers
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +38,7 @@ class ReferenceEpochs:
         batches: Of its data set.
         config: Options.
         loss: Of the epochs at budgets.
+        workers: Who train together; each reads its share of the batches.
     """
 
     def __init__(
@@ -44,19 +49,26 @@ class ReferenceEpochs:
         batches: Batches,
         config: PretrainConfig,
         loss: BudgetLoss = budget_loss,
+        workers: Workers = ALONE,
     ) -> None:
         from stamp_tf.training.reference_steps import compile_plain_step, make_weight_optimizer
 
         self.run = run
         self.reference = reference
-        self.batches = batches
+        self.batches = batches.shared_by(workers)
+        self.workers = workers
         self.config = config
         self.num_done = 0
         self._optimizer = make_weight_optimizer(weight_decay=config.weight_decay)
         self._optimizer.build(reference.model.trainable_variables)
-        self._plain_step = compile_plain_step(reference.model, self._optimizer)
+        self._plain_step = compile_plain_step(reference.model, self._optimizer, workers=workers)
         self.stage = BudgetStage(
-            reference, self._optimizer, budgets=config.budgets, seed=config.seed, loss=loss
+            reference,
+            self._optimizer,
+            budgets=config.budgets,
+            seed=config.seed,
+            loss=loss,
+            workers=workers,
         )
         self._watch = DivergenceWatch(
             "Pretraining",
@@ -77,6 +89,7 @@ class ReferenceEpochs:
             assign_optimizer("optimizer", self._optimizer, arrays)
             self.stage.assign(arrays, path=self.run.checkpoints)
             self.num_done = metadata["step"]
+        require_same_state(self._arrays(), self.workers)
         # Without a state, too: a kill between the first line and the first state leaves the line.
         trim_jsonl(self.run.metrics, "epoch", self.num_done)
 
@@ -103,9 +116,7 @@ class ReferenceEpochs:
                 self.stage.start(before)
             started = time.perf_counter()
             means = self._take(epoch, num_epochs * len(self.batches), on_step)
-            state = (
-                self.reference.arrays() | optimizer_arrays("optimizer", self._optimizer) | self.stage.arrays()
-            )
+            state = self._arrays()
             self._watch.check(state)
             with self._watch.blaming("logits of test images"):
                 accuracy = evaluate_accuracy(
@@ -146,9 +157,13 @@ class ReferenceEpochs:
                 figures,
             )
             if on_step is not None:
-                on_step(step + 1, num_steps, StepFigures(figures, images=len(images)))
+                on_step(step + 1, num_steps, StepFigures(figures, images=len(images) * self.workers.number))
         # Fetched only now: a float in the loop would make every step wait for the one before.
         return {name: sum(float(values[name]) for values in history) / len(history) for name in history[0]}
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """Return all that a resumed run needs."""
+        return self.reference.arrays() | optimizer_arrays("optimizer", self._optimizer) | self.stage.arrays()
 
     def _rate(self, step: int) -> float:
         """Return SGD's rate: one cosine for the full network alone, and another at budgets.

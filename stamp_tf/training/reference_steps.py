@@ -12,6 +12,7 @@ from stamp_tf.ends import LOGITS, End
 from stamp_tf.tensor import Tensor
 from stamp_tf.training.budget_loss import BudgetLoss, budget_loss, plain_loss
 from stamp_tf.training.teacher import Teacher
+from stamp_tf.workers import ALONE, Workers
 
 
 def make_weight_optimizer(
@@ -32,6 +33,7 @@ def compile_plain_step(
     end: End = LOGITS,
     teacher: Teacher | None = None,
     is_frozen: bool = False,
+    workers: Workers = ALONE,
 ) -> Step:
     """Return `step(images, labels)`, which trains a network.
 
@@ -41,6 +43,7 @@ def compile_plain_step(
         end: What was taken off it; says which loss fits.
         teacher: Has a share of the loss, on the same images; it is not changed.
         is_frozen: Whether batch normalisation goes by its moving statistics.
+        workers: Who train it together; each takes the step with its share of a batch.
     """
     weights, statistics = model.trainable_variables, model.non_trainable_variables
 
@@ -57,14 +60,15 @@ def compile_plain_step(
                 is_frozen=is_frozen,
             )
 
-        (_, (new_statistics, figures)), gradients = value_and_gradient(loss, [v.value for v in weights])
+        (_, own), gradients = value_and_gradient(loss, [v.value for v in weights])
+        gradients, (new_statistics, figures) = workers.mean((gradients, own))
         optimizer.apply(gradients, weights)
         for variable, value in zip(statistics, new_statistics, strict=True):
             variable.assign(value)
         return figures | {"gradient_norm": global_norm(gradients)}
 
     taught_by = [] if teacher is None else teacher.model.variables
-    return compile_step(step, [*weights, *statistics, *optimizer.variables, *taught_by])
+    return compile_step(step, [*weights, *statistics, *optimizer.variables, *taught_by], workers=workers)
 
 
 def compile_budget_step(
@@ -75,6 +79,7 @@ def compile_budget_step(
     optimizer: keras.optimizers.Optimizer,
     score_optimizer: keras.optimizers.Optimizer,
     loss: BudgetLoss = budget_loss,
+    workers: Workers = ALONE,
 ) -> Step:
     """Return `step(images, labels, limits, uniform)`, which trains the full and one masked network.
 
@@ -84,7 +89,8 @@ def compile_budget_step(
         cut: Turns scores and limits into a mask.
         optimizer: Built for its trainable variables.
         score_optimizer: Built for the scores.
-        loss: Of both.
+        loss: Of both, a mean over images.
+        workers: As in `compile_plain_step`.
     """
     weights, statistics = model.trainable_variables, model.non_trainable_variables
 
@@ -103,7 +109,8 @@ def compile_budget_step(
             )
 
         values = [v.value for v in (*weights, scores)]
-        (_, (new_statistics, figures)), gradients = value_and_gradient(loss_of, values)
+        (_, own), gradients = value_and_gradient(loss_of, values)
+        gradients, (new_statistics, figures) = workers.mean((gradients, own))
         optimizer.apply(gradients[:-1], weights)
         score_optimizer.apply(gradients[-1:], [scores])
         for variable, value in zip(statistics, new_statistics, strict=True):
@@ -111,5 +118,7 @@ def compile_budget_step(
         return figures | {"gradient_norm": global_norm(gradients)}
 
     return compile_step(
-        step, [*weights, scores, *statistics, *optimizer.variables, *score_optimizer.variables]
+        step,
+        [*weights, scores, *statistics, *optimizer.variables, *score_optimizer.variables],
+        workers=workers,
     )

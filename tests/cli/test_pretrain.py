@@ -92,3 +92,11 @@ def test_reference_of_another_network_is_refused(cli, toy, tmp_path, images, pre
     arguments = ("pretrain", *PRETRAIN, "--dataset", images, "--run-dir", tmp_path / "run")
     assert expected in cli.refused(*arguments, "--from", pretrained, *option)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("command", ["pretrain", "meta-train"])
+def test_a_wrong_description_of_workers_is_refused(cli, tmp_path, images, monkeypatch, command):
+    monkeypatch.setenv("TF_CONFIG", "worker 1 of 2")
+    message = cli.refused(command, "--dataset", images, "--run-dir", tmp_path / "run")
+    assert "The environment variable TF_CONFIG must be like" in message
+    assert not (tmp_path / "run").exists()

@@ -10,6 +10,7 @@ from stamp_tf.data import Batches, ImageSet, Normalization
 from stamp_tf.data.augmentation import crop_and_flip
 from stamp_tf.data.batches import even_batch_size
 from stamp_tf.errors import StampError
+from stamp_tf.workers import Workers
 
 # Leaves a pixel's value readable: normalised = pixel / 255.
 IDENTITY = Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -146,3 +147,12 @@ def test_batch_of_128_takes_less_than_three_milliseconds(make_image_set: Callabl
             start = time.perf_counter()
     # The fastest tells what the code costs; the others what else the machine was doing.
     assert min(seconds) < 3e-3
+
+
+def test_workers_read_the_parts_of_the_batches_of_one(image_set: ImageSet) -> None:
+    whole = Batches(image_set, 12, normalization=IDENTITY, seed=0, augment=True)
+    for index in range(3):
+        shared = whole.shared_by(Workers(3, index))
+        for (images, labels), (own, own_labels) in zip(whole.epoch(1), shared.epoch(1), strict=True):
+            np.testing.assert_array_equal(own, images[index::3])
+            np.testing.assert_array_equal(own_labels, labels[index::3])

@@ -90,3 +90,11 @@ def test_refuses_a_streamed_set() -> None:
     )
     with pytest.raises(StampError, match=r"episodes must be drawn from images in memory.*give --train-size"):
         EpisodeSampler(streamed, ways=2, shots=1, num_tasks=1, seed=0)
+
+
+def test_a_part_of_the_tasks_is_what_it_is_in_the_whole(image_set: ImageSet) -> None:
+    whole, part = (
+        sampler(image_set, num_tasks=3).sample(5, part) for part in (slice(None), slice(1, None, 2))
+    )
+    for name in ("images", "labels", "classes"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[1::2])

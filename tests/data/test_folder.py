@@ -10,6 +10,7 @@ from PIL import Image
 
 from stamp_tf.data import Batches, ImageSet, Normalization, StreamedSet, load_dataset
 from stamp_tf.errors import StampError
+from stamp_tf.workers import Workers
 
 WriteFolder = Callable[..., Path]
 
@@ -123,6 +124,19 @@ def test_streamed_and_in_memory_give_the_same_batches(write_folder: WriteFolder,
         ):
             np.testing.assert_array_equal(images, streamed_images)
             np.testing.assert_array_equal(labels, streamed_labels)
+
+
+@pytest.mark.parametrize("skip_corrupt", [True, False])
+def test_a_worker_reads_its_share_of_a_stream(write_folder: WriteFolder, skip_corrupt: bool) -> None:
+    write_folder(prefix="train", per_class=17)
+    spec = f"folder:{write_folder(prefix='test')}"
+    streamed = load_dataset(spec, stream_above=0, skip_corrupt=skip_corrupt).train
+    whole = Batches(streamed, 8, normalization=Normalization.of(streamed), seed=0, augment=True)
+    for index in range(2):
+        shared = whole.shared_by(Workers(2, index))
+        for (images, labels), (own, own_labels) in zip(whole.epoch(0), shared.epoch(0), strict=True):
+            np.testing.assert_array_equal(own, images[index::2])
+            np.testing.assert_array_equal(own_labels, labels[index::2])
 
 
 def test_train_size_takes_the_same_images_from_a_stream(write_folder: WriteFolder) -> None:

@@ -14,7 +14,7 @@ TIERS = (
         *("schedules", "losses", "arguments", "changed_options", "plugin_code", "on_step"),
         *("limits", "quantities", "channel_mask", "tensor"),
     },
-    {"storage", "backend"},
+    {"storage", "backend", "workers"},
     {"data"},
     {"layers", "channels"},
     {"backbones", "set_encoders"},
@@ -100,7 +100,7 @@ def test_tensorflow_stays_in_the_files_that_say_so():
     ]
 
 
-def test_training_differs_between_backends_in_two_files():
+def test_training_differs_between_backends_in_three_files():
     """README says so. What reads, measures and exports by TensorFlow alone has other files."""
     edges = {"data", "measure", "export"}
     found = {
@@ -109,7 +109,7 @@ def test_training_differs_between_backends_in_two_files():
         for one in source.imports
         if one.package in {*TENSORFLOW, "jax"} and source.part not in edges
     }
-    assert found == {"stamp_tf/backend.py", "stamp_tf/meta/meta_step.py"}
+    assert found == {"stamp_tf/backend.py", "stamp_tf/meta/meta_step.py", "stamp_tf/workers.py"}
     assert all(f"`{path}`" in Path(__file__).parents[2].joinpath("README.md").read_text() for path in found)
 
 
