@@ -23,8 +23,10 @@ from library.plots import plot_sources
 from library.results import Record, read_results
 from library.source_tables import source_tables
 from library.suite_tables import attempts_table, suite_tables
+from library.swap_tables import swap_table
 
 FOLDER = Path(__file__).parent
+REFITS = FOLDER.parent / "results"
 
 TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "suite": suite_tables,
@@ -70,6 +72,9 @@ def page(template: Path, results: Path, *, cases: Path, plots: Path) -> str:
         tables=tables,
         plot=plot,
         attempts=lambda: attempts_table(read_results(results / "suite_attempts.jsonl")),
+        swaps=lambda: swap_table(
+            [*read_results(REFITS / "refit.jsonl"), *read_results(REFITS / "refit_bundled.jsonl")]
+        ),
         made_with=lambda name: made_with(records[name]),
     )
     return with_footnote(text)
