@@ -117,7 +117,7 @@ def _pretrain_in_claimed(
 ) -> Reference:
     """Train in a folder that is held, see `pretrain`."""
     dataset = as_dataset(dataset, image_shape=_IMAGE_SHAPE, seed=config.seed)
-    others = [load_dataset(name, image_shape=dataset.image_shape, seed=config.seed) for name in config.also]
+    others = [_further(name, dataset, config) for name in config.also]
     backbone = BackboneConfig(
         name=config.backbone,
         input_shape=dataset.image_shape,
@@ -174,6 +174,15 @@ def _saved(
     # Last, because it says that the run is finished.
     save_reference(reference, run.reference)
     return reference
+
+
+def _further(name: str, dataset: DataSet, config: PretrainConfig) -> DataSet:
+    """Load a data set that is trained on besides, in the shape of the first."""
+    try:
+        return load_dataset(name, image_shape=dataset.image_shape, seed=config.seed)
+    except StampError as error:
+        # It is not the one that `dataset` named.
+        raise StampError(str(error).replace("`dataset`", "`also`")) from error
 
 
 def _untrained(
