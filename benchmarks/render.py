@@ -33,6 +33,7 @@ from library.refit_tables import refit_table
 from library.removal_plot import plot_removal
 from library.removal_tables import removal_table
 from library.results import Record, read_results
+from library.worker_tables import worker_table
 
 FOLDER = Path(__file__).parent
 
@@ -53,6 +54,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Sequence[Record]], str]]] = {
     "peers": ("Beside torch-pruning", peer_tables),
     "masks_iou": ("Do masks depend on the data set?", masks_iou_table),
     "exactness": ("Masked is sliced; a budget is kept", exactness_table),
+    "workers": ("Several processes against one", worker_table),
     "help_time": ("`stamp-tf --help`", help_time_table),
 }
 

@@ -20,6 +20,7 @@ DOCUMENTS = (
         "docs/refit.md",
         "docs/reference.md",
         "docs/api.md",
+        "docs/several-machines.md",
     ),
     *("docs/plug-ins.md", "examples/acorn/README.md"),
 )
