@@ -182,7 +182,7 @@ def _further(name: str, dataset: DataSet, config: PretrainConfig) -> DataSet:
         return load_dataset(name, image_shape=dataset.image_shape, seed=config.seed)
     except StampError as error:
         # It is not the one that `dataset` named.
-        raise StampError(str(error).replace("`dataset`", "`also`")) from error
+        raise StampError(str(error.args[0]).replace("`dataset`", "`also`")) from error
 
 
 def _untrained(

@@ -80,7 +80,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(
         ({"epochs": -1}, "epochs must be 0 or more"),
         (
             {"also": "rendred"},
-            "but is 'rendred'; check the name. Did you mean 'rendered'?",
+            "--also must be one of .* but is 'rendred'; check the name. Did you mean 'rendered'?",
         ),
         ({"budgets": (0.0, 1.0)}, "--budgets must be LOW:HIGH with 0 < LOW <= HIGH <= 1, but got 0:1"),
         ({"budgets": (0.1, 1.5)}, "--budgets must be LOW:HIGH with 0 < LOW <= HIGH <= 1, but got 0.1:1.5"),
