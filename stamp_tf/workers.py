@@ -61,9 +61,10 @@ class Workers:
             StampError: If some worker would get more than another.
         """
         if value % self.number:
+            fitting = max(value - value % self.number, self.number)
             raise StampError(
                 f"`{argument}` must be a multiple of the number of workers in TF_CONFIG, {self.number}, but a step has "
-                f"{value}; give `{argument}={-(-value // self.number) * self.number}`, or other workers."
+                f"{value}; give `{argument}={fitting}`, or other workers."
             )
 
     def mean(self, tensors: Tree) -> Tree:

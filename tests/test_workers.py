@@ -2,7 +2,10 @@
 
 import json
 
+import keras
+import numpy as np
 import pytest
+from keras import ops
 
 from stamp_tf.errors import StampError
 from stamp_tf.workers import ALONE, Workers, join_workers, read_cluster
@@ -65,6 +68,41 @@ def test_a_process_without_a_description_is_alone(monkeypatch: pytest.MonkeyPatc
 def test_uneven_shares_are_refused() -> None:
     Workers(3, 1).check_divides("batch_size", 12)
     with pytest.raises(
-        StampError, match=r"--batch-size must be a multiple of .*, 3, but a step has 16; give --batch-size 18"
+        StampError, match=r"--batch-size must be a multiple of .*, 3, but a step has 16; give --batch-size 15"
     ):
         Workers(3, 1).check_divides("batch_size", 16)
+
+
+class Equal(Workers):
+    """Three workers who all compute the same."""
+
+    def __init__(self) -> None:
+        super().__init__(3, 0)
+        self.sums: list[int] = []
+
+    def _sum(self, vector: keras.KerasTensor) -> keras.KerasTensor:
+        self.sums.append(len(vector))
+        return 3 * vector
+
+
+def test_one_vector_carries_all_that_is_averaged() -> None:
+    workers = Equal()
+    gradients = [ops.ones((2, 3)), ops.full((4,), 2.0, dtype="bfloat16")]
+    moved = {
+        "variance": ops.full((1,), 5.0),
+        "draws": ops.full((2,), 7, dtype="uint32"),
+        "loss": ops.ones(()),
+    }
+    (first, second), means = workers.mean((gradients, moved))
+    assert workers.sums == [2 * 3 + 4 + 1 + 1]
+    np.testing.assert_array_equal(first, np.ones((2, 3)))
+    np.testing.assert_array_equal(ops.cast(second, "float32"), np.full(4, 2.0))
+    assert [keras.backend.standardize_dtype(one.dtype) for one in (second, means["draws"])] == [
+        "bfloat16",
+        "uint32",
+    ]
+    assert {name: float(np.asarray(value).ravel()[0]) for name, value in means.items()} == {
+        "variance": 5.0,
+        "draws": 7.0,
+        "loss": 1.0,
+    }
