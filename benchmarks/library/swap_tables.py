@@ -31,7 +31,7 @@ def swap_table(records: Sequence[Record]) -> str:
         if own and any(swapped):
             ahead = [_ahead(own, accuracies) for accuracies in swapped]
             mean = f"{statistics.mean(own.values()):.1f}"
-            rows.append([*_words(*place), other, f"{place[2]:g}", mean, *ahead, str(len(own))])
+            rows.append([*_words(place), other, f"{place[2]:g}", mean, *ahead, str(len(own))])
     head = ["network", "images", "other images", "FLOPs", "own, %", "channels", "kernels", "both", "seeds"]
     return (
         "Test accuracy with channels and kernels from the target's own images, and how many points it is ahead of that "
@@ -48,8 +48,8 @@ def _place(record: Record) -> tuple[Any, ...]:
     return (*where, case.get("epochs", 0), case.get("allocation", "global"), ranking)
 
 
-def _words(network: str, dataset: str, _: float, images: int, *how: Any) -> tuple[str, str]:
-    epochs, allocation, ranking = how
+def _words(place: tuple[Any, ...]) -> tuple[str, str]:
+    network, dataset, _, images, epochs, allocation, ranking = place
     notes = ["equal widths"] if allocation == "uniform" else []
     notes += [f"{epochs} epochs"] if epochs else []
     notes += [_RANKINGS[ranking]] if _RANKINGS.get(ranking) else []
