@@ -71,7 +71,7 @@ def start(folder: Path, site: Path) -> Callable[..., list[Ended]]:
         for index, arguments in enumerate(workers):
             description = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), *sys.path])}
-            environment |= {"TF_CONFIG": json.dumps(description), **variables}
+            environment |= {"TF_CONFIG": json.dumps(description), "TMPDIR": str(folder), **variables}
             command = [sys.executable, str(PROGRAM), str(folder), *arguments]
             pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
             processes.append(subprocess.Popen(command, env=environment, **pipes))
