@@ -16,6 +16,7 @@ from library.described import Step, described
 from library.measured_refit import RefitMeasure
 from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import ChannelMap, slice_model
+from stamp_tf.data import ImageSet
 
 _PROGRAM = Path(__file__).parents[1] / "torch_criteria.py"
 _CLOSE = 1e-3
@@ -38,12 +39,15 @@ def peer_masks(
     target = measure.target
     model = measure.full_model()
     steps, weights = described(model)
-    images = target.normalization(target.dataset.train.images).astype("float32")
+    train = target.dataset.train
+    assert isinstance(train, ImageSet)
+    images = target.normalization(train.images).astype("float32")
     channel_map = target.reference.channel_map
     with TemporaryDirectory() as name:
         folder = Path(name)
-        np.savez(folder / "weights.npz", **{key: value.astype("float32") for key, value in weights.items()})
-        np.savez(folder / "images.npz", images=images, labels=target.dataset.train.labels.astype("int64"))
+        kernels: dict[str, Any] = {key: value.astype("float32") for key, value in weights.items()}
+        np.savez(folder / "weights.npz", **kernels)
+        np.savez(folder / "images.npz", images=images, labels=train.labels.astype("int64"))
         asked = {"steps": steps, "budgets": list(budgets), "ignored": _ignored(steps)}
         (folder / "asked.json").write_text(json.dumps(asked))
         subprocess.run([torch_python, str(_PROGRAM), str(folder)], check=True)

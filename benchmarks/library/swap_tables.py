@@ -21,10 +21,11 @@ def swap_table(records: Sequence[Record]) -> str:
     """
     rows = []
     others = [record for record in records if "other" in record["case"]]
-    for (*place, other), found in grouped_by(
+    for (*shared, other), found in grouped_by(
         others, lambda one: (*_place(one), one["case"]["other"])
     ).items():
-        own = _accuracies([one for one in records if list(_place(one)) == place], "", "refitted")
+        place = tuple(shared)
+        own = _accuracies([one for one in records if _place(one) == place], "", "refitted")
         swapped = [
             _accuracies(found, *way) for way in ((_OF_OTHER, "refitted"), ("", "other"), (_OF_OTHER, "other"))
         ]

@@ -34,14 +34,14 @@ def joined(datasets: Sequence[DataSet]) -> JoinedSet:
         StampError: If one is streamed, or has images of another shape.
     """
     first = datasets[0]
-    if len(datasets) == 1 and isinstance(first.train, ImageSet):
-        return JoinedSet(first.train, np.full(first.num_classes, first.flips))
+    parts: list[ImageSet] = []
     for one in datasets:
         if not isinstance(one.train, ImageSet):
             raise StampError(
                 f"Data sets that are trained on together must fit into memory, but {one.name} is streamed; take a part "
                 "of it with `train_size`."
             )
+        parts.append(one.train)
         if one.image_shape != first.image_shape:
             raise StampError(
                 f"Data sets that are trained on together must have images of one shape, but {first.name} has "
@@ -55,8 +55,8 @@ def joined(datasets: Sequence[DataSet]) -> JoinedSet:
         taken.update(own)
         names += own
     images = ImageSet(
-        np.concatenate([one.train.images for one in datasets]),
-        np.concatenate([one.train.labels + start for one, start in zip(datasets, starts, strict=False)]),
+        np.concatenate([part.images for part in parts]),
+        np.concatenate([part.labels + start for part, start in zip(parts, starts, strict=False)]),
         int(starts[-1]),
         class_names=tuple(names),
     )
