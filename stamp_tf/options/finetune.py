@@ -52,7 +52,8 @@ class FinetuneConfig:
         0.0,
         least=0,
         most=1,
-        help="Share of the loss that is the divergence from the full network's outputs; the rest is that on labels.",
+        help="Share of the loss that is the divergence from the full network's outputs; the rest is that on labels. "
+        "It pays where the network's own head is kept.",
     )
     distill_temperature: float = option(4.0, above=0, help="Temperature at which `distill` compares outputs.")
     batch_norm: Literal["batch", "frozen"] = option(
