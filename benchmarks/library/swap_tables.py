@@ -29,7 +29,9 @@ def swap_table(records: Sequence[Record]) -> str:
         swapped = [
             _accuracies(found, *way) for way in ((_OF_OTHER, "refitted"), ("", "other"), (_OF_OTHER, "other"))
         ]
-        if own and any(swapped):
+        # Seeds that have no partner would only blur the mean.
+        own = {seed: value for seed, value in own.items() if any(seed in values for values in swapped)}
+        if own:
             ahead = [_ahead(own, accuracies) for accuracies in swapped]
             mean = f"{statistics.mean(own.values()):.1f}"
             rows.append([*_words(place), other, f"{place[2]:g}", mean, *ahead, str(len(own))])
