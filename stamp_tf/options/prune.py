@@ -8,16 +8,15 @@ from typing import Any, Literal
 
 from stamp_tf.errors import StampError
 from stamp_tf.limits.kinds import KINDS, TIMED
-from stamp_tf.options.fields import check_fields
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.options.forms import SHARE
-from stamp_tf.options.limits import LimitFields
 from stamp_tf.options.option import option
+from stamp_tf.options.size import SizeOptions
 from stamp_tf.seeds import LARGEST_SEED
 
 
 @dataclass(frozen=True, kw_only=True)
-class PruneConfig(LimitFields):
+class PruneConfig(SizeOptions):
     """Options of pruning.
 
     Each kind of limit on cost is a field, too, such as `max_flops=0.25`; `stamp_tf/limits/` says in which unit.
@@ -38,15 +37,6 @@ class PruneConfig(LimitFields):
         least=1,
         most_typed=4096,
         help=f"Images per step that {' or '.join(f'`{kind.name}`' for kind in TIMED)} measures.",
-    )
-    round_to: int = option(1, least=1, help="Round every layer's width down to a multiple of this.")
-    min_channels: int = option(1, least=1, help="Keep at least this many channels of every layer.")
-    keep: tuple[str, ...] | str = option(
-        (),
-        metavar="PATTERN",
-        such_as="'stem*'",
-        is_repeatable=True,
-        help="Keep all channels of the layers whose path matches, such as 'stem*'; may be repeated.",
     )
     structure_only: bool = option(False, help="Keep the widths and start from fresh weights.")
     head: Literal["ridge", "random", "keep"] | None = option(
@@ -70,16 +60,12 @@ class PruneConfig(LimitFields):
     )
 
     def __post_init__(self) -> None:
-        check_fields(self)
-        for kind in KINDS:
-            if (value := getattr(self, kind.name)) is not None:
-                kind.check(value)
+        super().__post_init__()
         if self.refit and self.structure_only:
             raise StampError(
                 "`refit` must not be given with `structure_only=True`, which starts from fresh weights; leave one out."
             )
         self._check_within()
-        object.__setattr__(self, "keep", (self.keep,) if isinstance(self.keep, str) else self.keep)
 
     def _check_within(self) -> None:
         """Refuse what leaves no budget to be found, or nothing to find it by."""

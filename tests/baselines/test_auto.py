@@ -1,7 +1,6 @@
 """Which ranking and allocation: the candidate that does best on training images held out for it."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -18,6 +17,7 @@ from stamp_tf.pruning.prune import prune
 from stamp_tf.pruning.pruner import Proposal, PruningProblem
 from stamp_tf.pruning.target import Target
 from stamp_tf.references.model_reference import reference_of_model
+from stamp_tf.testing.closed_images import ClosedImages
 
 SHAPE = (4, 4, 3)
 AT_ONCE = FinetuneConfig(epochs=0)
@@ -51,20 +51,6 @@ def drawn() -> keras.Model:
     return keras.Model(inputs, layers.Dense(3, name="logits")(x), name="drawn")
 
 
-class Closed:
-    """Test images that nobody may look at."""
-
-    class_names, num_classes, image_shape = ("red", "green", "blue"), 3, SHAPE
-
-    def __len__(self) -> int:
-        return 30
-
-    def raw_batches(
-        self, batch_size: int, *, order_seed: Sequence[int] | None, drop_remainder: bool
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        raise AssertionError("The test images were read.")
-
-
 def images(count: int) -> ImageSet:
     rng = np.random.default_rng(0)
     labels = np.arange(count, dtype="int32") % 3
@@ -75,7 +61,7 @@ def images(count: int) -> ImageSet:
 def problem_of(model: keras.Model, *, scores: np.ndarray | None = None, **config: object) -> PruningProblem:
     usual = {"method": "auto", "max_flops": 0.5, "head": "keep", "finetune": AT_ONCE}
     reference = dataclasses.replace(reference_of_model(model), scores=scores)
-    target = Target.of(reference, DataSet("colours", images(60), Closed()))
+    target = Target.of(reference, DataSet("colours", images(60), ClosedImages(images(30))))
     return target.problem(PruneConfig(**usual | config), budget=Budget(max_flops=0.5))
 
 

@@ -68,6 +68,7 @@ def write_tfds(root: Path) -> None:
 WRITERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "folder": (write_folder, "{root}/pictures"),
     "npz": (write_npz, "{root}/toy.npz"),
+    "rendered": (lambda root: None, "3"),
     "tfds": (write_tfds, "contract_toy"),
 }
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -25,6 +25,7 @@ from stamp_tf.pruning.target import Target
 from stamp_tf.pruning.trial import Trial, with_held_out
 from stamp_tf.pruning.within import find_within, search_within
 from stamp_tf.references.model_reference import reference_of_model
+from stamp_tf.testing.closed_images import ClosedImages
 
 SHAPE = (4, 4, 3)
 USEFUL, USELESS = 3, 5
@@ -177,24 +178,10 @@ def test_images_held_out_are_a_fifth_of_every_class_and_of_training() -> None:
     assert {image.tobytes() for image in together} == {image.tobytes() for image in data.train.images}
 
 
-class Closed:
-    """Test images that nobody may look at."""
-
-    class_names, num_classes, image_shape = ("red", "green", "blue"), 3, SHAPE
-
-    def __len__(self) -> int:
-        return 30
-
-    def raw_batches(
-        self, batch_size: int, *, order_seed: Sequence[int] | None, drop_remainder: bool
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        raise AssertionError("The test images were read.")
-
-
 def test_test_images_are_never_read() -> None:
-    data = DataSet("colours", images(60), Closed())
+    data = DataSet("colours", images(60), ClosedImages(images(30)))
     read: list[str] = []
-    with pytest.raises(AssertionError, match="The test images were read"):
+    with pytest.raises(AssertionError, match="The test images must not be looked at"):
         pruned(data, within=0.0, on_step=lambda phase, *rest: read.append(phase))
     # Only by the test at the very end, when everything is chosen.
     assert "search" in read

@@ -179,6 +179,14 @@ class Short(Pruner):
         return Proposal(scores=np.ones(problem.reference.channel_map.num_channels - 1))
 
 
+class Peeking(Pruner):
+    """Ranks by the images that it will be judged on."""
+
+    def propose(self, problem: PruningProblem) -> Proposal:
+        mean = problem.dataset.test.images.mean()
+        return Proposal(scores=np.full(problem.reference.channel_map.num_channels, mean))
+
+
 class Destructive(Pruner):
     """Writes into the network that others use too."""
 
@@ -224,6 +232,7 @@ class Lost(Demanding):
         (Short, "a value per channel"),
         (Demanding, r"Every option must have a default, but \['steps'\] have none"),
         (Lost, r"must be a frozen dataclass .* but has \['steps'\] that are no fields"),
+        (Peeking, "test images must not be looked at"),
         (Destructive, "must leave the reference's .* alone"),
     ],
 )

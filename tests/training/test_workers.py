@@ -187,7 +187,8 @@ def test_a_killed_worker_ends_the_others_and_all_resume_bit_for_bit(
     (code, words), (killed, _) = start(("small-killed",), ("small-killed", "--kill", "2"))
     assert time.monotonic() - began < 120
     assert (code, killed) == (2, -signal.SIGKILL)
-    errors = [line for line in words.splitlines() if "Error" in line]
+    # What TensorFlow's own transport writes behind our back depends on its log level.
+    errors = [line for line in words.splitlines() if "Error" in line and "grpc_status" not in line]
     assert len(errors) == 1
     assert errors[0].startswith("Error: All 2 workers must stay to the end, but another one ended")
     assert "Traceback" not in words
