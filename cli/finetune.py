@@ -27,7 +27,7 @@ from stamp_tf.options.run import RunOptions
     FinetuneConfig,
     "config",
     without=["clip_norm", "flip"],
-    defaults={"learning_rate": 0.01, "seed": None},
+    defaults={"epochs": 20, "done_at_loss": 0.0, "learning_rate": 0.01, "seed": None},
     epochs={"least": 1, "help": "Passes over the training images."},
     mixed_precision={"help": "Compute in bfloat16."},
     seed={"default_in_words": "the run's"},

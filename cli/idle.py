@@ -78,6 +78,7 @@ PRUNE = (
     Idle(
         (
             "batch_size",
+            "done_at_loss",
             "learning_rate",
             "schedule",
             "clip_norm",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from stamp_tf.pruned_runs.prune_into import Settled
     from stamp_tf.storage.run_directory import RunDirectory
 
+_LEFT_OPEN = ("epochs", "done_at_loss", "learning_rate", "clip_norm")
 _PHASES = {
     "prune": "Pruning",
     "latency": "Measuring",
@@ -66,8 +67,8 @@ class Task:
             config: Its options.
             **settled: Option -> its value in this run, of those that were given as lists.
         """
-        rates = {name: getattr(config.finetune, name) for name in ("learning_rate", "clip_norm")}
-        return resolved_options(**{"method": config.method, **rates, **self.settled, **settled})
+        filled_in = {name: getattr(config.finetune, name) for name in _LEFT_OPEN}
+        return resolved_options(**{"method": config.method, **filled_in, **self.settled, **settled})
 
     def settle(self, config: PruneConfig) -> Settled:
         """Load the reference, and check it and the data set against each other."""

@@ -76,7 +76,7 @@ class Auto(Pruner):
         options: Any = self.options(**problem.options)
         contest = Contest(problem, options)
         contest.compare()
-        if options.steps and problem.config.finetune.epochs:
+        if options.steps and problem.config.finetune.num_epochs:
             contest.train(options.finalists)
         return contest.proposal()
 
@@ -130,7 +130,7 @@ class Contest:
                 f"{', '.join(options.rankings) or 'none'}; leave it out."
             )
         self._steps = options.steps
-        is_trained = options.steps > 0 and problem.config.finetune.epochs > 0
+        is_trained = options.steps > 0 and problem.config.finetune.num_epochs > 0
         self._done, self._total = 0, 2 * len(self._rankings) + (options.finalists if is_trained else 0)
         self.entries: list[_Entry] = []
         self.finalists: list[_Entry] = []
@@ -220,7 +220,7 @@ class Contest:
         """Return options of fine-tuning for so many steps, and how many they come to."""
         batch_size = even_batch_size(len(dataset.train), self._config.finetune.batch_size)
         per_epoch = max(1, len(dataset.train) // batch_size)
-        epochs = min(math.ceil(self._steps / per_epoch), self._config.finetune.epochs)
+        epochs = min(math.ceil(self._steps / per_epoch), self._config.finetune.num_epochs)
         settings = dataclasses.replace(
             self._config.finetune, epochs=epochs, evaluate=False, seed=self._problem.seed
         )

@@ -1,5 +1,6 @@
 """Measured seconds of inference and training steps (TensorFlow), networks taking turns so that ratios are fair."""
 
+import math
 import os
 import platform
 import time
@@ -23,6 +24,8 @@ TRAINING = "training"
 _MIN_ROUNDS = 3
 _NUM_WARM_UP = 2  # The first call traces, the second fills caches.
 _MODEL = "model"
+_BATCH_SIZE = 128
+_BATCH_PIXELS = 128 * 112 * 112
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,16 @@ def measure_speed(
         for name, model in models.items():
             model.set_weights(saved[name])
     return Speed(describe_device(), num_threads(), tuple(timings))
+
+
+def large_batch(image_shape: Sequence[int]) -> int:
+    """Return how many images a large batch is measured with: 128, and 32 at 224 pixels, as is usual there.
+
+    Args:
+        image_shape: Height, width and depth.
+    """
+    fitting = _BATCH_PIXELS // max(1, math.prod(image_shape[:-1]))
+    return min(_BATCH_SIZE, 2 ** int(math.log2(max(1, fitting))))
 
 
 def describe_device() -> str:

@@ -14,6 +14,8 @@ from stamp_tf.seeds import LARGEST_SEED
 
 logger = logging.getLogger(__name__)
 
+_EPOCHS = 20
+_DONE_AT_LOSS = 0.02
 _RATE = 0.2
 _CAREFUL_RATE = 0.05
 _FEW_STEPS = 30
@@ -24,7 +26,13 @@ _OWN_CLIP_NORM = 1.0
 class FinetuneConfig:
     """Options of fine-tuning."""
 
-    epochs: int = option(20, least=0, help="Passes over the training images; 0 trains nothing.")
+    epochs: int | None = option(
+        None,
+        least=0,
+        usual=_EPOCHS,
+        help="Passes over the training images; 0 trains nothing.",
+        default_in_words="20, or fewer once little is left to learn",
+    )
     batch_size: int = option(128, least=1, help="Images per step.")
     learning_rate: float | None = option(
         None,
@@ -35,6 +43,13 @@ class FinetuneConfig:
     )
     schedule: Literal["cosine", "step"] = option(
         "cosine", help="How the rate falls: to zero, or to a tenth at 50% and again at 80%."
+    )
+    done_at_loss: float | None = option(
+        None,
+        least=0,
+        usual=_DONE_AT_LOSS,
+        help="Once the mean loss of an epoch is below, the rate falls to zero over two last epochs.",
+        default_in_words="0.02 if `epochs` is left out, else 0: never",
     )
     momentum: float = option(
         0.9, least=0, below=1, help="Momentum of SGD, after Nesterov.", is_only_python=True
@@ -74,6 +89,11 @@ class FinetuneConfig:
         check_fields(self)
 
     @property
+    def num_epochs(self) -> int:
+        """Passes over the training images, at most."""
+        return _EPOCHS if self.epochs is None else self.epochs
+
+    @property
     def peak_rate(self) -> float:
         """The rate that training starts with."""
         return _RATE if self.learning_rate is None else self.learning_rate
@@ -87,6 +107,8 @@ class FinetuneConfig:
 
     def resolved(self, *, own_model: bool, num_steps: int) -> FinetuneConfig:
         """Return the options with what was left open filled in.
+
+        Who asks for a number of epochs gets as many; the usual ones end where little is left to learn.
 
         Args:
             num_steps: Of the training; the usual rate is too high for very few.
@@ -104,8 +126,11 @@ class FinetuneConfig:
                 ),
             )
         clip_norm = _OWN_CLIP_NORM if own_model and self.clip_norm is None else self.clip_norm
+        usual_loss = _DONE_AT_LOSS if self.epochs is None else 0.0
         return replace(
             self,
+            epochs=self.num_epochs,
+            done_at_loss=usual_loss if self.done_at_loss is None else self.done_at_loss,
             learning_rate=rate if self.learning_rate is None else self.learning_rate,
             clip_norm=clip_norm,
         )

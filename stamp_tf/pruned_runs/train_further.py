@@ -100,8 +100,7 @@ def finished_report(run: RunDirectory) -> Report:
         StampError: If no further training was begun.
     """
     report = read_record(run.report_json, Report, remedy="prune again")
-    epochs = run.read_config().get("epochs") or 0
-    if not report.curve or report.curve[-1].epoch <= epochs:
+    if all(entry.step != "finetune" for entry in report.history):
         raise StampError(
             f"`resume=True` needs an interrupted finetune, but none was begun in {run.path}; leave `resume=True` out."
         )
@@ -162,7 +161,7 @@ def _continue(
         dataset,
         test_accuracy=counts.accuracy,
         test_images=counts.num_images,
-        epochs=config.epochs,
+        epochs=records[-1].epoch,
         seconds=records[-1].seconds,
         command=command,
         doubt=doubt,
@@ -184,6 +183,9 @@ def _settled(config: FinetuneConfig, run: PrunedRun) -> FinetuneConfig:
     """Fill in the options that a run decides."""
     return dataclasses.replace(
         config,
+        epochs=config.num_epochs,
+        # Whoever trains further has decided that there is more to learn.
+        done_at_loss=config.done_at_loss or 0.0,
         learning_rate=_RATE if config.learning_rate is None else config.learning_rate,
         clip_norm=run.config.get("clip_norm") if config.clip_norm is None else config.clip_norm,
     )

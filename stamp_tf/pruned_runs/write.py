@@ -18,7 +18,7 @@ from stamp_tf.data.doubt import doubt_of_reference
 from stamp_tf.data.identity import describe
 from stamp_tf.errors import StampError
 from stamp_tf.export.calling import calling_of
-from stamp_tf.measure.speed import describe_device, measure_speed
+from stamp_tf.measure.speed import describe_device, large_batch, measure_speed
 from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruned_runs.exports import check_exports, exports_of, places_of, write_exports
 from stamp_tf.pruning.config import budget_of
@@ -50,8 +50,8 @@ def export_run(
     *,
     exports: Sequence[str] = DEFAULT_EXPORTS,
     speed: bool = True,
-    batch_sizes: Sequence[int] = (1, 128),
-    training_batch_sizes: Sequence[int] = (128,),
+    batch_sizes: Sequence[int] | None = None,
+    training_batch_sizes: Sequence[int] | None = None,
     repeats: int = 20,
     max_seconds: float = 2.0,
     dollars_per_hour: float | None = None,
@@ -68,8 +68,8 @@ def export_run(
         exports: Names of exporters, as `stamp-tf plugins` lists them. The `.keras` file is written in any case, as
             whatever goes on with the run reads it.
         speed: Whether to measure the pruned network against the full one.
-        batch_sizes: Batch sizes of the measured inference.
-        training_batch_sizes: Batch sizes of the measured training steps.
+        batch_sizes: Batch sizes of the measured inference; None for 1 and 128, fewer of large images.
+        training_batch_sizes: Batch sizes of the measured training steps; None for the larger of those.
         repeats: Rounds per batch size.
         max_seconds: No new round (after three) once a batch size has taken this long.
         dollars_per_hour: Price of the machine, for the expense; None leaves it out.
@@ -92,8 +92,8 @@ def export_run(
     check_arguments(
         exports=(exports, tuple[str, ...]),
         speed=(speed, bool),
-        batch_sizes=(batch_sizes, tuple[int, ...]),
-        training_batch_sizes=(training_batch_sizes, tuple[int, ...]),
+        batch_sizes=(batch_sizes, tuple[int, ...] | None),
+        training_batch_sizes=(training_batch_sizes, tuple[int, ...] | None),
         repeats=(repeats, int),
         max_seconds=(max_seconds, float),
         dollars_per_hour=(dollars_per_hour, float | None),
@@ -107,10 +107,11 @@ def export_run(
         rows: Sequence[SpeedRow] = ()
         if speed:
             started = time.perf_counter()
+            large = large_batch(result.reference.backbone.input_shape)
             rows = _measured(
                 result,
-                batch_sizes=batch_sizes,
-                training_batch_sizes=training_batch_sizes,
+                batch_sizes=(1, large) if batch_sizes is None else batch_sizes,
+                training_batch_sizes=(large,) if training_batch_sizes is None else training_batch_sizes,
                 repeats=repeats,
                 max_seconds=max_seconds,
             )
@@ -213,6 +214,11 @@ def _masks(result: PruneResult) -> dict[str, Any]:
     }
 
 
+def _epochs(result: PruneResult) -> int:
+    """Return how many epochs were taken, which may be fewer than were asked for."""
+    return result.records[-1].epoch if result.records else result.config.finetune.num_epochs
+
+
 def _report(result: PruneResult, *, times: Mapping[str, float], command: str, **others: Any) -> Report:
     """Return what a result says of itself; `others` are further fields of a report."""
     config, backbone = result.config, result.reference.backbone
@@ -226,7 +232,7 @@ def _report(result: PruneResult, *, times: Mapping[str, float], command: str, **
         "test_images": len(result.dataset.test),
         **_budget_details(result),
         "structure_only": config.structure_only or None,
-        "epochs": config.finetune.epochs,
+        "epochs": _epochs(result),
         "mixed_precision": config.finetune.mixed_precision or None,
         "distill": config.finetune.distill_in_words,
         "batch_norm": "frozen" if config.finetune.batch_norm == "frozen" else None,
@@ -236,7 +242,7 @@ def _report(result: PruneResult, *, times: Mapping[str, float], command: str, **
         "prune",
         result.dataset,
         test_accuracy=result.test_accuracy,
-        epochs=config.finetune.epochs,
+        epochs=_epochs(result),
         seconds=result.seconds,
         command=command,
         doubt=doubt_of_reference(result.reference.description, result.dataset),

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 MOST_IMAGES = 500
 FEWEST_IMAGES = 100
-MOST_MULTIPLY_ADDS = 5e11
+MOST_MULTIPLY_ADDS = 2.5e11
 """Of all trials together, with which they take seconds."""
 _BATCH = 50
 _FAR = 0.1

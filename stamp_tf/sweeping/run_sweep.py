@@ -164,7 +164,7 @@ def _summed_up(
     return Sweep(
         backbone=report.backbone,
         dataset=report.dataset,
-        epochs=config.finetune.epochs,
+        epochs=config.finetune.num_epochs,
         full_accuracy=evaluate_accuracy(full, target.dataset.test, normalization=target.normalization),
         full_params=report.full_params,
         full_flops=report.full_flops,

@@ -77,7 +77,7 @@ def finetune(
     )
     checkpoints = None if checkpoints is None else as_path(checkpoints, "checkpoints")
     config = config or FinetuneConfig()
-    if config.learning_rate is None:
+    if None in (config.learning_rate, config.epochs, config.done_at_loss):
         config = resolve_options(config, dataset, own_model=False)
     answers = logits_of_teacher(teacher, model, config=config, end=end)
     logits, end = split_end(model) if end is None else (model, end)
@@ -120,7 +120,9 @@ def resolve_options(config: FinetuneConfig, dataset: DataSet, *, own_model: bool
     """
     num_images = len(dataset.train)
     batch_size = even_batch_size(num_images, config.batch_size)
-    return config.resolved(own_model=own_model, num_steps=config.epochs * max(1, num_images // batch_size))
+    return config.resolved(
+        own_model=own_model, num_steps=config.num_epochs * max(1, num_images // batch_size)
+    )
 
 
 def _warn_if_lost(records: Sequence[EpochRecord], dataset: DataSet, config: FinetuneConfig) -> None:

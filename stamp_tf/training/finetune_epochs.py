@@ -37,6 +37,9 @@ from stamp_tf.training.teacher import Teacher
 
 logger = logging.getLogger(__name__)
 
+_LAST_EPOCHS = 2
+"""Those that are left once next to nothing is left to learn."""
+
 
 class FinetuneEpochs:
     """Takes the epochs that are left of a training.
@@ -126,20 +129,41 @@ class FinetuneEpochs:
             DivergenceError: If something is no longer finite; the network then has the weights of its last whole
                 epoch.
         """
-        for epoch in range(len(self.records) - 1, self.config.epochs):
+        while (epoch := len(self.records) - 1) < self._end():
             with self._taken_back_on_refusal():
                 record = self._take(epoch, on_step)
             self.records.append(record)
+            if self._learnt_at() == epoch + 1 and self._end() < self.config.num_epochs:
+                logger.info("%s", in_words_of_the_caller(self._why_it_ends()))
             if self.checkpoints is not None:
                 self._save(epoch + 1)
+
+    def _learnt_at(self) -> int | None:
+        """Return the epoch at which the images were learnt; its record decides, so a resumed run goes the same way."""
+        losses = ((record.epoch, record.train_loss) for record in self.records)
+        enough = self.config.done_at_loss or 0.0
+        return next((at for at, loss in losses if loss is not None and loss < enough), None)
+
+    def _end(self) -> int:
+        """Return how many epochs are taken in all, as far as is known."""
+        learnt = self._learnt_at()
+        return (
+            self.config.num_epochs if learnt is None else min(self.config.num_epochs, learnt + _LAST_EPOCHS)
+        )
+
+    def _why_it_ends(self) -> str:
+        return (
+            f"Fine-tuning ends after epoch {self._end()} of {self.config.num_epochs}, because little is left to learn: "
+            f"the mean loss was {self.records[-1].train_loss:.3g}, below {self.config.done_at_loss:g} (`done_at_loss`)."
+        )
 
     def _take(self, epoch: int, on_step: OnStep | None) -> EpochRecord:
         """Take one epoch, and test after it where that is asked for."""
         started, losses = time.perf_counter(), []
-        num_steps = self.config.epochs * len(self._batches)
+        num_steps = self._end() * len(self._batches)
         for index, (images, labels) in enumerate(self._batches.epoch(epoch)):
             step = epoch * len(self._batches) + index
-            self._optimizer.learning_rate = rate = _rate(self.config, step, num_steps)
+            self._optimizer.learning_rate = rate = self._rate(step)
             figures = self._step(images, labels)
             losses.append(figures["loss"])
             place = StepPlace(
@@ -150,7 +174,7 @@ class FinetuneEpochs:
                 on_step(step + 1, num_steps, StepFigures(figures, images=len(images)))
         mean_loss = float(sum(float(loss) for loss in losses) / len(losses))
         self._watch.check(weight_values(self.model))
-        is_last = epoch + 1 == self.config.epochs
+        is_last = epoch + 1 == self._end()
         with self._watch.blaming("statistics of batch normalisation or logits"):
             if is_last:
                 self._recalibrate()
@@ -201,8 +225,10 @@ class FinetuneEpochs:
             metadata={"records": [vars(record) for record in self.records]},
         )
 
-
-def _rate(config: FinetuneConfig, step: int, num_steps: int) -> float:
-    if config.schedule == "step":
-        return step_rate(step, num_steps, peak=config.peak_rate)
-    return cosine_rate(step, num_steps, peak=config.peak_rate)
+    def _rate(self, step: int) -> float:
+        """Return the rate of the schedule, which falls to zero from where the images were learnt."""
+        per_epoch, learnt = len(self._batches), self._learnt_at()
+        schedule = step_rate if self.config.schedule == "step" else cosine_rate
+        first = step if learnt is None else min(step, learnt * per_epoch)
+        rate = schedule(first, self.config.num_epochs * per_epoch, peak=self.config.peak_rate)
+        return cosine_rate(step - first, _LAST_EPOCHS * per_epoch, peak=rate)

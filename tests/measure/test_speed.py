@@ -10,6 +10,7 @@ from stamp_tf.errors import StampError
 from stamp_tf.measure.speed import (
     describe_device,
     draw_batch,
+    large_batch,
     measure_latency,
     measure_speed,
     num_threads,
@@ -55,6 +56,13 @@ def test_one_network_is_timed_by_itself(kind: str) -> None:
     timing = measure_latency(toy(), kind, batch_size=2, repeats=5)
     assert (timing.kind, timing.batch_size, timing.num_rounds) == (kind, 2, 5)
     assert timing.seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("side", "number"), [(8, 128), (32, 128), (112, 128), (113, 64), (224, 32), (1024, 1), (9000, 1)]
+)
+def test_a_large_batch_is_one_that_people_train_with(side: int, number: int) -> None:
+    assert large_batch((side, side, 3)) == number
 
 
 def test_median_and_interquartile_range() -> None:

@@ -110,6 +110,61 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(dataset: DataSet, tmp_pat
         np.testing.assert_array_equal(ours, theirs)
 
 
+QUICK = {"batch_size": 16, "learning_rate": 0.1, "augment": False}
+
+
+def test_training_ends_two_epochs_after_the_images_are_learnt(
+    dataset: DataSet, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="stamp_tf")
+    rates = []
+    records = finetune(
+        network(),
+        dataset,
+        normalization=NORMALIZATION,
+        config=FinetuneConfig(done_at_loss=0.1, **QUICK),
+        on_step=lambda done, total, figures: rates.append(total),
+    )
+    losses = [record.train_loss for record in records[1:]]
+    first = next(index for index, loss in enumerate(losses) if loss < 0.1)
+    assert len(losses) == first + 3 < 20
+    assert losses[first + 1] != losses[first]
+    assert (rates[0], rates[-1]) == (20 * 4, len(losses) * 4)
+    assert f"ends after epoch {len(losses)} of 20" in caplog.text
+
+
+def test_the_rate_falls_to_zero_from_where_the_images_are_learnt(dataset: DataSet) -> None:
+    """At a rate of zero nothing moves: the last steps of a training that ends early are its smallest."""
+    model, weights = network(), []
+    finetune(
+        model,
+        dataset,
+        normalization=NORMALIZATION,
+        config=FinetuneConfig(done_at_loss=0.1, momentum=0.0, **QUICK),
+        on_step=lambda *_: weights.append(np.array(model.get_layer("conv").kernel)),
+    )
+    moves = [float(np.abs(after - before).max()) for before, after in pairwise(weights)]
+    assert moves[-1] < 0.3 * moves[-8]
+
+
+def test_a_resumed_run_ends_as_early_as_an_unbroken_one(dataset: DataSet, tmp_path: Path) -> None:
+    config = FinetuneConfig(done_at_loss=0.1, **QUICK)
+    unbroken, resumed = network(), network()
+    records = finetune(unbroken, dataset, normalization=NORMALIZATION, config=config, checkpoints=tmp_path)
+    states = sorted(tmp_path.iterdir())
+    states[-1].unlink()
+    again = finetune(resumed, dataset, normalization=NORMALIZATION, config=config, checkpoints=tmp_path)
+    assert [record.train_loss for record in again] == [record.train_loss for record in records]
+    for ours, theirs in zip(resumed.get_weights(), unbroken.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(("given", "taken"), [({}, (20, 0.02)), ({"epochs": 20}, (20, 0.0))])
+def test_as_many_epochs_as_were_asked_for_are_taken(given: dict, taken: tuple[int, float]) -> None:
+    config = FinetuneConfig(**given).resolved(own_model=False, num_steps=100)
+    assert (config.epochs, config.done_at_loss) == taken
+
+
 def test_a_training_that_starts_anew_takes_nothing_from_the_states_of_another(
     dataset: DataSet, tmp_path: Path
 ) -> None:
@@ -150,7 +205,7 @@ def test_what_is_left_open_depends_on_whose_network_it_is_and_how_long_it_is_tra
 ) -> None:
     open_options = FinetuneConfig().resolved(own_model=own_model, num_steps=num_steps)
     assert (open_options.learning_rate, open_options.clip_norm) == (rate, clip_norm)
-    given = FinetuneConfig(learning_rate=0.01, clip_norm=3.0)
+    given = FinetuneConfig(epochs=20, done_at_loss=0.0, learning_rate=0.01, clip_norm=3.0)
     assert given.resolved(own_model=own_model, num_steps=num_steps) == given
 
 
