@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from stamp_tf.limits.kinds import limits_in_words
-from stamp_tf.measure.interval import accuracy_interval
+from stamp_tf.measure.interval import wilson_interval
 from stamp_tf.options.prune import PruneConfig
 from stamp_tf.report.report import Report
 from stamp_tf.storage.records import finite
@@ -50,7 +50,7 @@ class SweptRun:
     @property
     def interval(self) -> tuple[float, float]:
         """Where the accuracy on any number of such images lies, with 95 % certainty."""
-        return accuracy_interval(self.test_accuracy, self.test_images)
+        return wilson_interval(self.test_accuracy, self.test_images)
 
     @classmethod
     def of(cls, name: str, config: PruneConfig, report: Report) -> SweptRun:
@@ -115,7 +115,7 @@ class Sweep:
     @property
     def full_interval(self) -> tuple[float, float]:
         """Where the full network's accuracy on any number of such images lies, with 95 % certainty."""
-        return accuracy_interval(self.full_accuracy, self.runs[0].test_images)
+        return wilson_interval(self.full_accuracy, self.runs[0].test_images)
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of a sweep's `report.json`."""
