@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import stamp_registry
 from stamp_tf.errors import StampError
 from stamp_tf.limits.kinds import KINDS, any_of
@@ -32,6 +34,8 @@ def choose_pruner(config: PruneConfig) -> Pruner:
             f"{unknown[0]}; leave it out or choose another method."
             f"{stamp_registry.did_you_mean(unknown[0], known)}"
         )
+    if pruner.removes == "nothing":
+        _check_unlimited(config)
     is_limited = budget_of(config).is_limited or config.within is not None
     if pruner.needs_budget and not is_limited and "widths" not in config.options:
         raise StampError(
@@ -40,3 +44,27 @@ def choose_pruner(config: PruneConfig) -> Pruner:
     with plugin.running():
         pruner.options(**config.options)
     return pruner
+
+
+def with_fixed(config: PruneConfig) -> PruneConfig:
+    """Return the options with those that the name of the method fixes.
+
+    Args:
+        config: The options.
+
+    Raises:
+        StampError: As `choose_pruner`, or if an option contradicts the name.
+    """
+    return dataclasses.replace(config, **choose_pruner(config).fixes)
+
+
+def _check_unlimited(config: PruneConfig) -> None:
+    """Refuse limits where nothing is removed."""
+    given = [limit.kind.argument for limit in budget_of(config).limits]
+    if config.within is not None:
+        given.append("`within`")
+    if given:
+        raise StampError(
+            f"`method={config.method}` removes nothing, but got {' and '.join(given)}; leave "
+            f"{'them' if len(given) > 1 else 'it'} out."
+        )

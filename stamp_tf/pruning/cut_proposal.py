@@ -27,6 +27,7 @@ def cut_proposal(
     config: PruneConfig,
     *,
     model: keras.Model,
+    may_keep_all: bool = False,
     on_step: OnPhase | None,
 ) -> tuple[ChannelMask, Timing | None]:
     """Cut scores at the budget, or check a finished mask against it.
@@ -36,6 +37,7 @@ def cut_proposal(
         cut: The cut over the channels of `model`, with the rules for widths.
         config: Options; the budget is among them.
         model: The full network.
+        may_keep_all: Whether the method may remove nothing.
         on_step: Called with (phase, networks measured, about how many in all, figures) where latency is limited.
 
     Returns:
@@ -63,7 +65,8 @@ def cut_proposal(
             if on_step is None
             else lambda done, total, figures: on_step("latency", done, total, figures),
         )
-    _check_removes(mask, config)
+    if not may_keep_all:
+        _check_removes(mask, config)
     return mask, timing
 
 

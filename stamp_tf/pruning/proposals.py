@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import ChannelMap
 from stamp_tf.measure.tried import Tried
 from stamp_tf.options.methods import PrunerOptions
+from stamp_tf.options.option import options_of
+from stamp_tf.options.prune import PruneConfig
 from stamp_tf.plugin_code import PluginCode, in_words
 from stamp_tf.pruning.guarded_problem import check_untouched, guarded
-from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
+from stamp_tf.pruning.pruner import REMOVED, Proposal, Pruner, PruningProblem
 from stamp_tf.references.fingerprint import fingerprint
 
 
@@ -34,6 +37,8 @@ def make_pruner(plugin: PluginCode, pruner_class: Any) -> Pruner:
     with plugin.running():
         options: Any = pruner.options
         needs_budget: Any = pruner.needs_budget
+        removes: Any = pruner.removes
+        fixes: Any = pruner.fixes
     if not isinstance(options, type) or not issubclass(options, PrunerOptions):
         raise plugin.breach(
             "name in options a dataclass derived from stamp_tf.options.methods.PrunerOptions",
@@ -41,6 +46,10 @@ def make_pruner(plugin: PluginCode, pruner_class: Any) -> Pruner:
         )
     if not isinstance(needs_budget, bool):
         raise plugin.breach("say in needs_budget True or False", f"has {needs_budget!r}")
+    if removes not in REMOVED:
+        raise plugin.breach(f"say in removes one of {', '.join(REMOVED)}", f"has {removes!r}")
+    if not isinstance(fixes, Mapping) or not set(fixes) <= set(options_of(PruneConfig)):
+        raise plugin.breach("hold in fixes options of pruning by name", f"has {fixes!r}")
     return pruner
 
 

@@ -15,7 +15,7 @@ from stamp_tf.measure.phases import clock
 from stamp_tf.on_step import OnPhase
 from stamp_tf.options.fields import overridden
 from stamp_tf.options.prune import PruneConfig
-from stamp_tf.pruning.choose import choose_pruner
+from stamp_tf.pruning.choose import with_fixed
 from stamp_tf.pruning.prune_settled import prune_settled
 from stamp_tf.pruning.result import PruneResult
 from stamp_tf.pruning.target import settle_target
@@ -71,7 +71,7 @@ def prune(
         on_step=(on_step, Callable | None),
     )
     checkpoints = None if checkpoints is None else as_path(checkpoints, "checkpoints")
-    choose_pruner(config)
+    config = with_fixed(config)
     times: dict[str, float] = {}
     with clock(times, "load"):
         reference = find_reference(reference, backbone=backbone, pixels=pixels)

@@ -175,7 +175,14 @@ def _propose_and_cut(
             mask, tried = search_within(proposal, cut, config, trial=trial, on_step=on_step)
         return SavedMask(mask=mask, times=times, tried=(*proposal.tried, *tried)), proposal.fold
     with clock(times, "propose"):
-        mask, timing = cut_proposal(proposal, cut, config, model=target.model, on_step=on_step)
+        mask, timing = cut_proposal(
+            proposal,
+            cut,
+            config,
+            model=target.model,
+            may_keep_all=pruner.removes != "channels",
+            on_step=on_step,
+        )
     return SavedMask(mask=mask, times=times, timing=timing, tried=proposal.tried), proposal.fold
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, get_args
 
 import keras
 import numpy as np
@@ -20,6 +21,10 @@ from stamp_tf.options.methods import PrunerOptions
 from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.kept import Kept
 from stamp_tf.references.reference import Reference
+
+Removed = Literal["channels", "nothing"]
+REMOVED: tuple[Removed, ...] = get_args(Removed)
+"""What a method takes away."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,11 +80,14 @@ class Proposal:
 class Pruner(ABC):
     """A method that says which channels matter on a target data set.
 
-    `needs_budget` says whether it has no rule of its own for how many channels go; `options` is the dataclass of the
-    options that it reads from the problem, checked before any data is loaded.
+    `removes` says what goes; `needs_budget` whether it has no rule of its own for how much; `options` is the dataclass
+    of the options that it reads from the problem, checked before any data is loaded; `fixes` holds options of pruning
+    that its name says already, such as `{"structure_only": True}`.
     """
 
+    removes: ClassVar[Removed] = "channels"
     needs_budget: ClassVar[bool] = True
+    fixes: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     options: ClassVar[type[PrunerOptions]] = PrunerOptions
 
     def check(self, reference: Reference) -> None:  # noqa: B027  (most methods rank any network)

@@ -22,7 +22,7 @@ from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruned_runs.exports import check_exports, places_of
 from stamp_tf.pruned_runs.prune_into import Settled
 from stamp_tf.pruned_runs.write import DEFAULT_EXPORTS, config_of
-from stamp_tf.pruning.choose import choose_pruner
+from stamp_tf.pruning.choose import with_fixed
 from stamp_tf.pruning.kept import Kept
 from stamp_tf.pruning.target import settle_target
 from stamp_tf.references.find import find_reference
@@ -95,8 +95,7 @@ def sweep(
         raise StampError(
             "A sweep needs a list of limits or methods, but got none; write one such as max_flops=[0.5, 0.25]."
         )
-    for one in plan.configs:
-        choose_pruner(one)
+    plan = dataclasses.replace(plan, configs=tuple(map(with_fixed, plan.configs)))
     times: dict[str, float] = {}
     with claimed(directory, resume=resume, overwrite=overwrite, command="prune"):
         for name in plan.names:

@@ -1,6 +1,7 @@
 """A tiny network with a residual sum and batch normalisation, and problems on it."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -66,3 +67,33 @@ def make_problem() -> Callable[..., PruningProblem]:
         )
 
     return make
+
+
+@pytest.fixture
+def small(make_plugin: Callable[..., Path]) -> Reference:
+    """A reference of three convolutions with learnt scores, whose backbone is registered as `small`."""
+    source = Path(__file__).parents[1].joinpath("toy_backbones.py").read_text()
+    make_plugin("small-network", {"stamp_tf.backbones": ["small = small_network:three"]}, source)
+    backbone = BackboneConfig(name="small", input_shape=(16, 16, 3), num_classes=5)
+    keras.utils.set_random_seed(0)
+    network = TracedNetwork.of(backbone.build())
+    scores = np.random.default_rng(0).normal(size=network.channel_map.num_channels).astype("float32")
+    return Reference(
+        backbone=backbone,
+        network=network,
+        normalization=Normalization((0.5,) * 3, (0.25,) * 3),
+        scores=scores,
+    )
+
+
+@pytest.fixture(scope="session")
+def shades() -> DataSet:
+    """Three classes that differ in brightness, for `small`."""
+    rng = np.random.default_rng(1)
+
+    def images(count: int) -> ImageSet:
+        labels = np.arange(count, dtype="int32") % 3
+        pixels = rng.integers(0, 100, (count, 16, 16, 3)) + 50 * labels[:, None, None, None]
+        return ImageSet(pixels.astype("uint8"), labels, 3, class_names=("a", "b", "c"))
+
+    return DataSet("shades", images(24), images(12))
