@@ -32,6 +32,7 @@ PLUGINS = {
         "taylor = stamp_tf.baselines.taylor:Taylor",
         "auto = stamp_tf.baselines.auto:Auto",
         "remaining-error = stamp_tf.baselines.remaining_error:RemainingError",
+        "snip-channels = stamp_tf.baselines.snip_channels:SnipChannels",
         "full = stamp_tf.baselines.full:Full",
         "uniform-l1 = stamp_tf.baselines.aliases:UniformL1",
         "stamp-structure = stamp_tf.baselines.aliases:StampStructure",
