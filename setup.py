@@ -54,11 +54,6 @@ PLUGINS = {
         "saved-model = stamp_tf.export.saved_model:export_saved_model",
         "keras = stamp_tf.export.keras_file:export_keras",
     ],
-    # One a format, by the name of its exporter.
-    "stamp_tf.readers": [
-        "saved-model = stamp_tf.serving.saved_model:read_saved_model",
-        "keras = stamp_tf.serving.keras_file:read_keras",
-    ],
 }
 
 setup(

@@ -85,6 +85,7 @@ PRUNE = (
             "mixed_precision",
             "distill",
             "batch_norm",
+            "baseline",
         ),
         _no_finetuning,
     ),

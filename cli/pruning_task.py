@@ -29,6 +29,8 @@ _PHASES = {
     "search": "Searching",
     "refit": "Refitting",
     "finetune": "Fine-tuning",
+    "full": "Testing the full network",
+    "baseline": "Fine-tuning the full network",
 }
 
 

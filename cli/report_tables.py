@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from stamp_cli.cells import name_cell
+from stamp_tf.measure.interval import with_interval
 from stamp_tf.measure.tried import Tried
 from stamp_tf.quantities import compact, duration, factor, percent
 from stamp_tf.report.report import GroupRow, LayerRow, Report
@@ -85,7 +86,9 @@ def summary_table(report: Report, *, command_seconds: float | None = None) -> Ta
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(style="bold")
-    table.add_row("Test accuracy", name_cell(percent(report.test_accuracy) + _tested_on(report)))
+    table.add_row("Test accuracy", name_cell(_accuracy(report)))
+    for place, words in enumerate(() if report.full is None else report.full.in_words()):
+        table.add_row("" if place else "Full network", words)
     table.add_row(
         "Parameters", f"{percent(report.params_fraction)}  {_change(report.full_params, report.params)}"
     )
@@ -115,6 +118,8 @@ def _times(report: Report, command_seconds: float | None) -> list[tuple[str, str
     if finetuning:
         together += f", fine-tuning {duration(finetuning)} without its tests"
     took = "" if command_seconds is None else f"; this command took {duration(command_seconds)}"
+    if command_seconds is not None and report.peak_bytes is not None:
+        took += f" and {report.peak_bytes / 1e6:,.0f} MB of memory"
     if len(report.history) == 1:
         return [("Time", together + took)]
     return [
@@ -155,7 +160,7 @@ def history_table(report: Report) -> Table:
     table = Table(title="Steps", title_justify="left", header_style="bold", box=None, pad_edge=False)
     table.add_column("Step", no_wrap=True)
     table.add_column("Data set", overflow="fold")
-    for name in ("Trained on", "Tested on", "Test accuracy", "Epochs"):
+    for name in ("Trained on", "Tested on", "Test accuracy", "", "Epochs"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Ended (UTC)", style="dim", no_wrap=True)
     for entry in report.history:
@@ -165,6 +170,7 @@ def history_table(report: Report) -> Table:
             _count(entry.train_images),
             _count(entry.test_images),
             percent(entry.test_accuracy),
+            "" if entry.interval is None else _interval(entry.interval),
             str(entry.epochs),
             entry.time.replace("T", " ").removesuffix("+00:00"),
         )
@@ -198,6 +204,9 @@ def sweep_table(sweep: Sweep) -> Table:
     table.add_row(
         sweep.full_name, percent(sweep.full_accuracy), _interval(sweep.full_interval), "100 %", "100 %", ""
     )
+    if sweep.full_tuned_accuracy is not None and sweep.full_tuned_interval is not None:
+        tuned = percent(sweep.full_tuned_accuracy), _interval(sweep.full_tuned_interval)
+        table.add_row("full network, fine-tuned alike", *tuned, "100 %", "100 %", "")
     for run in sweep.runs:
         table.add_row(
             name_cell(run.name),
@@ -216,12 +225,12 @@ def _interval(ends: tuple[float, float]) -> str:
     return f"({low:.1f} to {high:.1f})"
 
 
-def _tested_on(report: Report) -> str:
-    """Say which images the accuracy is of, where the run says so."""
-    last = report.history[-1] if report.history else None
-    if last is None or last.test_images is None:
-        return ""
-    return f"  of {last.test_images:,} images ({last.dataset})"
+def _accuracy(report: Report) -> str:
+    """Say the accuracy, and of which images it is, where the run says so."""
+    last = report.history[-1]
+    if not last.test_images:
+        return percent(report.test_accuracy)
+    return f"{with_interval(report.test_accuracy, last.test_images)} ({last.dataset})"
 
 
 def _count(number: int | None) -> str:

@@ -15,6 +15,7 @@ _LONGEST = 60
 _UNASKED = {
     "inner": "adam",
     "fixed_weights": False,
+    "baseline": False,
     "distill": 0.0,
     "distill_temperature": 4.0,
     "batch_norm": "batch",

@@ -6,7 +6,7 @@ from typing import Any
 
 from stamp_tf.data import load_dataset
 from stamp_tf.options.finetune import FinetuneConfig
-from stamp_tf.pruning.full_teacher import full_teacher
+from stamp_tf.pruning.full_network import full_network
 from stamp_tf.pruning.prune import prune
 from stamp_tf.references.reference import Reference
 from stamp_tf.training.accuracy import evaluate_accuracy
@@ -57,7 +57,7 @@ class DistillationMeasure:
         )
         self._start = self._cut.model.get_weights()
         cut = self._cut
-        self._teacher = full_teacher(
+        self._teacher = full_network(
             cut.reference, cut.dataset, normalization=cut.normalization, head=_HEAD, seed=seed
         )
         self._full = evaluate_accuracy(self._teacher, cut.dataset.test, normalization=cut.normalization)

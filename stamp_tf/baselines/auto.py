@@ -23,7 +23,7 @@ from stamp_tf.options.methods import PrunerOptions
 from stamp_tf.options.option import option
 from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.config import rules_of
-from stamp_tf.pruning.full_teacher import full_teacher
+from stamp_tf.pruning.full_network import full_network
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.pruning.target import Target
 from stamp_tf.pruning.trial import Trial, with_held_out
@@ -160,7 +160,7 @@ class Contest:
         settings, steps = self._settings(dataset)
         teacher = None
         if settings.distill:
-            teacher = full_teacher(
+            teacher = full_network(
                 self._problem.reference,
                 dataset,
                 normalization=self._problem.normalization,

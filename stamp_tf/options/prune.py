@@ -52,6 +52,9 @@ class PruneConfig(SizeOptions):
     finetune: FinetuneConfig = option(
         default_factory=FinetuneConfig, help="Of fine-tuning.", inner={"epochs": "finetune-epochs"}
     )
+    baseline: bool = option(
+        False, help="Fine-tune the full network, too, to tell how much of the difference pruning made."
+    )
     seed: int = option(0, least=0, most=LARGEST_SEED, help="Of everything random.")
     options: Mapping[str, Any] = option(
         default_factory=dict,

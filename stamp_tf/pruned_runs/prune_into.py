@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from stamp_tf.data import DataSet
@@ -12,6 +13,7 @@ from stamp_tf.options.outcome import OutcomeOptions
 from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruned_runs.write import DEFAULT_EXPORTS, export_run
 from stamp_tf.pruning.kept import Kept
+from stamp_tf.pruning.measure_full import with_full
 from stamp_tf.pruning.prune_settled import prune_settled
 from stamp_tf.references.reference import Reference
 from stamp_tf.report.report import Report
@@ -28,12 +30,14 @@ class Settled:
         dataset: The target.
         kept: What was found out about them.
         seconds: How long it took to load them.
+        full_network: Where figures and states of the full network lie; None is in the run's folder.
     """
 
     reference: Reference
     dataset: DataSet
     kept: Kept
     seconds: float = 0.0
+    full_network: Path | None = None
 
 
 def prune_into(
@@ -95,6 +99,14 @@ def prune_into(
         on_step=tell,
     )
     open_run()
+    result = with_full(
+        result,
+        kept=settled.kept,
+        states=settled.full_network or directory.full_network,
+        # What several runs share is there as soon as one of them has found it out.
+        resume=resume or settled.full_network is not None,
+        on_step=on_step,
+    )
     return export_run(
         result,
         directory.path,

@@ -14,6 +14,7 @@ from typing import Any
 from stamp_tf.data import DataSet
 from stamp_tf.data.identity import describe
 from stamp_tf.errors import DivergenceError, StampError
+from stamp_tf.measure.memory import peak_bytes
 from stamp_tf.on_step import OnStep
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.pruned_runs.cut_from import check_cut_from, reference_of_run
@@ -22,7 +23,7 @@ from stamp_tf.pruned_runs.exports import check_exports, exports_of, write_export
 from stamp_tf.pruned_runs.masks import read_masks
 from stamp_tf.pruned_runs.pruned_run import PrunedRun, load_run
 from stamp_tf.pruned_runs.write import write_metrics
-from stamp_tf.pruning.full_teacher import full_teacher
+from stamp_tf.pruning.full_network import full_network
 from stamp_tf.references.find import find_reference
 from stamp_tf.references.reference import Reference
 from stamp_tf.report.history import HistoryEntry, history_entry
@@ -131,7 +132,7 @@ def _continue(
     doubt = run.warn_if_in_doubt(dataset)
     teacher = None
     if cut_from is not None:
-        teacher = full_teacher(
+        teacher = full_network(
             cut_from,
             dataset,
             normalization=run.normalization,
@@ -266,4 +267,7 @@ def _continued(
         details={**report.details, **last_step, "epochs": curve[-1].epoch if curve else 0},
         history=history,
         command=step.command,
+        # Of other images it would be no figure to compare with.
+        full=None if is_new else report.full,
+        peak_bytes=peak_bytes(),
     )

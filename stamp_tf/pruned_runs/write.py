@@ -18,10 +18,12 @@ from stamp_tf.data.doubt import doubt_of_reference
 from stamp_tf.data.identity import describe
 from stamp_tf.errors import StampError
 from stamp_tf.export.calling import calling_of
+from stamp_tf.measure.memory import peak_bytes
 from stamp_tf.measure.speed import describe_device, large_batch, measure_speed
 from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruned_runs.exports import check_exports, exports_of, places_of, write_exports
 from stamp_tf.pruning.config import budget_of
+from stamp_tf.pruning.measure_full import with_full
 from stamp_tf.pruning.result import PruneResult
 from stamp_tf.quantities import duration, percent
 from stamp_tf.references.fingerprint import fingerprint
@@ -101,6 +103,8 @@ def export_run(
     )
     run = RunDirectory(as_path(run_dir, "run_dir"))
     with held(run):
+        if result.full is None:
+            result = with_full(result)
         started = time.perf_counter()
         files = _write(result, run, exports)
         times = {**result.times, "export": time.perf_counter() - started}
@@ -265,6 +269,8 @@ def _report(result: PruneResult, *, times: Mapping[str, float], command: str, **
         groups=group_rows(result.reference.channel_map, result.mask),
         curve=result.records,
         tried=result.tried,
+        full=result.full,
+        peak_bytes=peak_bytes(),
         details={name: value for name, value in details.items() if value is not None},
         history=(step,),
         command=command,

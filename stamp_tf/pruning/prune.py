@@ -16,6 +16,7 @@ from stamp_tf.on_step import OnPhase
 from stamp_tf.options.fields import overridden
 from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.choose import with_fixed
+from stamp_tf.pruning.measure_full import with_full
 from stamp_tf.pruning.prune_settled import prune_settled
 from stamp_tf.pruning.result import PruneResult
 from stamp_tf.pruning.target import settle_target
@@ -77,7 +78,7 @@ def prune(
         reference = find_reference(reference, backbone=backbone, pixels=pixels)
         dataset = as_dataset(dataset, image_shape=reference.backbone.input_shape, seed=config.seed)
     reference, dataset = settle_target(reference, dataset, config)
-    return prune_settled(
+    result = prune_settled(
         reference,
         dataset,
         config,
@@ -86,3 +87,7 @@ def prune(
         resume=resume,
         on_step=on_step,
     )
+    if not config.baseline:
+        return result
+    states = None if checkpoints is None else checkpoints / "full"
+    return with_full(result, states=states, resume=resume, on_step=on_step)

@@ -21,7 +21,7 @@ from stamp_tf.plugin_code import PluginCode, of_the_caller
 from stamp_tf.pruning.choose import choose_pruner
 from stamp_tf.pruning.config import budget_of, rules_of
 from stamp_tf.pruning.cut_proposal import cut_proposal
-from stamp_tf.pruning.full_teacher import teacher_of
+from stamp_tf.pruning.full_network import teacher_of
 from stamp_tf.pruning.kept import Kept
 from stamp_tf.pruning.proposals import propose
 from stamp_tf.pruning.pruner import Pruner

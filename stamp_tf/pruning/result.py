@@ -11,6 +11,7 @@ import keras
 from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import CostModel
 from stamp_tf.data import DataSet, Normalization
+from stamp_tf.measure.full_accuracy import FullAccuracy
 from stamp_tf.measure.tried import Tried
 from stamp_tf.options.prune import PruneConfig
 from stamp_tf.references.reference import Reference
@@ -37,6 +38,7 @@ class PruneResult:
         times: Seconds by phase; `evaluate` is the tests after epochs of fine-tuning, and that at its end.
         timing: Measured latency of the network, where it was limited.
         tried: What was measured on held-out training images to choose it, where something was.
+        full: What the full network is worth on the same test images, where that was measured.
     """
 
     model: keras.Model
@@ -51,6 +53,7 @@ class PruneResult:
     times: Mapping[str, float]
     timing: Timing | None = None
     tried: tuple[Tried, ...] = ()
+    full: FullAccuracy | None = None
 
     @property
     def params_fraction(self) -> float:

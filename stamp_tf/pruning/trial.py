@@ -13,6 +13,7 @@ from stamp_tf.data.subset import held_out_indices
 from stamp_tf.errors import StampError
 from stamp_tf.measure.tried import Tried
 from stamp_tf.options.prune import PruneConfig
+from stamp_tf.pruning.full_network import full_network
 from stamp_tf.pruning.ready import make_ready, sliced_network
 from stamp_tf.pruning.target import Target, first_head, refits
 from stamp_tf.training.accuracy import right_answers
@@ -53,7 +54,19 @@ class Trial:
     def __init__(self, target: Target, config: PruneConfig) -> None:
         self.target, self._config = target, config
         # At once, because whoever prunes may train the full network.
-        self.full = target.kept.get("right", lambda: self.right(ChannelMask.all_of(target.cost.num_channels)))
+        self.full = target.kept.get(
+            "right",
+            lambda: self.right_of(
+                full_network(
+                    target.reference,
+                    target.dataset,
+                    normalization=target.normalization,
+                    head=config.head,
+                    seed=config.seed,
+                    refits=refits(config, target.reference),
+                )
+            ),
+        )
 
     def right(self, mask: ChannelMask, *, fold: np.ndarray | None = None) -> np.ndarray:
         """Return which of the images held out the network of a mask is right on, bool `[n]`; otherwise `network`."""

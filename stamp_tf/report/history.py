@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from stamp_tf.measure.interval import wilson_interval
+
 if TYPE_CHECKING:
     from stamp_tf.data import DataSet
 
@@ -43,6 +45,11 @@ class HistoryEntry:
     time: str
     seconds: float
     doubt: str = ""
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Where the accuracy on any number of such images lies, with 95 % certainty; None of an unknown number."""
+        return wilson_interval(self.test_accuracy, self.test_images) if self.test_images else None
 
     def is_on_data_of(self, other: HistoryEntry) -> bool:
         """Tell whether accuracies of the two steps may be compared: those of one and the same data."""

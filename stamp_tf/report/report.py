@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from stamp_tf.errors import StampError
+from stamp_tf.measure.full_accuracy import FullAccuracy
 from stamp_tf.measure.tried import Tried
 from stamp_tf.report.history import HistoryEntry
 from stamp_tf.storage.records import finite
@@ -114,6 +115,8 @@ class Report:
         calling: How the exported files are called, see `Calling.to_json`; empty in runs of before that.
         files: What exporters wrote; empty in runs of before that.
         tried: Networks that were measured to choose this one, where some were.
+        full: What the full network is worth on the same test images; None where nobody measured it.
+        peak_bytes: Most memory that the process had taken when the report was written; None where nobody asked.
 
     Raises:
         StampError: If a count or the accuracy is out of range.
@@ -145,6 +148,8 @@ class Report:
     calling: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[ExportedFile, ...] = ()
     tried: tuple[Tried, ...] = ()
+    full: FullAccuracy | None = None
+    peak_bytes: int | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.test_accuracy <= 1.0:
@@ -185,6 +190,11 @@ class Report:
         return not self.files or any(file.format == "saved-model" for file in self.files)
 
     @property
+    def interval(self) -> tuple[float, float] | None:
+        """Where the accuracy on any number of such images lies, with 95 % certainty; None of an unknown number."""
+        return self.history[-1].interval
+
+    @property
     def params_fraction(self) -> float:
         """P: remaining parameters / all, in (0, 1]."""
         return self.params / self.full_params
@@ -217,7 +227,7 @@ class Report:
         """Return the content of `report.json`: the headline figures first, derived ones included."""
         headline = ("method", "backbone", "dataset", "seed", "test_accuracy")
         derived = (
-            *("params_fraction", "flops_fraction", "flops_speed_up", "memory_fraction"),
+            *("interval", "params_fraction", "flops_fraction", "flops_speed_up", "memory_fraction"),
             *("seconds", "expense"),
         )
         content = {name: getattr(self, name) for name in headline + derived}

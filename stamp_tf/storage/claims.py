@@ -222,7 +222,8 @@ def recording(run: RunDirectory, options: str) -> Iterator[None]:
 
 def tidy(run: RunDirectory) -> None:
     """Remove what a killed process left half-built, and bring to its end what it had decided."""
-    for folder in (run.path, run.checkpoints, run.further_training.path, run.further_training.checkpoints):
+    further = run.further_training
+    for folder in (run.path, run.checkpoints, run.full_network, further.path, further.checkpoints):
         sweep(folder)
     run.settle()
 

@@ -22,6 +22,8 @@ def clear(run: RunDirectory) -> None:
         *(run.report_json, run.reference, run.masks, run.model, run.report_html, run.metrics),
         *run.checkpoints.glob("step-*.npz"),
         *run.checkpoints.glob("mask.npz"),
+        *run.full_network.glob("step-*.npz"),
+        *run.full_network.glob("figures.json"),
         *run.tensorboard.glob("events.out.tfevents.*"),
         *_saved_model_files(run.saved_model),
         *(run.path / name for name in exported),
@@ -37,7 +39,7 @@ def clear(run: RunDirectory) -> None:
     for folder in (
         *sorted(folders, reverse=True),
         *(run.saved_model / name for name in ("variables", "assets", "assets.extra")),
-        *(run.saved_model, run.checkpoints, run.tensorboard),
+        *(run.saved_model, run.full_network, run.checkpoints, run.tensorboard),
         *(run.further_training.path, run.finished_training.path),
     ):
         remove_if_empty(folder)

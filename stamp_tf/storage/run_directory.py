@@ -54,6 +54,11 @@ class RunDirectory:
         return self.path / "checkpoints"
 
     @property
+    def full_network(self) -> Path:
+        """Figures and states of the full network beside the pruned one."""
+        return self.checkpoints / "full"
+
+    @property
     def reference(self) -> Path:
         """The trained reference network with what prunes it."""
         return self.path / "reference.npz"

@@ -94,6 +94,7 @@ class Sweep:
         full_flops: Its multiply-adds per image.
         runs: The networks, in the order that was asked for.
         command: What was typed.
+        full_tuned_accuracy: Test accuracy of the full network fine-tuned as the others were, where that was asked for.
     """
 
     backbone: str
@@ -105,6 +106,7 @@ class Sweep:
     head: str
     runs: tuple[SweptRun, ...]
     command: str = ""
+    full_tuned_accuracy: float | None = None
 
     @property
     def full_name(self) -> str:
@@ -116,6 +118,12 @@ class Sweep:
     def full_interval(self) -> tuple[float, float]:
         """Where the full network's accuracy on any number of such images lies, with 95 % certainty."""
         return wilson_interval(self.full_accuracy, self.runs[0].test_images)
+
+    @property
+    def full_tuned_interval(self) -> tuple[float, float] | None:
+        """The same of the full network fine-tuned, where it was."""
+        tuned = self.full_tuned_accuracy
+        return None if tuned is None else wilson_interval(tuned, self.runs[0].test_images)
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of a sweep's `report.json`."""

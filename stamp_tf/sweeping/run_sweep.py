@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stamp_tf.channels import ChannelCut
@@ -18,7 +18,7 @@ from stamp_tf.pruned_runs.prune_into import Settled, prune_into
 from stamp_tf.pruning.choose import choose_pruner
 from stamp_tf.pruning.config import rules_of
 from stamp_tf.pruning.cut_proposal import check_reachable
-from stamp_tf.pruning.full_teacher import teacher_of
+from stamp_tf.pruning.full_network import teacher_of
 from stamp_tf.pruning.target import Target, first_head
 from stamp_tf.report.report import Report
 from stamp_tf.storage.claims import check, claimed, held, recording, start_run
@@ -87,7 +87,8 @@ def run_sweep(
         check(run, overwrite=run.config.exists())
         if run.config.exists() and run.is_finished:
             _report_of(run)
-    settled = settle()
+    # One full network beside all.
+    settled = replace(settle(), full_network=directory.full_network)
     target = Target.of(settled.reference, settled.dataset, kept=settled.kept)
     for config in plan.configs:
         with PluginCode("stamp_tf.pruners", config.method).running():
@@ -157,18 +158,25 @@ def _make(run: RunDirectory, config: PruneConfig, writing: Writing, *, settled: 
 def _summed_up(
     directory: RunDirectory, folders: Mapping[str, PruneConfig], target: Target, *, command: str
 ) -> Sweep:
-    """Read the reports of all runs, and test the full network beside them."""
+    """Read the reports of all runs."""
     reports = {name: _report_of(RunDirectory(directory.path / name)) for name in folders}
     config, report = next(iter(folders.values())), next(iter(reports.values()))
-    full = teacher_of(target, config)
+    full = next((one.full for one in reports.values() if one.full is not None), None)
     return Sweep(
         backbone=report.backbone,
         dataset=report.dataset,
         epochs=config.finetune.num_epochs,
-        full_accuracy=evaluate_accuracy(full, target.dataset.test, normalization=target.normalization),
+        full_accuracy=_tested(target, config) if full is None else full.accuracy,
+        full_tuned_accuracy=None if full is None else full.tuned_accuracy,
         full_params=report.full_params,
         full_flops=report.full_flops,
         head=first_head(config, target.reference),
         runs=tuple(SweptRun.of(name, folders[name], report) for name, report in reports.items()),
         command=command,
     )
+
+
+def _tested(target: Target, config: PruneConfig) -> float:
+    """Return what the full network is worth, which reports of before do not say."""
+    full = teacher_of(target, config)
+    return evaluate_accuracy(full, target.dataset.test, normalization=target.normalization)

@@ -10,6 +10,7 @@ import numpy as np
 from stamp_tf.backbones.end import split_end
 from stamp_tf.data import Batches, ImageSet, Normalization, StreamedSet
 from stamp_tf.errors import NotFiniteError, StampError
+from stamp_tf.on_step import OnStep
 
 BATCH_SIZE = 500
 """Images that are tested at once."""
@@ -47,7 +48,11 @@ class TestCounts:
 
 
 def count_hits(
-    model: keras.Model, images: ImageSet | StreamedSet, *, normalization: Normalization
+    model: keras.Model,
+    images: ImageSet | StreamedSet,
+    *,
+    normalization: Normalization,
+    on_step: OnStep | None = None,
 ) -> TestCounts:
     """Count what a network classifies rightly.
 
@@ -56,18 +61,23 @@ def count_hits(
             both sides of even odds.
         images: The test images.
         normalization: That of the images the network was trained on.
+        on_step: Called with (batches done, all batches, figures).
 
     Raises:
         NotFiniteError: If logits are not finite, for the largest of them says nothing and must not count as right.
         StampError: If no image is left to test.
     """
-    labels, right = right_answers(model, images, normalization=normalization)
+    labels, right = right_answers(model, images, normalization=normalization, on_step=on_step)
     hits, tested = (np.bincount(one, minlength=images.num_classes) for one in (labels[right], labels))
     return TestCounts(hits, tested)
 
 
 def right_answers(
-    model: keras.Model, images: ImageSet | StreamedSet, *, normalization: Normalization
+    model: keras.Model,
+    images: ImageSet | StreamedSet,
+    *,
+    normalization: Normalization,
+    on_step: OnStep | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the label of each image, int `[n]`, and whether a network finds it, bool `[n]`; otherwise `count_hits`."""
     if model.output_shape[-1] == 1:
@@ -75,11 +85,13 @@ def right_answers(
         model, _ = split_end(model)
     batches = Batches(images, BATCH_SIZE, normalization=normalization, seed=0, augment=False, shuffle=False)
     labels, right, num_bad = [np.zeros(0, np.int64)], [np.zeros(0, bool)], 0
-    for x, y in batches.epoch(0):
+    for done, (x, y) in enumerate(batches.epoch(0), start=1):
         logits = np.asarray(model.predict_on_batch(x))
         labels.append(y)
         right.append(_classes(logits) == y)
         num_bad += int((~np.isfinite(logits).all(axis=-1)).sum())
+        if on_step is not None:
+            on_step(done, len(batches), {"images": len(y)})
     found = np.concatenate(labels)
     if num_bad:
         raise NotFiniteError(

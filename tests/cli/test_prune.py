@@ -59,7 +59,15 @@ def test_summary_says_what_and_where(cli, toy, tmp_path, images, pretrained):
         *("prune", "--dataset", images, "--from", pretrained, "--run-dir", run_dir, *AT_ONCE),
         *("--export", "saved-model", "--dollars-per-hour", 3),
     )
-    for words in ("Test accuracy", "Parameters", "FLOPs", "Time", "Expense", f"{run_dir / 'report.html'}"):
+    for words in (
+        "Test accuracy",
+        "Full network",
+        "Parameters",
+        "FLOPs",
+        "Time",
+        "Expense",
+        f"{run_dir / 'report.html'}",
+    ):
         assert words in result.stdout
     assert read(run_dir / "report.json")["dollars_per_hour"] == 3
     last_lines = result.stdout.rstrip().splitlines()[-4:]

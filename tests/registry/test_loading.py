@@ -24,7 +24,6 @@ BUILT_IN = {
     "stamp_tf.pruners": {"stamp", "random", "l1", "l2", "batch-norm", "taylor"},
     "stamp_tf.datasets": {"digits", "folder", "npz", "rendered", "tfds"},
     "stamp_tf.exporters": {"saved-model", "keras"},
-    "stamp_tf.readers": {"saved-model", "keras"},
     "stamp_tf.channel_rules": {
         "keras.src.applications.convnext.LayerScale",
         "keras.src.applications.inception_resnet_v2.CustomScaleLayer",

@@ -13,6 +13,7 @@ import pytest
 
 from stamp_tf.errors import StampError
 from stamp_tf.export.calling import Calling
+from stamp_tf.measure.full_accuracy import FullAccuracy
 from stamp_tf.measure.tried import Tried
 from stamp_tf.quantities import factor
 from stamp_tf.report import page
@@ -268,3 +269,24 @@ def test_ways_and_the_sizes_of_the_best_are_two_tables(report: Report) -> None:
     assert page.count("<th>Candidate</th>") == 1
     assert page.count("<th>Lost, points</th>") == 2
     assert page.count("by FLOPs left</h3>") == 1
+
+
+def test_the_full_network_stands_beside_the_pruned_one(report: Report) -> None:
+    full = FullAccuracy(
+        accuracy=0.9, images=400, has_new_head=True, tuned_accuracy=0.95, tuned_epochs=3, tuned_seconds=60.0
+    )
+    told = replace(report, full=full)
+    page = render_page(told)
+    assert "90.0 %, 86.7 to 92.6, with a new head, not fine-tuned" in page
+    assert "95.0 %, 92.4 to 96.7, fine-tuned alike (3 epochs in 60.0 s)" in page
+    assert check(told.to_json(), Report, source="report.json", remedy="prune again").full == full
+    assert "Full network" not in render_page(report)
+
+
+def test_an_accuracy_has_its_interval_where_the_images_are_counted(report: Report) -> None:
+    step = replace(report.history[0], test_images=153, test_accuracy=137 / 153)
+    counted = replace(report, history=(step,), test_accuracy=137 / 153)
+    assert counted.to_json()["interval"] == pytest.approx((0.837, 0.935), abs=1e-3)
+    assert "83.7 to 93.5 % with 95 % certainty, of 153 images" in render_page(counted)
+    unknown = replace(counted, history=(replace(step, test_images=None),))
+    assert unknown.to_json()["interval"] is None

@@ -283,3 +283,22 @@ def test_sweep_goes_on_with_its_own_options_alone(
         swept(
             dataset, model, once[1], method=["remaining-error", "taylor"], max_flops=[0.6, 0.2], resume=True
         )
+
+
+def test_the_full_network_is_trained_once_for_all(
+    dataset: DataSet, model: keras.Model, tmp_path: Path
+) -> None:
+    sweep = swept(dataset, model, tmp_path / "all", baseline=True)
+    reports = [json.loads((tmp_path / "all" / run.name / "report.json").read_text()) for run in sweep.runs]
+    assert ["baseline" in report["times"] for report in reports] == [True, False]
+    for report in reports:
+        assert report["full"]["accuracy"] == sweep.full_accuracy
+        assert report["full"]["tuned_accuracy"] == sweep.full_tuned_accuracy is not None
+    page = (tmp_path / "all/report.html").read_text()
+    assert "full network, fine-tuned alike" in page
+    # Another process finds the figures on disk.
+    shutil.rmtree(tmp_path / "all/flops-0.3")
+    again = swept(dataset, model, tmp_path / "all", baseline=True, resume=True)
+    assert again.full_tuned_accuracy == sweep.full_tuned_accuracy
+    report = json.loads((tmp_path / "all/flops-0.3/report.json").read_text())
+    assert not {"full", "baseline"} & set(report["times"])

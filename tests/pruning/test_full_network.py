@@ -8,7 +8,7 @@ from keras import layers
 from stamp_tf.backbones.head import head_layer
 from stamp_tf.data import DataSet, ImageSet
 from stamp_tf.options.finetune import FinetuneConfig
-from stamp_tf.pruning.full_teacher import full_teacher
+from stamp_tf.pruning.full_network import full_network
 from stamp_tf.pruning.prune import prune
 from stamp_tf.references.model_reference import reference_of_model
 from stamp_tf.training.accuracy import evaluate_accuracy
@@ -39,7 +39,7 @@ def dataset() -> DataSet:
 
 def teacher(model: keras.Model, *, head: str | None) -> keras.Model:
     reference = reference_of_model(model)
-    return full_teacher(reference, dataset(), normalization=reference.normalization, head=head, seed=0)
+    return full_network(reference, dataset(), normalization=reference.normalization, head=head, seed=0)
 
 
 def test_a_head_that_is_kept_leaves_the_network_as_it_is() -> None:

@@ -1,9 +1,10 @@
-"""The full network as a teacher of what was cut from it."""
+"""The full network with answers for a data set: what pruning started from, and a teacher of what was cut from it."""
 
 from __future__ import annotations
 
 import keras
 
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.ready import make_ready
@@ -11,13 +12,19 @@ from stamp_tf.pruning.target import Target, own_head
 from stamp_tf.references.reference import Reference
 
 
-def full_teacher(
-    reference: Reference, dataset: DataSet, *, normalization: Normalization, head: str | None, seed: int
+def full_network(
+    reference: Reference,
+    dataset: DataSet,
+    *,
+    normalization: Normalization,
+    head: str | None,
+    seed: int,
+    refits: bool = False,
 ) -> keras.Model:
     """Return the full network with answers for a data set, from normalised images to logits.
 
-    With the reference's own head it is the reference as it is. Otherwise statistics of batch normalisation and a head
-    are measured on the training images, as for the smaller network; a head drawn at random would teach nothing.
+    With the reference's own head it is the reference as it is. Otherwise a head is measured on the training images,
+    and statistics of batch normalisation as those of the smaller network are; a head drawn at random would say nothing.
 
     Args:
         reference: What was cut; it is not changed.
@@ -25,16 +32,18 @@ def full_teacher(
         normalization: Of its images.
         head: The option of pruning.
         seed: Decides which images statistics are measured on.
+        refits: Whether the smaller network is refitted, which makes its statistics right and changes no output by it.
     """
     # A network of its own: proposals may have trained the one that was cut.
     target = Target.of(reference, dataset, normalization=normalization)
     if not own_head(head, reference):
-        make_ready(target.model, target, seed=seed)
+        whole = ChannelMask.all_of(target.cost.num_channels) if refits else None
+        make_ready(target.model, target, seed=seed, refit_mask=whole)
     return target.model
 
 
 def teacher_of(target: Target, config: PruneConfig) -> keras.Model:
-    """Return the full network with answers for a target, as `full_teacher` makes it, made once.
+    """Return the full network that a smaller one learns from, made once.
 
     Args:
         target: What for.
@@ -42,7 +51,7 @@ def teacher_of(target: Target, config: PruneConfig) -> keras.Model:
     """
     return target.kept.get(
         "teacher",
-        lambda: full_teacher(
+        lambda: full_network(
             target.reference,
             target.dataset,
             normalization=target.normalization,

@@ -1,1 +1,0 @@
-"""Networks read back from what exporters wrote, and what they say of pictures."""
