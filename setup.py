@@ -33,6 +33,7 @@ PLUGINS = {
         "auto = stamp_tf.baselines.auto:Auto",
         "remaining-error = stamp_tf.baselines.remaining_error:RemainingError",
         "snip-channels = stamp_tf.baselines.snip_channels:SnipChannels",
+        "ifp = stamp_tf.baselines.ifp:Ifp",
         "full = stamp_tf.baselines.full:Full",
         "uniform-l1 = stamp_tf.baselines.aliases:UniformL1",
         "stamp-structure = stamp_tf.baselines.aliases:StampStructure",

@@ -20,6 +20,7 @@ from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.references.backbone_config import BackboneConfig
 from stamp_tf.references.reference import Reference
+from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.testing.closed_images import ClosedImages
 from stamp_tf.testing.require import array, require, require_close, require_equal, require_finite, try_all
 
@@ -95,9 +96,12 @@ def toy_problem(*, seed: int = 0) -> PruningProblem:
     """
     reference = _reference()
     dataset = _noise()
+    # A network of its own, which a method may train.
+    model = reference.backbone.build()
+    transfer_weights(reference.model, model)
     return PruningProblem(
         reference=reference,
-        model=reference.model,
+        model=model,
         cost=reference.cost_model,
         dataset=dataset,
         normalization=Normalization.of(dataset.train),

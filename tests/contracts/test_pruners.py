@@ -8,6 +8,7 @@ import pytest
 
 import stamp_registry
 from stamp_tf.baselines.auto import Auto, AutoOptions
+from stamp_tf.baselines.ifp import Ifp, IfpOptions
 from stamp_tf.options.option import option
 from stamp_tf.pruning.pruner import Pruner
 from stamp_tf.testing.pruner import PROPERTIES, toy_problem
@@ -28,7 +29,20 @@ class QuickAuto(Auto):
     options = OneRanking
 
 
-STANDS_IN: dict[str, type[Pruner]] = {"auto": QuickAuto}
+@dataclass(frozen=True, kw_only=True)
+class TwoRounds(IfpOptions):
+    """Options by which one network is trained."""
+
+    rounds: int = option(2)
+
+
+class QuickIfp(Ifp):
+    """Iterative filter pruning, of one training."""
+
+    options = TwoRounds
+
+
+STANDS_IN: dict[str, type[Pruner]] = {"auto": QuickAuto, "ifp": QuickIfp}
 
 
 def build_of(name: str) -> type[Pruner]:

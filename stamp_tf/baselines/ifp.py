@@ -1,0 +1,136 @@
+"""Iterative filter pruning: a few filters at a time, and training in between."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from stamp_tf.baselines.allocation import allocate
+from stamp_tf.baselines.l1 import l1_norms
+from stamp_tf.channel_mask import ChannelMask
+from stamp_tf.channels import Budget, ChannelCut
+from stamp_tf.channels.put_back import put_back
+from stamp_tf.errors import StampError
+from stamp_tf.options.methods import AllocationOptions
+from stamp_tf.options.option import option
+from stamp_tf.pruning.config import rules_of
+from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
+from stamp_tf.pruning.ready import make_ready, sliced_network
+from stamp_tf.pruning.target import Target, first_head
+from stamp_tf.training.finetune import finetune, resolve_options
+
+
+@dataclass(frozen=True, kw_only=True)
+class IfpOptions(AllocationOptions):
+    """Options of iterative filter pruning."""
+
+    rounds: int = option(4, least=1, help="How often filters go; behind the last time fine-tuning follows.")
+    epochs: int = option(1, least=1, help="Passes over the training images after each of the others.")
+
+
+class Ifp(Pruner):
+    """Remove a few filters of the smallest L1 norm, train what is left, and so on until the budget is met.
+
+    Before each round the norms are those of the weights trained so far. The limits shrink by the same factor every
+    round; of a limit on latency alone rounds know nothing, and go to half of the FLOPs. Training is by the options of
+    fine-tuning, on the physically smaller network, without a teacher; its time counts as that of pruning. With one
+    round it is `l1`.
+
+    A run that is interrupted here starts the method anew and comes to the same network; one that is interrupted in
+    fine-tuning goes on there.
+
+    Source:
+        The baseline IFP of MVP; Li et al. 2017, Pruning Filters for Efficient ConvNets (pruning and retraining
+        iteratively, by L1 norms); Molchanov et al. 2017. Number and length of rounds are ours.
+    """
+
+    options = IfpOptions
+
+    def propose(self, problem: PruningProblem) -> Proposal:
+        if problem.config.structure_only:
+            raise StampError(
+                "`method=ifp` trains the weights that stay, but `structure_only=True` keeps none; choose another "
+                "method, such as `uniform-l1`."
+            )
+        options = IfpOptions(**problem.options)
+        channel_map = problem.reference.channel_map
+        cut = ChannelCut(channel_map, problem.cost, rules=rules_of(problem.config))
+        mask = ChannelMask.all_of(channel_map.num_channels)
+        removed = np.zeros(channel_map.num_channels)
+        # A limit out of reach is refused before anything is trained.
+        cut.meet(removed, _budget(problem, 1.0))
+        for number in range(1, options.rounds):
+            if number == 1:
+                _make_ready(problem)
+            scores = _scores(problem, options, removed)
+            mask = cut.meet(scores, _budget(problem, number / options.rounds))
+            # Whatever goes later is worth more than what went before.
+            removed[~mask.kept & (removed == 0)] = number - options.rounds
+            train_round(problem, mask, options, number=number)
+        return Proposal(scores=_scores(problem, options, removed))
+
+
+def _budget(problem: PruningProblem, share: float) -> Budget:
+    """Return the limits of a round: the share of the way to the last one, on a logarithmic scale."""
+    limits = {kind.name: value for kind, value in problem.budget.counted} or {"max_flops": 0.5}
+    whole = problem.cost.full_activation_bytes
+    return Budget(
+        **{
+            name: value**share if value <= 1 else whole * min(1.0, value / whole) ** share
+            for name, value in limits.items()
+        }
+    )
+
+
+def _target(problem: PruningProblem) -> Target:
+    return Target(
+        reference=problem.reference,
+        dataset=problem.dataset,
+        normalization=problem.normalization,
+        model=problem.model,
+        cost=problem.cost,
+    )
+
+
+def _make_ready(problem: PruningProblem) -> None:
+    """Fit statistics and head of the full network to the target: training starts from them."""
+    head = first_head(problem.config, problem.reference)
+    make_ready(problem.model, _target(problem), seed=problem.seed, head=head)
+
+
+def train_round(problem: PruningProblem, mask: ChannelMask, options: IfpOptions, *, number: int) -> None:
+    """Train the network of a mask, and put what it learnt into the full one."""
+    small = sliced_network(_target(problem), mask)
+    backbone = problem.reference.backbone
+    config = dataclasses.replace(
+        problem.config.finetune,
+        epochs=options.epochs,
+        done_at_loss=0.0,
+        distill=0.0,
+        evaluate=False,
+        seed=problem.seed,
+    )
+
+    def tell(done: int, total: int, figures: Mapping[str, float]) -> None:
+        if problem.on_step is not None:
+            problem.on_step((number - 1) * total + done, (options.rounds - 1) * total, figures)
+
+    finetune(
+        small,
+        problem.dataset,
+        normalization=problem.normalization,
+        config=resolve_options(config, problem.dataset, own_model=backbone.architecture is not None),
+        end=backbone.end,
+        on_step=tell,
+    )
+    put_back(small, problem.model, problem.reference.channel_map, mask)
+
+
+def _scores(problem: PruningProblem, options: IfpOptions, removed: np.ndarray) -> np.ndarray:
+    """Return scores by the norms of the weights as they are, `[C]`, below 0 for channels that went."""
+    channel_map = problem.reference.channel_map
+    scores = allocate(channel_map, l1_norms(problem.model, channel_map), allocation=options.allocation)
+    return np.where(removed < 0, removed, scores)
