@@ -90,14 +90,14 @@ class ImageSet:
         )
 
     def subset(self, size: int, *, seed: int) -> ImageSet:
-        """Return a balanced part: the same number of images of every class.
+        """Return a balanced part: the same number of images of every class, or all of a class that has fewer.
 
         Args:
-            size: Wanted number of images; rounded down to a multiple of the number of classes.
+            size: Wanted number of images; what cannot be shared out evenly is left.
             seed: Decides which images.
 
         Raises:
-            StampError: If a class has too few images, or `size` is below one image per class.
+            StampError: If there are fewer images, or `size` is below one image per class.
         """
         return self.take(balanced_indices(self.labels, size, class_names=self.class_names, seed=seed))
 

@@ -45,7 +45,7 @@ def load_dataset(
         image_shape: Height, width and depth to resize to; None keeps the set's own.
         data_dir: Where TensorFlow Datasets keeps its prepared sets; None is its default.
         download: Whether a set may be fetched over the network.
-        train_size: Train on a balanced part of so many images; None takes all.
+        train_size: Train on a balanced part of so many images, or all of a class that has fewer; None takes all.
         skip_corrupt: Leave out images that cannot be read instead of refusing the set.
         seed: Decides the balanced part. A test split that the set does not bring goes by content, so that an
             image is on the same side whatever the seed.

@@ -140,14 +140,14 @@ class StreamedSet:
         return self._gathered(self.examples(None), num_images=self.num_images)
 
     def subset(self, size: int, *, seed: int) -> ImageSet:
-        """Decode a balanced part: the same number of images of every class.
+        """Decode a balanced part: the same number of images of every class, or all of a class that has fewer.
 
         Args:
-            size: Wanted number of images; rounded down to a multiple of the number of classes.
+            size: Wanted number of images; what cannot be shared out evenly is left.
             seed: Decides which images.
 
         Raises:
-            StampError: If a class has too few images, or a picture cannot be decoded and is not to be
+            StampError: If there are fewer images, or a picture cannot be decoded and is not to be
                 skipped.
         """
         labels = np.fromiter((example.label for example in self.examples(None)), np.int64)

@@ -10,19 +10,19 @@ logger = logging.getLogger(__name__)
 
 
 def balanced_indices(labels: np.ndarray, size: int, *, class_names: tuple[str, ...], seed: int) -> np.ndarray:
-    """Choose the same number of images of every class.
+    """Choose the same number of images of every class, or all of a class that has fewer.
 
     Args:
         labels: int `[n]`, values in [0, number of class names).
-        size: Wanted number of images; rounded down to a multiple of the number of classes.
+        size: Wanted number of images; what cannot be shared out evenly is left.
         class_names: One name per class.
         seed: Decides which images. A larger `size` under the same seed contains the smaller one's images.
 
     Returns:
-        Ascending positions, int64 `[num_classes * (size // num_classes)]`.
+        Ascending positions, int64 `[at most size]`.
 
     Raises:
-        StampError: If a class has too few images, or `size` is below one image per class.
+        StampError: If there are fewer images than that, or `size` is below one image per class.
     """
     num_classes = len(class_names)
     if size < num_classes:
@@ -30,25 +30,48 @@ def balanced_indices(labels: np.ndarray, size: int, *, class_names: tuple[str, .
             f"`train_size` must be at least one image for each of the {num_classes} classes, but is {size}; "
             f"give {num_classes} or more."
         )
-    per_class = size // num_classes
-    counts = np.bincount(labels, minlength=num_classes)
-    scarcest = int(counts.argmin())
-    if counts[scarcest] < per_class:
+    if size > len(labels):
         raise StampError(
-            f"`train_size` must leave the same number of images in every class, but {size} asks for "
-            f"{per_class} and class '{class_names[scarcest]}' has {counts[scarcest]}; give at most "
-            f"{counts[scarcest] * num_classes}, or leave it out to use all images."
+            f"`train_size` must be at most the number of training images, {len(labels)}, but is {size}; give fewer, or "
+            "leave it out to use all images."
         )
-    if size % num_classes:
+    counts = np.bincount(labels, minlength=num_classes)
+    per_class = _largest_share(counts, size)
+    scarce, num_chosen = np.flatnonzero(counts < per_class), int(np.minimum(counts, per_class).sum())
+    if len(scarce):
+        scarcest = int(counts.argmin())
+        logger.info(
+            "Training on %d images: %d of each of the %d classes, and all of %s.",
+            num_chosen,
+            per_class,
+            num_classes - len(scarce),
+            f"'{class_names[scarcest]}', which has {counts[scarcest]}"
+            if len(scarce) == 1
+            else f"the {len(scarce)} that have fewer, such as '{class_names[scarcest]}' with {counts[scarcest]}",
+        )
+    elif num_chosen < size:
         logger.info(
             "Training on %d images instead of %d: %d of each of the %d classes.",
-            per_class * num_classes,
+            num_chosen,
             size,
             per_class,
             num_classes,
         )
     chosen = [shuffled_positions(labels, label, seed=seed)[:per_class] for label in range(num_classes)]
     return np.sort(np.concatenate(chosen))
+
+
+def _largest_share(counts: np.ndarray, size: int) -> int:
+    """Return the most images of every class, or all of one that has fewer, that come to no more than `size`."""
+    share = rest = 0
+    left = np.sort(counts)
+    for place, count in enumerate(left):
+        # Classes before this one give all that they have.
+        share = (size - rest) // (len(left) - place)
+        if count >= share:
+            break
+        rest += int(count)
+    return share
 
 
 def shuffled_positions(labels: np.ndarray, label: int, *, seed: int) -> np.ndarray:

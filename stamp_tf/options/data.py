@@ -26,7 +26,7 @@ class DatasetOptions:
     train_size: int | None = option(
         None,
         least=1,
-        help="Keep this many training images, the same number of each class.",
+        help="Keep this many training images, the same number of each class or all of one that has fewer.",
         default_in_words="all",
     )
     flip: bool = option(True, help="Mirror images in training; not for digits and signs.")

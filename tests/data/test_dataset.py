@@ -62,10 +62,45 @@ def test_subset_refuses_less_than_one_image_per_class(image_set: ImageSet) -> No
         image_set.subset(3, seed=0)
 
 
-def test_subset_names_the_scarcest_class_and_the_largest_size(image_set: ImageSet) -> None:
-    scarce = image_set.take(np.flatnonzero((image_set.labels != 2) | (np.arange(40) < 12)))
-    with pytest.raises(StampError, match="asks for 5 and class 'class 2' has 3; give at most 12"):
-        scarce.subset(20, seed=0)
+@pytest.fixture
+def scarce(image_set: ImageSet) -> ImageSet:
+    """Ten images of each of four classes, but three of the third."""
+    return image_set.take(np.flatnonzero((image_set.labels != 2) | (np.arange(40) < 12)))
+
+
+def test_subset_takes_all_of_a_class_that_has_too_few_and_says_so(
+    scarce: ImageSet, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        part = scarce.subset(20, seed=0)
+    assert np.bincount(part.labels).tolist() == [5, 5, 3, 5]
+    assert (
+        "Training on 18 images: 5 of each of the 3 classes, and all of 'class 2', which has 3." in caplog.text
+    )
+    few = scarce.take(np.flatnonzero((scarce.labels != 0) | (np.cumsum(scarce.labels == 0) <= 2)))
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        assert np.bincount(few.subset(21, seed=0).labels).tolist() == [2, 8, 3, 8]
+    assert "and all of the 2 that have fewer, such as 'class 0' with 2." in caplog.text
+
+
+def test_larger_subset_of_unequal_classes_contains_the_smaller(scarce: ImageSet) -> None:
+    before: set[bytes] = set()
+    for size in range(4, len(scarce) + 1):
+        part = scarce.subset(size, seed=1)
+        images = {image.tobytes() for image in part.images}
+        assert before <= images
+        assert len(part) <= size
+        counts = np.bincount(part.labels)
+        # Nobody with images left has fewer than another.
+        assert all(count == counts.max() or (label == 2 and count == 3) for label, count in enumerate(counts))
+        before = images
+    assert len(before) == len(scarce)
+
+
+def test_subset_refuses_more_images_than_there_are(scarce: ImageSet) -> None:
+    with pytest.raises(StampError, match="--train-size must be at most the number of training images, 33"):
+        scarce.subset(34, seed=0)
 
 
 def test_raw_batches_pass_every_image_once(image_set: ImageSet) -> None:
