@@ -54,7 +54,19 @@ PLUGINS = {
     "stamp_tf.exporters": [
         "saved-model = stamp_tf.export.saved_model:export_saved_model",
         "keras = stamp_tf.export.keras_file:export_keras",
+        "litert = stamp_tf.export.litert:export_litert",
+        "litert-dynamic = stamp_tf.export.litert_dynamic:export_litert_dynamic",
+        "litert-int8 = stamp_tf.export.litert_int8:export_litert_int8",
+        "onnx = stamp_tf.export.onnx_file:export_onnx",
+        "openvino = stamp_tf.export.openvino_folder:export_openvino",
     ],
+}
+
+# What writes and reads the files that leave a run; TensorFlow itself writes those of LiteRT.
+FORMATS = {
+    "litert": ["ai-edge-litert>=2.1"],
+    "onnx": ["onnx>=1.19", "tf2onnx>=1.17", "onnxruntime>=1.23"],
+    "openvino": ["openvino>=2025.4"],
 }
 
 setup(
@@ -88,6 +100,7 @@ setup(
         "msgspec>=0.19",  # one parser with a schema for every JSON file of a run
     ],
     extras_require={
+        **FORMATS,
         "tensorboard": ["tensorboard>=2.20"],
         "benchmarks": ["matplotlib>=3.9"],
         "fonts": ["matplotlib>=3.9"],  # it brings fonts along, for the data set that is drawn
@@ -100,6 +113,7 @@ setup(
             "jax>=0.10,<1",
             "matplotlib>=3.9",
             "keras-hub>=0.32",  # architectures that the tracer has to know its way through
+            *(requirement for requirements in FORMATS.values() for requirement in requirements),
         ],
         "dev": ["ruff>=0.12", "mypy>=1.15", "pre-commit>=4", "tox>=4.25"],
     },

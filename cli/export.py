@@ -41,15 +41,13 @@ def command(run: Path, exporter: str, target: Path | None) -> None:
     directory.read_pruned_config()
     if target is not None and exporter == "keras":
         _check_replaceable(target)
-    target = target or {"saved-model": directory.saved_model, "keras": directory.model}.get(
-        exporter, directory.path / exporter
-    )
-    if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(directory.path)):
-        click.get_current_context().with_resource(held(directory))
     load_tensorflow()
-    from stamp_tf.pruned_runs.exports import write_export
+    from stamp_tf.pruned_runs.exports import place_of, training_images, write_export
     from stamp_tf.pruned_runs.pruned_run import load_run
 
+    target = target or place_of(directory, exporter)
+    if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(directory.path)):
+        click.get_current_context().with_resource(held(directory))
     pruned = load_run(run)
     written, *_ = write_export(
         pruned.network,
@@ -58,6 +56,9 @@ def command(run: Path, exporter: str, target: Path | None) -> None:
         path=target,
         class_names=pruned.class_names,
         normalization=pruned.normalization,
+        images=lambda: training_images(
+            pruned.load_dataset(allow_subset=True), seed=pruned.data.get("seed", 0)
+        ),
     )
     say(f"Wrote {written}")
 

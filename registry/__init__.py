@@ -5,7 +5,7 @@ the same door: an entry point in one of `GROUPS`. Listing and finding names impo
 a name imports that target alone.
 """
 
-from stamp_registry.errors import BrokenPlugin, DuplicateName, RegistryError, UnknownName
+from stamp_registry.errors import BrokenPlugin, DuplicateName, MissingExtra, RegistryError, UnknownName
 from stamp_registry.groups import GROUPS
 from stamp_registry.loading import describe, find, is_built_in, load, names
 from stamp_registry.plugins import Plugin, plugins
@@ -15,6 +15,7 @@ __all__ = [
     "GROUPS",
     "BrokenPlugin",
     "DuplicateName",
+    "MissingExtra",
     "Plugin",
     "RegistryError",
     "UnknownName",

@@ -15,3 +15,7 @@ class DuplicateName(RegistryError):
 
 class BrokenPlugin(RegistryError):
     """The target raised or exited at import, is missing, or is not what its group asks for."""
+
+
+class MissingExtra(BrokenPlugin):
+    """The target needs a package that comes with an extra of its own package, which is not installed."""

@@ -1,9 +1,10 @@
 """From a name to its object, one at a time."""
 
+import re
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from stamp_registry.errors import BrokenPlugin, DuplicateName, UnknownName
+from stamp_registry.errors import BrokenPlugin, DuplicateName, MissingExtra, UnknownName
 from stamp_registry.groups import CONTRACTS, GROUPS
 from stamp_registry.suggestions import did_you_mean
 
@@ -83,6 +84,7 @@ def load_entry_point(entry: EntryPoint) -> Any:
         The target.
 
     Raises:
+        MissingExtra: If it cannot be imported because an extra of its package is not installed.
         BrokenPlugin: If the target cannot be imported or is not what the group asks for.
     """
     contract, subject = CONTRACTS[entry.group], _subject(entry)
@@ -92,6 +94,11 @@ def load_entry_point(entry: EntryPoint) -> Any:
         raise
     # A plug-in may raise anything, SystemExit included; whatever it is must not end the program that asked.
     except BaseException as error:
+        if isinstance(error, ModuleNotFoundError) and (extra := _missing_extra(entry, error.name)):
+            raise MissingExtra(
+                f"{subject} needs {error.name}, which is not installed; "
+                f"pip install '{package_of(entry)}[{extra}]'."
+            ) from error
         reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
         raise BrokenPlugin(
             f"{subject} must import, but {entry.value} raised {reason}; mend or uninstall the package."
@@ -139,6 +146,17 @@ def version_of(entry: EntryPoint) -> str:
 
 def _subject(entry: EntryPoint) -> str:
     return f"The {CONTRACTS[entry.group].noun} {entry.name!r} of package {package_of(entry)}"
+
+
+def _missing_extra(entry: EntryPoint, module: str | None) -> str | None:
+    """Return the extra of a plug-in's package that brings a module, if one does."""
+    if module is None or entry.dist is None:
+        return None
+    distribution = re.escape(module.partition(".")[0]).replace("_", "[-_.]")
+    pattern = rf"{distribution}(?![-_.\w]).*;.*\bextra *== *['\"](.+?)['\"]"
+    found = (re.match(pattern, requirement, re.IGNORECASE) for requirement in entry.dist.requires or ())
+    # What is for tests and developers brings much else.
+    return next((match[1] for match in found if match and match[1] not in ("test", "dev")), None)
 
 
 def _metadata(entry: EntryPoint, field: str) -> str:

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
-from stamp_registry.errors import BrokenPlugin
+from stamp_registry.errors import BrokenPlugin, MissingExtra
 from stamp_registry.groups import GROUPS
 from stamp_registry.loading import load_entry_point, package_of, version_of
 from stamp_registry.suggestions import did_you_mean
@@ -19,7 +19,7 @@ class Plugin:
         group: The entry-point group.
         package: The distribution that declares it.
         version: That distribution's version.
-        status: `"ok"`, `"broken"`, `"duplicate"` or `"unknown group"`.
+        status: `"ok"`, `"missing extra"`, `"broken"`, `"duplicate"` or `"unknown group"`.
         detail: One line on what is wrong; empty if the status is ok.
     """
 
@@ -55,6 +55,8 @@ def plugins() -> list[Plugin]:
 def _tried(entry: EntryPoint, is_duplicate: bool) -> Plugin:
     try:
         load_entry_point(entry)
+    except MissingExtra as error:
+        return _record(entry, "missing extra", str(error))
     except BrokenPlugin as error:
         return _record(entry, "broken", str(error))
     if is_duplicate:

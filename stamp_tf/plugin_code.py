@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import stamp_registry
 from stamp_tf.errors import PluginError, StampError
@@ -20,6 +20,7 @@ _WRAPPED_BY_KERAS = re.compile(
 )
 
 _MARK = "_is_of_the_caller"
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -91,16 +92,16 @@ def _own_words(text: str) -> str:
     return wrapped["words"].strip() if wrapped else text.strip() and text
 
 
-def of_the_caller(function: Callable[..., None]) -> Callable[..., None]:
+def of_the_caller(function: Callable[..., _T]) -> Callable[..., _T]:
     """Return a callback whose errors are the caller's own, though a plug-in calls it.
 
     Args:
         function: What to call.
     """
 
-    def call(*arguments: Any) -> None:
+    def call(*arguments: Any) -> _T:
         try:
-            function(*arguments)
+            return function(*arguments)
         except BaseException as error:
             setattr(error, _MARK, True)
             raise

@@ -1,17 +1,23 @@
 """What every exporter is given, and the checks they share."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import keras
+import numpy as np
 
 from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
 
 
 class Exporter(Protocol):
-    """A callable of the entry-point group `stamp_tf.exporters`."""
+    """A callable of the entry-point group `stamp_tf.exporters`.
+
+    One that has an argument `images` besides is given training images by it, uint8 `[n, H, W, D]`, such as the ranges
+    of 8-bit integers are calibrated on.
+    """
 
     def __call__(
         self,
@@ -26,6 +32,29 @@ class Exporter(Protocol):
 
         It maps normalised images to logits, or to what a user's own model ended in; `split_end` takes that off.
         """
+
+
+def call_exporter(
+    export: Exporter,
+    model: keras.Model,
+    path: Path,
+    *,
+    class_names: Sequence[str],
+    normalization: Normalization,
+    images: Callable[[], np.ndarray],
+) -> Any:
+    """Call an exporter with what it asks for, and return its answer.
+
+    Args:
+        export: The exporter.
+        model: The network.
+        path: Where to write.
+        class_names: One name per class.
+        normalization: Of the images.
+        images: Returns training images; it is called if the exporter has an argument of that name.
+    """
+    asked: dict[str, Any] = {"images": images()} if "images" in inspect.signature(export).parameters else {}
+    return export(model, path, class_names=class_names, normalization=normalization, **asked)
 
 
 def check_exportable(

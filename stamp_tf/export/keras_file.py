@@ -14,6 +14,7 @@ from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.export.calling import calling_of
 from stamp_tf.export.contract import check_exportable
+from stamp_tf.export.file_contract import check_file
 from stamp_tf.export.plain import custom_objects
 from stamp_tf.export.scaling import with_scaling
 from stamp_tf.export.staging import staged
@@ -56,10 +57,7 @@ def export_keras(
     """
     path = Path(path)
     image_shape = check_exportable(model, class_names=class_names, normalization=normalization)
-    if path.suffix != ".keras":
-        raise StampError(f"`export:path` must end in '.keras', but is '{path}'; add the ending.")
-    if path.is_dir():
-        raise StampError(f"`export:path` must be a file, but {path} is a folder; choose another.")
+    check_file(path, ending=".keras")
     _, end = split_end(model)
     model, scaling = with_scaling(model, normalization, input_name=input_name)
     customs = custom_objects(model)

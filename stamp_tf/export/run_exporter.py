@@ -9,12 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 import stamp_registry
 from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
-from stamp_tf.plugin_code import PluginCode, in_words
+from stamp_tf.export.contract import call_exporter
+from stamp_tf.plugin_code import PluginCode, in_words, of_the_caller
 from stamp_tf.storage.files import put_in_place, remove, sweep
+
+# Their places are known without a note, and they look themselves what lies there.
+_OF_USUAL_PLACES = ("keras", "saved-model")
 
 
 def run_exporter(
@@ -24,12 +29,13 @@ def run_exporter(
     *,
     class_names: Sequence[str],
     normalization: Normalization,
+    images: Callable[[], np.ndarray],
     is_free: Callable[[Path], bool] = lambda path: not os.path.lexists(path),
     note: Callable[[Path, Path], None] = lambda built, place: None,
 ) -> tuple[Path, ...]:
     """Write a model by a registered exporter.
 
-    A plug-in is handed a name in a folder of its own. What it writes there is moved to its place once all of it is
+    An exporter is handed a name in a folder of its own. What it writes there is moved to its place once all of it is
     there, so that an exporter that fails leaves nothing behind, and what lay there before is not taken for its work.
 
     Args:
@@ -38,9 +44,10 @@ def run_exporter(
         path: Where to write.
         class_names: One name per logit.
         normalization: Mean and standard deviation per image channel.
-        is_free: Says of a place whether a plug-in may write there; built-ins look themselves.
-        note: Called with what was written and its place: with everything that a plug-in wrote before any of it is
-            moved, so that a kill in between does not leave it a stranger's; with a built-in's, which is in its place.
+        images: Returns training images for an exporter that asks for them, uint8 `[n, H, W, D]`.
+        is_free: Says of a place whether an export may take it; `keras` and `saved-model` look themselves.
+        note: Called with everything that was written and its place, before any of it is moved, so that a kill in
+            between does not leave it a stranger's.
 
     Returns:
         What was written: the exporter's answer first, then whatever it put beside it.
@@ -54,11 +61,17 @@ def run_exporter(
 
     def write(place: Path) -> Path:
         with plugin.running():
-            return _checked(
-                plugin, export(model, place, class_names=class_names, normalization=normalization)
+            written = call_exporter(
+                export,
+                model,
+                place,
+                class_names=class_names,
+                normalization=normalization,
+                images=of_the_caller(images),
             )
+            return _checked(plugin, written)
 
-    if stamp_registry.is_built_in(plugin.group, name):
+    if name in _OF_USUAL_PLACES:
         written = write(path)
         note(written, written)
         return (written,)

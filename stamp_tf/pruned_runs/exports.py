@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import keras
 import msgspec
+import numpy as np
 
 import stamp_registry
-from stamp_tf.data import Normalization
+from stamp_tf.data import DataSet, Normalization
+from stamp_tf.data.sample import random_part
 from stamp_tf.errors import StampError
 from stamp_tf.export.run_exporter import run_exporter
 from stamp_tf.report.report import ExportedFile
@@ -22,6 +24,15 @@ from stamp_tf.storage.schemas import Export, Exports
 logger = logging.getLogger(__name__)
 
 _GROUP = "stamp_tf.exporters"
+# So many images show the ranges of what flows through a network.
+_MOST_IMAGES = 128
+# What the files of built-in exporters are called, where their format insists on an ending.
+_NAMES = {
+    "litert": "model.tflite",
+    "litert-dynamic": "model_dynamic.tflite",
+    "litert-int8": "model_int8.tflite",
+    "onnx": "model.onnx",
+}
 
 
 def place_of(run: RunDirectory, exporter: str) -> Path:
@@ -31,7 +42,7 @@ def place_of(run: RunDirectory, exporter: str) -> Path:
         run: The run.
         exporter: Its registered name.
     """
-    return _usual(run).get(exporter, run.path / exporter)
+    return _usual(run).get(exporter, run.path / _NAMES.get(exporter, exporter))
 
 
 def places_of(run: RunDirectory, exporters: Sequence[str]) -> dict[str, str]:
@@ -78,7 +89,7 @@ def check_exports(run: RunDirectory, exports: Mapping[str, str]) -> None:
                 f"{place} is to be written anew by the exporter {name!r}, but no installed package has it; install "
                 "it again, or remove that file."
             ) from error
-        if not stamp_registry.is_built_in(_GROUP, name) and not is_free(run, place):
+        if name not in _usual(run) and not is_free(run, place):
             raise StampError(
                 f"The exporter {name!r} writes to {place}, but that holds something else; move it, or choose another "
                 "folder."
@@ -92,6 +103,7 @@ def write_exports(
     *,
     class_names: Sequence[str],
     normalization: Normalization,
+    images: Callable[[], np.ndarray],
     replaces: RunDirectory | None = None,
 ) -> tuple[ExportedFile, ...]:
     """Write a network in some formats, each whole or not at all.
@@ -102,6 +114,7 @@ def write_exports(
         exports: From paths within it to exporters.
         class_names: One name per class.
         normalization: Of the images.
+        images: Returns training images for exporters that ask for them, see `training_images`.
         replaces: The run whose files they will replace, so that they may lie nowhere else than those.
 
     Returns:
@@ -123,6 +136,7 @@ def write_exports(
             path=run.path / path,
             class_names=class_names,
             normalization=normalization,
+            images=images,
             replaces=replaces,
         )
         for place in written:
@@ -138,6 +152,7 @@ def write_export(
     path: Path,
     class_names: Sequence[str],
     normalization: Normalization,
+    images: Callable[[], np.ndarray],
     replaces: RunDirectory | None = None,
 ) -> tuple[Path, ...]:
     """Write a network by one exporter and note it, see `write_exports`.
@@ -149,6 +164,7 @@ def write_export(
         path: Where to; anywhere.
         class_names: One name per class.
         normalization: Of the images.
+        images: As in `write_exports`.
         replaces: As in `write_exports`.
     """
 
@@ -165,9 +181,20 @@ def write_export(
         path,
         class_names=class_names,
         normalization=normalization,
+        images=images,
         is_free=may_write,
         note=note,
     )
+
+
+def training_images(dataset: DataSet, *, seed: int) -> np.ndarray:
+    """Return images that show an exporter what the network will see, uint8 `[n, H, W, D]`; at most 128.
+
+    Args:
+        dataset: Its training part is drawn from.
+        seed: Decides which.
+    """
+    return random_part(dataset.train, _MOST_IMAGES, seed=seed).images
 
 
 def record_export(

@@ -19,7 +19,7 @@ from stamp_tf.on_step import OnStep
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.pruned_runs.cut_from import check_cut_from, reference_of_run
 from stamp_tf.pruned_runs.evaluate import run_counts
-from stamp_tf.pruned_runs.exports import check_exports, exports_of, write_exports
+from stamp_tf.pruned_runs.exports import check_exports, exports_of, training_images, write_exports
 from stamp_tf.pruned_runs.masks import read_masks
 from stamp_tf.pruned_runs.pruned_run import PrunedRun, load_run
 from stamp_tf.pruned_runs.write import write_metrics
@@ -167,7 +167,7 @@ def _continue(
         command=command,
         doubt=doubt,
     )
-    return _written(run, _continued(report, records, step, distill=config.distill_in_words))
+    return _written(run, dataset, _continued(report, records, step, distill=config.distill_in_words))
 
 
 def _reference(run: PrunedRun, given: Reference | str | Path | None) -> Reference:
@@ -192,7 +192,7 @@ def _settled(config: FinetuneConfig, run: PrunedRun) -> FinetuneConfig:
     )
 
 
-def _written(run: PrunedRun, report: Report) -> Report:
+def _written(run: PrunedRun, dataset: DataSet, report: Report) -> Report:
     """Write the network in every format of its run and the report, and let them take the place of the old files."""
     way = run.run.further_training
     files = write_exports(
@@ -201,6 +201,7 @@ def _written(run: PrunedRun, report: Report) -> Report:
         exports_of(run.run),
         class_names=run.class_names,
         normalization=run.normalization,
+        images=lambda: training_images(dataset, seed=run.data.get("seed", 0)),
         replaces=run.run,
     )
     report = dataclasses.replace(report, calling=run.calling.to_json(), files=files)

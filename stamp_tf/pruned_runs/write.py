@@ -21,7 +21,13 @@ from stamp_tf.export.calling import calling_of
 from stamp_tf.measure.memory import peak_bytes
 from stamp_tf.measure.speed import describe_device, large_batch, measure_speed
 from stamp_tf.options.prune import PruneConfig
-from stamp_tf.pruned_runs.exports import check_exports, exports_of, places_of, write_exports
+from stamp_tf.pruned_runs.exports import (
+    check_exports,
+    exports_of,
+    places_of,
+    training_images,
+    write_exports,
+)
 from stamp_tf.pruning.config import budget_of
 from stamp_tf.pruning.measure_full import with_full
 from stamp_tf.pruning.result import PruneResult
@@ -143,6 +149,7 @@ def _write(result: PruneResult, run: RunDirectory, exporters: Sequence[str]) -> 
         exports,
         class_names=result.dataset.class_names,
         normalization=result.normalization,
+        images=lambda: training_images(result.dataset, seed=result.config.seed),
     )
     write_metrics(run, result.records)
     return files

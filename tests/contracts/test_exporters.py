@@ -12,11 +12,20 @@ import pytest
 import stamp_registry
 from stamp_tf.errors import StampError
 from stamp_tf.export import staging
+from stamp_tf.export.contract import Exporter
 from stamp_tf.testing.exporter import PROPERTIES, content, toy_network, write
 
 GROUP = "stamp_tf.exporters"
 # Endings that a format insists on.
-SUFFIXES = {"keras": ".keras"}
+SUFFIXES = {
+    "keras": ".keras",
+    "litert": ".tflite",
+    "litert-dynamic": ".tflite",
+    "litert-int8": ".tflite",
+    "onnx": ".onnx",
+}
+# What 8 bits leave of a probability.
+TOLERANCES = {"litert-int8": 0.03}
 
 
 def logits_of_saved_model(path: Path, pixels: np.ndarray) -> np.ndarray:
@@ -32,11 +41,41 @@ def logits_of_keras_file(path: Path, pixels: np.ndarray) -> np.ndarray:
     return keras.ops.convert_to_numpy(model(pixels, training=False))
 
 
-# How to get logits out of what was written. A third party's format is read by its own tests.
+def probabilities_of_litert(path: Path, pixels: np.ndarray) -> np.ndarray:
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter").Interpreter(str(path))
+    run = interpreter.get_signature_runner()
+    return run(image=pixels.astype(run.get_input_details()["image"]["dtype"]))["probabilities"]
+
+
+def probabilities_of_onnx(path: Path, pixels: np.ndarray) -> np.ndarray:
+    session = pytest.importorskip("onnxruntime").InferenceSession(path)
+    return session.run(["probabilities"], {"image": pixels.astype("float32")})[0]
+
+
+def probabilities_of_openvino(path: Path, pixels: np.ndarray) -> np.ndarray:
+    openvino = pytest.importorskip("openvino")
+    exactly = {"INFERENCE_PRECISION_HINT": "f32"}
+    network = openvino.Core().compile_model(path / "network.xml", "CPU", exactly)
+    return network(pixels.astype("float32"))["probabilities"]
+
+
+# How to get logits or probabilities out of what was written. A third party's format is read by its own tests.
 READERS: dict[str, Callable[[Path, np.ndarray], np.ndarray]] = {
     "saved-model": logits_of_saved_model,
     "keras": logits_of_keras_file,
+    "litert": probabilities_of_litert,
+    "litert-dynamic": probabilities_of_litert,
+    "litert-int8": probabilities_of_litert,
+    "onnx": probabilities_of_onnx,
+    "openvino": probabilities_of_openvino,
 }
+
+
+def loaded(name: str) -> Exporter:
+    try:
+        return stamp_registry.load(GROUP, name)
+    except stamp_registry.MissingExtra as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(params=stamp_registry.names(GROUP))
@@ -46,8 +85,12 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.mark.parametrize("proven", PROPERTIES, ids=lambda proven: proven.__name__)
 def test_an_exporter(name: str, proven: Callable[..., None]) -> None:
-    export = stamp_registry.load(GROUP, name)
-    proven(export, suffix=SUFFIXES.get(name, ""), read=READERS.get(name))
+    proven(
+        loaded(name),
+        suffix=SUFFIXES.get(name, ""),
+        read=READERS.get(name),
+        tolerance=TOLERANCES.get(name, 1e-5),
+    )
 
 
 def test_every_format_of_a_built_in_is_read(name: str) -> None:
@@ -58,7 +101,7 @@ def test_a_full_disk_leaves_the_earlier_export(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Everything is built beside its place, which the last move alone touches."""
-    export = stamp_registry.load(GROUP, name)
+    export = loaded(name)
     target = tmp_path / "new" / f"network{SUFFIXES.get(name, '')}"
     write(export, toy_network(seed=0), target)
     before = content(target.parent)

@@ -9,12 +9,14 @@ from stamp_registry import (
     GROUPS,
     BrokenPlugin,
     DuplicateName,
+    MissingExtra,
     RegistryError,
     UnknownName,
     did_you_mean,
     find,
     load,
     names,
+    plugins,
 )
 
 BUILT_IN = {
@@ -23,7 +25,7 @@ BUILT_IN = {
     "stamp_tf.mask_generators": {"beta-bernoulli", "score"},
     "stamp_tf.pruners": {"stamp", "random", "l1", "l2", "batch-norm", "taylor"},
     "stamp_tf.datasets": {"digits", "folder", "npz", "rendered", "tfds"},
-    "stamp_tf.exporters": {"saved-model", "keras"},
+    "stamp_tf.exporters": {"saved-model", "keras", "litert", "litert-dynamic", "litert-int8"},
     "stamp_tf.channel_rules": {
         "keras.src.applications.convnext.LayerScale",
         "keras.src.applications.inception_resnet_v2.CustomScaleLayer",
@@ -93,6 +95,19 @@ def test_unknown_group_suggests_the_nearest():
         UnknownName, match=r"no group 'stamp_tf.backbone'.*Did you mean 'stamp_tf.backbones'\?"
     ):
         names("stamp_tf.backbone")
+
+
+def test_a_missing_extra_is_named(make_plugin):
+    site = make_plugin(
+        "spare", {"stamp_tf.exporters": ["spare = spare:write"]}, "import no_such_runtime.inner"
+    )
+    metadata = next(site.glob("*.dist-info")) / "METADATA"
+    required = 'Requires-Dist: no-such-runtime-tools; extra == "tools"\n'
+    required += "Requires-Dist: no-such-runtime>=2; extra == 'fast'\n"
+    metadata.write_text(metadata.read_text() + required)
+    with pytest.raises(MissingExtra, match=r"needs no_such_runtime, .*; pip install 'spare\[fast\]'\.$"):
+        load("stamp_tf.exporters", "spare")
+    assert next(each.status for each in plugins() if each.name == "spare") == "missing extra"
 
 
 def test_duplicate_names_both_packages(make_plugin):

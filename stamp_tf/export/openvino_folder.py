@@ -1,0 +1,90 @@
+"""OpenVINO's own format, for Intel's processors; it needs the extra `openvino`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import openvino
+
+from stamp_tf.data import Normalization
+from stamp_tf.errors import StampError
+from stamp_tf.export.conversion import convert
+from stamp_tf.export.file_contract import OUTPUT, pixels_to_probabilities
+from stamp_tf.export.staging import staged
+
+NETWORK = "network.xml"
+"""What describes the network in the folder; its weights lie beside it, in `network.bin`."""
+_CLASSES, _CONTRACT = "class_names.json", "contract.json"
+
+
+def export_openvino(
+    model: keras.Model,
+    path: Path,
+    *,
+    class_names: Sequence[str],
+    normalization: Normalization,
+    input_name: str = "image",
+) -> Path:
+    """Write a folder of OpenVINO: `image` float32 `[batch, H, W, D]`, pixels 0 to 255, to `probabilities`.
+
+    It holds `network.xml`, `network.bin`, `class_names.json`, a JSON list, and `contract.json`. Weights are float32.
+    Processors with arithmetic of 16 bits compute in it where OpenVINO is not told otherwise, by
+    `INFERENCE_PRECISION_HINT`; that moves probabilities by up to 0.01.
+
+    Args:
+        model: From normalised images [B, H, W, D] to logits, or to what your own model ended in.
+        path: The folder to write; an earlier export there is replaced.
+        class_names: One name per class.
+        normalization: How the model's input was normalised in training.
+        input_name: Of the input.
+
+    Returns:
+        The folder.
+
+    Raises:
+        StampError: If the parts do not fit, OpenVINO lacks an operation, or the folder cannot be written.
+    """
+    path = Path(path)
+    network, contract = pixels_to_probabilities(
+        model,
+        class_names=class_names,
+        normalization=normalization,
+        format_name="openvino",
+        input_name=input_name,
+    )
+    if path.exists() and not _is_ours(path):
+        raise StampError(
+            f"`export:path` must be new, empty or an earlier export of OpenVINO, but {path} holds something else; "
+            "choose another, or move that away."
+        )
+    with staged(path) as folder:
+        folder.mkdir()
+        file = folder / NETWORK
+        convert(network, file, to="openvino", of_keras="openvino")
+        _name_output(file)
+        for name, content in ((_CLASSES, list(class_names)), (_CONTRACT, contract)):
+            (folder / name).write_text(f"{json.dumps(content, ensure_ascii=False, indent=2)}\n", "utf-8")
+    return path
+
+
+def _name_output(file: Path) -> None:
+    """Give the output the name that Keras leaves out."""
+    written = openvino.Core().read_model(file)
+    written.outputs[0].tensor.set_names({OUTPUT})
+    # In memory, as the weights that were read lie in the file that is to be written.
+    named = file.with_name(f"named_{file.name}")
+    openvino.save_model(written, named, compress_to_fp16=False)
+    del written
+    for ending in (".xml", ".bin"):
+        named.with_suffix(ending).replace(file.with_suffix(ending))
+
+
+def _is_ours(path: Path) -> bool:
+    """Return whether a folder holds an earlier export and nothing else."""
+    ours = {NETWORK, Path(NETWORK).with_suffix(".bin").name, _CLASSES, _CONTRACT}
+    if not path.is_dir() or any(entry.name not in ours for entry in path.iterdir()):
+        return False
+    return not any(path.iterdir()) or all((path / name).is_file() for name in ours)
