@@ -60,6 +60,11 @@ PLUGINS = {
         "onnx = stamp_tf.export.onnx_file:export_onnx",
         "openvino = stamp_tf.export.openvino_folder:export_openvino",
     ],
+    # One a format, by the name of its exporter.
+    "stamp_tf.readers": [
+        "saved-model = stamp_tf.serving.saved_model:read_saved_model",
+        "keras = stamp_tf.serving.keras_file:read_keras",
+    ],
 }
 
 # What writes and reads the files that leave a run; TensorFlow itself writes those of LiteRT.

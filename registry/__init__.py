@@ -1,7 +1,7 @@
 """Names of plug-ins and the objects behind them.
 
-Built-in and third-party backbones, set encoders, mask generators, pruners, data sets and exporters enter by
-the same door: an entry point in one of `GROUPS`. Listing and finding names imports nothing; loading
+Built-in and third-party backbones, set encoders, mask generators, pruners, data sets, exporters and
+readers enter by the same door: an entry point in one of `GROUPS`. Listing and finding names imports nothing; loading
 a name imports that target alone.
 """
 

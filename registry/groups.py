@@ -45,6 +45,7 @@ CONTRACTS = {
     "stamp_tf.pruners": Contract("pruner", is_class=True),
     "stamp_tf.datasets": Contract("data set"),
     "stamp_tf.exporters": Contract("exporter"),
+    "stamp_tf.readers": Contract("reader"),
 }
 
 GROUPS = tuple(CONTRACTS)

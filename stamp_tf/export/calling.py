@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stamp_tf.ends import LOGITS, End
+from stamp_tf.storage.records import decode
+from stamp_tf.storage.schemas import Contract
 
 _MOST_NAMES = 6
 
@@ -80,6 +82,7 @@ class Calling:
                 "logits": f"[batch, {self.end.num_logits(len(self.class_names))}] before them",
             },
             "classes": list(self.class_names),
+            "end": self.end.to_config(),
             "keras_file": {"shape": ["batch", height, width, depth], "gives": self.end.in_words},
             "takes": self.takes,
             "gives": self.gives,
@@ -98,3 +101,18 @@ def calling_of(image_shape: Sequence[int], class_names: Sequence[str], end: End)
     """
     height, width, depth = image_shape
     return Calling((height, width, depth), tuple(class_names), end)
+
+
+def read_calling(content: bytes, *, source: object) -> Calling:
+    """Undo `Calling.to_json`.
+
+    Args:
+        content: The JSON text.
+        source: Where it comes from, for messages.
+
+    Raises:
+        StampError: If it is no such contract.
+    """
+    contract = decode(content, Contract, source=source, remedy="export it anew")
+    (height, width), depth = contract.input.size, contract.input.shape[-1]
+    return Calling((height, width, depth), contract.classes, End.from_config(contract.end))

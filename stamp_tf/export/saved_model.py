@@ -1,7 +1,7 @@
 """A SavedModel that a process without stamp-tf loads: images as they are in, names and probabilities out."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -52,6 +52,7 @@ def export_saved_model(
       values beyond, and batches without any above 1 that hold fractions, which are scaled to [0, 1].
     - `serving_uint8`: the same for uint8.
 
+    `of_own_size` of what was loaded takes uint8 `[B, H, W, D]` of the network's size and skips resizing.
     `class_names()` of what was loaded lists the classes. For readers without TensorFlow they lie as
     a JSON list in `assets.extra/class_names.json`, and how to call it in `assets.extra/contract.json`.
 
@@ -116,27 +117,24 @@ class _Classifier(tf.Module):
         self.weights = [variable.value for variable in model.variables]
         height, width, depth = model.inputs[0].shape[1:]
         names = tf.constant(tuple(class_names), tf.string)
-        scale, shift = (tf.constant(values) for values in scale_and_shift(normalization))
+        network = _from_pixels(model, end, names=names, normalization=normalization)
 
-        def answer(image: tf.Tensor) -> dict[str, tf.Tensor]:
-            image = resize_as_pillow(image, height, width)
-            # Some kernels fail on no images, so that there is always one.
-            number = tf.shape(image)[0]
-            image = tf.pad(image, [[0, tf.cast(tf.equal(number, 0), tf.int32)], [0, 0], [0, 0], [0, 0]])
-            logits = model(image * scale - shift, training=False)[:number]
-            # TensorFlow's own argmax, because TFLite has no word for what Keras' does about negative zeros.
-            scores = tf.concat([-logits, logits], axis=-1) if end.is_binary else logits
-            return {
-                "class_name": tf.gather(names, tf.argmax(scores, axis=-1)),
-                "probabilities": class_probabilities(logits, end),
-                "logits": logits,
-            }
-
-        def spec(dtype: tf.DType) -> tf.TensorSpec:
-            return tf.TensorSpec((None, None, None, depth), dtype, name=input_name)
+        def spec(dtype: tf.DType, *size: int | None) -> tf.TensorSpec:
+            return tf.TensorSpec((None, *(size or (None, None)), depth), dtype, name=input_name)
 
         # The network is in the file once, and so is the road to it from any shape, however many types are taken.
+        self.network = tf.function(network, input_signature=[spec(tf.float32, height, width)])
+
+        def answer(image: tf.Tensor) -> dict[str, tf.Tensor]:
+            return self.network(resize_as_pillow(image, height, width))
+
         self.answer = tf.function(answer, input_signature=[spec(tf.float32)])
+
+        # To resize what has the size already takes as long as a small network.
+        def of_own_size(image: tf.Tensor) -> dict[str, tf.Tensor]:
+            return self.network(tf.cast(image, tf.float32))
+
+        self.of_own_size = tf.function(of_own_size, input_signature=[spec(tf.uint8, height, width)])
 
         def classify_float(image: tf.Tensor) -> dict[str, tf.Tensor]:
             with tf.control_dependencies([refusal_of_nothing(image), refusal_of_other_scales(image)]):
@@ -162,6 +160,28 @@ class _Classifier(tf.Module):
         self.__call__ = tf.function(of_any_type)
         for dtype in (*NUMBERS, *NO_NUMBERS):
             self.__call__.get_concrete_function(tf.TensorSpec(None, dtype, name=input_name))
+
+
+def _from_pixels(
+    model: keras.Model, end: End, *, names: tf.Tensor, normalization: Normalization
+) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """Return what answers pixels float32 `[B, H, W, D]` of the network's size."""
+    scale, shift = (tf.constant(values) for values in scale_and_shift(normalization))
+
+    def network(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        # Some kernels fail on no images, so that there is always one.
+        number = tf.shape(image)[0]
+        image = tf.pad(image, [[0, tf.cast(tf.equal(number, 0), tf.int32)], [0, 0], [0, 0], [0, 0]])
+        logits = model(image * scale - shift, training=False)[:number]
+        # TensorFlow's own argmax, because TFLite has no word for what Keras' does about negative zeros.
+        scores = tf.concat([-logits, logits], axis=-1) if end.is_binary else logits
+        return {
+            "class_name": tf.gather(names, tf.argmax(scores, axis=-1)),
+            "probabilities": class_probabilities(logits, end),
+            "logits": logits,
+        }
+
+    return network
 
 
 def _check_replaceable(path: Path) -> None:

@@ -134,6 +134,21 @@ class Card(msgspec.Struct, frozen=True):
     scaling_layer: str | None = None
 
 
+class TakenImages(msgspec.Struct, frozen=True):
+    """What goes into an exported network: its size, and its shape with words for what may be anything."""
+
+    size: tuple[Annotated[int, Meta(ge=1)], Annotated[int, Meta(ge=1)]]
+    shape: tuple[str, str, str, Annotated[int, Meta(ge=1)]]
+
+
+class Contract(msgspec.Struct, frozen=True):
+    """`contract.json` beside an exported network, or within it: how it is called, see `stamp_tf.export.calling`."""
+
+    input: TakenImages
+    classes: tuple[str, ...]
+    end: dict[str, Any] | None = None
+
+
 class Export(msgspec.Struct, frozen=True):
     """What an exporter wrote: the path that it was given, its name, and each file or folder that it made there."""
 

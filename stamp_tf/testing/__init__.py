@@ -14,6 +14,7 @@ from stamp_tf.testing.dataset import check_dataset
 from stamp_tf.testing.exporter import check_exporter
 from stamp_tf.testing.mask_generator import check_mask_generator
 from stamp_tf.testing.pruner import check_pruner
+from stamp_tf.testing.reader import check_reader
 from stamp_tf.testing.set_encoder import check_set_encoder
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "check_exporter",
     "check_mask_generator",
     "check_pruner",
+    "check_reader",
     "check_set_encoder",
 ]

@@ -26,6 +26,7 @@ BUILT_IN = {
     "stamp_tf.pruners": {"stamp", "random", "l1", "l2", "batch-norm", "taylor"},
     "stamp_tf.datasets": {"digits", "folder", "npz", "rendered", "tfds"},
     "stamp_tf.exporters": {"saved-model", "keras", "litert", "litert-dynamic", "litert-int8"},
+    "stamp_tf.readers": {"saved-model", "keras"},
     "stamp_tf.channel_rules": {
         "keras.src.applications.convnext.LayerScale",
         "keras.src.applications.inception_resnet_v2.CustomScaleLayer",

@@ -22,7 +22,7 @@ TIERS = (
     {"training", "measure"},
     {"meta"},
     {"pruning", "baselines"},
-    {"report", "export", "shrinking"},
+    {"report", "export", "serving", "shrinking"},
     {"pruned_runs"},
     {"inspection", "comparison", "sweeping"},
     {"testing"},  # contracts for the authors of plug-ins; nothing in the library imports them
@@ -102,7 +102,7 @@ def test_tensorflow_stays_in_the_files_that_say_so():
 
 def test_training_differs_between_backends_in_three_files():
     """README says so. What reads, measures and exports by TensorFlow alone has other files."""
-    edges = {"data", "measure", "export"}
+    edges = {"data", "measure", "export", "serving"}
     found = {
         source.path
         for source in library()

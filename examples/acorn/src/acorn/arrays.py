@@ -38,13 +38,15 @@ def export_arrays(
         StampError: If the parts do not fit or the file cannot be written.
     """
     check_exportable(model, class_names=class_names, normalization=normalization)
+    model = plain_copy(model)
     card = {
         "class_names": list(class_names),
         "input_name": input_name,
         "mean": list(normalization.mean),
         "std": list(normalization.std),
+        "network": model.to_json(),
     }
-    arrays = {weight.path: keras.ops.convert_to_numpy(weight) for weight in plain_copy(model).weights}
+    arrays = {weight.path: keras.ops.convert_to_numpy(weight) for weight in model.weights}
     # An open file, because NumPy adds an ending to a name that has another.
     with staged(Path(path)) as temporary, open(temporary, "wb") as file:
         np.savez(file, card=json.dumps(card), **arrays)
