@@ -31,7 +31,13 @@ RECORDS = (
 _OTHERS = {
     **{"run": "RUN", "runs": "RUN", "start": "--from", "swap": "--swap"},
     **{"own:reference": "--model", "own:model": "--model", "set:flips=False": "--no-flip"},
-    **{"export:path": "--to", "inspect:path": "--html", "compare:folder": "--output"},
+    **{
+        "export:path": "--to",
+        "serve:model": "MODEL",
+        "pictures": "PICTURES",
+        "inspect:path": "--html",
+        "compare:folder": "--output",
+    },
 }
 # Options of a method or a layer that have a flag of their own.
 _OF_METHODS = {

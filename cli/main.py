@@ -23,6 +23,7 @@ COMMANDS = {
     "shrink": ("stamp_cli.shrink:command", "Make any network smaller, without labels and training."),
     "finetune": ("stamp_cli.finetune:command", "Train a pruned network further."),
     "evaluate": ("stamp_cli.evaluate:command", "Measure a network's accuracy on a data set."),
+    "predict": ("stamp_cli.predict:command", "Say which classes pictures are of."),
     "export": ("stamp_cli.export:command", "Write a network in a format for serving or training."),
     "inspect": ("stamp_cli.inspect:command", "Show channel groups, sizes and costs of a network."),
     "compare": (

@@ -18,6 +18,7 @@ _LAZY = {
     "finetune": "stamp_tf.training.finetune",
     "measure_latency": "stamp_tf.measure.speed",
     "evaluate": "stamp_tf.pruned_runs.evaluate",
+    "predict": "stamp_tf.serving.predict",
     "inspect": "stamp_tf.inspection.inspect",
     "compare": "stamp_tf.comparison.compare",
     # Not `export`: that is the sub-package, and importing it would hide a function of the same name.
@@ -50,6 +51,7 @@ __all__ = [
     "load_dataset",
     "measure_latency",
     "meta_train",
+    "predict",
     "pretrain",
     "prune",
     "remove_channels",

@@ -9,7 +9,8 @@ import numpy as np
 
 from stamp_tf.data.class_names import are_numbers, canonical, check_class_names, gist, listed
 from stamp_tf.data.dataset import DataSet, ImageSet
-from stamp_tf.data.streaming import Example, StreamedSet
+from stamp_tf.data.decode_ahead import Example
+from stamp_tf.data.streaming import StreamedSet
 from stamp_tf.errors import StampError
 
 

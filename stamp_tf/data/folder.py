@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from stamp_tf.data.dataset import DataSet, ImageSet
+from stamp_tf.data.decode_ahead import Example
 from stamp_tf.data.duplicates import warn_of_shared_images
 from stamp_tf.data.folder_form import Form, surveyed
 from stamp_tf.data.folder_parts import Part, scan
@@ -16,7 +17,7 @@ from stamp_tf.data.image_files import image_files, loose_images
 from stamp_tf.data.layout import Layout, find_layout
 from stamp_tf.data.load_options import LoadOptions
 from stamp_tf.data.split import split_by_content
-from stamp_tf.data.streaming import Example, StreamedSet
+from stamp_tf.data.streaming import StreamedSet
 from stamp_tf.errors import StampError
 from stamp_tf.printable import printable
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def surveyed(
                 f"{where} must have a readable image in every class, but class "
                 f"'{part.class_names[missing.argmax()]}' has none left after `skip_corrupt=True`; mend its images."
             )
-    ranges = _ranges(looks, where)
+    ranges = ranges_of(looks, where)
     if options.image_shape is not None:
         return checked, Form(options.image_shape, ranges)
     sizes: dict[tuple[int, int], str] = {}
@@ -100,8 +101,16 @@ def _too_large(parts: dict[str, Part], options: LoadOptions) -> bool:
     return any(len(part.paths) * height * width * depth > options.stream_above for part in parts.values())
 
 
-def _ranges(looks: dict[str, Look], where: str) -> Ranges:
-    """Choose what white is in pictures of more than 8 bits, for the whole set, and say so."""
+def ranges_of(looks: Mapping[str, Look], where: str) -> Ranges:
+    """Choose what white is in pictures of more than 8 bits, for the whole set, and say so.
+
+    Args:
+        looks: At its pictures, by their names.
+        where: What to call the set in a message: "`dataset` " and its name.
+
+    Raises:
+        StampError: If their ranges do not agree.
+    """
     peaks = {name: look.peak for name, look in looks.items() if look.peak is not None}
     try:
         ranges = Ranges.of(list(peaks.values()))
@@ -111,7 +120,7 @@ def _ranges(looks: dict[str, Look], where: str) -> Ranges:
             f"{where} must hold images of a known range, but {error} ({highest}); bring all to one of them, or save "
             "8 bits."
         ) from None
-    name = where.split(" ", 1)[1]
+    name = where.split(" ", 1)[-1].strip("`")
     if ranges.bits < 16:
         logger.warning(
             "%s: its 16-bit images reach %s at most and are read as of %d bits. Whatever is compared with them must "

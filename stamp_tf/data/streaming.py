@@ -3,42 +3,20 @@
 from __future__ import annotations
 
 import logging
-import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 
 from stamp_tf.data.dataset import ImageSet
-from stamp_tf.data.decode import decode
+from stamp_tf.data.decode_ahead import Example, decoded_ahead
 from stamp_tf.data.samples import FULL_RANGE, Ranges
 from stamp_tf.data.subset import balanced_indices
 from stamp_tf.data.unreadable import UnreadableImage
 from stamp_tf.errors import StampError
 
 logger = logging.getLogger(__name__)
-
-# Decoding one small picture takes about as long as handing it to a thread; sixteen are worth it.
-CHUNK = 16
-
-
-@dataclass(frozen=True)
-class Example:
-    """One picture that is not decoded yet.
-
-    Args:
-        content: A file, or the bytes of one.
-        label: In [0, num_classes).
-        name: What to call it in a message.
-    """
-
-    content: Path | bytes
-    label: int
-    name: str
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -118,7 +96,7 @@ class StreamedSet:
             examples = self.examples(order_seed)
         images: list[np.ndarray] = []
         labels: list[int] = []
-        for example, image in self._decoded(examples, num_ahead=2 * batch_size):
+        for example, image in self._decoded(examples, 2 * batch_size):
             if isinstance(image, UnreadableImage):
                 self._refuse_or_warn([(example.name, image)])
                 continue
@@ -165,7 +143,7 @@ class StreamedSet:
         seen = np.zeros(self.num_classes, bool)
         unreadable: list[tuple[str, UnreadableImage]] = []
         count = 0
-        for example, image in self._decoded(examples, num_ahead=256):
+        for example, image in self._decoded(examples, 256):
             seen[example.label] = True
             if isinstance(image, UnreadableImage):
                 unreadable.append((example.name, image))
@@ -184,39 +162,20 @@ class StreamedSet:
         return ImageSet(images[:count], labels[:count], self.num_classes, class_names=self.class_names)
 
     def _decoded(
-        self, examples: Iterable[Example], *, num_ahead: int
+        self, examples: Iterable[Example], num_ahead: int
     ) -> Iterator[tuple[Example, np.ndarray | UnreadableImage]]:
-        """Decode in threads, keeping the order, with `num_ahead` pictures under way."""
-
-        def decode_chunk(chunk: list[Example]) -> list[tuple[Example, np.ndarray | UnreadableImage]]:
-            return [(example, self._decode(example)) for example in chunk]
-
-        source = iter(examples)
-        pending: deque[Future[list[tuple[Example, np.ndarray | UnreadableImage]]]] = deque()
-        pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
-        try:
-            while True:
-                while len(pending) * CHUNK <= num_ahead and (chunk := list(islice(source, CHUNK))):
-                    pending.append(pool.submit(decode_chunk, chunk))
-                if not pending:
-                    return
-                yield from pending.popleft().result()
-        finally:
-            # Whoever stops in the middle of a pass does not wait for pictures that nobody will see.
-            pool.shutdown(wait=False, cancel_futures=True)
-
-    def _decode(self, example: Example) -> np.ndarray | UnreadableImage:
-        try:
-            return decode(example.content, self.image_shape, ranges=self.ranges)
-        except UnreadableImage as error:
-            return error
+        return decoded_ahead(examples, self.image_shape, ranges=self.ranges, num_ahead=num_ahead)
 
     def _refuse_or_warn(self, unreadable: list[tuple[str, UnreadableImage]]) -> None:
         refuse_or_warn(self.origin, unreadable, skip_corrupt=self.skip_corrupt)
 
 
 def refuse_or_warn(
-    origin: str, unreadable: Sequence[tuple[str, UnreadableImage]], *, skip_corrupt: bool
+    origin: str,
+    unreadable: Sequence[tuple[str, UnreadableImage]],
+    *,
+    skip_corrupt: bool,
+    option: str = "load:skip_corrupt=True",
 ) -> None:
     """Name the pictures that cannot be read: in the log if they are to be skipped, else in an error.
 
@@ -224,6 +183,7 @@ def refuse_or_warn(
         origin: What to call the set.
         unreadable: Name and reason of each, at least one.
         skip_corrupt: Whether to go on without them.
+        option: What lets the caller skip them, for the message.
 
     Raises:
         StampError: If they are not to be skipped.
@@ -233,8 +193,8 @@ def refuse_or_warn(
     if not skip_corrupt:
         raise StampError(
             f"{origin} must hold readable images, but {name}{more} cannot be decoded: {reason}; "
-            "mend or remove it, or add `load:skip_corrupt=True`."
+            f"mend or remove it, or add `{option}`."
         )
     for name, reason in unreadable:
-        set_name = origin.removeprefix("`dataset` ")
+        set_name = origin.removeprefix("`dataset` ").strip("`")
         logger.warning("%s: skipped %s, which cannot be decoded: %s.", set_name, name, reason)

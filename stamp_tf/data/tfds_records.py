@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from stamp_tf.data.content import encoded_key
+from stamp_tf.data.decode_ahead import Example
 from stamp_tf.data.split import split_by_content
-from stamp_tf.data.streaming import Example
 from stamp_tf.data.unreadable import UnreadableImage
 from stamp_tf.errors import StampError
 

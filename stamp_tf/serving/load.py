@@ -36,7 +36,7 @@ def load_exported(path: str | os.PathLike[str]) -> Exported:
     path = as_path(path, "model")
     if not path.exists():
         raise StampError(
-            f"`model` must be an exported network or a run's folder, but {path} is not there; check the path."
+            f"`serve:model` must be an exported network or a run's folder, but {path} is not there; check the path."
         )
     if RunDirectory(path).config.exists():
         run = RunDirectory(path)
@@ -55,8 +55,8 @@ def load_exported(path: str | os.PathLike[str]) -> Exported:
         if exported is not None:
             return exported
     raise StampError(
-        f"`model` must be a network that stamp-tf exported ({', '.join(names)}), or a run's folder, but {path} is "
-        "neither; check the path, or install the package that reads it."
+        f"`serve:model` must be a network that stamp-tf exported ({', '.join(names)}), or a run's folder, but {path} "
+        "is neither; check the path, or install the package that reads it."
     )
 
 
