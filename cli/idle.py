@@ -60,8 +60,9 @@ DATASET = (
     Idle(("data_dir", "download"), _not_fetched),
     Idle(("skip_corrupt",), _not_in_files),
 )
+VALIDATION = (Idle(("keep_epoch", "patience"), without("--val-split", "val_split")),)
 DISTILL = (Idle(("distill_temperature",), without("--distill", "distill")),)
-FINETUNE = (*DATASET, *DISTILL, Idle(("reference",), without("--distill", "distill")))
+FINETUNE = (*DATASET, *DISTILL, *VALIDATION, Idle(("reference",), without("--distill", "distill")))
 PRETRAIN = (
     *DATASET,
     Idle(("budgets", "budget_learning_rate"), _no_budget_epochs),
@@ -86,10 +87,14 @@ PRUNE = (
             "distill",
             "batch_norm",
             "baseline",
+            "val_split",
+            "keep_epoch",
+            "patience",
         ),
         _no_finetuning,
     ),
     *DISTILL,
+    *VALIDATION,
     Idle(("flip", "tensorboard"), _no_steps),
     Idle(("pixels",), without("--model", "model")),
     Idle(("resume", "overwrite"), without("--run-dir", "run_dir")),

@@ -144,6 +144,7 @@ class DataSet:
         path: The file or folder that a source read it from; None where there is none.
         origin: What loads it again; None for one that was made in Python. `load_dataset` sets it.
         test_by_content: Whether `test` was split off by content, because the source brings no test part.
+        validation: Training images that are held out, to judge epochs by; None holds none.
 
     Raises:
         StampError: If the two parts disagree about classes or image shape, a class name cannot be shown, or two
@@ -158,6 +159,7 @@ class DataSet:
     path: Path | None = None
     origin: Origin | None = None
     test_by_content: bool = False
+    validation: ImageSet | StreamedSet | None = None
 
     def __post_init__(self) -> None:
         check_arguments(

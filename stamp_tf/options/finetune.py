@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from stamp_tf.errors import StampError
 from stamp_tf.notation import in_words_of_the_caller
 from stamp_tf.options.fields import check_fields
+from stamp_tf.options.forms import SHARE
 from stamp_tf.options.option import option
 from stamp_tf.seeds import LARGEST_SEED
 
@@ -75,6 +77,26 @@ class FinetuneConfig:
         "batch",
         help="Let batch normalisation go by each batch's statistics, or by its moving ones, which then stay.",
     )
+    val_split: float | None = option(
+        None,
+        above=0,
+        below=1,
+        usual=0.2,
+        form=SHARE,
+        help="Hold out this share of every class of the training images, such as 20% or 0.2, and measure accuracy "
+        "after epochs on them; test images are then looked at once, at the end.",
+    )
+    keep_epoch: Literal["best", "last"] | None = option(
+        None,
+        help="Whose weights are kept; the best is that of `val_split`.",
+        default_in_words="best with `val_split`, else last",
+    )
+    patience: int | None = option(
+        None,
+        least=1,
+        usual=5,
+        help="End after so many epochs without a better one on the images of `val_split`.",
+    )
     augment: bool = option(True, help="Crop and mirror.", is_only_python=True)
     flip: bool = option(True, help="Mirror images in training; not for digits and signs.")
     mixed_precision: bool = option(False, help="Fine-tune in bfloat16.")
@@ -87,6 +109,13 @@ class FinetuneConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        for name, value in (("patience", self.patience), ("keep_epoch", self.keep_epoch == "best")):
+            if value and self.val_split is None:
+                said = f"`{name}={'best' if name == 'keep_epoch' else value}`"
+                raise StampError(
+                    f"{said} needs images to judge epochs by, but `val_split` is not given; give `val_split=0.2`, or "
+                    f"leave {said} out."
+                )
 
     @property
     def num_epochs(self) -> int:
@@ -97,6 +126,11 @@ class FinetuneConfig:
     def peak_rate(self) -> float:
         """The rate that training starts with."""
         return _RATE if self.learning_rate is None else self.learning_rate
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the weights of the best epoch are kept."""
+        return self.val_split is not None and self.keep_epoch != "last"
 
     @property
     def distill_in_words(self) -> str | None:

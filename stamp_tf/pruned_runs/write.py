@@ -16,6 +16,7 @@ from stamp_tf.backbones.end import put_back
 from stamp_tf.data import DataSet
 from stamp_tf.data.doubt import doubt_of_reference
 from stamp_tf.data.identity import describe
+from stamp_tf.data.validation import num_trained_on
 from stamp_tf.errors import StampError
 from stamp_tf.export.calling import calling_of
 from stamp_tf.measure.memory import peak_bytes
@@ -44,6 +45,7 @@ from stamp_tf.storage.files import write_bytes_atomic
 from stamp_tf.storage.overwriting import contents, in_the_way
 from stamp_tf.storage.records import encode, write_json_atomic
 from stamp_tf.storage.run_directory import RunDirectory
+from stamp_tf.training.best_epoch import best_epoch
 from stamp_tf.training.epoch_record import EpochRecord
 
 logger = logging.getLogger(__name__)
@@ -244,6 +246,7 @@ def _report(result: PruneResult, *, times: Mapping[str, float], command: str, **
         **_budget_details(result),
         "structure_only": config.structure_only or None,
         "epochs": _epochs(result),
+        **_validation_details(result),
         "mixed_precision": config.finetune.mixed_precision or None,
         "distill": config.finetune.distill_in_words,
         "batch_norm": "frozen" if config.finetune.batch_norm == "frozen" else None,
@@ -286,6 +289,16 @@ def _report(result: PruneResult, *, times: Mapping[str, float], command: str, **
         calling=calling_of(backbone.input_shape, result.dataset.class_names, backbone.end).to_json(),
         **others,
     )
+
+
+def _validation_details(result: PruneResult) -> dict[str, Any]:
+    """Return how many training images judged epochs, and whose weights were kept."""
+    options, best = result.config.finetune, best_epoch(result.records)
+    if options.val_split is None:
+        return {}
+    held_out = len(result.dataset.train) - num_trained_on(result.dataset, options.val_split)
+    is_best = options.keeps_best and best is not None
+    return {"validation_images": held_out, "epoch_kept": best.epoch if best and is_best else None}
 
 
 def _pixel_details(result: PruneResult) -> dict[str, Any]:

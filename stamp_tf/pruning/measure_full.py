@@ -14,6 +14,7 @@ from stamp_tf.measure.phases import clock
 from stamp_tf.on_step import OnPhase, OnStep
 from stamp_tf.pruning.full_network import full_network
 from stamp_tf.pruning.kept import Kept
+from stamp_tf.pruning.learnt_from import learnt_from
 from stamp_tf.pruning.result import PruneResult
 from stamp_tf.pruning.target import own_head, refits
 from stamp_tf.storage.records import read_record, write_json_atomic
@@ -46,13 +47,13 @@ def with_full(
         resume: Whether to take what lies there.
         on_step: Called with (phase, steps done, all steps, figures).
     """
-    times = dict(result.times)
+    times, kept = dict(result.times), Kept() if kept is None else kept
+    seen = dataclasses.replace(result, dataset=learnt_from(result.dataset, result.config, kept))
 
     def measured() -> FullAccuracy:
-        return _measured(result, times=times, states=states, resume=resume, on_step=on_step)
+        return _measured(seen, times=times, states=states, resume=resume, on_step=on_step)
 
-    full = measured() if kept is None else kept.get("full accuracy", measured)
-    return dataclasses.replace(result, full=full, times=times)
+    return dataclasses.replace(result, full=kept.get("full accuracy", measured), times=times)
 
 
 def _measured(
@@ -98,14 +99,16 @@ def _tuned(
     result: PruneResult, found: FullAccuracy, *, states: Path | None, resume: bool, on_step: OnPhase | None
 ) -> FullAccuracy:
     """Fine-tune the full network as the pruned one was, and test it."""
-    model = _network(result)
+    model, options = _network(result), result.config.finetune
+    # Without a part held out, only the end is looked at.
+    evaluate = options.evaluate if options.val_split is not None else False
     try:
         records = finetune(
             model,
             result.dataset,
             normalization=result.normalization,
             # There is no larger network to learn from.
-            config=dataclasses.replace(result.config.finetune, distill=0.0, evaluate=False),
+            config=dataclasses.replace(options, distill=0.0, evaluate=evaluate),
             end=result.reference.backbone.end,
             checkpoints=states,
             resume=resume,

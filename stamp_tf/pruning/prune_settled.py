@@ -23,6 +23,7 @@ from stamp_tf.pruning.config import budget_of, rules_of
 from stamp_tf.pruning.cut_proposal import cut_proposal
 from stamp_tf.pruning.full_network import teacher_of
 from stamp_tf.pruning.kept import Kept
+from stamp_tf.pruning.learnt_from import learnt_from
 from stamp_tf.pruning.proposals import propose
 from stamp_tf.pruning.pruner import Pruner
 from stamp_tf.pruning.ready import make_ready, sliced_network
@@ -67,6 +68,7 @@ def prune_settled(
     kept, times = Kept() if kept is None else kept, dict(times or {})
     pruner = choose_pruner(config)
     keras.utils.set_random_seed(config.seed)
+    whole, dataset = dataset, learnt_from(dataset, config, kept)
     normalization = kept.get("normalization", lambda: reference.normalization_for(dataset.train))
     # Anew each time, because whoever prunes may train the full network.
     target = Target.of(reference, dataset, normalization=normalization, kept=kept)
@@ -92,7 +94,7 @@ def prune_settled(
         mask=chosen.mask.hard,
         reference=reference,
         cost=target.cost,
-        dataset=dataset,
+        dataset=whole,
         normalization=target.normalization,
         config=config,
         test_accuracy=accuracy,

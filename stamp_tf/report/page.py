@@ -67,7 +67,10 @@ def _charts(
     """Draw what has at least two points; a single one is a number, not a curve."""
     accuracy = [[(point.epoch, _per_cent(point.test_accuracy)) for point in part] for part in parts]
     loss = [[(point.epoch, point.train_loss) for point in part] for part in parts]
+    held_out = [[(point.epoch, _per_cent(point.validation_accuracy)) for point in part] for part in parts]
+    validated = "Accuracy by epoch on training images held out"
     lines = (
+        Line(label=validated, parts=[_known(part) for part in held_out], unit=" %"),
         Line(label="Test accuracy by epoch", parts=[_known(part) for part in accuracy], unit=" %"),
         Line(label="Training loss by epoch", parts=[_known(part) for part in loss], css_class="line second"),
     )

@@ -14,6 +14,7 @@ class EpochRecord:
         test_accuracy: After the epoch, in [0, 1], or None if it was not measured.
         entry: Place in a report's history of the step that the epoch belongs to. Where a step went on with other data,
             its first record has the number of the last epoch before it and the accuracy on the new data.
+        validation_accuracy: As `test_accuracy`, on training images held out for it, where there are some.
     """
 
     epoch: int
@@ -21,3 +22,4 @@ class EpochRecord:
     train_loss: float | None
     test_accuracy: float | None
     entry: int = 0
+    validation_accuracy: float | None = None

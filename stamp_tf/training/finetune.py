@@ -13,6 +13,7 @@ from stamp_tf.backbones.end import split_end
 from stamp_tf.channels.graph import maker
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.data.batches import even_batch_size
+from stamp_tf.data.validation import num_trained_on, with_validation
 from stamp_tf.ends import End
 from stamp_tf.errors import StampError
 from stamp_tf.on_step import OnStep
@@ -79,6 +80,7 @@ def finetune(
     config = config or FinetuneConfig()
     if None in (config.learning_rate, config.epochs, config.done_at_loss):
         config = resolve_options(config, dataset, own_model=False)
+    dataset = with_validation(dataset, config.val_split, seed=config.seed)
     answers = logits_of_teacher(teacher, model, config=config, end=end)
     logits, end = split_end(model) if end is None else (model, end)
     trained = _in_bfloat16(logits) if config.mixed_precision else logits
@@ -118,7 +120,7 @@ def resolve_options(config: FinetuneConfig, dataset: DataSet, *, own_model: bool
         dataset: Says how many steps there are.
         own_model: Whether a user's own network is trained.
     """
-    num_images = len(dataset.train)
+    num_images = num_trained_on(dataset, config.val_split)
     batch_size = even_batch_size(num_images, config.batch_size)
     return config.resolved(
         own_model=own_model, num_steps=config.num_epochs * max(1, num_images // batch_size)

@@ -9,15 +9,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from stamp_tf.data import Batches, DataSet, Normalization
 from stamp_tf.data.batches import even_batch_size
 from stamp_tf.ends import End
 from stamp_tf.errors import StampError
 from stamp_tf.finite import weight_values
+from stamp_tf.measure.interval import with_interval
 from stamp_tf.notation import in_words_of_the_caller
 from stamp_tf.on_step import OnStep
 from stamp_tf.options.finetune import FinetuneConfig
+from stamp_tf.quantities import percent
 from stamp_tf.references.layer_arrays import assign_arrays, layer_arrays
 from stamp_tf.schedules import cosine_rate, step_rate
 from stamp_tf.storage.checkpoints import (
@@ -28,6 +31,7 @@ from stamp_tf.storage.checkpoints import (
     save_step,
 )
 from stamp_tf.training.accuracy import evaluate_accuracy
+from stamp_tf.training.best_epoch import best_epoch, is_hopeless
 from stamp_tf.training.divergence import DivergenceWatch, StepPlace
 from stamp_tf.training.epoch_record import EpochRecord
 from stamp_tf.training.figures import StepFigures
@@ -73,6 +77,7 @@ class FinetuneEpochs:
         self.config = config
         self.checkpoints = checkpoints
         self.records: list[EpochRecord] = []
+        self._best_arrays: dict[str, np.ndarray] | None = None
         self._optimizer = make_weight_optimizer(
             momentum=config.momentum, weight_decay=config.weight_decay, clip_norm=config.clip_norm
         )
@@ -114,10 +119,15 @@ class FinetuneEpochs:
             assign_arrays("model", self.model, arrays, path=place)
             assign_optimizer("optimizer", self._optimizer, arrays)
             self.records = [EpochRecord(**record) for record in metadata["records"]]
+            is_last = self._best is None or self._best.epoch == self.records[-1].epoch
+            self._best_arrays = {
+                name.removeprefix("best/"): value
+                for name, value in arrays.items()
+                if name.startswith("model/" if is_last else "best/")
+            }
         else:
-            self.records = [
-                EpochRecord(epoch=0, seconds=0.0, train_loss=None, test_accuracy=self._accuracy(0))
-            ]
+            self.records = [EpochRecord(epoch=0, seconds=0.0, train_loss=None, **self._accuracy(0))]
+            self._keep_if_best()
 
     def train(self, on_step: OnStep | None) -> None:
         """Take the epochs that are left.
@@ -133,10 +143,51 @@ class FinetuneEpochs:
             with self._taken_back_on_refusal():
                 record = self._take(epoch, on_step)
             self.records.append(record)
+            self._keep_if_best()
             if self._learnt_at() == epoch + 1 and self._end() < self.config.num_epochs:
                 logger.info("%s", in_words_of_the_caller(self._why_it_ends()))
+            elif self._is_hopeless():
+                logger.info(
+                    "%s",
+                    in_words_of_the_caller(
+                        f"Fine-tuning ends after epoch {epoch + 1} of {self.config.num_epochs}: {self.config.patience} "
+                        "epochs brought nothing better (`patience`)."
+                    ),
+                )
             if self.checkpoints is not None:
                 self._save(epoch + 1)
+        self._take_best()
+
+    @property
+    def _best(self) -> EpochRecord | None:
+        return best_epoch(self.records) if self.config.keeps_best else None
+
+    def _is_hopeless(self) -> bool:
+        return self.config.val_split is not None and is_hopeless(self.records, self.config.patience)
+
+    def _keep_if_best(self) -> None:
+        """Remember the weights where this is the best epoch so far."""
+        if self._best is self.records[-1]:
+            self._best_arrays = layer_arrays("model", self.model)
+
+    def _take_best(self) -> None:
+        """Give the network the weights of its best epoch."""
+        best, last = self._best, self.records[-1]
+        if best is None or best is last:
+            return
+        assert self._best_arrays is not None
+        assign_arrays("model", self.model, self._best_arrays, path=Path("the best epoch"))
+        images = self.dataset.validation
+        assert images is not None
+        assert best.validation_accuracy is not None
+        assert last.validation_accuracy is not None
+        logger.info(
+            "The weights of epoch %d are kept: right on %s held out of training, those of the last, %d, on %s.",
+            best.epoch,
+            with_interval(best.validation_accuracy, len(images)),
+            last.epoch,
+            percent(last.validation_accuracy),
+        )
 
     def _learnt_at(self) -> int | None:
         """Return the epoch at which the images were learnt; its record decides, so a resumed run goes the same way."""
@@ -146,6 +197,8 @@ class FinetuneEpochs:
 
     def _end(self) -> int:
         """Return how many epochs are taken in all, as far as is known."""
+        if self._is_hopeless():
+            return self.records[-1].epoch
         learnt = self._learnt_at()
         return (
             self.config.num_epochs if learnt is None else min(self.config.num_epochs, learnt + _LAST_EPOCHS)
@@ -185,7 +238,7 @@ class FinetuneEpochs:
                 epoch=epoch + 1,
                 seconds=seconds,
                 train_loss=mean_loss,
-                test_accuracy=self._accuracy(epoch + 1),
+                **self._accuracy(epoch + 1),
             )
 
     def _recalibrate(self) -> None:
@@ -198,10 +251,18 @@ class FinetuneEpochs:
         wanted = self.config.evaluate
         return wanted if isinstance(wanted, bool) else epoch in wanted
 
-    def _accuracy(self, epoch: int) -> float | None:
-        if not self._is_tested(epoch):
-            return None
-        return evaluate_accuracy(self.model, self.dataset.test, normalization=self.normalization)
+    def _accuracy(self, epoch: int) -> dict[str, float | None]:
+        """Return what a record says of the accuracy: on images held out of training, or else on the test images."""
+        held_out = self.dataset.validation if self.config.val_split is not None else None
+        found: dict[str, float | None] = {"test_accuracy": None}
+        if self._is_tested(epoch):
+            name, images = (
+                ("test_accuracy", self.dataset.test)
+                if held_out is None
+                else ("validation_accuracy", held_out)
+            )
+            found[name] = evaluate_accuracy(self.model, images, normalization=self.normalization)
+        return found
 
     @contextmanager
     def _taken_back_on_refusal(self) -> Iterator[None]:
@@ -221,9 +282,17 @@ class FinetuneEpochs:
         save_step(
             self.checkpoints,
             num_done,
-            arrays=layer_arrays("model", self.model) | optimizer_arrays("optimizer", self._optimizer),
+            arrays=layer_arrays("model", self.model)
+            | optimizer_arrays("optimizer", self._optimizer)
+            | self._best_beside(),
             metadata={"records": [vars(record) for record in self.records]},
         )
+
+    def _best_beside(self) -> dict[str, np.ndarray]:
+        """Return the weights of the best epoch where it is not the last, whose weights a state holds anyway."""
+        if self._best is None or self._best is self.records[-1] or self._best_arrays is None:
+            return {}
+        return {f"best/{name}": value for name, value in self._best_arrays.items()}
 
     def _rate(self, step: int) -> float:
         """Return the rate of the schedule, which falls to zero from where the images were learnt."""

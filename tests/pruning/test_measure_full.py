@@ -9,6 +9,7 @@ import pytest
 from keras import layers
 
 from stamp_tf.data import DataSet, ImageSet
+from stamp_tf.data.validation import with_validation
 from stamp_tf.measure.full_accuracy import FullAccuracy
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.pruning.full_network import full_network
@@ -117,3 +118,18 @@ def test_a_full_network_that_diverges_costs_its_figure_alone(
     full = with_full(dataclasses.replace(result, config=config)).full
     assert full.tuned_accuracy is None
     assert "the full network has no figure with fine-tuning" in caplog.text
+
+
+def test_images_that_judge_epochs_are_kept_from_everything_before(result: PruneResult) -> None:
+    """Rankings, refit and head are of the others alone; what is told of the data set is of all."""
+    tuned = dataclasses.replace(result.config.finetune, val_split=0.3)
+    made = prune(result.dataset, result.reference, config=dataclasses.replace(result.config, finetune=tuned))
+    split = with_validation(result.dataset, 0.3, seed=0)
+    alone = prune(split, result.reference, config=dataclasses.replace(result.config, finetune=tuned))
+    for ours, theirs in zip(made.model.get_weights(), alone.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert made.dataset is result.dataset
+    assert [record.test_accuracy for record in made.records] == [None] * 3
+    counts = count_hits(made.model, result.dataset.test, normalization=result.normalization)
+    assert made.test_accuracy == counts.accuracy
+    assert with_full(made).full == with_full(alone).full
