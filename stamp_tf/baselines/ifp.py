@@ -126,7 +126,7 @@ def train_round(problem: PruningProblem, mask: ChannelMask, options: IfpOptions,
         end=backbone.end,
         on_step=tell,
     )
-    put_back(small, problem.model, problem.reference.channel_map, mask)
+    put_back(small, problem.model, problem.reference.channel_map, mask=mask)
 
 
 def _scores(problem: PruningProblem, options: IfpOptions, removed: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels.groups import ChannelMap
 
 
-def put_back(small: keras.Model, model: keras.Model, channel_map: ChannelMap, mask: ChannelMask) -> None:
+def put_back(small: keras.Model, model: keras.Model, channel_map: ChannelMap, *, mask: ChannelMask) -> None:
     """Give a full network the weights of one that was sliced from it, and zeros where channels are gone.
 
     Sliced by the same mask again, or by one that keeps fewer channels, it gives what the smaller network would.

@@ -22,6 +22,7 @@ from stamp_tf.pruned_runs.evaluate import run_counts
 from stamp_tf.pruned_runs.exports import check_exports, exports_of, training_images, write_exports
 from stamp_tf.pruned_runs.masks import read_masks
 from stamp_tf.pruned_runs.pruned_run import PrunedRun, load_run
+from stamp_tf.pruned_runs.weights import read_weights
 from stamp_tf.pruned_runs.write import write_metrics
 from stamp_tf.pruning.full_network import full_network
 from stamp_tf.references.find import find_reference
@@ -127,6 +128,7 @@ def _continue(
     check_exports(run.run, exports_of(run.run))
     report = read_record(run.run.report_json, Report, remedy="prune again")
     _check_same_network(run, report)
+    weights = read_weights(run.run, report)
     cut_from = _reference(run, reference) if config.distill else None
     dataset = run.fitted(dataset) if isinstance(dataset, DataSet) else run.load_dataset(dataset)
     doubt = run.warn_if_in_doubt(dataset)
@@ -151,6 +153,7 @@ def _continue(
             config=config,
             end=run.end,
             teacher=teacher,
+            weights=weights,
             checkpoints=way.checkpoints,
             on_step=on_step,
         )
@@ -222,10 +225,11 @@ def _check_same_network(run: PrunedRun, report: Report) -> None:
     """
     remedy = "bring back the files that belong together, or prune again"
     num_params = sum(math.prod(weight.shape) for weight in run.model.trainable_weights)
-    if num_params != report.params:
+    expected = report.params if report.sparse is None else report.full_params
+    if num_params != expected:
         raise StampError(
             f"{run.run.report_json} must be of the network in {run.run.model.name}, which has {num_params:,} "
-            f"parameters, but is of one with {report.params:,}; {remedy}."
+            f"parameters, but is of one with {expected:,}; {remedy}."
         )
     if run.run.masks.exists() and tuple(report.groups) != read_masks(run.run.path).groups:
         raise StampError(

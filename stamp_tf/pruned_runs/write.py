@@ -29,6 +29,7 @@ from stamp_tf.pruned_runs.exports import (
     training_images,
     write_exports,
 )
+from stamp_tf.pruned_runs.weights import write_weights
 from stamp_tf.pruning.config import budget_of
 from stamp_tf.pruning.measure_full import with_full
 from stamp_tf.pruning.result import PruneResult
@@ -40,6 +41,7 @@ from stamp_tf.report.history import history_entry
 from stamp_tf.report.page import write_report
 from stamp_tf.report.report import ExportedFile, Report, SpeedRow
 from stamp_tf.report.rows import group_rows, layer_rows, speed_rows
+from stamp_tf.report.sparse import SparseSize
 from stamp_tf.storage.claims import held
 from stamp_tf.storage.files import write_bytes_atomic
 from stamp_tf.storage.overwriting import contents, in_the_way
@@ -145,6 +147,7 @@ def _write(result: PruneResult, run: RunDirectory, exporters: Sequence[str]) -> 
     if is_new:
         write_json_atomic(run.config, config_of(result.dataset, result.reference, result.config))
     write_json_atomic(run.masks, _masks(result))
+    write_weights(run, result.weights)
     files = write_exports(
         result.model,
         run,
@@ -267,7 +270,7 @@ def _report(result: PruneResult, *, times: Mapping[str, float], command: str, **
         dataset=result.dataset.name,
         seed=config.seed,
         test_accuracy=result.test_accuracy,
-        params=result.cost.parameters(result.mask),
+        params=result.num_params,
         full_params=full_params,
         flops=result.cost.flops(result.mask),
         full_flops=full_flops,
@@ -275,7 +278,8 @@ def _report(result: PruneResult, *, times: Mapping[str, float], command: str, **
         full_activation_bytes=result.cost.full_activation_bytes,
         seconds=result.seconds,
         times=times,
-        layers=layer_rows(result.cost, result.mask),
+        layers=layer_rows(result.cost, result.mask, result.weights),
+        sparse=None if result.weights is None else SparseSize.of(result.weights, num_params=full_params),
         groups=group_rows(result.reference.channel_map, result.mask),
         curve=result.records,
         tried=result.tried,

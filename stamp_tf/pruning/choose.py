@@ -13,6 +13,7 @@ from stamp_tf.plugin_code import PluginCode
 from stamp_tf.pruning.config import budget_of
 from stamp_tf.pruning.proposals import make_pruner
 from stamp_tf.pruning.pruner import Pruner
+from stamp_tf.pruning.weight_budget import check_options
 
 
 def choose_pruner(config: PruneConfig) -> Pruner:
@@ -36,7 +37,14 @@ def choose_pruner(config: PruneConfig) -> Pruner:
         )
     if pruner.removes == "nothing":
         _check_unlimited(config)
+    if pruner.removes == "weights":
+        check_options(config)
     is_limited = budget_of(config).is_limited or config.within is not None
+    if pruner.removes == "weights" and pruner.needs_budget and not is_limited:
+        raise StampError(
+            f"`method={config.method}` needs to know how many weights stay, but got no limit; add `keep_params=0.1`, "
+            "which counts the parameters other than 0."
+        )
     if pruner.needs_budget and not is_limited and "widths" not in config.options:
         raise StampError(
             f"`method={config.method}` needs a budget, but got none; add {any_of(KINDS)}, or `within` to find one."

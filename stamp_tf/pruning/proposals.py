@@ -18,6 +18,7 @@ from stamp_tf.plugin_code import PluginCode, in_words
 from stamp_tf.pruning.guarded_problem import check_untouched, guarded
 from stamp_tf.pruning.pruner import REMOVED, Proposal, Pruner, PruningProblem
 from stamp_tf.references.fingerprint import fingerprint
+from stamp_tf.weight_mask import WeightMask, kernels_of
 
 
 def make_pruner(plugin: PluginCode, pruner_class: Any) -> Pruner:
@@ -74,6 +75,8 @@ def propose(plugin: PluginCode, pruner: Pruner, problem: PruningProblem) -> Prop
         check_untouched(plugin, problem, before)
     if not isinstance(proposal, Proposal):
         raise plugin.breach("return a stamp_tf.pruning.pruner.Proposal", in_words(proposal))
+    if proposal.weights is not None or pruner.removes == "weights":
+        return _of_weights(plugin, pruner, proposal, problem=problem)
     if (proposal.scores is None) == (proposal.mask is None):
         both = "neither" if proposal.scores is None else "both"
         raise plugin.breach("propose scores or a mask", f"gave {both}")
@@ -93,6 +96,25 @@ def propose(plugin: PluginCode, pruner: Pruner, problem: PruningProblem) -> Prop
             "propose a fold above 0 and at most 1", f"gave {fold[outside[0]]:g} for channel {outside[0]}"
         )
     return Proposal(scores=values["scores"], mask=mask, fold=fold, tried=proposal.tried)
+
+
+def _of_weights(
+    plugin: PluginCode, pruner: Pruner, proposal: Proposal, *, problem: PruningProblem
+) -> Proposal:
+    """Return a mask of single weights, beside the mask that keeps every channel."""
+    weights = proposal.weights
+    if pruner.removes != "weights" or not isinstance(weights, WeightMask):
+        raise plugin.breach(
+            "propose a mask of weights where it removes weights, and only there", f"gave {in_words(weights)}"
+        )
+    if proposal.scores is not None or proposal.mask is not None or proposal.fold is not None:
+        raise plugin.breach("propose a mask of weights alone", "gave something about channels besides")
+    known = {kernel.path: tuple(kernel.shape) for kernel in kernels_of(problem.model)}
+    for path, kept in weights.kept.items():
+        if known.get(path) != kept.shape:
+            raise plugin.breach("mask kernels of the problem's model", f"masks {path} of {list(kept.shape)}")
+    everything = ChannelMask.all_of(problem.reference.channel_map.num_channels)
+    return Proposal(mask=everything, weights=weights, tried=proposal.tried)
 
 
 def _values(plugin: PluginCode, name: str, value: Any, *, num_channels: int) -> np.ndarray:

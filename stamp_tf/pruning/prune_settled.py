@@ -31,6 +31,7 @@ from stamp_tf.pruning.result import PruneResult
 from stamp_tf.pruning.saved_mask import SavedMask, load_mask, save_mask
 from stamp_tf.pruning.target import Target, first_head, refits
 from stamp_tf.pruning.trial import Trial, with_held_out
+from stamp_tf.pruning.weight_budget import NO_LIMITS, check_weights
 from stamp_tf.pruning.within import BUDGET, search_within
 from stamp_tf.references.reference import Reference
 from stamp_tf.training.accuracy import evaluate_accuracy
@@ -78,7 +79,7 @@ def prune_settled(
     small, chosen = _smaller_network(
         pruner, target, cut, config=config, saved=saved, times=times, on_step=on_step
     )
-    config = _settled(config, target)
+    config = _settled(config, target, finetunes=pruner.finetunes)
     records, accuracy = _finetune(
         small,
         target,
@@ -102,6 +103,7 @@ def prune_settled(
         times=times,
         timing=chosen.timing,
         tried=chosen.tried,
+        weights=chosen.weights,
     )
 
 
@@ -128,15 +130,19 @@ def _smaller_network(
     with clock(times, "slice"):
         values = chosen.mask if fold is None else chosen.mask.times(fold)
         small = sliced_network(target, values, structure_only=config.structure_only, check=True)
+        if chosen.weights is not None:
+            chosen.weights.apply_to(small)
     if chosen.is_trained:
         return small, chosen
+    # A mask of weights is over the head, too, as the method left it.
+    head = first_head(config, target.reference) if chosen.weights is None else "keep"
     make_ready(
         small,
         target,
         seed=config.seed,
-        head=first_head(config, target.reference),
+        head=head,
         is_drawn=config.structure_only,
-        refit_mask=chosen.mask if refits(config, target.reference) else None,
+        refit_mask=chosen.mask if chosen.weights is None and refits(config, target.reference) else None,
         times=times,
         on_step=on_step,
     )
@@ -180,16 +186,22 @@ def _propose_and_cut(
         mask, timing = cut_proposal(
             proposal,
             cut,
-            config,
+            # Every channel stays with a mask of weights.
+            config if proposal.weights is None else dataclasses.replace(config, **NO_LIMITS),
             model=target.model,
             may_keep_all=pruner.removes != "channels",
             on_step=on_step,
         )
-    return SavedMask(mask=mask, times=times, timing=timing, tried=proposal.tried), proposal.fold
+        if proposal.weights is not None:
+            check_weights(proposal.weights, target.cost, config, budget=budget)
+    chosen = SavedMask(mask=mask, times=times, timing=timing, tried=proposal.tried, weights=proposal.weights)
+    return chosen, proposal.fold
 
 
-def _settled(config: PruneConfig, target: Target) -> PruneConfig:
-    """Fill in the options of fine-tuning that its network and its images decide."""
+def _settled(config: PruneConfig, target: Target, *, finetunes: bool) -> PruneConfig:
+    """Fill in the options of fine-tuning that the method, its network and its images decide."""
+    if not finetunes:
+        config = dataclasses.replace(config, finetune=dataclasses.replace(config.finetune, epochs=0))
     settings = resolve_options(
         dataclasses.replace(config.finetune, seed=config.seed),
         target.dataset,
@@ -241,6 +253,7 @@ def _finetune(
             config=config.finetune,
             end=target.reference.backbone.end,
             teacher=teacher,
+            weights=chosen.weights,
             checkpoints=checkpoints,
             resume=resume,
             on_step=on_finetune,

@@ -21,8 +21,9 @@ from stamp_tf.options.methods import PrunerOptions
 from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.kept import Kept
 from stamp_tf.references.reference import Reference
+from stamp_tf.weight_mask import WeightMask
 
-Removed = Literal["channels", "nothing"]
+Removed = Literal["channels", "weights", "nothing"]
 REMOVED: tuple[Removed, ...] = get_args(Removed)
 """What a method takes away."""
 
@@ -61,13 +62,17 @@ class PruningProblem:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What a method answers: scores that a budget cuts, or finished masks.
+    """What a method answers: scores that a budget cuts, a finished mask, or a mask of single weights.
+
+    With a mask of weights every channel stays, and the network keeps the values that the problem's `model` has by then,
+    its head among them.
 
     Args:
         scores: Value per channel `[C]`, or None with a mask.
         mask: Keep value per channel `[C]`, 0 for those that go, or None with scores.
         fold: Factor per channel `[C]` that goes into the surviving weights, or None for 1.
         tried: What a method measured to choose, for the report.
+        weights: Which single weights stay; of a method that `removes` weights, and of no other.
     """
 
     scores: np.ndarray | None = None
@@ -75,17 +80,20 @@ class Proposal:
     fold: np.ndarray | None = None
     _: KW_ONLY
     tried: tuple[Tried, ...] = ()
+    weights: WeightMask | None = None
 
 
 class Pruner(ABC):
     """A method that says which channels matter on a target data set.
 
-    `removes` says what goes; `needs_budget` whether it has no rule of its own for how much; `options` is the dataclass
-    of the options that it reads from the problem, checked before any data is loaded; `fixes` holds options of pruning
-    that its name says already, such as `{"structure_only": True}`.
+    `removes` says what goes; `finetunes` whether weights are trained afterwards, or stay as the method left them;
+    `needs_budget` whether it has no rule of its own for how much goes; `options` is the dataclass of the options that
+    it reads from the problem, checked before any data is loaded; `fixes` holds options of pruning that its name says
+    already, such as `{"structure_only": True}`.
     """
 
     removes: ClassVar[Removed] = "channels"
+    finetunes: ClassVar[bool] = True
     needs_budget: ClassVar[bool] = True
     fixes: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     options: ClassVar[type[PrunerOptions]] = PrunerOptions

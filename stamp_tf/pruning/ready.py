@@ -31,7 +31,7 @@ def sliced_network(
     """
     small = slice_model(target.model, target.reference.channel_map, values, check=check)
     # Slicing rebuilt the layers, so a clone of them draws fresh weights.
-    return _drawn_anew(small) if structure_only else small
+    return drawn_anew(small) if structure_only else small
 
 
 def make_ready(
@@ -87,7 +87,7 @@ def make_ready(
             _draw_head(model)
 
 
-def _drawn_anew(model: keras.Model) -> keras.Model:
+def drawn_anew(model: keras.Model) -> keras.Model:
     """Return the same network with fresh weights; how it scales its pixels is no weight that training finds again."""
     clone = keras.models.clone_model(model)
     for old, new in zip(model.layers, clone.layers, strict=True):

@@ -16,6 +16,7 @@ from stamp_tf.measure.tried import Tried
 from stamp_tf.options.prune import PruneConfig
 from stamp_tf.references.reference import Reference
 from stamp_tf.training.epoch_record import EpochRecord
+from stamp_tf.weight_mask import WeightMask
 
 if TYPE_CHECKING:
     from stamp_tf.measure.timing import Timing
@@ -38,6 +39,7 @@ class PruneResult:
         times: Seconds by phase; `evaluate` is the tests after epochs of fine-tuning, and that at its end.
         timing: Measured latency of the network, where it was limited.
         tried: What was measured on held-out training images to choose it, where something was.
+        weights: Which single weights of it stay, of a method that removes those; then every channel does.
         full: What the full network is worth on the same test images, where that was measured.
     """
 
@@ -53,12 +55,18 @@ class PruneResult:
     times: Mapping[str, float]
     timing: Timing | None = None
     tried: tuple[Tried, ...] = ()
+    weights: WeightMask | None = None
     full: FullAccuracy | None = None
 
     @property
+    def num_params(self) -> int:
+        """Remaining parameters; weights at 0 of a mask of weights do not count."""
+        return self.cost.parameters(self.mask) - (0 if self.weights is None else self.weights.num_removed)
+
+    @property
     def params_fraction(self) -> float:
-        """Remaining parameters / all."""
-        return float(self.cost.exact_fractions(self.mask)[0])
+        """Remaining parameters / all; weights at 0 of a mask of weights do not count."""
+        return self.num_params / self.cost.parameters(ChannelMask.all_of(len(self.mask)))
 
     @property
     def flops_fraction(self) -> float:

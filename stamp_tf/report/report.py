@@ -8,6 +8,7 @@ from stamp_tf.errors import StampError
 from stamp_tf.measure.full_accuracy import FullAccuracy
 from stamp_tf.measure.tried import Tried
 from stamp_tf.report.history import HistoryEntry
+from stamp_tf.report.sparse import SparseSize
 from stamp_tf.storage.records import finite
 from stamp_tf.training.epoch_record import EpochRecord
 
@@ -115,6 +116,7 @@ class Report:
         calling: How the exported files are called, see `Calling.to_json`; empty in runs of before that.
         files: What exporters wrote; empty in runs of before that.
         tried: Networks that were measured to choose this one, where some were.
+        sparse: What single weights that are gone save, where such are; `params` then counts those other than 0.
         full: What the full network is worth on the same test images; None where nobody measured it.
         peak_bytes: Most memory that the process had taken when the report was written; None where nobody asked.
 
@@ -148,6 +150,7 @@ class Report:
     calling: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[ExportedFile, ...] = ()
     tried: tuple[Tried, ...] = ()
+    sparse: SparseSize | None = None
     full: FullAccuracy | None = None
     peak_bytes: int | None = None
 

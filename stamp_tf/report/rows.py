@@ -12,15 +12,20 @@ if TYPE_CHECKING:  # a page is drawn from a report without loading Keras
     from stamp_tf.channels.cost import CostModel
     from stamp_tf.channels.groups import ChannelMap
     from stamp_tf.measure.speed import Speed
+    from stamp_tf.weight_mask import WeightMask
 
 
-def layer_rows(cost_model: CostModel, mask: ChannelMask) -> tuple[LayerRow, ...]:
+def layer_rows(
+    cost_model: CostModel, mask: ChannelMask, weights: WeightMask | None = None
+) -> tuple[LayerRow, ...]:
     """Return every layer that holds weights, before and after.
 
     Args:
         cost_model: Cost of the full network.
         mask: Which channels stay, `[C]`.
+        weights: Which single weights stay; those that go do not count as parameters.
     """
+    removed = {} if weights is None else weights.removed_by_layer()
     before = cost_model.table(ChannelMask.all_of(len(mask)))
     return tuple(
         LayerRow(
@@ -29,7 +34,7 @@ def layer_rows(cost_model: CostModel, mask: ChannelMask) -> tuple[LayerRow, ...]
             channels_before=full.channels,
             channels_after=pruned.channels,
             params_before=full.parameters,
-            params_after=pruned.parameters,
+            params_after=pruned.parameters - removed.get(full.name, 0),
             flops_before=full.flops,
             flops_after=pruned.flops,
         )

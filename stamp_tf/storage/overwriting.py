@@ -19,7 +19,7 @@ def clear(run: RunDirectory) -> None:
     """
     exported = run.read_exports().files
     for path in (
-        *(run.report_json, run.reference, run.masks, run.model, run.report_html, run.metrics),
+        *(run.report_json, run.reference, run.masks, run.weights, run.model, run.report_html, run.metrics),
         *run.checkpoints.glob("step-*.npz"),
         *run.checkpoints.glob("mask.npz"),
         *run.full_network.glob("step-*.npz"),
@@ -59,6 +59,7 @@ def in_the_way(run: RunDirectory) -> Path | None:
         run.report_html,
         run.reference,
         run.masks,
+        run.weights,
         run.model,
         run.metrics,
         run.options,

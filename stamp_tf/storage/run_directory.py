@@ -69,6 +69,11 @@ class RunDirectory:
         return self.path / "masks.json"
 
     @property
+    def weights(self) -> Path:
+        """Which single weights stay, of a method that removes those."""
+        return self.path / "weight_mask.npz"
+
+    @property
     def model(self) -> Path:
         """The re-trainable Keras model."""
         return self.path / "model.keras"

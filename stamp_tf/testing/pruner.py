@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from functools import cache
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -41,7 +41,13 @@ def check_pruner(build: PrunerMaker) -> None:
 
 def proposes_a_finite_value_per_channel(build: PrunerMaker) -> None:
     """Scores that a budget cuts, or a finished mask; the test images are not looked at."""
-    proposal = build().propose(toy_problem())
+    pruner = build()
+    proposal = pruner.propose(toy_problem(**_limits(pruner)))
+    if pruner.removes == "weights":
+        require(
+            proposal.weights is not None, "A pruner that removes weights must propose which", "proposed none"
+        )
+        return
     rule = "A pruner must propose scores or a mask"
     require((proposal.scores is None) != (proposal.mask is None), rule, "proposed both or none")
     values = array(_values(proposal))
@@ -51,7 +57,7 @@ def proposes_a_finite_value_per_channel(build: PrunerMaker) -> None:
 
 def follows_the_seed(build: PrunerMaker) -> None:
     """The same problem, the same answer."""
-    first, second = (_values(build().propose(toy_problem(seed=3))) for _ in range(2))
+    first, second = (_values(build().propose(toy_problem(seed=3, **_limits(build())))) for _ in range(2))
     require_close(second, first, "What a pruner proposes must follow from the seed of the problem")
 
 
@@ -59,7 +65,7 @@ def leaves_the_reference_as_it_is(build: PrunerMaker) -> None:
     """Other problems use it too."""
     weights = _reference().model.weights
     before = [array(weight.value).copy() for weight in weights]
-    build().propose(toy_problem())
+    build().propose(toy_problem(**_limits(build())))
     for old, weight in zip(before, weights, strict=True):
         require_close(weight.value, old, f"A pruner must leave the reference's {weight.path} alone")
 
@@ -69,7 +75,12 @@ def fits_the_budget(build: PrunerMaker) -> None:
     pruner, reference = build(), _reference()
     if pruner.removes == "nothing":
         return
-    proposal = pruner.propose(toy_problem())
+    problem = toy_problem(**_limits(pruner))
+    proposal = pruner.propose(problem)
+    if proposal.weights is not None:
+        left = (reference.cost_model.full[0] - proposal.weights.num_removed) / reference.cost_model.full[0]
+        require(left <= 0.5, "What a pruner leaves must fit the budget of 0.5 parameters", f"has {left:.3f}")
+        return
     values, cut = _values(proposal), reference.cut
     mask = values if proposal.mask is not None else cut.meet(values, Budget(max_flops=0.5))
     fraction = reference.cost_model.exact_fractions(mask)[1]
@@ -88,11 +99,12 @@ def declares_its_options(build: PrunerMaker) -> None:
     options()
 
 
-def toy_problem(*, seed: int = 0) -> PruningProblem:
-    """Return a problem at half of the FLOPs.
+def toy_problem(*, seed: int = 0, **limits: Any) -> PruningProblem:
+    """Return a problem at half of the FLOPs, or at other limits.
 
     Args:
         seed: Of everything random in it.
+        **limits: By name.
     """
     reference = _reference()
     dataset = _noise()
@@ -105,7 +117,7 @@ def toy_problem(*, seed: int = 0) -> PruningProblem:
         cost=reference.cost_model,
         dataset=dataset,
         normalization=Normalization.of(dataset.train),
-        budget=Budget(max_flops=0.5),
+        budget=Budget(**(limits or {"max_flops": 0.5})),
         seed=seed,
         config=PruneConfig(finetune=FinetuneConfig(epochs=0)),
     )
@@ -137,7 +149,14 @@ def _noise() -> DataSet:
     return DataSet("noise", images(12), cast("ImageSet", ClosedImages(images(6))))
 
 
+def _limits(pruner: Pruner) -> dict[str, float]:
+    """Return half of what a method can limit."""
+    return {"keep_params": 0.5} if pruner.removes == "weights" else {"max_flops": 0.5}
+
+
 def _values(proposal: Proposal) -> np.ndarray:
+    if proposal.weights is not None:
+        return np.concatenate([kept.ravel() for kept in proposal.weights.kept.values()])
     values = proposal.scores if proposal.mask is None else proposal.mask
     require(values is not None, "A pruner must propose scores or a mask", "proposed none")
     return np.asarray(values)

@@ -23,6 +23,7 @@ from stamp_tf.training.epoch_record import EpochRecord
 from stamp_tf.training.finetune_epochs import FinetuneEpochs
 from stamp_tf.training.lost import warn_if_lost
 from stamp_tf.training.teacher import logits_of_teacher
+from stamp_tf.weight_mask import WeightMask
 
 
 def finetune(
@@ -33,6 +34,7 @@ def finetune(
     config: FinetuneConfig | None = None,
     end: End | None = None,
     teacher: keras.Model | None = None,
+    weights: WeightMask | None = None,
     checkpoints: str | Path | None = None,
     resume: bool = True,
     on_step: OnStep | None = None,
@@ -52,6 +54,7 @@ def finetune(
         end: What was taken off a network that gives logits; None looks how the model ends.
         teacher: A network of the same images and outputs, such as the one that this was cut from; `config.distill` is
             its share of the loss. It stays as it is.
+        weights: Which single weights stay; the others are 0, and stay so.
         checkpoints: Where to keep a state per epoch; None keeps none.
         resume: Go on from the last state in `checkpoints`; otherwise those of another training give way to the first
             that is saved.
@@ -73,6 +76,7 @@ def finetune(
         config=(config, FinetuneConfig | None),
         end=(end, End | None),
         teacher=(teacher, keras.Model | None),
+        weights=(weights, WeightMask | None),
         resume=(resume, bool),
         on_step=(on_step, Callable | None),
     )
@@ -93,6 +97,7 @@ def finetune(
         config=config,
         end=end,
         teacher=answers,
+        weights=weights,
         checkpoints=checkpoints,
     )
     epochs.restore(resume=resume)

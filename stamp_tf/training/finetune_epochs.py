@@ -38,6 +38,7 @@ from stamp_tf.training.figures import StepFigures
 from stamp_tf.training.forward import has_batch_norm
 from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
 from stamp_tf.training.teacher import Teacher
+from stamp_tf.weight_mask import WeightMask
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class FinetuneEpochs:
         config: Options.
         end: What stands behind the logits; says which loss fits.
         teacher: From normalised images to logits, where the options distil.
+        weights: Which single weights stay; None for all.
         checkpoints: Where a state an epoch is kept; None keeps none.
     """
 
@@ -67,8 +69,10 @@ class FinetuneEpochs:
         config: FinetuneConfig,
         end: End,
         teacher: keras.Model | None,
+        weights: WeightMask | None,
         checkpoints: Path | None,
     ) -> None:
+        from stamp_tf.training.held_weights import hold
         from stamp_tf.training.reference_steps import compile_plain_step, make_weight_optimizer
 
         self.model = model
@@ -97,8 +101,12 @@ class FinetuneEpochs:
         if self._is_frozen and not has_batch_norm(model):
             words = "`batch_norm=frozen` changes nothing: no layer of the network is a batch normalisation."
             logger.warning("%s", in_words_of_the_caller(words))
+        held = ()
+        if weights is not None:
+            weights.apply_to(model)
+            held = hold(model, weights)
         self._step = compile_plain_step(
-            model, self._optimizer, end=end, teacher=taught_by, is_frozen=self._is_frozen
+            model, self._optimizer, end=end, teacher=taught_by, is_frozen=self._is_frozen, held=held
         )
         self._watch = DivergenceWatch(
             "Fine-tuning",

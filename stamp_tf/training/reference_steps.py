@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -11,6 +12,7 @@ from stamp_tf.channels import ChannelCut
 from stamp_tf.ends import LOGITS, End
 from stamp_tf.tensor import Tensor
 from stamp_tf.training.budget_loss import BudgetLoss, budget_loss, plain_loss
+from stamp_tf.training.held_weights import HeldWeights
 from stamp_tf.training.teacher import Teacher
 from stamp_tf.workers import ALONE, Workers
 
@@ -33,6 +35,7 @@ def compile_plain_step(
     end: End = LOGITS,
     teacher: Teacher | None = None,
     is_frozen: bool = False,
+    held: Sequence[HeldWeights] = (),
     workers: Workers = ALONE,
 ) -> Step:
     """Return `step(images, labels)`, which trains a network.
@@ -43,6 +46,7 @@ def compile_plain_step(
         end: What was taken off it; says which loss fits.
         teacher: Has a share of the loss, on the same images; it is not changed.
         is_frozen: Whether batch normalisation goes by its moving statistics.
+        held: Kernels of which some weights are 0 and stay so.
         workers: Who train it together; each takes the step with its share of a batch.
     """
     weights, statistics = model.trainable_variables, model.non_trainable_variables
@@ -62,13 +66,20 @@ def compile_plain_step(
 
         (_, own), gradients = value_and_gradient(loss, [v.value for v in weights])
         gradients, (new_statistics, figures) = workers.mean((gradients, own))
+        # What is held at 0 has no share in the norm that gradients are clipped by, nor in momentum.
+        gradients = list(gradients)
+        for one in held:
+            gradients[place_of[id(one.kernel)]] *= one.values
         optimizer.apply(gradients, weights)
+        for one in held:
+            one.kernel.assign(one.kernel.value * one.values)
         for variable, value in zip(statistics, new_statistics, strict=True):
             variable.assign(value)
         return figures | {"gradient_norm": global_norm(gradients)}
 
-    taught_by = [] if teacher is None else teacher.model.variables
-    return compile_step(step, [*weights, *statistics, *optimizer.variables, *taught_by], workers=workers)
+    place_of = {id(weight): place for place, weight in enumerate(weights)}
+    others = [*([] if teacher is None else teacher.model.variables), *(one.mask for one in held)]
+    return compile_step(step, [*weights, *statistics, *optimizer.variables, *others], workers=workers)
 
 
 def compile_budget_step(

@@ -67,7 +67,7 @@ def test_weights_return_to_their_places(small: Reference) -> None:
     sliced = slice_model(model, channel_map, mask)
     learnt = [np.full(weight.shape, number + 1.0, "float32") for number, weight in enumerate(sliced.weights)]
     sliced.set_weights(learnt)
-    put_back(sliced, model, channel_map, mask)
+    put_back(sliced, model, channel_map, mask=mask)
     for again, value in zip(slice_model(model, channel_map, mask).get_weights(), learnt, strict=True):
         np.testing.assert_array_equal(again, value)
     assert sum(np.count_nonzero(weight) for weight in model.get_weights()) == sum(map(np.size, learnt))

@@ -12,7 +12,7 @@ TIERS = (
     {
         *("errors", "notation", "printable", "options", "seeds", "without_tensorflow", "finite", "ends"),
         *("schedules", "losses", "arguments", "changed_options", "plugin_code", "on_step"),
-        *("limits", "quantities", "channel_mask", "tensor"),
+        *("limits", "quantities", "channel_mask", "weight_mask", "tensor"),
     },
     {"storage", "backend", "workers"},
     {"data"},
