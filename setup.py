@@ -65,6 +65,11 @@ PLUGINS = {
     # One a format, by the name of its exporter.
     "stamp_tf.readers": [
         "saved-model = stamp_tf.serving.saved_model:read_saved_model",
+        "litert = stamp_tf.serving.litert_file:read_litert",
+        "litert-dynamic = stamp_tf.serving.litert_file:read_litert",
+        "litert-int8 = stamp_tf.serving.litert_file:read_litert",
+        "onnx = stamp_tf.serving.onnx_file:read_onnx",
+        "openvino = stamp_tf.serving.openvino_folder:read_openvino",
         "keras = stamp_tf.serving.keras_file:read_keras",
     ],
 }

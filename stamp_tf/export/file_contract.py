@@ -80,12 +80,19 @@ def _contract(
     shape: tuple[int, int, int], *, class_names: Sequence[str], end: End, input_name: str
 ) -> dict[str, Any]:
     return {
-        "input": {"name": input_name, "dtype": "float32", "shape": ["batch", *shape], "pixels": [0, 255]},
+        "input": {
+            "name": input_name,
+            "dtype": "float32",
+            "shape": ["batch", "height", "width", shape[-1]],
+            "size": list(shape[:2]),
+            "pixels": [0, 255],
+        },
         "output": {
             "name": OUTPUT,
             "dtype": "float32",
             "shape": ["batch", len(class_names)],
-            "each_on_its_own": end.is_per_class,
+            "adds_up_to_1": not end.is_per_class,
         },
         "classes": list(class_names),
+        "end": end.to_config(),
     }

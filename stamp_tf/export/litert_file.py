@@ -17,7 +17,7 @@ from stamp_tf.export.file_contract import check_file, pixels_to_probabilities
 from stamp_tf.export.staging import staged
 
 ENDING = ".tflite"
-_CONTRACT, _LABELS = "contract.json", "labels.txt"
+CONTRACT, _LABELS = "contract.json", "labels.txt"
 
 
 def write_litert(
@@ -68,7 +68,7 @@ def write_litert(
         convert(network, temporary, to=format_name, of_keras="litert", **options)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(_member(_LABELS), "".join(f"{name}\n" for name in class_names))
-            archive.writestr(_member(_CONTRACT), json.dumps(contract, ensure_ascii=False, indent=2))
+            archive.writestr(_member(CONTRACT), json.dumps(contract, ensure_ascii=False, indent=2))
     return path
 
 

@@ -16,7 +16,7 @@ from stamp_tf.export.file_contract import check_file, pixels_to_probabilities
 from stamp_tf.export.staging import staged
 
 ENDING = ".onnx"
-_CONTRACT, _CLASSES = "contract", "class_names"
+CONTRACT, _CLASSES = "contract", "class_names"
 
 
 def export_onnx(
@@ -70,7 +70,7 @@ def export_onnx(
             written,
             {
                 _CLASSES: json.dumps(list(class_names), ensure_ascii=False),
-                _CONTRACT: json.dumps(contract, ensure_ascii=False),
+                CONTRACT: json.dumps(contract, ensure_ascii=False),
             },
         )
         onnx.save(written, temporary)

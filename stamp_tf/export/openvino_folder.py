@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,13 +12,14 @@ import openvino
 
 from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
-from stamp_tf.export.conversion import convert
-from stamp_tf.export.file_contract import OUTPUT, pixels_to_probabilities
+from stamp_tf.export.conversion import convert, converting
+from stamp_tf.export.file_contract import pixels_to_probabilities
 from stamp_tf.export.staging import staged
 
 NETWORK = "network.xml"
 """What describes the network in the folder; its weights lie beside it, in `network.bin`."""
-_CLASSES, _CONTRACT = "class_names.json", "contract.json"
+CONTRACT = "contract.json"
+_CLASSES = "class_names.json"
 
 
 def export_openvino(
@@ -62,29 +64,20 @@ def export_openvino(
         )
     with staged(path) as folder:
         folder.mkdir()
-        file = folder / NETWORK
-        convert(network, file, to="openvino", of_keras="openvino")
-        _name_output(file)
-        for name, content in ((_CLASSES, list(class_names)), (_CONTRACT, contract)):
+        # Its own reader of SavedModels: the converter that Keras calls reports each use to its makers.
+        with tempfile.TemporaryDirectory() as between:
+            convert(network, Path(between), to="openvino", of_keras="tf_saved_model")
+            with converting(network, to="openvino"):
+                written = openvino.Core().read_model(between)
+                openvino.save_model(written, folder / NETWORK, compress_to_fp16=False)
+        for name, content in ((_CLASSES, list(class_names)), (CONTRACT, contract)):
             (folder / name).write_text(f"{json.dumps(content, ensure_ascii=False, indent=2)}\n", "utf-8")
     return path
 
 
-def _name_output(file: Path) -> None:
-    """Give the output the name that Keras leaves out."""
-    written = openvino.Core().read_model(file)
-    written.outputs[0].tensor.set_names({OUTPUT})
-    # In memory, as the weights that were read lie in the file that is to be written.
-    named = file.with_name(f"named_{file.name}")
-    openvino.save_model(written, named, compress_to_fp16=False)
-    del written
-    for ending in (".xml", ".bin"):
-        named.with_suffix(ending).replace(file.with_suffix(ending))
-
-
 def _is_ours(path: Path) -> bool:
     """Return whether a folder holds an earlier export and nothing else."""
-    ours = {NETWORK, Path(NETWORK).with_suffix(".bin").name, _CLASSES, _CONTRACT}
+    ours = {NETWORK, Path(NETWORK).with_suffix(".bin").name, _CLASSES, CONTRACT}
     if not path.is_dir() or any(entry.name not in ours for entry in path.iterdir()):
         return False
     return not any(path.iterdir()) or all((path / name).is_file() for name in ours)

@@ -147,6 +147,7 @@ class Contract(msgspec.Struct, frozen=True):
     input: TakenImages
     classes: tuple[str, ...]
     end: dict[str, Any] | None = None
+    format: str = "saved-model"
 
 
 class Export(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ import keras
 
 from stamp_tf.backbones.end import split_end
 from stamp_tf.errors import StampError
-from stamp_tf.export.contract import Exporter
+from stamp_tf.export.contract import Exporter, call_exporter
 from stamp_tf.losses import class_probabilities
 from stamp_tf.serving.exported import Exported, Reader
 from stamp_tf.testing.exporter import CLASS_NAMES, NORMALIZATION, SHAPE, content, pixels, toy_network
@@ -111,7 +111,14 @@ def _ending(num_classes: int, activation: str) -> keras.Model:
 def _written(export: Exporter, model: keras.Model, suffix: str, *, num_classes: int = 3) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"network{suffix}"
-        yield export(model, path, class_names=CLASS_NAMES[:num_classes], normalization=NORMALIZATION)
+        yield call_exporter(
+            export,
+            model,
+            path,
+            class_names=CLASS_NAMES[:num_classes],
+            normalization=NORMALIZATION,
+            images=pixels,
+        )
 
 
 def _read(read: Reader, path: Path) -> Exported:

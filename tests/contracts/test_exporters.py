@@ -13,6 +13,8 @@ import stamp_registry
 from stamp_tf.errors import StampError
 from stamp_tf.export import staging
 from stamp_tf.export.contract import Exporter
+from stamp_tf.serving.load import load_exported
+from stamp_tf.serving.runtime import MissingRuntime
 from stamp_tf.testing.exporter import PROPERTIES, content, toy_network, write
 
 GROUP = "stamp_tf.exporters"
@@ -41,33 +43,22 @@ def logits_of_keras_file(path: Path, pixels: np.ndarray) -> np.ndarray:
     return keras.ops.convert_to_numpy(model(pixels, training=False))
 
 
-def probabilities_of_litert(path: Path, pixels: np.ndarray) -> np.ndarray:
-    interpreter = pytest.importorskip("ai_edge_litert.interpreter").Interpreter(str(path))
-    run = interpreter.get_signature_runner()
-    return run(image=pixels.astype(run.get_input_details()["image"]["dtype"]))["probabilities"]
-
-
-def probabilities_of_onnx(path: Path, pixels: np.ndarray) -> np.ndarray:
-    session = pytest.importorskip("onnxruntime").InferenceSession(path)
-    return session.run(["probabilities"], {"image": pixels.astype("float32")})[0]
-
-
-def probabilities_of_openvino(path: Path, pixels: np.ndarray) -> np.ndarray:
-    openvino = pytest.importorskip("openvino")
-    exactly = {"INFERENCE_PRECISION_HINT": "f32"}
-    network = openvino.Core().compile_model(path / "network.xml", "CPU", exactly)
-    return network(pixels.astype("float32"))["probabilities"]
+def probabilities(path: Path, pixels: np.ndarray) -> np.ndarray:
+    try:
+        return load_exported(path)(pixels)
+    except MissingRuntime as error:
+        pytest.skip(str(error))
 
 
 # How to get logits or probabilities out of what was written. A third party's format is read by its own tests.
 READERS: dict[str, Callable[[Path, np.ndarray], np.ndarray]] = {
     "saved-model": logits_of_saved_model,
     "keras": logits_of_keras_file,
-    "litert": probabilities_of_litert,
-    "litert-dynamic": probabilities_of_litert,
-    "litert-int8": probabilities_of_litert,
-    "onnx": probabilities_of_onnx,
-    "openvino": probabilities_of_openvino,
+    "litert": probabilities,
+    "litert-dynamic": probabilities,
+    "litert-int8": probabilities,
+    "onnx": probabilities,
+    "openvino": probabilities,
 }
 
 

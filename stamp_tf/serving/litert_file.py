@@ -1,0 +1,75 @@
+"""Read a `.tflite` file by LiteRT; it needs the extra `litert`."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stamp_tf.export.litert_file import CONTRACT, ENDING
+from stamp_tf.serving.exported import Exported
+from stamp_tf.serving.runtime import import_runtime, opening, read_contract
+from stamp_tf.storage.archives import UNREADABLE, check_sizes
+
+
+def read_litert(path: Path) -> Exported | None:
+    """Return the network of a file that one of the LiteRT exporters wrote; None where no `.tflite` file lies.
+
+    Args:
+        path: The file.
+
+    Raises:
+        StampError: If it is damaged or somebody else's.
+        MissingRuntime: If LiteRT is not installed.
+    """
+    if path.suffix != ENDING or not path.is_file():
+        return None
+    contract = read_contract(_contract_of(path), source=path)
+    runtime = import_runtime("ai_edge_litert.interpreter", extra="litert", source=path)
+    with opening(path, by="LiteRT"):
+        interpreter = runtime.Interpreter(str(path), num_threads=os.cpu_count())
+        answer = _Answer(interpreter)
+    height, width = contract.input.size
+    return Exported(
+        path=path,
+        format=contract.format,
+        image_shape=(height, width, contract.input.shape[-1]),
+        class_names=contract.classes,
+        answer=answer,
+    )
+
+
+def _contract_of(path: Path) -> bytes | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            check_sizes(archive, source=path, remedy="export it anew")
+            return archive.read(CONTRACT)
+    except UNREADABLE:
+        return None
+
+
+class _Answer:
+    """Calls an interpreter, which plans anew only where the number of images changes.
+
+    Args:
+        interpreter: Of one input and one output.
+    """
+
+    def __init__(self, interpreter: Any) -> None:
+        self._interpreter = interpreter
+        (self._taken,), (self._given,) = interpreter.get_input_details(), interpreter.get_output_details()
+        self._number = 0
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Return probabilities `[B, classes]` of uint8 `[B, H, W, D]`."""
+        place = self._taken["index"]
+        if len(images) != self._number:
+            self._interpreter.resize_tensor_input(place, images.shape)
+            self._interpreter.allocate_tensors()
+            self._number = len(images)
+        self._interpreter.set_tensor(place, images.astype(self._taken["dtype"]))
+        self._interpreter.invoke()
+        return self._interpreter.get_tensor(self._given["index"])

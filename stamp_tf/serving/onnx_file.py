@@ -1,0 +1,44 @@
+"""Read an ONNX file by ONNX Runtime; it needs the extra `onnx`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from stamp_tf.export.file_contract import OUTPUT
+from stamp_tf.serving.exported import Exported
+from stamp_tf.serving.runtime import import_runtime, opening, read_contract
+
+_ENDING = ".onnx"
+
+
+def read_onnx(path: Path) -> Exported | None:
+    """Return the network of a file that `export_onnx` wrote; None where no `.onnx` file lies.
+
+    Args:
+        path: The file.
+
+    Raises:
+        StampError: If it is damaged or somebody else's.
+        MissingRuntime: If ONNX Runtime is not installed.
+    """
+    if path.suffix != _ENDING or not path.is_file():
+        return None
+    runtime = import_runtime("onnxruntime", extra="onnx", source=path)
+    with opening(path, by="ONNX Runtime"):
+        session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    contract = read_contract(session.get_modelmeta().custom_metadata_map.get("contract"), source=path)
+    name = session.get_inputs()[0].name
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        return session.run([OUTPUT], {name: images.astype(np.float32)})[0]
+
+    height, width = contract.input.size
+    return Exported(
+        path=path,
+        format=contract.format,
+        image_shape=(height, width, contract.input.shape[-1]),
+        class_names=contract.classes,
+        answer=answer,
+    )

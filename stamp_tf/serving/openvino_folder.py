@@ -1,0 +1,46 @@
+"""Read a folder of OpenVINO; it needs the extra `openvino`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from stamp_tf.export.file_contract import OUTPUT
+from stamp_tf.serving.exported import Exported
+from stamp_tf.serving.runtime import import_runtime, opening, read_contract
+
+_NETWORK, _CONTRACT = "network.xml", "contract.json"
+# As exact as every other runtime, where the processor offers arithmetic of 16 bits.
+_EXACTLY = {"INFERENCE_PRECISION_HINT": "f32"}
+
+
+def read_openvino(path: Path) -> Exported | None:
+    """Return the network of a folder that `export_openvino` wrote; None where no `network.xml` lies in one.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        StampError: If it is damaged or somebody else's.
+        MissingRuntime: If OpenVINO is not installed.
+    """
+    if not (path / _NETWORK).is_file():
+        return None
+    beside = path / _CONTRACT
+    contract = read_contract(beside.read_bytes() if beside.is_file() else None, source=path)
+    runtime = import_runtime("openvino", extra="openvino", source=path)
+    with opening(path, by="OpenVINO"):
+        network = runtime.Core().compile_model(path / _NETWORK, "CPU", _EXACTLY)
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        return network(images.astype(np.float32))[OUTPUT]
+
+    height, width = contract.input.size
+    return Exported(
+        path=path,
+        format=contract.format,
+        image_shape=(height, width, contract.input.shape[-1]),
+        class_names=contract.classes,
+        answer=answer,
+    )

@@ -1,0 +1,75 @@
+"""Import the runtime of a format, and say what to install where it is missing."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from stamp_tf.errors import StampError
+from stamp_tf.storage.records import decode
+from stamp_tf.storage.schemas import Contract
+
+
+class MissingRuntime(StampError):
+    """What a format is read by is not installed."""
+
+
+def import_runtime(module: str, *, extra: str, source: Path) -> ModuleType:
+    """Return a runtime's module.
+
+    Args:
+        module: Its full name.
+        extra: Of stamp-tf, which brings it.
+        source: What is to be read, for messages.
+
+    Raises:
+        MissingRuntime: If it is not installed; the message names the extra.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise MissingRuntime(
+            f"Reading {source} needs {error.name}, which is not installed; pip install 'stamp-tf[{extra}]'."
+        ) from error
+
+
+@contextmanager
+def opening(source: Path, *, by: str) -> Iterator[None]:
+    """Put what a runtime says of a damaged file into one line.
+
+    Args:
+        source: The file.
+        by: The runtime.
+
+    Raises:
+        StampError: If the block raises anything.
+    """
+    try:
+        yield
+    except StampError:
+        raise
+    # Runtimes raise errors of any type.
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise StampError(
+            f"{source} must be a whole network, but {by} answers '{reason}'; export it anew."
+        ) from error
+
+
+def read_contract(content: bytes | str | None, *, source: Path) -> Contract:
+    """Return what an exported file says of itself.
+
+    Args:
+        content: JSON, or None where the file holds none.
+        source: The file.
+
+    Raises:
+        StampError: If it holds none, or something else.
+    """
+    if content is None:
+        raise StampError(f"{source} must be written by stamp-tf, but has no contract; export it anew.")
+    content = content.encode() if isinstance(content, str) else content
+    return decode(content, Contract, source=source, remedy="export it anew")
