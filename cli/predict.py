@@ -11,6 +11,7 @@ import click
 from stamp_cli.command import Command
 from stamp_cli.derive import takes
 from stamp_cli.progress import Progress
+from stamp_cli.targets import check_targets
 from stamp_cli.terminal import make_console, say
 from stamp_cli.values import Count, FilePath
 from stamp_cli.verbosity import load_tensorflow
@@ -54,7 +55,7 @@ def command(
             f"MODEL must be an exported network or a run's folder, but {model} is not there; check the path."
         )
     paths = find_pictures(_typed_or_read(pictures))
-    _check_targets(csv_file, json_file, inputs=[model, *paths])
+    check_targets({"--csv": csv_file, "--json": json_file}, inputs=[model, *paths])
     load_tensorflow()
     from stamp_tf.serving.predict import predict
     from stamp_tf.storage.files import write_bytes_atomic
@@ -79,26 +80,6 @@ def _typed_or_read(pictures: Sequence[str]) -> Iterator[str]:
         for line in sys.stdin.buffer:
             if path := os.fsdecode(line.rstrip(b"\r\n")):
                 yield path
-
-
-def _check_targets(csv_file: Path | None, json_file: Path | None, *, inputs: Sequence[Path]) -> None:
-    """Refuse files that could not be written, or that would be lost, before any work."""
-    from stamp_tf.export.staging import check_writable
-
-    places = {os.path.realpath(path) for path in inputs}
-    for option, target in (("--csv", csv_file), ("--json", json_file)):
-        if target is None:
-            continue
-        if target.is_dir():
-            raise StampError(f"{option} must be a file, but {target} is a folder; choose another.")
-        if (place := os.path.realpath(target)) in places:
-            raise StampError(
-                f"{option} must be a file of its own, but {target} is read or written already; choose another."
-            )
-        places.add(place)
-        if not target.parent.is_dir():
-            raise StampError(f"{option} must lie in a folder, but {target.parent} is not there; make it.")
-        check_writable(target)
 
 
 def _print_table(found: "Predictions", *, top: int, most: int) -> None:

@@ -221,6 +221,8 @@ def test_place_that_no_file_can_have(path):
     toys = toy_set()
     for function, arguments, name in (
         (stamp_tf.evaluate, (path,), "run"),
+        (stamp_tf.predict, (path, "."), "model"),
+        (stamp_tf.predict, ("model", path), "pictures"),
         (stamp_tf.inspect, (path,), "network"),
         (stamp_tf.inspect, (f"{path}.keras",), "network"),
         (stamp_tf.compare, ([path, "b"],), "runs"),
@@ -258,7 +260,7 @@ CHECKED = (
         "evaluate",
         "inspect",
     ),
-    *("compare", "trace_channels", "remove_channels", "shrink", "sweep", "DataSet", "ImageSet"),
+    *("predict", "compare", "trace_channels", "remove_channels", "shrink", "sweep", "DataSet", "ImageSet"),
 )
 
 
@@ -293,7 +295,11 @@ def usual_arguments() -> dict[str, tuple[object, dict[str, object]]]:
             {"model": model, "kind": "inference", "batch_size": 1, "repeats": 1}
             | {"max_seconds": 0.1, "seed": 0},
         ),
-        "evaluate": (stamp_tf.evaluate, {"run": "none", "dataset": "digits"}),
+        "evaluate": (stamp_tf.evaluate, {"run": "none", "dataset": "digits", "pixels": None}),
+        "predict": (
+            stamp_tf.predict,
+            {"model": "none", "pictures": toys.test.images, "skip_corrupt": False, "on_step": None},
+        ),
         "inspect": (stamp_tf.inspect, {"network": model}),
         "compare": (
             stamp_tf.compare,

@@ -16,7 +16,7 @@ from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.full_network import full_network
 from stamp_tf.pruning.ready import make_ready, sliced_network
 from stamp_tf.pruning.target import Target, first_head, refits
-from stamp_tf.training.accuracy import right_answers
+from stamp_tf.training.accuracy import count_hits
 
 _MOST_IMAGES = 5000
 _HELD_OUT = 0.2
@@ -92,7 +92,8 @@ class Trial:
     def right_of(self, model: keras.Model) -> np.ndarray:
         """Return which of the images held out a network is right on, bool `[n]`."""
         dataset, normalization = self.target.dataset, self.target.normalization
-        return right_answers(model, dataset.test, normalization=normalization)[1]
+        counts = count_hits(model, dataset.test, normalization=normalization)
+        return counts.labels == counts.answers
 
     def tried(self, mask: ChannelMask, right: np.ndarray, *, name: str = "", steps: int = 0) -> Tried:
         """Return the figures of a network.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from stamp_tf.arguments import check_arguments
+from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.data.decode_ahead import Example, decoded_ahead
 from stamp_tf.data.folder_form import ranges_of
 from stamp_tf.data.resize import fit_images
@@ -17,6 +17,7 @@ from stamp_tf.data.survey import Look, survey
 from stamp_tf.data.unreadable import UnreadableImage
 from stamp_tf.errors import StampError
 from stamp_tf.on_step import OnStep
+from stamp_tf.options.fields import received
 from stamp_tf.printable import printable
 from stamp_tf.serving.exported import Exported
 from stamp_tf.serving.load import load_exported
@@ -53,11 +54,16 @@ def predict(
         >>> found = stamp_tf.predict("runs/photos", "more/*.jpg")
         >>> found.classes, found.top(3)
     """
-    check_arguments(skip_corrupt=(skip_corrupt, bool))
+    check_arguments(skip_corrupt=(skip_corrupt, bool), on_step=(on_step, Callable | None))
+    model = model if isinstance(model, Exported) else as_path(model, "model")
     if isinstance(pictures, np.ndarray):
         return _of_images(model, pictures)
     given = [pictures] if isinstance(pictures, str | os.PathLike) else pictures
-    paths = find_pictures(given)
+    if not isinstance(given, Iterable) or isinstance(given, bytes | Mapping):
+        raise StampError(
+            f"{_ORIGIN} must be paths or images, but are {received(pictures)}; give a list of paths."
+        )
+    paths = find_pictures(as_path(one, _ORIGIN) for one in given)
     network = model if isinstance(model, Exported) else load_exported(model)
     names, answers, done = [], [], 0
     for examples, images in _batches(paths, network.image_shape, skip_corrupt=skip_corrupt):

@@ -2,11 +2,14 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
 
+from stamp_cli.evaluate import show
 from stamp_tf.data import load_dataset
+from stamp_tf.pruned_runs.evaluation import Evaluation
 from stamp_tf.training.accuracy import TestCounts
 
 
@@ -35,9 +38,9 @@ def test_images_are_those_that_were_held_out_when_pruning(
     expected = load_dataset(f"npz:{path}").test.images
     seen = []
 
-    def count_hits(model, images, normalization):
+    def count_hits(model, images, normalization, on_step):
         seen.append(images.images)
-        return TestCounts(np.zeros(5, int), np.bincount(images.labels, minlength=5))
+        return TestCounts(images.labels, images.labels, 5)
 
     monkeypatch.setattr("stamp_tf.pruned_runs.evaluate.count_hits", count_hits)
     assert f"of {len(expected)} images" in cli.done("evaluate", run_dir).stdout
@@ -55,7 +58,42 @@ def test_another_number_of_classes_is_refused(cli, pruned, make_images):
 
 
 def test_folder_that_is_no_run_is_refused(cli, tmp_path):
-    assert "must be a run directory, but it has no config.json" in cli.refused("evaluate", tmp_path)
+    line = cli.refused("evaluate", tmp_path)
+    assert "MODEL must be a network that stamp-tf exported" in line
+    assert "MODEL must be a run's folder or a network" in cli.refused("evaluate", tmp_path / "nowhere")
+
+
+def test_a_file_in_a_run_is_tested_as_the_run_is(cli, pruned):
+    whole = cli.done("evaluate", pruned).stdout
+    assert cli.done("evaluate", pruned / "saved_model").stdout == whole
+    assert re.search(r"of 40 images, [\d.]+ to [\d.]+ with 95 % certainty", whole)
+
+
+def test_a_file_elsewhere_needs_a_data_set(cli, pruned, images, tmp_path):
+    path = shutil.copy(pruned / "model.keras", tmp_path / "left.keras")
+    assert "--dataset is needed, because" in cli.refused("evaluate", path)
+    target = tmp_path / "figures.json"
+    stdout = cli.done("evaluate", path, "--dataset", images, "--json", target).stdout
+    figures = json.loads(target.read_text())
+    assert accuracy(stdout) == pytest.approx(figures["accuracy"], abs=1e-4)
+    assert [one["images"] for one in figures["classes"]] == [8] * 5
+    wrong = sum(one["images"] for one in figures["confusions"])
+    assert wrong == 40 - sum(one["right"] for one in figures["classes"])
+    assert "--pixels needs a .keras file of your own" in cli.refused("evaluate", path, "--pixels", "0:1")
+
+
+def test_of_many_classes_the_worst_are_shown(capsys):
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(40), 50)
+    answers = np.where(rng.random(2000) < labels / 40, (labels + 1) % 40, labels)
+    names = tuple(f"class {label}" for label in range(40))
+    show(Evaluation(model="m", dataset="d", class_names=names, counts=TestCounts(labels, answers, 40)))
+    printed = capsys.readouterr().out
+    assert len(printed.splitlines()) < 20
+    assert "class 39" in printed
+    assert "class 3 " not in printed
+    assert "the worst 12 of 40 classes; --json FILE has all" in printed
+    assert re.search(r"Most confused  class \d+ for class \d+ \d+, .*, and \d+ more", printed)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK broken", None])

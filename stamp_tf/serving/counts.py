@@ -1,0 +1,37 @@
+"""What an exported network answers to the test images of a data set."""
+
+from __future__ import annotations
+
+import math
+
+from stamp_tf.data import ImageSet, StreamedSet
+from stamp_tf.on_step import OnStep
+from stamp_tf.serving.exported import Exported
+from stamp_tf.training.accuracy import TestCounts, counted
+
+BATCH_SIZE = 32
+
+
+def count_answers(
+    network: Exported, images: ImageSet | StreamedSet, *, on_step: OnStep | None = None
+) -> TestCounts:
+    """Count what a network that left classifies rightly.
+
+    Args:
+        network: What `load_exported` returned.
+        images: Of the network's size, labelled in the order of its classes.
+        on_step: Called with (batches done, all batches, figures).
+
+    Raises:
+        StampError: If an image cannot be read, or none is left.
+        NotFiniteError: If a probability is not finite.
+    """
+    labels, answers = [], []
+    num_batches = math.ceil(len(images) / BATCH_SIZE)
+    batches = images.raw_batches(BATCH_SIZE, order_seed=None, drop_remainder=False)
+    for done, (pixels, label) in enumerate(batches, start=1):
+        labels.append(label)
+        answers.append(network(pixels).argmax(axis=1))
+        if on_step is not None:
+            on_step(done, num_batches, {"images": len(label)})
+    return counted(labels, answers, num_classes=len(network.class_names))
