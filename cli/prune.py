@@ -212,7 +212,7 @@ def print_summary(report: "Report", directory: "RunDirectory", *, is_news: bool 
         is_news: Whether this command made them, so that it matters how long it took.
     """
     from stamp_cli.report_tables import history_table, search_table, summary_table
-    from stamp_tf.quantities import compact
+    from stamp_tf.quantities import compact, duration, percent
 
     console = make_console()
     console.print(summary_table(report, command_seconds=seconds_so_far() if is_news else None))
@@ -229,7 +229,12 @@ def print_summary(report: "Report", directory: "RunDirectory", *, is_news: bool 
     say(f"Report       {directory.report_html}")
     for file in report.files:
         label = {"saved-model": "SavedModel", "keras": "Keras model"}.get(file.format, file.format)
-        say(f"{label:<12} {directory.path / file.path}  ({compact(file.num_bytes)}B)")
+        figures = [f"{compact(file.num_bytes)}B"]
+        if file.accuracy is not None:
+            figures.append(f"{percent(file.accuracy)} of {file.test_images:,} test images")
+        if file.latency is not None:
+            figures.append(f"{duration(file.latency)} an image")
+        say(f"{label:<12} {directory.path / file.path}  ({', '.join(figures)})")
     _say_calling(report, directory.saved_model)
 
 
@@ -244,3 +249,5 @@ def _say_calling(report: "Report", saved_model: Path) -> None:
         say(f'Call it      tf.saved_model.load({str(saved_model)!r})(images)["class_name"]')
     if calling:
         say(f"Keras model  {calling['keras_takes']}")
+    if calling and report.has_other_files:
+        say(f"Other files  {calling['others_take']}")

@@ -49,6 +49,15 @@ class Calling:
         shape = ", ".join(str(size) for size in self.image_shape)
         return f"[batch, {shape}], pixels 0 to 255 as well, already of that size; gives {self.end.in_words}"
 
+    @property
+    def others_take(self) -> str:
+        """What files of LiteRT, ONNX and OpenVINO take and give, in one line."""
+        shape = ", ".join(str(size) for size in self.image_shape)
+        return (
+            f"image, float32 (uint8 for litert-int8) [batch, {shape}], pixels 0 to 255, already of that size; give "
+            f"probabilities [batch, {len(self.class_names)}]"
+        )
+
     def example(self, folder: str = "saved_model") -> tuple[str, str, str]:
         """Return three lines of Python that call the SavedModel.
 
@@ -87,6 +96,7 @@ class Calling:
             "takes": self.takes,
             "gives": self.gives,
             "keras_takes": self.keras_takes,
+            "others_take": self.others_take,
             "example": list(self.example()),
         }
 

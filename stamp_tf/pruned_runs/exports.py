@@ -140,7 +140,8 @@ def write_exports(
             replaces=replaces,
         )
         for place in written:
-            found.append(ExportedFile(place.relative_to(run.path).as_posix(), name, _num_bytes(place)))
+            inside = place.relative_to(run.path).as_posix()
+            found.append(ExportedFile(path=inside, format=name, num_bytes=_num_bytes(place)))
     return tuple(found)
 
 

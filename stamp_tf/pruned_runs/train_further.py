@@ -21,6 +21,7 @@ from stamp_tf.pruned_runs.cut_from import check_cut_from, reference_of_run
 from stamp_tf.pruned_runs.evaluate import run_counts
 from stamp_tf.pruned_runs.exports import check_exports, exports_of, training_images, write_exports
 from stamp_tf.pruned_runs.masks import read_masks
+from stamp_tf.pruned_runs.measure_files import measure_files
 from stamp_tf.pruned_runs.pruned_run import PrunedRun, load_run
 from stamp_tf.pruned_runs.weights import read_weights
 from stamp_tf.pruned_runs.write import write_metrics
@@ -207,6 +208,10 @@ def _written(run: PrunedRun, dataset: DataSet, report: Report) -> Report:
         images=lambda: training_images(dataset, seed=run.data.get("seed", 0)),
         replaces=run.run,
     )
+    # Its size is as it was, and so is its speed.
+    latencies = {file.path: file.latency for file in report.files}
+    files = tuple(dataclasses.replace(file, latency=latencies.get(file.path)) for file in files)
+    files = measure_files(files, way.path, images=dataset.test, speed=False)
     report = dataclasses.replace(report, calling=run.calling.to_json(), files=files)
     write_metrics(way, report.curve)
     write_report(report, way)

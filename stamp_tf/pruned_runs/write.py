@@ -29,6 +29,7 @@ from stamp_tf.pruned_runs.exports import (
     training_images,
     write_exports,
 )
+from stamp_tf.pruned_runs.measure_files import measure_files
 from stamp_tf.pruned_runs.weights import write_weights
 from stamp_tf.pruning.config import budget_of
 from stamp_tf.pruning.measure_full import with_full
@@ -79,7 +80,7 @@ def export_run(
         run_dir: The folder: new, empty, or of a run.
         exports: Names of exporters, as `stamp-tf plugins` lists them. The `.keras` file is written in any case, as
             whatever goes on with the run reads it.
-        speed: Whether to measure the pruned network against the full one.
+        speed: Whether to measure the pruned network against the full one, and how long each file takes for an image.
         batch_sizes: Batch sizes of the measured inference; None for 1 and 128, fewer of large images.
         training_batch_sizes: Batch sizes of the measured training steps; None for the larger of those.
         repeats: Rounds per batch size.
@@ -118,17 +119,13 @@ def export_run(
         started = time.perf_counter()
         files = _write(result, run, exports)
         times = {**result.times, "export": time.perf_counter() - started}
+        started = time.perf_counter()
+        rounds: dict[str, Any] = {"repeats": repeats, "max_seconds": max_seconds}
         rows: Sequence[SpeedRow] = ()
         if speed:
-            started = time.perf_counter()
-            large = large_batch(result.reference.backbone.input_shape)
-            rows = _measured(
-                result,
-                batch_sizes=(1, large) if batch_sizes is None else batch_sizes,
-                training_batch_sizes=(large,) if training_batch_sizes is None else training_batch_sizes,
-                repeats=repeats,
-                max_seconds=max_seconds,
-            )
+            rows = _measured(result, batch_sizes, training_batch_sizes, **rounds)
+        files = measure_files(files, run.path, images=result.dataset.test, speed=speed, **rounds)
+        if speed or any(file.accuracy is not None for file in files):
             times["measure"] = time.perf_counter() - started
         report = _report(
             result, times=times, command=command, speed=rows, files=files, dollars_per_hour=dollars_per_hour
@@ -179,13 +176,24 @@ def write_metrics(run: RunDirectory, curve: Sequence[EpochRecord]) -> None:
     write_bytes_atomic(run.metrics, b"".join(encode(asdict(record)) for record in curve))
 
 
-def _measured(result: PruneResult, **options: Any) -> tuple[SpeedRow, ...]:
-    """Measure the pruned network against the full one; `options` are those of `measure_speed`."""
+def _measured(
+    result: PruneResult,
+    batch_sizes: Sequence[int] | None,
+    training_batch_sizes: Sequence[int] | None,
+    **rounds: Any,
+) -> tuple[SpeedRow, ...]:
+    """Measure the pruned network against the full one; `rounds` are those of `measure_speed`."""
     logger.info("Measuring the speed of the full and the pruned network.")
     end = result.reference.backbone.end
     full = result.reference.backbone.build(num_classes=result.dataset.num_classes)
     transfer_weights(result.reference.model, full)
-    measured = measure_speed({"full": put_back(full, end), "pruned": result.model}, **options)
+    large = large_batch(result.reference.backbone.input_shape)
+    measured = measure_speed(
+        {"full": put_back(full, end), "pruned": result.model},
+        batch_sizes=(1, large) if batch_sizes is None else batch_sizes,
+        training_batch_sizes=(large,) if training_batch_sizes is None else training_batch_sizes,
+        **rounds,
+    )
     return speed_rows(measured, "full", "pruned")
 
 

@@ -13,6 +13,8 @@ from stamp_tf.storage.records import finite
 from stamp_tf.training.epoch_record import EpochRecord
 
 SECONDS_PER_HOUR = 3600.0
+OTHER_FORMATS = ("litert", "litert-dynamic", "litert-int8", "onnx", "openvino")
+"""Formats of other runtimes than TensorFlow and Keras, which are all called alike."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,13 +77,25 @@ class SpeedRow:
         return self.full_seconds / self.pruned_seconds
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ExportedFile:
-    """A file, or a folder as a whole, that an exporter wrote: its path in the run, the exporter's name, its bytes."""
+    """A file, or a folder as a whole, that an exporter wrote, and what its own runtime made of it.
+
+    Args:
+        path: Its place in the run.
+        format: The exporter's name.
+        num_bytes: Its size.
+        accuracy: Share of test images that it classifies rightly; None where it was not measured.
+        test_images: How many images that is of.
+        latency: Median seconds of one image; None where it was not measured.
+    """
 
     path: str
     format: str
     num_bytes: int
+    accuracy: float | None = None
+    test_images: int | None = None
+    latency: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,6 +205,11 @@ class Report:
     def has_saved_model(self) -> bool:
         """Whether a SavedModel is among the files; runs that do not say so have one."""
         return not self.files or any(file.format == "saved-model" for file in self.files)
+
+    @property
+    def has_other_files(self) -> bool:
+        """Whether a file of another runtime's format is among them."""
+        return any(file.format in OTHER_FORMATS for file in self.files)
 
     @property
     def interval(self) -> tuple[float, float] | None:

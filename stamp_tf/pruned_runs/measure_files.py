@@ -1,0 +1,112 @@
+"""What each exported file is worth: accuracy on the test images and seconds for one image, by its own runtime."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+import stamp_registry
+from stamp_tf.data import ImageSet, StreamedSet
+from stamp_tf.errors import StampError
+from stamp_tf.measure.speed import INFERENCE, take_turns
+from stamp_tf.report.report import ExportedFile
+from stamp_tf.serving.exported import READERS, Exported
+from stamp_tf.serving.load import load_exported
+
+logger = logging.getLogger(__name__)
+
+_AS_TESTED = ("keras", "saved-model")
+"""They hold the network that was tested, in the arithmetic that it was tested in."""
+_BATCH_SIZE = 32
+_MAX_SECONDS = 5.0
+
+
+def measure_files(
+    files: Sequence[ExportedFile],
+    folder: Path,
+    *,
+    images: ImageSet | StreamedSet,
+    speed: bool,
+    repeats: int = 20,
+    max_seconds: float = 2.0,
+) -> tuple[ExportedFile, ...]:
+    """Return files with the accuracy that each has, and with the seconds that one image takes.
+
+    Whatever no installed runtime reads stays as it is, and the log says why. After five seconds no further images are
+    tested; those that are, are drawn at random.
+
+    Args:
+        files: What exporters wrote.
+        folder: Where they lie.
+        images: The test images, with the labels of the network.
+        speed: Whether to time them, in turns; without, `keras` and `saved-model` are passed over.
+        repeats: Most rounds.
+        max_seconds: No new round (after three) once they have taken this long for each file.
+    """
+    readable = stamp_registry.names(READERS)
+    found: dict[str, Exported] = {}
+    for file in files:
+        if file.format in readable and (speed or file.format not in _AS_TESTED):
+            try:
+                found[file.path] = load_exported(folder / file.path)
+            except StampError as error:
+                logger.warning("%s is not measured: %s", file.path, error)
+    if not found:
+        return tuple(files)
+    logger.info("Measuring %s.", ", ".join(found))
+    tested = {path: _tested(exported, images) for path, exported in found.items()}
+    seconds = _seconds(found, repeats=repeats, max_seconds=max_seconds) if speed else {}
+    return tuple(
+        dataclasses.replace(
+            file,
+            accuracy=tested[file.path][0],
+            test_images=tested[file.path][1],
+            latency=seconds.get(file.path, file.latency),
+        )
+        if file.path in found
+        else file
+        for file in files
+    )
+
+
+def _tested(exported: Exported, images: ImageSet | StreamedSet) -> tuple[float, int]:
+    """Return the share of test images that a file classifies rightly, and how many there were."""
+    hits = number = 0
+    started = time.perf_counter()
+    for pixels, labels in images.raw_batches(_BATCH_SIZE, order_seed=(0, 7), drop_remainder=False):
+        hits += int((exported(pixels).argmax(axis=1) == labels).sum())
+        number += len(labels)
+        if time.perf_counter() - started > _MAX_SECONDS:
+            break
+    return hits / max(1, number), number
+
+
+def _seconds(networks: Mapping[str, Exported], *, repeats: int, max_seconds: float) -> dict[str, float]:
+    """Return the median seconds of one image."""
+
+    def step(exported: Exported) -> Callable[[np.ndarray], tuple[()]]:
+        def run(image: np.ndarray) -> tuple[()]:
+            # It is an array of NumPy, so that there is nothing to wait for.
+            exported(image)
+            return ()
+
+        return run
+
+    random = np.random.default_rng(0)
+    timings = take_turns(
+        {name: step(exported) for name, exported in networks.items()},
+        {
+            name: (random.integers(0, 256, (1, *exported.image_shape), np.uint8),)
+            for name, exported in networks.items()
+        },
+        kind=INFERENCE,
+        batch_size=1,
+        repeats=repeats,
+        max_seconds=max_seconds * len(networks),
+    )
+    return {timing.model: timing.seconds for timing in timings}
