@@ -37,6 +37,7 @@ PLUGINS = {
         "snip = stamp_tf.baselines.snip:Snip",
         "snip-pretrained = stamp_tf.baselines.snip:SnipPretrained",
         "edge-popup = stamp_tf.baselines.edge_popup:EdgePopup",
+        "bbdropout = stamp_tf.baselines.bbdropout:BBDropout",
         "full = stamp_tf.baselines.full:Full",
         "uniform-l1 = stamp_tf.baselines.aliases:UniformL1",
         "stamp-structure = stamp_tf.baselines.aliases:StampStructure",

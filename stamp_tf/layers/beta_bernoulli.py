@@ -82,13 +82,12 @@ class BetaBernoulli(MaskGenerator):
         self.raw_a.assign([_inverse_softplus(p / (1 - p)) for p in expectation])
 
     def call(self, pooled: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        a = ops.softplus(ops.maximum(self.raw_a, -10.0))
-        b = ops.softplus(ops.clip(self.raw_b, -10.0, 50.0))
+        a, b = positive(self.raw_a, self.raw_b)
         excitation = ops.mean(self.standardized(pooled), axis=0)
         gate = ops.clip(self.factors * excitation + self.shifts, self.epsilon, 1 - self.epsilon)
-        scores = _logit(expected_keep_probability(a, b) * gate)
+        scores = logit(expected_keep_probability(a, b) * gate)
         sampled = sample_kumaraswamy(a, b, uniform[0])
-        mask = relaxed_bernoulli(_logit(sampled * gate), uniform[1])
+        mask = relaxed_bernoulli(logit(sampled * gate), uniform[1])
         kl = ops.sum(kl_divergence(a, b, self.alpha)) + ops.sum(ops.square(self.shifts)) / (
             2 * self.beta_variance
         )
@@ -97,6 +96,11 @@ class BetaBernoulli(MaskGenerator):
     def get_config(self) -> dict[str, Any]:
         names = ("alpha", "start", "gamma", "beta", "epsilon", "beta_variance")
         return super().get_config() | {name: getattr(self, name) for name in names}
+
+
+def positive(raw_a: Tensor, raw_b: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a and b of a Kumaraswamy distribution from numbers of any sign, elementwise."""
+    return ops.softplus(ops.maximum(raw_a, -10.0)), ops.softplus(ops.clip(raw_b, -10.0, 50.0))
 
 
 def expected_keep_probability(a: Tensor, b: Tensor) -> Tensor:
@@ -119,7 +123,8 @@ def sample_kumaraswamy(a: Tensor, b: Tensor, uniform: Tensor) -> Tensor:
     return ops.power(1 - ops.power(uniform, 1 / b), 1 / a)
 
 
-def _logit(probability: Tensor) -> Tensor:
+def logit(probability: Tensor) -> Tensor:
+    """Return ln(p / (1 - p)), elementwise, of probabilities that are held 1e-6 away from 0 and 1."""
     probability = ops.clip(probability, 1e-6, 1 - 1e-6)
     return ops.log(probability) - ops.log(1 - probability)
 
