@@ -30,6 +30,7 @@ COMMANDS = {
         "stamp_cli.compare:command",
         "Show which channels runs share and what swapping masks costs.",
     ),
+    "benchmark": ("stamp_cli.benchmark:command", "Run a table or figure of the papers again."),
     "plugins": ("stamp_cli.plugins:command", "List every installed plug-in and whether it works."),
 }
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from library.machine import describe_code, describe_machine, describe_versions
+from stamp_tf.measure.machine import describe_code, describe_machine, describe_versions
 from stamp_tf.storage.files import write_bytes_atomic
 from stamp_tf.storage.records import append_jsonl
 

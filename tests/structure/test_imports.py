@@ -24,7 +24,7 @@ TIERS = (
     {"pruning", "baselines"},
     {"report", "export", "serving", "shrinking"},
     {"pruned_runs"},
-    {"inspection", "comparison", "sweeping"},
+    {"inspection", "comparison", "sweeping", "benchmarking"},
     {"testing"},  # contracts for the authors of plug-ins; nothing in the library imports them
 )
 TIER = {part: number for number, tier in enumerate(TIERS) for part in tier}

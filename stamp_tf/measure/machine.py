@@ -64,8 +64,8 @@ def describe_code() -> dict[str, Any]:
 
     try:
         return {
-            "commit": git("rev-parse", "--short", "HEAD"),
-            "modified": bool(git("status", "--porcelain", "--untracked-files=no")),
+            "commit": git("rev-parse", "HEAD")[:7],
+            "modified": bool(git("status", "-s", "-uno")),
         }
     except (OSError, subprocess.CalledProcessError):
         return {}

@@ -1,0 +1,140 @@
+"""Plots of a suite, in colours that colour-blind people tell apart (matplotlib, an extra)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stamp_tf.benchmarking.suite import View
+from stamp_tf.benchmarking.summary import Summary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito 2008.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C00")
+_MARKS = "osD^vPX*"
+_KEPT = ("#f1f1f1", "#D55E00", "#0072B2", "#222222")
+
+
+def draw(view: View, found: Sequence[Summary]) -> Figure | None:
+    """Return the plot of a view, a panel a data set; None for a view that is no plot, or where nothing was run.
+
+    Args:
+        view: What is shown.
+        found: All summaries of the suite.
+    """
+    found = [one for one in found if one.records]
+    if view == "table" or not found:
+        return None
+    from matplotlib.figure import Figure
+
+    if view == "channels":
+        return _draw_channels(found, Figure)
+    targets = list(dict.fromkeys(one.target for one in found))
+    figure = Figure(figsize=(5.4 * len(targets), 4.2), layout="constrained")
+    titles = list(dict.fromkeys(one.row.title for one in found))
+    for axes, target in zip(figure.subplots(1, len(targets), squeeze=False)[0], targets, strict=True):
+        part = [one for one in found if one.target == target]
+        for title in dict.fromkeys(one.row.title for one in part):
+            place = titles.index(title)
+            style = {"color": _COLOURS[place % 8], "marker": _MARKS[place % 8], "label": title}
+            _VIEWS[view](axes, [one for one in part if one.row.title == title], style)
+        axes.set_title(target)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def _by_params(axes: Axes, part: Sequence[Summary], style: dict[str, Any]) -> None:
+    points = sorted((100 * one.mean("params_fraction"), one) for one in part)
+    _line(axes, [at for at, _ in points], [one for _, one in points], style=style)
+    axes.set_xscale("log")
+    axes.set(xlabel="parameters that remain, %", ylabel="test accuracy, %")
+
+
+def _by_images(axes: Axes, part: Sequence[Summary], style: dict[str, Any]) -> None:
+    _line(axes, [one.mean("train_images") for one in part], part, style=style)
+    axes.set_xscale("log")
+    axes.set(xlabel="training images", ylabel="test accuracy, %")
+
+
+def _line(axes: Axes, at: Sequence[float], part: Sequence[Summary], *, style: dict[str, Any]) -> None:
+    heights = [100 * one.mean("accuracy") for one in part]
+    spread = [100 * (one.deviation("accuracy") or 0.0) for one in part]
+    axes.errorbar(at, heights, yerr=spread, capsize=2, linewidth=1.4, markersize=5, **style)
+
+
+def _time_by_images(axes: Axes, part: Sequence[Summary], style: dict[str, Any]) -> None:
+    axes.plot(
+        [one.mean("train_images") for one in part], [one.seconds for one in part], linewidth=1.4, **style
+    )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set(xlabel="training images", ylabel="pruning and fine-tuning, seconds")
+
+
+def _by_time(axes: Axes, part: Sequence[Summary], style: dict[str, Any]) -> None:
+    """Draw the first seed's epochs, from the beginning of the search on."""
+    for one in part:
+        record = min(one.records, key=lambda record: record["case"]["seed"])
+        curve = [point for point in record["curve"] if point["test_accuracy"] is not None]
+        seconds = [record["figures"]["seconds_search"] + point["seconds"] for point in curve]
+        axes.plot(
+            seconds, [100 * point["test_accuracy"] for point in curve], linewidth=1.4, markersize=3, **style
+        )
+        style = {**style, "label": None}
+    axes.set(xlabel="seconds, the search among them", ylabel="test accuracy, %")
+
+
+def _draw_channels(found: Sequence[Summary], figure_class: Any) -> Figure | None:
+    """Draw which channels of each layer the first two data sets keep, a panel a method."""
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Patch
+
+    pairs: dict[str, dict[str, Any]] = {}
+    for one in found:
+        pairs.setdefault(one.row.title, {}).setdefault(one.target, one.records[0])
+    pairs = {title: records for title, records in pairs.items() if len(records) > 1}
+    if not pairs:
+        return None
+    sizes = found[0].records[0]["sizes"]
+    figure = figure_class(figsize=(9, len(pairs) * (0.2 * len(sizes) + 0.6) + 0.5), layout="constrained")
+    for axes, (title, records) in zip(
+        figure.subplots(len(pairs), squeeze=False)[:, 0], pairs.items(), strict=True
+    ):
+        first, second = list(records.values())[:2]
+        picture = np.full((len(sizes), max(sizes.values())), np.nan)
+        for line, (name, size) in enumerate(sizes.items()):
+            picture[line, :size] = 0
+            picture[line, first["kept"][name]] += 1
+            picture[line, second["kept"][name]] += 2
+        colours = ListedColormap(_KEPT)
+        axes.imshow(picture, aspect="auto", interpolation="nearest", cmap=colours, vmin=0, vmax=3)
+        axes.set_yticks(range(len(sizes)), sizes, fontsize=6)
+        axes.set_title(f"{title}: IoU {_iou(first, second):.2f}", fontsize=9, loc="left")
+    axes.set_xlabel("channel")
+    names = ("neither", *list(next(iter(pairs.values())))[:2], "both")
+    handles = [Patch(color=colour, label=name) for colour, name in zip(_KEPT, names, strict=True)]
+    figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False, fontsize=8)
+    return figure
+
+
+def _iou(first: dict[str, Any], second: dict[str, Any]) -> float:
+    """Return how many channels two networks share, of those that either keeps."""
+    ours, theirs = (
+        {(name, at) for name, kept in one["kept"].items() for at in kept} for one in (first, second)
+    )
+    return len(ours & theirs) / len(ours | theirs)
+
+
+_VIEWS: dict[str, Any] = {
+    "accuracy_by_params": _by_params,
+    "accuracy_by_time": _by_time,
+    "accuracy_by_images": _by_images,
+    "time_by_images": _time_by_images,
+}

@@ -1,0 +1,138 @@
+"""One run of a suite, in a process of its own: `python -m stamp_tf.benchmarking.run_case FOLDER NAME`."""
+
+from __future__ import annotations
+
+import dataclasses
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+from stamp_tf.benchmarking.cases import Case, Setup
+from stamp_tf.benchmarking.folder import SuiteFolder
+from stamp_tf.data import DataSet, load_dataset
+from stamp_tf.measure.machine import describe_code, describe_machine, describe_versions
+from stamp_tf.measure.speed import measure_latency
+from stamp_tf.options.finetune import FinetuneConfig
+from stamp_tf.options.prune import PruneConfig
+from stamp_tf.pruning.prune import prune
+from stamp_tf.pruning.result import PruneResult
+from stamp_tf.pruning.trial import with_held_out
+from stamp_tf.references.find import find_reference
+from stamp_tf.references.fingerprint import fingerprint
+from stamp_tf.references.reference import Reference
+from stamp_tf.storage.records import read_json, write_json_atomic
+
+_LATENCY_BATCH = 128
+
+
+def run_case(folder: SuiteFolder, case: Case) -> dict[str, Any]:
+    """Prune, fine-tune and measure once, and write the record.
+
+    Args:
+        folder: Of the suite; nobody else works on this case.
+        case: Which run.
+
+    Returns:
+        The record, as written.
+
+    Raises:
+        StampError: As `prune`.
+    """
+    setup = folder.setup
+    reference = find_reference(setup.reference, backbone=setup.content.backbone)
+    dataset = load_dataset(
+        setup.targets[case.target],
+        image_shape=reference.backbone.input_shape,
+        train_size=case.train_size or None,
+        seed=case.seed,
+    )
+    rate = _rate(folder, case, reference=reference, dataset=dataset)
+    result = prune(
+        dataset, reference, config=config_of(setup, case, rate=rate, epochs=setup.size.epochs, is_tested=True)
+    )
+    record = {
+        "case": case.to_json(),
+        "figures": figures_of(result) | {"learning_rate": rate},
+        "curve": [dataclasses.asdict(one) for one in result.records],
+        "kept": reference.channel_map.kept(result.mask),
+        "sizes": {group.name: group.size for group in reference.channel_map.groups},
+        "reference": fingerprint(reference),
+        "hardware": describe_machine(),
+        "versions": describe_versions(),
+        "code": describe_code(),
+    }
+    write_json_atomic(folder.record(case), record)
+    return record
+
+
+def config_of(setup: Setup, case: Case, *, rate: float, epochs: int, is_tested: bool) -> PruneConfig:
+    """Return the options of pruning of a case.
+
+    Args:
+        setup: What is run.
+        case: Which run.
+        rate: Of fine-tuning.
+        epochs: Of fine-tuning.
+        is_tested: Whether to test after every epoch.
+    """
+    row = setup.row(case.row)
+    finetuning = FinetuneConfig(epochs=epochs, learning_rate=rate, evaluate=is_tested)
+    return PruneConfig(method=row.method, seed=case.seed, finetune=finetuning, **row.limits, **row.options)
+
+
+def figures_of(result: PruneResult) -> dict[str, Any]:
+    """Return what the papers' columns need.
+
+    Args:
+        result: Of a run in this process, which did nothing else: its peak of memory is that of the run.
+    """
+    finetuning = result.times["finetune"]
+    latency = measure_latency(result.model, batch_size=_LATENCY_BATCH)
+    return {
+        "accuracy": result.test_accuracy,
+        "params_fraction": result.params_fraction,
+        "flops_fraction": result.flops_fraction,
+        "seconds_search": result.seconds - finetuning,
+        "seconds_finetune": finetuning,
+        "seconds_inference": latency.seconds,
+        "inference_batch": _LATENCY_BATCH,
+        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "test_images": len(result.dataset.test),
+        "train_images": len(result.dataset.train),
+    }
+
+
+def _rate(folder: SuiteFolder, case: Case, *, reference: Reference, dataset: DataSet) -> float:
+    """Return the rate that suits a row best on held-out training images; it is looked for once for all seeds."""
+    size, path = folder.setup.size, folder.rates(case)
+    if len(size.rates) == 1:
+        return size.rates[0]
+    if path.exists():
+        return float(read_json(path)["rate"])
+    held_out = with_held_out(dataset, seed=case.seed)
+    accuracies = {}
+    for rate in size.rates:
+        config = config_of(folder.setup, case, rate=rate, epochs=size.rate_epochs, is_tested=False)
+        accuracies[rate] = prune(held_out, reference, config=config).test_accuracy
+    best = max(accuracies, key=lambda rate: accuracies[rate])
+    tried = {f"{rate:g}": accuracy for rate, accuracy in accuracies.items()}
+    path.parent.mkdir(exist_ok=True)
+    write_json_atomic(path, {"rate": best, "tried": tried, "epochs": size.rate_epochs, "seed": case.seed})
+    return best
+
+
+def main(folder: str, name: str) -> None:
+    """Run the case of a name."""
+    suite_folder = SuiteFolder(Path(folder))
+    case = next(case for case in suite_folder.setup.cases if case.name == name)
+    run_case(suite_folder, case)
+
+
+if __name__ == "__main__":
+    from stamp_tf.errors import StampError
+
+    try:
+        main(*sys.argv[1:])
+    except StampError as error:
+        sys.exit(str(error))

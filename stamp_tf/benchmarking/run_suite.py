@@ -1,0 +1,66 @@
+"""Run the cases of a suite, each in a process of its own; several machines may share the folder."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from stamp_tf.benchmarking.cases import Case, Setup
+from stamp_tf.benchmarking.folder import SuiteFolder
+from stamp_tf.errors import StampError
+from stamp_tf.storage.locks import FolderTaken, locked
+
+logger = logging.getLogger(__name__)
+
+
+def run_suite(
+    setup: Setup, path: Path, *, on_case: Callable[[int, int, Case], None] | None = None
+) -> SuiteFolder:
+    """Run what is not done yet; cases that another process is at are left to it.
+
+    A case that is killed begins anew. A row that cannot be run, because a limit is out of its reach or its method does
+    not fit the network, is told of and passed over.
+
+    Args:
+        setup: What is run.
+        path: The folder; it goes on where it was stopped.
+        on_case: Called with (cases done, all cases, the next one) before each.
+
+    Returns:
+        The folder.
+
+    Raises:
+        StampError: If the folder holds something else, or no case could be run.
+    """
+    folder = SuiteFolder(path)
+    folder.begin(setup)
+    cases = [case for case in folder.setup.cases if case.row in setup.rows and case.seed in setup.seeds]
+    refused = []
+    for number, case in enumerate(cases):
+        if on_case is not None:
+            on_case(number, len(cases), case)
+        for words in _run(folder, case):
+            refused.append(words)
+            logger.warning("%s: %s", case.name, words)
+    if len(refused) == len(cases):
+        raise StampError(refused[0])
+    return folder
+
+
+def _run(folder: SuiteFolder, case: Case) -> Iterator[str]:
+    """Run a case unless it is done or somebody is at it; yield why it could not be run."""
+    folder.case(case).mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(folder.case(case)):
+            if folder.record(case).exists():
+                return
+            # A process of its own: its memory is that of this run, and nothing is compiled or cached by others.
+            command = [sys.executable, "-m", "stamp_tf.benchmarking.run_case", str(folder.path), case.name]
+            done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+            if done.returncode:
+                yield (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+    except FolderTaken as error:
+        logger.info("%s", error)

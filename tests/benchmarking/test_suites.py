@@ -1,0 +1,139 @@
+"""Suites of pruning runs: what they compare, that they go on where they stopped, and what is made of them."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import stamp_registry
+from stamp_tf.benchmarking.cases import Setup
+from stamp_tf.benchmarking.folder import SuiteFolder
+from stamp_tf.benchmarking.render import render_suite
+from stamp_tf.benchmarking.run_case import config_of
+from stamp_tf.benchmarking.run_suite import run_suite
+from stamp_tf.benchmarking.suite import load_suite, suite_names
+from stamp_tf.benchmarking.summary import summaries, tables
+from stamp_tf.errors import StampError
+from stamp_tf.pruning.choose import choose_pruner
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_every_row_of_a_suite_can_be_asked_for(name: str) -> None:
+    suite = load_suite(name)
+    assert {"paper", "cpu"} <= set(suite.scales)
+    setup = Setup.of(name, scale="cpu")
+    assert len({case.name for case in setup.cases}) == len(setup.cases)
+    for case in setup.cases:
+        choose_pruner(config_of(setup, case, rate=0.1, epochs=1, is_tested=False))
+    for row in suite.rows:
+        assert set(row.published) <= set(suite.targets)
+    assert suite.backbone in stamp_registry.names("stamp_tf.backbones")
+
+
+def test_seeds_come_first_so_that_a_stopped_suite_has_compared_all_rows() -> None:
+    cases = Setup.of("table-1", scale="cpu").cases
+    assert [case.seed for case in cases] == sorted(case.seed for case in cases)
+    assert len({case.row for case in cases if case.seed == 0}) > 3
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"name": "table-11"}, "must be one of .* but got table-11.*Did you mean"),
+        ({"scale": "huge"}, "scale.? must be one of paper, cpu, quick, but got huge"),
+        ({"rows": ("stmp",)}, "rows.? must be of .* but got stmp"),
+    ],
+)
+def test_what_no_suite_has_is_refused(change: dict, words: str) -> None:
+    asked = {"name": "table-1", "scale": "cpu"} | change
+    with pytest.raises(StampError, match=words):
+        Setup.of(asked.pop("name"), **asked)
+
+
+@pytest.fixture(scope="module")
+def setup(tmp_path_factory: pytest.TempPathFactory) -> Setup:
+    """Two small data sets, random pixels each."""
+    rng, specs = np.random.default_rng(0), {}
+    for name in ("one", "other"):
+        path = tmp_path_factory.mktemp("data") / f"{name}.npz"
+        labels = np.arange(100) % 4
+        images = rng.integers(256, size=(100, 32, 32, 3)).astype("uint8")
+        np.savez(path, x_train=images, y_train=labels, x_test=images[:40], y_test=labels[:40])
+        specs[name] = f"npz:{path}"
+    return Setup.of("figure-5", scale="quick", targets=specs, seeds=(0,), rows=("stamp",))
+
+
+@pytest.fixture(scope="module")
+def folder(setup: Setup, tmp_path_factory: pytest.TempPathFactory) -> SuiteFolder:
+    return run_suite(setup, tmp_path_factory.mktemp("suite") / "runs")
+
+
+@pytest.mark.slow
+def test_a_suite_is_run_and_shown(folder: SuiteFolder) -> None:
+    records = folder.records()
+    assert [record["case"]["target"] for record in records] == ["one", "other"]
+    for record in records:
+        figures = record["figures"]
+        assert 0.2 < figures["flops_fraction"] <= 0.28
+        assert figures["seconds_search"] > 0
+        assert figures["seconds_finetune"] > 0
+        assert figures["peak_bytes"] > 2e8
+        assert figures["learning_rate"] in folder.setup.size.rates
+        assert record["curve"][-1]["epoch"] == folder.setup.size.epochs
+    paths = render_suite(folder)
+    assert {path.name for path in paths} >= {"table.md", "runs.csv", "results.jsonl", "report.html"}
+    assert "channels.svg" in {path.name for path in paths}
+    lines = list(csv.DictReader((folder.path / "runs.csv").read_text().splitlines()))
+    assert [float(line["accuracy"]) for line in lines] == [
+        record["figures"]["accuracy"] for record in records
+    ]
+    assert "<svg" in (folder.path / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_what_is_done_is_not_done_again(folder: SuiteFolder, setup: Setup) -> None:
+    before = [folder.record(case).stat().st_mtime_ns for case in folder.setup.cases]
+    run_suite(setup, folder.path)
+    assert [folder.record(case).stat().st_mtime_ns for case in folder.setup.cases] == before
+
+
+@pytest.mark.slow
+def test_a_folder_of_another_suite_is_refused(folder: SuiteFolder) -> None:
+    other = Setup.of("table-1", scale="cpu")
+    with pytest.raises(StampError, match=r"holds figure-5 at scale quick .* but table-1 at scale cpu"):
+        run_suite(other, folder.path)
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").touch()
+    with pytest.raises(StampError, match="must be new, empty or the folder of a suite"):
+        run_suite(Setup.of("table-1", scale="cpu"), tmp_path)
+    with pytest.raises(StampError, match=r"has no suite\.json"):
+        render_suite(SuiteFolder(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
+
+
+def test_means_and_deviations_are_over_seeds() -> None:
+    setup = Setup.of(
+        "table-1", scale="cpu", targets={"cifar10": "cifar10"}, rows=("full", "stamp"), seeds=(0, 1)
+    )
+    figures = {
+        "params_fraction": 0.5,
+        "flops_fraction": 0.25,
+        "seconds_search": 1.0,
+        "seconds_finetune": 3.0,
+        "seconds_inference": 0.1,
+        "peak_bytes": 2**30,
+    }
+    records = [
+        {"case": case.to_json(), "figures": figures | {"accuracy": 0.5 + 0.02 * case.seed}}
+        for case in setup.cases
+    ]
+    ((_, rows),) = tables(summaries(setup, json.loads(json.dumps(records))))
+    cells = {row[0]: row for row in rows}
+    assert cells["STAMP"][1:5] == ("2", "51.00 ± 1.41", "50.00", "/ 4.00")
+    assert cells["STAMP"][7] == "1.00"
+    assert cells["STAMP"][10:] == ("93.49 ± 0.04", "4.16", "/ 3.56", "0.56")
+    assert cells["MetaPruning (not installed)"][1] == ""
