@@ -88,6 +88,8 @@ PRUNE = (
             "batch_norm",
             "baseline",
             "val_split",
+            "class_weights",
+            "augment",
             "keep_epoch",
             "patience",
         ),

@@ -9,13 +9,14 @@ _INNER = ("backbone_options", "mask_generator_options", "set_encoder_options", "
 # Fields that are called otherwise where they are given.
 _ARGUMENTS = {"from": "reference"}
 # No option of the command line sets these.
-_PYTHON_ALONE = frozenset({"momentum", "augment", "evaluate", "inner_rates", "outer_rates", "command"})
+_PYTHON_ALONE = frozenset({"momentum", "evaluate", "inner_rates", "outer_rates", "command"})
 _LONGEST = 60
 # What runs of another version do not hold, or hold of options that are no more, where nothing else was asked for.
 _UNASKED = {
     "inner": "adam",
     "fixed_weights": False,
     "baseline": False,
+    "class_weights": "none",
     "val_split": None,
     "keep_epoch": None,
     "patience": None,
@@ -54,6 +55,9 @@ def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from ((field, values) for field, values in value.items() if field != "runs")
         elif name in _INNER and isinstance(value, Mapping):
             yield from _inner(name, value)
+        elif name == "augment":
+            # It was a matter of yes or no once.
+            yield name, {True: "standard", False: "none"}.get(value, value)
         elif name == "flip":
             yield "set:flips=False", not value
         else:

@@ -1,13 +1,16 @@
 """Losses, probabilities and figures of logits, by how their network ends."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from stamp_tf.ends import LOGITS, End
 from stamp_tf.tensor import Tensor
 
 
-def classification_loss(logits: Tensor, labels: Tensor, end: End = LOGITS) -> Tensor:
+def classification_loss(
+    logits: Tensor, labels: Tensor, end: End = LOGITS, *, weights: np.ndarray | None = None
+) -> Tensor:
     """Return the mean loss of logits `[B, classes]`, or `[B, 1]` of a binary end, and labels int `[B]`.
 
     Args:
@@ -15,14 +18,29 @@ def classification_loss(logits: Tensor, labels: Tensor, end: End = LOGITS) -> Te
         labels: The true classes.
         end: Cross-entropy where one softmax spans the classes; the mean over classes of the binary cross-entropy
             where each has its own sigmoid; the binary cross-entropy for one logit of two classes.
+        weights: How much an image of each class counts, float32 `[classes]`; None for 1 each.
     """
     logits = _precise(logits)
+    if weights is not None:
+        own = ops.take(ops.convert_to_tensor(weights, logits.dtype), labels, axis=0)
+        return ops.mean(own * _image_losses(logits, labels, end))
     if end.is_binary:
         return _binary_cross_entropy(logits, ops.cast(labels, logits.dtype)[:, None])
     targets = ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
     if end.is_per_class:
         return _binary_cross_entropy(logits, targets)
     return -ops.mean(ops.sum(targets * ops.log_softmax(logits, axis=-1), axis=-1))
+
+
+def _image_losses(logits: Tensor, labels: Tensor, end: End) -> Tensor:
+    """Return the loss of each image, `[B]`, whose mean `classification_loss` is."""
+    if end.is_binary:
+        targets = ops.cast(labels, logits.dtype)[:, None]
+    else:
+        targets = ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+    if end.is_binary or end.is_per_class:
+        return ops.mean(ops.softplus(logits) - targets * logits, axis=-1)
+    return -ops.sum(targets * ops.log_softmax(logits, axis=-1), axis=-1)
 
 
 def distillation_loss(logits: Tensor, teacher_logits: Tensor) -> Tensor:

@@ -60,7 +60,7 @@ class Curve:
             self.settings.batch_size,
             normalization=self.normalization,
             seed=self.settings.seed,
-            augment=self.settings.augment,
+            augment=self.settings.augment != "none",
             flip=self.settings.flip and dataset.flips,
         )
         self.optimizer = make_weight_optimizer(

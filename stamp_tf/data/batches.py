@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +47,8 @@ class Batches:
         augment: Crop at random after padding by an eighth of the height, and mirror if `flip`.
         flip: Whether augmentation may mirror; False for digits, letters and signs. See `DataSet.flips`. Or the same for
             each class, bool `[classes]`.
+        further: What else is done to images uint8 `[b, H, W, D]` of a batch, called with them and the epoch's source of
+            randomness; returns as many of the same kind.
         shuffle: New order every epoch, and every batch full: what is left over waits for another epoch. A set
             smaller than `batch_size` then makes one batch of all its images. Without it, all images in order.
 
@@ -63,6 +65,7 @@ class Batches:
         seed: int,
         augment: bool,
         flip: bool | np.ndarray = True,
+        further: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
         shuffle: bool = True,
     ) -> None:
         if batch_size < 1:
@@ -74,6 +77,7 @@ class Batches:
         self.seed = seed
         self.augment = augment
         self.flip = flip
+        self.further = further
         self.shuffle = shuffle
         self._part: slice | None = None
 
@@ -115,4 +119,6 @@ class Batches:
             if self.augment:
                 flip = self.flip if isinstance(self.flip, bool) else self.flip[labels]
                 images = crop_and_flip(images, rng, padding=images.shape[1] // 8, flip=flip, **drawn)
+            if self.further is not None:
+                images = self.further(images, rng)
             yield self.normalization(images), labels

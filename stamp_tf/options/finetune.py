@@ -97,7 +97,15 @@ class FinetuneConfig:
         usual=5,
         help="End after so many epochs without a better one on the images of `val_split`.",
     )
-    augment: bool = option(True, help="Crop and mirror.", is_only_python=True)
+    class_weights: Literal["balanced", "none"] = option(
+        "none", help="Let every class have as much to say in the loss, or every image."
+    )
+    augment: Literal["standard", "rand", "none"] | bool = option(
+        "standard",
+        typed=Literal["standard", "rand", "none"],
+        help="Change training images at random: crop and mirror, or besides a rotation, a shear or another tone as "
+        "RandAugment has them, or nothing. True is `standard`, False `none`.",
+    )
     flip: bool = option(True, help="Mirror images in training; not for digits and signs.")
     mixed_precision: bool = option(False, help="Fine-tune in bfloat16.")
     evaluate: bool | Sequence[int] = option(
@@ -109,6 +117,8 @@ class FinetuneConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if isinstance(self.augment, bool):
+            object.__setattr__(self, "augment", "standard" if self.augment else "none")
         for name, value in (("patience", self.patience), ("keep_epoch", self.keep_epoch == "best")):
             if value and self.val_split is None:
                 said = f"`{name}={'best' if name == 'keep_epoch' else value}`"

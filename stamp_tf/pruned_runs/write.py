@@ -260,6 +260,8 @@ def _report(result: PruneResult, *, times: Mapping[str, float], command: str, **
         **_validation_details(result),
         "mixed_precision": config.finetune.mixed_precision or None,
         "distill": config.finetune.distill_in_words,
+        "class_weights": config.finetune.class_weights if config.finetune.class_weights != "none" else None,
+        "augment": config.finetune.augment if config.finetune.augment != "standard" else None,
         "batch_norm": "frozen" if config.finetune.batch_norm == "frozen" else None,
         **{name: value for name, value in config.options.items() if not isinstance(value, Mapping)},
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import keras
+import numpy as np
 from keras import ops
 
 from stamp_tf.channels import ChannelCut, add_logistic_noise, mask_kernels
@@ -28,13 +29,15 @@ def plain_loss(
     end: End = LOGITS,
     teacher: Teacher | None = None,
     is_frozen: bool = False,
+    class_weights: np.ndarray | None = None,
 ) -> tuple[Tensor, tuple[list[Tensor], dict[str, Tensor]]]:
     """Return the loss of a network, its new statistics and its figures.
 
-    `end` says which loss fits, `is_frozen` whether batch normalisation goes by its moving statistics.
+    `end` says which loss fits, `is_frozen` whether batch normalisation goes by its moving statistics, `class_weights`
+    `[classes]` how much images of a class count.
     """
     logits, new_statistics = forward(model, weights, statistics, images=images, is_frozen=is_frozen)
-    loss = classification_loss(logits, labels, end)
+    loss = classification_loss(logits, labels, end, weights=class_weights)
     if teacher is not None:
         loss = teacher.mixed(loss, logits, images, end=end)
     return loss, (new_statistics, {"loss": loss, "accuracy": accuracy(logits, labels)})

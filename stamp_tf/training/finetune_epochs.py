@@ -32,10 +32,12 @@ from stamp_tf.storage.checkpoints import (
 )
 from stamp_tf.training.accuracy import evaluate_accuracy
 from stamp_tf.training.best_epoch import best_epoch, is_hopeless
+from stamp_tf.training.class_weights import class_weights
 from stamp_tf.training.divergence import DivergenceWatch, StepPlace
 from stamp_tf.training.epoch_record import EpochRecord
 from stamp_tf.training.figures import StepFigures
 from stamp_tf.training.forward import has_batch_norm
+from stamp_tf.training.rand_augment import RandAugment
 from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
 from stamp_tf.training.teacher import Teacher
 from stamp_tf.weight_mask import WeightMask
@@ -86,14 +88,7 @@ class FinetuneEpochs:
             momentum=config.momentum, weight_decay=config.weight_decay, clip_norm=config.clip_norm
         )
         self._optimizer.build(model.trainable_variables)
-        self._batches = Batches(
-            dataset.train,
-            even_batch_size(len(dataset.train), config.batch_size),
-            normalization=normalization,
-            seed=config.seed,
-            augment=config.augment,
-            flip=config.flip and dataset.flips,
-        )
+        self._batches = _batches_of(dataset, config, normalization)
         taught_by = None
         if teacher is not None:
             taught_by = Teacher(model=teacher, share=config.distill, temperature=config.distill_temperature)
@@ -106,7 +101,13 @@ class FinetuneEpochs:
             weights.apply_to(model)
             held = hold(model, weights)
         self._step = compile_plain_step(
-            model, self._optimizer, end=end, teacher=taught_by, is_frozen=self._is_frozen, held=held
+            model,
+            self._optimizer,
+            end=end,
+            teacher=taught_by,
+            is_frozen=self._is_frozen,
+            held=held,
+            class_weights=class_weights(dataset, config),
         )
         self._watch = DivergenceWatch(
             "Fine-tuning",
@@ -309,3 +310,16 @@ class FinetuneEpochs:
         first = step if learnt is None else min(step, learnt * per_epoch)
         rate = schedule(first, self.config.num_epochs * per_epoch, peak=self.config.peak_rate)
         return cosine_rate(step - first, _LAST_EPOCHS * per_epoch, peak=rate)
+
+
+def _batches_of(dataset: DataSet, config: FinetuneConfig, normalization: Normalization) -> Batches:
+    """Return the training images, changed at random as the options say."""
+    return Batches(
+        dataset.train,
+        even_batch_size(len(dataset.train), config.batch_size),
+        normalization=normalization,
+        seed=config.seed,
+        augment=config.augment != "none",
+        further=RandAugment(dataset.image_shape) if config.augment == "rand" else None,
+        flip=config.flip and dataset.flips,
+    )

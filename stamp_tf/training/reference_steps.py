@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from stamp_tf.backend import Step, compile_step, global_norm, value_and_gradient
 from stamp_tf.channels import ChannelCut
@@ -36,6 +37,7 @@ def compile_plain_step(
     teacher: Teacher | None = None,
     is_frozen: bool = False,
     held: Sequence[HeldWeights] = (),
+    class_weights: np.ndarray | None = None,
     workers: Workers = ALONE,
 ) -> Step:
     """Return `step(images, labels)`, which trains a network.
@@ -47,6 +49,7 @@ def compile_plain_step(
         teacher: Has a share of the loss, on the same images; it is not changed.
         is_frozen: Whether batch normalisation goes by its moving statistics.
         held: Kernels of which some weights are 0 and stay so.
+        class_weights: How much images of each class count in the loss, `[classes]`; None for 1 each.
         workers: Who train it together; each takes the step with its share of a batch.
     """
     weights, statistics = model.trainable_variables, model.non_trainable_variables
@@ -62,6 +65,7 @@ def compile_plain_step(
                 end=end,
                 teacher=teacher,
                 is_frozen=is_frozen,
+                class_weights=class_weights,
             )
 
         (_, own), gradients = value_and_gradient(loss, [v.value for v in weights])
