@@ -31,8 +31,8 @@ from stamp_tf.errors import StampError
 def command(run: Path, exporter: str, target: Path | None) -> None:
     """Write a network in a format for serving or training.
 
-    RUN is a folder that prune wrote. An earlier export in the same place is replaced, whole or not at all; that of
-    a plug-in within the folder of the run alone, where it is noted.
+    RUN is a folder that prune wrote. An earlier SavedModel or .keras file in the same place is replaced, whole or not
+    at all; other formats within the folder of the run alone, where they are noted.
     """
     from stamp_tf.storage.claims import held
     from stamp_tf.storage.run_directory import RunDirectory

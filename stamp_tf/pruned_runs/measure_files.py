@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from stamp_tf.data import ImageSet, StreamedSet
 from stamp_tf.errors import StampError
 from stamp_tf.measure.speed import INFERENCE, take_turns
 from stamp_tf.report.report import ExportedFile
+from stamp_tf.serving.counts import count_answers
 from stamp_tf.serving.exported import READERS, Exported
 from stamp_tf.serving.load import load_exported
 
@@ -22,7 +22,6 @@ logger = logging.getLogger(__name__)
 
 _AS_TESTED = ("keras", "saved-model")
 """They hold the network that was tested, in the arithmetic that it was tested in."""
-_BATCH_SIZE = 32
 _MAX_SECONDS = 5.0
 
 
@@ -59,31 +58,21 @@ def measure_files(
     if not found:
         return tuple(files)
     logger.info("Measuring %s.", ", ".join(found))
-    tested = {path: _tested(exported, images) for path, exported in found.items()}
+    tested = {
+        path: count_answers(exported, images, max_seconds=_MAX_SECONDS) for path, exported in found.items()
+    }
     seconds = _seconds(found, repeats=repeats, max_seconds=max_seconds) if speed else {}
     return tuple(
         dataclasses.replace(
             file,
-            accuracy=tested[file.path][0],
-            test_images=tested[file.path][1],
+            accuracy=tested[file.path].accuracy,
+            test_images=tested[file.path].num_images,
             latency=seconds.get(file.path, file.latency),
         )
         if file.path in found
         else file
         for file in files
     )
-
-
-def _tested(exported: Exported, images: ImageSet | StreamedSet) -> tuple[float, int]:
-    """Return the share of test images that a file classifies rightly, and how many there were."""
-    hits = number = 0
-    started = time.perf_counter()
-    for pixels, labels in images.raw_batches(_BATCH_SIZE, order_seed=(0, 7), drop_remainder=False):
-        hits += int((exported(pixels).argmax(axis=1) == labels).sum())
-        number += len(labels)
-        if time.perf_counter() - started > _MAX_SECONDS:
-            break
-    return hits / max(1, number), number
 
 
 def _seconds(networks: Mapping[str, Exported], *, repeats: int, max_seconds: float) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 from stamp_tf.data import ImageSet, StreamedSet
 from stamp_tf.on_step import OnStep
@@ -13,13 +14,18 @@ BATCH_SIZE = 32
 
 
 def count_answers(
-    network: Exported, images: ImageSet | StreamedSet, *, on_step: OnStep | None = None
+    network: Exported,
+    images: ImageSet | StreamedSet,
+    *,
+    max_seconds: float | None = None,
+    on_step: OnStep | None = None,
 ) -> TestCounts:
     """Count what a network that left classifies rightly.
 
     Args:
         network: What `load_exported` returned.
         images: Of the network's size, labelled in the order of its classes.
+        max_seconds: No new batch after so long; images are then drawn at random. None tests all.
         on_step: Called with (batches done, all batches, figures).
 
     Raises:
@@ -28,10 +34,14 @@ def count_answers(
     """
     labels, answers = [], []
     num_batches = math.ceil(len(images) / BATCH_SIZE)
-    batches = images.raw_batches(BATCH_SIZE, order_seed=None, drop_remainder=False)
+    order = None if max_seconds is None else (0, 7)
+    batches = images.raw_batches(BATCH_SIZE, order_seed=order, drop_remainder=False)
+    started = time.perf_counter()
     for done, (pixels, label) in enumerate(batches, start=1):
         labels.append(label)
         answers.append(network(pixels).argmax(axis=1))
         if on_step is not None:
             on_step(done, num_batches, {"images": len(label)})
+        if max_seconds is not None and time.perf_counter() - started > max_seconds:
+            break
     return counted(labels, answers, num_classes=len(network.class_names))

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -87,6 +88,14 @@ def test_keras_file_of_somebody_else_is_left_alone(cli, pruned, tmp_path):
 def test_keras_file_of_ours_is_replaced(cli, pruned, tmp_path):
     for _ in range(2):
         cli.done("export", pruned, "--format", "keras", "--to", tmp_path / "copy.keras")
+
+
+def test_int8_is_calibrated_on_images_of_the_run(cli, pruned):
+    done = cli.done("export", pruned, "--format", "litert-int8")
+    assert done.stdout == f"Wrote {pruned / 'model_int8.tflite'}\n"
+    contract = json.loads(zipfile.ZipFile(pruned / "model_int8.tflite").read("contract.json"))
+    assert contract["input"]["dtype"] == "uint8"
+    assert "model_int8.tflite" in json.loads((pruned / "exports.json").read_text())["files"]
 
 
 def test_unknown_format_suggests_the_nearest(cli, pruned):
