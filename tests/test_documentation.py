@@ -21,6 +21,7 @@ DOCUMENTS = (
         "docs/reference.md",
         "docs/api.md",
         "docs/several-machines.md",
+        "docs/papers.md",
     ),
     *("docs/plug-ins.md", "examples/acorn/README.md"),
 )
