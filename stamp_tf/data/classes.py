@@ -58,6 +58,9 @@ def with_classes(
         dataset,
         train=_relabelled(dataset.train, mapping, class_names),
         test=_relabelled(dataset.test, mapping, class_names),
+        validation=None
+        if dataset.validation is None
+        else _relabelled(dataset.validation, mapping, class_names),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from stamp_tf.data.dataset import DataSet, ImageSet
 from stamp_tf.data.decode_ahead import Example
 from stamp_tf.data.duplicates import warn_of_shared_images
 from stamp_tf.data.folder_form import Form, surveyed
-from stamp_tf.data.folder_parts import Part, scan
+from stamp_tf.data.folder_parts import Part, scan, validation_part
 from stamp_tf.data.image_files import image_files, loose_images
 from stamp_tf.data.layout import Layout, find_layout
 from stamp_tf.data.load_options import LoadOptions
@@ -53,6 +54,7 @@ def folder(path: str, options: LoadOptions) -> DataSet:
             raise StampError(f"{where} must be a folder, but is {found}; check the path.")
         layout = find_layout(root, where)
         parts = scan(layout, root, where)
+        validation = validation_part(layout, root, parts["train"].class_names)
     except RuntimeError as error:
         raise StampError(
             f"{where} must be a folder, but {str(error).rstrip('.')}; write the whole path."
@@ -61,7 +63,7 @@ def folder(path: str, options: LoadOptions) -> DataSet:
         raise StampError(
             f"{where} must be readable, but {error.filename} gave '{error.strerror}'; check the permissions."
         ) from None
-    _say_layout(layout, parts, f"folder:{path}")
+    _say_layout(layout, parts, f"folder:{path}", has_validation=validation is not None)
     _say_loose(layout, root, f"folder:{path}")
     parts, form = surveyed(parts, root, where=where, options=options)
     if layout.test is None:
@@ -74,10 +76,19 @@ def folder(path: str, options: LoadOptions) -> DataSet:
         _warn_of_shared(parts, root, f"folder:{path}")
     loaded = {name: _loaded(part, root, where, form=form, options=options) for name, part in parts.items()}
     by_content = layout.test is None
-    return DataSet(f"folder:{path}", loaded["train"], loaded["test"], test_by_content=by_content)
+    return DataSet(
+        f"folder:{path}",
+        loaded["train"],
+        loaded["test"],
+        test_by_content=by_content,
+        # Most runs do not look at it, and so it is read when one does.
+        validation=None
+        if validation is None
+        else _loaded(validation, root, where, form=form, options=replace(options, stream_above=0)),
+    )
 
 
-def _say_layout(layout: Layout, parts: dict[str, Part], name: str) -> None:
+def _say_layout(layout: Layout, parts: dict[str, Part], name: str, *, has_validation: bool) -> None:
     """Say in the log what each folder was taken for."""
     num_train = len(parts["train"].paths)
     if layout.test is None:
@@ -87,8 +98,9 @@ def _say_layout(layout: Layout, parts: dict[str, Part], name: str) -> None:
         return
     text = f"'{layout.train.name}' is for training ({num_train:,} images), '{layout.test.name}' for testing "
     text += f"({len(parts['test'].paths):,})"
-    if layout.left_out is not None:
-        text += f", '{layout.left_out.name}' ({len(image_files(layout.left_out)):,}) is left out"
+    if layout.validation is not None:
+        text += f", '{layout.validation.name}' ({len(image_files(layout.validation)):,}) is left out"
+        text += " unless epochs are judged by it" if has_validation else ", as its classes are others"
     logger.info("%s: %s.", name, text)
 
 

@@ -93,6 +93,28 @@ def scan(layout: Layout, root: Path, where: str) -> dict[str, Part]:
     }
 
 
+def validation_part(layout: Layout, root: Path, class_names: tuple[str, ...]) -> Part | None:
+    """List the files of a part to judge epochs by; None where there is none of the same classes.
+
+    Args:
+        layout: Where the parts lie.
+        root: The folder that the user named.
+        class_names: Those of the other parts.
+
+    Raises:
+        OSError: If a folder may not be read.
+    """
+    if layout.validation is None:
+        return None
+    folders = _classes(layout.validation)
+    if tuple(sorted(folders)) != class_names:
+        return None
+    paths = [image_files(folders[name]) for name in class_names]
+    labels = np.repeat(np.arange(len(class_names), dtype=np.int32), [len(files) for files in paths])
+    every = tuple(path for files in paths for path in files)
+    return Part(paths=every, labels=labels, class_names=class_names) if every else None
+
+
 def _classes(part: Path) -> dict[str, Path]:
     """Return the class folders by name; a name is the same whether accents are letters' parts or marks of their own."""
     folders: dict[str, Path] = {}

@@ -4,7 +4,7 @@ One table of names, in any case, alone or followed by `set`, `data`, `images` or
 
     train, training           images to learn from
     test, testing             images to be judged on
-    val, valid, validation    images to be judged on if there is no test folder; else left out
+    val, valid, validation    images to be judged on if there is no test folder; else for `val_split` alone
 
 A folder of such a name is a part if folders lie in it, and a class if images do. Without a part for testing, the
 part for training is split by content. What fits neither reading is refused, and so are folders of other names that
@@ -41,12 +41,12 @@ class Layout:
     Args:
         train: Folder whose sub-folders are the classes to learn.
         test: Likewise those to be judged on; None where a test part has to be split off.
-        left_out: Folder of a third part, which nobody reads.
+        validation: Folder of a third part, to judge epochs by.
     """
 
     train: Path
     test: Path | None = None
-    left_out: Path | None = None
+    validation: Path | None = None
 
 
 def find_layout(root: Path, where: str) -> Layout:
@@ -96,11 +96,11 @@ def find_layout(root: Path, where: str) -> Layout:
     train = root / found["train"]
     _check_alike(train, sub_folders(train), f"{where}/{found['train']}")
     tested = found.get("test", found.get("val"))
-    left_out = found["val"] if {"test", "val"} <= set(found) else None
+    validation = found["val"] if {"test", "val"} <= set(found) else None
     return Layout(
         train,
         None if tested is None else root / tested,
-        None if left_out is None else root / left_out,
+        None if validation is None else root / validation,
     )
 
 

@@ -18,7 +18,7 @@ def with_validation(dataset: DataSet, share: float | None, *, seed: int) -> Data
     """Return a data set with a share of every class of its training images held out as `validation`.
 
     Args:
-        dataset: One that has such a part already is returned as it is.
+        dataset: One that has such a part of its own is returned as it is.
         share: In (0, 1); None holds nothing out.
         seed: Decides which images.
 

@@ -84,7 +84,7 @@ class FinetuneConfig:
         usual=0.2,
         form=SHARE,
         help="Hold out this share of every class of the training images, such as 20% or 0.2, and measure accuracy "
-        "after epochs on them; test images are then looked at once, at the end.",
+        "after epochs on them, or on the set's own part for it; test images are then looked at once, at the end.",
     )
     keep_epoch: Literal["best", "last"] | None = option(
         None,

@@ -310,7 +310,9 @@ def _validation_details(result: PruneResult) -> dict[str, Any]:
     options, best = result.config.finetune, best_epoch(result.records)
     if options.val_split is None:
         return {}
+    own = result.dataset.validation
     held_out = len(result.dataset.train) - num_trained_on(result.dataset, options.val_split)
+    held_out = held_out if own is None else len(own)
     is_best = options.keeps_best and best is not None
     return {"validation_images": held_out, "epoch_kept": best.epoch if best and is_best else None}
 

@@ -96,10 +96,9 @@ class FinetuneEpochs:
         if self._is_frozen and not has_batch_norm(model):
             words = "`batch_norm=frozen` changes nothing: no layer of the network is a batch normalisation."
             logger.warning("%s", in_words_of_the_caller(words))
-        held = ()
         if weights is not None:
             weights.apply_to(model)
-            held = hold(model, weights)
+        held = () if weights is None else hold(model, weights)
         self._step = compile_plain_step(
             model,
             self._optimizer,
@@ -135,7 +134,16 @@ class FinetuneEpochs:
                 if name.startswith("model/" if is_last else "best/")
             }
         else:
-            self.records = [EpochRecord(epoch=0, seconds=0.0, train_loss=None, **self._accuracy(0))]
+            tested, validated = self._accuracies(0)
+            self.records = [
+                EpochRecord(
+                    epoch=0,
+                    seconds=0.0,
+                    train_loss=None,
+                    test_accuracy=tested,
+                    validation_accuracy=validated,
+                )
+            ]
             self._keep_if_best()
 
     def train(self, on_step: OnStep | None) -> None:
@@ -243,11 +251,13 @@ class FinetuneEpochs:
             seconds = self.records[-1].seconds + time.perf_counter() - started
             if self._is_tested(epoch + 1) and not is_last:
                 self._recalibrate()
+            tested, validated = self._accuracies(epoch + 1)
             return EpochRecord(
                 epoch=epoch + 1,
                 seconds=seconds,
                 train_loss=mean_loss,
-                **self._accuracy(epoch + 1),
+                test_accuracy=tested,
+                validation_accuracy=validated,
             )
 
     def _recalibrate(self) -> None:
@@ -260,18 +270,14 @@ class FinetuneEpochs:
         wanted = self.config.evaluate
         return wanted if isinstance(wanted, bool) else epoch in wanted
 
-    def _accuracy(self, epoch: int) -> dict[str, float | None]:
-        """Return what a record says of the accuracy: on images held out of training, or else on the test images."""
+    def _accuracies(self, epoch: int) -> tuple[float | None, float | None]:
+        """Return the accuracy on the test images, and that on images held out of training where there are some."""
+        if not self._is_tested(epoch):
+            return None, None
         held_out = self.dataset.validation if self.config.val_split is not None else None
-        found: dict[str, float | None] = {"test_accuracy": None}
-        if self._is_tested(epoch):
-            name, images = (
-                ("test_accuracy", self.dataset.test)
-                if held_out is None
-                else ("validation_accuracy", held_out)
-            )
-            found[name] = evaluate_accuracy(self.model, images, normalization=self.normalization)
-        return found
+        images = self.dataset.test if held_out is None else held_out
+        found = evaluate_accuracy(self.model, images, normalization=self.normalization)
+        return (found, None) if held_out is None else (None, found)
 
     @contextmanager
     def _taken_back_on_refusal(self) -> Iterator[None]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stamp_tf.data import load_dataset
+from stamp_tf.data import load_dataset, with_classes
 from stamp_tf.errors import StampError
 
 COUNTER = iter(range(10**6))
@@ -62,7 +62,21 @@ def test_a_third_part_is_left_out_and_said_so(tmp_path: Path, caplog: pytest.Log
     with caplog.at_level(logging.INFO):
         dataset = load_dataset(write(tmp_path, *part("test")))
     assert (len(dataset.train), len(dataset.test)) == (6, 4)
-    assert "'test' for testing (4), 'val' (10) is left out." in caplog.text
+    assert "'test' for testing (4), 'val' (10) is left out unless epochs are judged by it." in caplog.text
+    held_out = dataset.validation.in_memory()
+    assert np.bincount(held_out.labels).tolist() == [5, 5]
+    assert held_out.image_shape == dataset.image_shape
+    turned = with_classes(dataset, ("dog", "cat")).validation.in_memory()
+    np.testing.assert_array_equal(turned.labels, 1 - held_out.labels)
+
+
+def test_a_third_part_of_other_classes_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(tmp_path, *part("train"), number=3)
+    write(tmp_path, "val/bird", "val/cow", number=5)
+    with caplog.at_level(logging.INFO):
+        dataset = load_dataset(write(tmp_path, *part("test")))
+    assert dataset.validation is None
+    assert "'val' (10) is left out, as its classes are others." in caplog.text
 
 
 def test_a_part_for_training_alone_is_split(tmp_path: Path) -> None:
