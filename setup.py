@@ -112,12 +112,14 @@ setup(
         "scipy>=1.13",
         "pillow>=11",
         "PyYAML>=6",  # files of options
+        "h5py>=3.11",  # whole models in the format of Keras 2
         "msgspec>=0.19",  # one parser with a schema for every JSON file of a run
     ],
     extras_require={
         **FORMATS,
         "tensorboard": ["tensorboard>=2.20"],
         "benchmarks": ["matplotlib>=3.9"],
+        "hub": ["keras-hub>=0.32"],  # pretrained image classifiers, `--model hub:PRESET`
         "fonts": ["matplotlib>=3.9"],  # it brings fonts along, for the data set that is drawn
         # JAX, because the core runs on it too and has to give the same numbers.
         "test": [

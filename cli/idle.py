@@ -2,6 +2,7 @@
 
 from stamp_cli.command import Idle, Reason, Values, without
 from stamp_tf.limits.kinds import TIMED, any_of
+from stamp_tf.references.pretrained.names import is_name
 
 # Sets that lie on this machine, and how: neither fetched nor kept by TensorFlow Datasets.
 _LOCAL = ("digits", "folder", "npz", "rendered")
@@ -15,6 +16,13 @@ def _kind(values: Values) -> str:
 def _not_fetched(values: Values) -> Reason | None:
     needs, kind = "a set of TensorFlow Datasets or of a plug-in", _kind(values)
     return (needs, f"--dataset is {values['dataset']}", "name another") if kind in _LOCAL else None
+
+
+def _no_weights(values: Values) -> Reason | None:
+    if is_name(str(values["model"])):
+        return None
+    reason = _not_fetched(values)
+    return reason and (f"{reason[0]}, or a pretrained --model", *reason[1:])
 
 
 def _not_in_files(values: Values) -> Reason | None:
@@ -56,10 +64,18 @@ def _nothing_timed(values: Values) -> Reason | None:
     return None if is_timed else (any_of(TIMED), "it is not given", f"add {any_of(TIMED)}")
 
 
-DATASET = (
-    Idle(("data_dir", "download"), _not_fetched),
-    Idle(("skip_corrupt",), _not_in_files),
-)
+def _has_its_size(values: Values) -> Reason | None:
+    is_open = values["backbone"] or is_name(str(values["network_path"]))
+    return None if is_open else ("--backbone or a pretrained network", "neither is given", "add one")
+
+
+def _not_pretrained(values: Values) -> Reason | None:
+    found = f"NETWORK is {values['network']}"
+    return None if is_name(str(values["network"])) else ("a pretrained network", found, "name one")
+
+
+_PLACES = (Idle(("data_dir",), _not_fetched), Idle(("skip_corrupt",), _not_in_files))
+DATASET = (Idle(("download",), _not_fetched), *_PLACES)
 VALIDATION = (Idle(("keep_epoch", "patience"), without("--val-split", "val_split")),)
 DISTILL = (Idle(("distill_temperature",), without("--distill", "distill")),)
 FINETUNE = (*DATASET, *DISTILL, *VALIDATION, Idle(("reference",), without("--distill", "distill")))
@@ -74,7 +90,8 @@ META_TRAIN = (
     Idle(("kl_scale",), _no_prior),
 )
 PRUNE = (
-    *DATASET,
+    Idle(("download",), _no_weights),
+    *_PLACES,
     Idle(("latency_batch",), _nothing_timed),
     Idle(
         (
@@ -105,7 +122,9 @@ COMPARE = (
     Idle(("reference",), without("--swap", "swap")),
     Idle(("overwrite",), without("--output", "output")),
 )
+SHRINK = (Idle(("download", "image_shape"), _not_pretrained),)
 INSPECT = (
-    Idle(("classes", "width", "image_shape"), without("--backbone", "backbone")),
+    Idle(("classes", "width"), without("--backbone", "backbone")),
+    Idle(("image_shape",), _has_its_size),
     Idle(("overwrite",), without("--html", "html")),
 )

@@ -13,12 +13,14 @@ from stamp_cli.values import Count, FilePath, typed
 from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
 from stamp_tf.options.network import NetworkOptions
+from stamp_tf.references.pretrained.names import check_name, is_name
 
 if TYPE_CHECKING:
     from stamp_tf.inspection.inspect import Inspection
 
 _IMAGE_SHAPE = (32, 32, 3)
 _MOST_NAMED = 4
+_NETWORKS = (".keras", ".h5", ".hdf5")
 _OF_A_BACKBONE = ("backbone", "width", "image_shape")
 _OF_THE_FILE: dict[str, Any] = {name: {"default_in_words": "that of NETWORK"} for name in _OF_A_BACKBONE}
 
@@ -43,8 +45,9 @@ def command(
 ) -> None:
     """Show channel groups, sizes and costs of a network.
 
-    NETWORK is a .keras file of any functional model, or a folder that pretrain, meta-train or prune wrote; without
-    one, --backbone names a network. Files are loaded in safe mode: code within them is not run.
+    NETWORK is a .keras or .h5 file of any functional model, a pretrained classifier such as keras:MobileNetV2, whose
+    weights need not be there, or a folder that pretrain, meta-train or prune wrote; without one, --backbone names a
+    network. Files are loaded in safe mode: code within them is not run.
     """
     if network_path is not None and network.backbone is not None:
         raise StampError(
@@ -64,7 +67,7 @@ def command(
     from stamp_tf.references.backbone_config import BackboneConfig
 
     if network_path is not None:
-        found = inspect(network_path)
+        found = inspect(network_path, image_shape=network.image_shape)
     else:
         assert network.backbone is not None
         options = {} if network.width is None else {"width": network.width}
@@ -92,7 +95,9 @@ def _check_is_there(path: Path) -> None:
     from stamp_tf.storage.schemas import Masks
 
     run = RunDirectory(path)
-    if path.suffix == ".keras" and not path.is_dir():
+    if is_name(path):
+        check_name(path, image_shape=None, download=True)
+    elif path.suffix in _NETWORKS and not path.is_dir():
         check_is_file(path)
     elif not path.is_file() and not run.reference.exists():
         if not run.masks.exists():

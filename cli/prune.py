@@ -42,7 +42,12 @@ _FINETUNING: dict[str, Any] = {
 
 
 @click.command(cls=Command, idle=PRUNE)
-@takes(DatasetOptions, "data", required=["dataset"])
+@takes(
+    DatasetOptions,
+    "data",
+    required=["dataset"],
+    download={"help": "Allow the data set, and the weights of a pretrained `model`, to be downloaded."},
+)
 @takes(NetworkOptions, "network")
 @takes(
     PruneConfig,
@@ -89,7 +94,7 @@ def command(
     if network.model is None:
         found = find_source(network)
     else:
-        found, model_or_reference = read_model(network.model, network)
+        found, model_or_reference = read_model(network.model, network, download=data.download)
     plan = plan.replaced(
         finetune=dataclasses.replace(finetuning, flip=data.flip),
         seed=data.seed,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
 from stamp_tf.options.network import NetworkOptions
+from stamp_tf.references.pretrained.names import check_name, is_name
 
 if TYPE_CHECKING:
     from stamp_tf.data import DataSet
@@ -40,7 +41,9 @@ class Source:
 
         network = {"name": self.backbone, "input_shape": list(self.image_shape), "options": self.options}
         # In full, because the run may be asked for its reference from another folder.
-        return {"from": None if self.path is None else str(absolute_path(self.path)), "backbone": network}
+        # A name of a pretrained network is none of a place.
+        place = self.path if self.path is None or is_name(self.path) else absolute_path(self.path)
+        return {"from": place and str(place), "backbone": network}
 
 
 def find_source(network: NetworkOptions) -> Source:
@@ -77,27 +80,32 @@ def find_source(network: NetworkOptions) -> Source:
     return found
 
 
-def read_model(path: Path, network: NetworkOptions) -> "tuple[Source, Reference]":
-    """Read somebody's own model as a reference.
+def read_model(path: Path, network: NetworkOptions, *, download: bool = False) -> "tuple[Source, Reference]":
+    """Read somebody's own model, or a pretrained one, as a reference.
 
     Args:
-        path: Where it lies.
+        path: Where it lies, or its name.
         network: What was asked for; that it names no other network is checked.
+        download: Whether weights of a pretrained one may be fetched.
 
     Raises:
         StampError: If it is no functional model from images to classes, or another option names a network, too.
     """
     others = {"--from": network.reference, "--backbone": network.backbone, "--width": network.width}
-    for option, value in (others | {"--image-size": network.image_shape}).items():
+    sized = {} if is_name(path) else {"--image-size": network.image_shape}
+    for option, value in (others | sized).items():
         if value is not None:
             raise StampError(f"--model and {option} must not be given together; leave {option} out.")
     from stamp_tf.storage.archives import check_is_file
 
-    check_is_file(path)
+    if is_name(path):
+        check_name(path, image_shape=network.image_shape, download=download)
+    else:
+        check_is_file(path)
     load_tensorflow()
-    from stamp_tf.references.own_file import reference_of_file
+    from stamp_tf.references.own_file import own_reference
 
-    reference = reference_of_file(path, pixels=network.pixels)
+    reference = own_reference(path, pixels=network.pixels, image_shape=network.image_shape, download=download)
     backbone = reference.backbone
     found = Source(path=path, backbone=backbone.name, image_shape=backbone.input_shape, options={})
     return _with_pixels(found, reference), reference

@@ -7,19 +7,23 @@ import click
 
 from stamp_cli.command import Command
 from stamp_cli.derive import takes
+from stamp_cli.idle import SHRINK
 from stamp_cli.progress import Progress
 from stamp_cli.terminal import say
 from stamp_cli.values import FilePath, Name
 from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
 from stamp_tf.limits.kinds import KINDS
+from stamp_tf.options.data import DatasetOptions
+from stamp_tf.options.network import NetworkOptions
 from stamp_tf.options.shrink import ShrinkConfig
+from stamp_tf.references.pretrained.names import check_name, is_name
 
 _PHASES = {"prune": "Ranking", "latency": "Measuring", "refit": "Refitting", "distill": "Distilling"}
 _SOURCE = "npz:"
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, idle=SHRINK)
 @click.argument("network", type=FilePath())
 @click.option(
     "--inputs",
@@ -29,13 +33,29 @@ _SOURCE = "npz:"
     help="Examples as the network takes them, a few hundred: an array called like its input, or inputs, x, x_train or "
     "images; labels are not looked at.",
 )
+@takes(NetworkOptions, "shape", only=["image_shape"], image_shape={"default_in_words": "that of NETWORK"})
+@takes(
+    DatasetOptions,
+    "fetching",
+    only=["download"],
+    download={"help": "Allow the weights of a pretrained network to be downloaded."},
+)
 @click.option("--out", "target", type=FilePath(), required=True, help="The .keras file to write.")
 @click.option("--overwrite", is_flag=True, help="Replace the file in --out.")
 @takes(ShrinkConfig, "config", first=[kind.name for kind in KINDS])
-def command(network: Path, inputs: str, target: Path, overwrite: bool, config: ShrinkConfig) -> None:
+def command(
+    network: Path,
+    inputs: str,
+    shape: NetworkOptions,
+    fetching: DatasetOptions,
+    target: Path,
+    overwrite: bool,
+    config: ShrinkConfig,
+) -> None:
     """Make any network smaller, without labels and training.
 
-    NETWORK is a .keras file of any functional model, of any task. It answers as nearly as before as the limits allow:
+    NETWORK is a .keras or .h5 file of any functional model, of any task, or a pretrained classifier, such as
+    keras:MobileNetV2, which takes pixels from 0 to 255. It answers as nearly as before as the limits allow:
     channels go for which others can stand in, and kernels are fitted anew in closed form on the inputs.
     """
     from stamp_tf.export.staging import check_writable, staged
@@ -51,14 +71,17 @@ def command(network: Path, inputs: str, target: Path, overwrite: bool, config: S
             f"--out must be new, but {target} is there already; choose another or add --overwrite."
         )
     check_writable(target)
-    check_is_file(network)
+    if is_name(network):
+        check_name(network, image_shape=shape.image_shape, download=fetching.download)
+    else:
+        check_is_file(network)
     load_tensorflow()
     from stamp_tf.channels import TracedNetwork
-    from stamp_tf.references.network_file import load_network
+    from stamp_tf.references.load_network import load_network
     from stamp_tf.refit.input_file import read_inputs
     from stamp_tf.shrinking import shrink
 
-    model = load_network(network)
+    model = load_network(network, image_shape=shape.image_shape, download=fetching.download)
     examples = read_inputs(path, model)
     with Progress() as progress:
         small = shrink(

@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "load_dataset": "stamp_tf.data.load",
+    "load_network": "stamp_tf.references.load_network",
     "pretrain": "stamp_tf.training.pretrain",
     "meta_train": "stamp_tf.meta.meta_train",
     "prune": "stamp_tf.pruning.prune",
@@ -49,6 +50,7 @@ __all__ = [
     "finetune",
     "inspect",
     "load_dataset",
+    "load_network",
     "measure_latency",
     "meta_train",
     "predict",

@@ -5,7 +5,8 @@ Python reads `max_flops=0.5`, whoever typed a command `--max-flops 0.5`. What ma
 
 - `name` and `name=value`: an argument. `resume=True` where the flag takes no value.
 - `options.key` and `options.key=value`: one of the options of a method or a layer, which Python takes as a dictionary.
-- `load:download=True`: what `stamp_tf.load_dataset` takes where the data set is loaded.
+- `load:download=True`: what `stamp_tf.load_dataset` takes where the data set is loaded, and `network:download=True`
+  what `stamp_tf.load_network` takes.
 - `export:path`: an argument whose name says too little; what stands before the colon tells the command line which one.
 """
 
@@ -16,8 +17,9 @@ from contextlib import contextmanager
 ARGUMENT = re.compile(r"`(?:(?P<place>[a-z]+):)?(?P<name>[a-z]\w*)(?:\.(?P<key>\w+))?(?:=(?P<value>[^`]*))?`")
 """An argument in a message."""
 
-# What a function that takes a data set by its name cannot do: it is loaded first.
-_TO_LOAD = re.compile(r"\b(?P<verb>add|give|with) `load:(?P<argument>[^`]*)`")
+# What a function that takes a data set or a network by its name cannot do: it is loaded first.
+_TO_LOAD = re.compile(r"\b(?P<verb>add|give|with) `(?P<place>load|network):(?P<argument>[^`]*)`")
+_LOADERS = {"load": "load_dataset", "network": "load_network"}
 _PHRASES = {"`set:flips=False`": "a data set with flips=False", "`own:model`": "a keras.Model as reference"}
 
 
@@ -30,7 +32,7 @@ def in_python(message: str) -> str:
 
     def call(match: re.Match[str]) -> str:
         verb = "with" if match["verb"] == "with" else "load it with"
-        return f"{verb} stamp_tf.load_dataset(..., {match['argument']})"
+        return f"{verb} stamp_tf.{_LOADERS[match['place']]}(..., {match['argument']})"
 
     def written(match: re.Match[str]) -> str:
         name, key, value = match["name"], match["key"], match["value"]

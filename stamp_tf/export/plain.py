@@ -33,8 +33,12 @@ def twin_of(model: keras.Model) -> keras.Model:
     """
     config = copy.deepcopy(model.get_config())
     _set_float32(config)
-    # A layer that nobody registered with Keras can be copied here all the same.
-    classes = {type(layer).__name__: type(layer) for layer in flat_layers(model)}
+    # A layer that nobody registered with Keras can be copied here all the same. Keras finds its own, and would take the
+    # layer Add for the operation of that name.
+    kinds = {type(layer) for layer in flat_layers(model)}
+    classes = {
+        kind.__name__: kind for kind in kinds if getattr(keras.layers, kind.__name__, None) is not kind
+    }
     with keras.saving.custom_object_scope(classes):
         twin = model.__class__.from_config(config)
     twin.set_weights(model.get_weights())

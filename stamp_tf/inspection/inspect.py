@@ -16,9 +16,11 @@ from stamp_tf.channels.share import prunable_share
 from stamp_tf.errors import StampError
 from stamp_tf.inspection.network_rows import NetworkRow, network_rows
 from stamp_tf.references.backbone_config import BackboneConfig
-from stamp_tf.references.network_file import load_network
+from stamp_tf.references.load_network import load_network
+from stamp_tf.references.own_file import is_own
 from stamp_tf.references.pixels.choice import choose_pixels
 from stamp_tf.references.pixels.scale import find_scale
+from stamp_tf.references.pretrained.names import is_name
 from stamp_tf.references.reference import Reference
 from stamp_tf.references.reference_file import load_reference
 from stamp_tf.report.report import GroupRow, LayerRow
@@ -65,12 +67,16 @@ class Inspection:
         return any(len(group.kept) < group.size for group in self.groups)
 
 
-def inspect(network: keras.Model | Reference | str | Path) -> Inspection:
+def inspect(
+    network: keras.Model | Reference | str | Path, *, image_shape: tuple[int, int, int] | None = None
+) -> Inspection:
     """Return the channel groups, the size and cost of every layer, and what is kept whole.
 
     Args:
-        network: A functional model, a reference, a `.keras` file (loaded in safe mode), or a run directory of
+        network: A functional model, a reference, a `.keras` or `.h5` file (loaded in safe mode), the name of a
+            pretrained network such as `keras:MobileNetV2`, whose weights need not be there, or a run directory of
             `pretrain`, `meta-train` or `prune`.
+        image_shape: Height, width and depth of a pretrained network's images; None for those that it was trained on.
 
     Raises:
         StampError: If it is none of them.
@@ -85,8 +91,9 @@ def inspect(network: keras.Model | Reference | str | Path) -> Inspection:
     if isinstance(network, Reference):
         return _inspection(network.model.name, network.network)
     path = as_path(network, "network")
-    if path.is_file() or (path.suffix == ".keras" and not path.exists()):
-        model = load_network(path)
+    is_file = path.is_file() or (is_own(path) and not path.exists())
+    if is_file or is_name(path) or image_shape is not None:
+        model = load_network(path, image_shape=image_shape, weights=False)
         return replace(_inspection(path.name, TracedNetwork.of(model)), pixels=_pixels_of(model))
     run = RunDirectory(path)
     if run.reference.exists():

@@ -44,8 +44,8 @@ class NetworkOptions:
     )
     model: Path | None = option(
         None,
-        metavar="FILE",
-        help="Prune your own model, a .keras file, instead of a reference network.",
+        metavar="FILE|keras:NAME|hub:PRESET",
+        help="Prune your own model, a .keras or .h5 file, or a pretrained one, instead of a reference network.",
     )
     pixels: Literal["standardized", "0:255", "0:1", "-1:1", "imagenet"] | None = option(
         None,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 
 from stamp_tf.errors import StampError
 from stamp_tf.pruned_runs.masks import RunMasks
 from stamp_tf.references.find import find_reference
 from stamp_tf.references.fingerprint import fingerprint
+from stamp_tf.references.own_file import is_own
 from stamp_tf.references.pixels.choice import PIXELS, STANDARDIZED
 from stamp_tf.references.reference import Reference
 
@@ -25,13 +25,15 @@ def reference_of_run(run: RunMasks, *, option: str) -> Reference:
         StampError: If it is not there any more.
     """
     source, network = run.config.get("from"), run.config.get("backbone")
-    pixels = None
-    if source is not None and Path(source).suffix == ".keras" and isinstance(network, Mapping):
+    pixels, shape = None, None
+    if source is not None and is_own(source) and isinstance(network, Mapping):
         # As it was settled then; a scale of another name is one that the file itself knows.
         named = network.get("options", {}).get("pixels")
         pixels = named if named in (*PIXELS, STANDARDIZED) else None
+        height, width, depth = network["input_shape"]
+        shape = (height, width, depth)
     try:
-        return find_reference(source, backbone=run.backbone["name"], pixels=pixels)
+        return find_reference(source, backbone=run.backbone["name"], pixels=pixels, image_shape=shape)
     except StampError as error:
         raise StampError(
             f"{option} needs the reference of {run.run.path}, but it cannot be loaded ({str(error).rstrip('.')}); "

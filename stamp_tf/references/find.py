@@ -11,22 +11,27 @@ from stamp_tf.errors import StampError
 from stamp_tf.finite import require_finite
 from stamp_tf.references.bundled import load_bundled
 from stamp_tf.references.model_reference import reference_of_model
-from stamp_tf.references.own_file import reference_of_file
+from stamp_tf.references.own_file import is_own, own_reference
 from stamp_tf.references.reference import Reference
 from stamp_tf.references.reference_file import load_reference
 from stamp_tf.storage.run_directory import reference_file
 
 
 def find_reference(
-    reference: Reference | keras.Model | str | Path | None, *, backbone: str, pixels: str | None = None
+    reference: Reference | keras.Model | str | Path | None,
+    *,
+    backbone: str,
+    pixels: str | None = None,
+    image_shape: tuple[int, int, int] | None = None,
 ) -> Reference:
     """Return a reference from what a user may give.
 
     Args:
-        reference: A reference, a run directory or file of one, a model or its `.keras` file, or None for the
-            bundled one.
+        reference: A reference, a run directory or file of one, a model, its `.keras` or `.h5` file, the name of a
+            pretrained one such as `keras:MobileNetV2`, or None for the bundled one.
         backbone: Name of the bundled one.
         pixels: What the images of a model are scaled to.
+        image_shape: Height, width and depth of a pretrained network's images; None for those that it was trained on.
 
     Raises:
         StampError: If there is none, or pixels are said of something that knows its own.
@@ -35,8 +40,8 @@ def find_reference(
         reference = load_bundled(backbone)
     if isinstance(reference, str | Path):
         reference = as_path(reference, "reference")
-    if isinstance(reference, Path) and reference.suffix == ".keras":
-        return reference_of_file(reference, pixels=pixels)
+    if isinstance(reference, Path) and is_own(reference):
+        return own_reference(reference, pixels=pixels, image_shape=image_shape)
     if isinstance(reference, keras.Model):
         return reference_of_model(reference, pixels=pixels)
     if pixels is not None:

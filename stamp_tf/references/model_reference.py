@@ -6,6 +6,7 @@ import logging
 
 import keras
 
+from stamp_tf.backbones.dense_head import with_dense_head
 from stamp_tf.backbones.end import split_end
 from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import TracedNetwork, inlined, slice_model, trace_channels
@@ -15,7 +16,7 @@ from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.finite import require_finite, weight_values
 from stamp_tf.references.backbone_config import BackboneConfig
-from stamp_tf.references.pixels.choice import choose_pixels, pixel_normalization, pixels_of_file
+from stamp_tf.references.pixels.choice import PixelChoice, choose_pixels, pixel_normalization, pixels_of_file
 from stamp_tf.references.pixels.scale import find_scale
 from stamp_tf.references.reference import Reference
 
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def reference_of_model(
-    model: keras.Model, *, pixels: str | None = None, known: Normalization | None = None
+    model: keras.Model, *, pixels: str | None = None, known: Normalization | PixelChoice | None = None
 ) -> Reference:
     """Make a reference of a trained model, for pruners that need no meta-training.
 
@@ -36,7 +37,7 @@ def reference_of_model(
         pixels: What its images were scaled to: a name of `PIXELS`, or `standardized` for the mean and deviation of
             each data set. None means what `find_scale` reads off the network, and `standardized` where that is
             nothing. The log says which it is.
-        known: What brings its images to what it was trained on, where that is known better than by a name.
+        known: What brings its images to what it was trained on, or the scale that they have, where that is certain.
 
     Returns:
         A reference with the model's weights, without scores.
@@ -68,7 +69,7 @@ def reference_of_model(
     nothing_off = ChannelMask.all_of(channel_map.num_channels)
     copy = inlined(slice_model(model, channel_map, nothing_off, check=True))
     logits, end = split_end(copy)
-    logits = _trainable(logits)
+    logits = _trainable(with_dense_head(logits))
     head = maker(logits.outputs[0])
     backbone = BackboneConfig(
         name=model.name,
@@ -82,11 +83,11 @@ def reference_of_model(
     for _, layer in leaf_layers(logits):
         built.get_layer(layer.name).set_weights(layer.get_weights())
     derive_state(built)
-    if known is None:
-        chosen = choose_pixels(pixels, find_scale(built))
-        known = pixel_normalization(chosen.scale, backbone.input_shape[2])
-    else:
+    if isinstance(known, Normalization):
         chosen = pixels_of_file(known)
+    else:
+        chosen = known or choose_pixels(pixels, find_scale(built))
+        known = pixel_normalization(chosen.scale, backbone.input_shape[2])
     logger.info("%s", chosen)
     return Reference(backbone=backbone, network=TracedNetwork.of(built), normalization=known, pixels=chosen)
 

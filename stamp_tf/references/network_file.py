@@ -1,10 +1,10 @@
-"""A network that somebody else saved: a `.keras` file, loaded in safe mode."""
+"""A network that somebody else saved: a `.keras` file, or an `.h5` file of before, loaded in safe mode."""
 
 import importlib
 import re
 import zipfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from stamp_tf.channels.configuration import objects_within
 from stamp_tf.channels.graph import functional_graph, input_structure
 from stamp_tf.errors import StampError
 from stamp_tf.plugin_code import PluginCode
+from stamp_tf.references.legacy_file import SUFFIXES, read_legacy_config, readable, unknown_layers
 from stamp_tf.storage.archives import UNREADABLE, check_is_file, check_sizes
 from stamp_tf.storage.records import decode
 from stamp_tf.storage.writing import refusal_of_temporary_files
@@ -26,8 +27,8 @@ _MOST_NAMED = 3
 _MOST_LETTERS = 160
 
 
-def load_network(path: str | Path) -> keras.Model:
-    """Load a functional model from a `.keras` file without running code that the file brings along.
+def load_network_file(path: str | Path) -> keras.Model:
+    """Load a functional model from a `.keras` or `.h5` file without running code that the file brings along.
 
     Layers of a package with entry points in `stamp_tf.channel_rules` are found if they are registered with Keras;
     those of any other package are found once it is imported.
@@ -45,7 +46,9 @@ def load_network(path: str | Path) -> keras.Model:
     path = Path(path)
     config = _read_config(path)
     _import_plugins(config)
+    is_legacy = path.suffix in SUFFIXES
     missing = sorted({name for name, registered in _customs(config) if not _is_registered(registered)})
+    missing += unknown_layers(config) if is_legacy else []
     if missing:
         more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
         raise StampError(
@@ -59,7 +62,10 @@ def load_network(path: str | Path) -> keras.Model:
             "place."
         )
     try:
-        model = keras.saving.load_model(path, safe_mode=True, compile=False)
+        with readable(path, config) if is_legacy else nullcontext(path) as file:
+            model = keras.saving.load_model(file, safe_mode=True, compile=False)
+    except StampError:
+        raise
     # What a file can break in Keras is of any type; a layer of somebody else's may even ask for the program's end.
     except (Exception, SystemExit) as error:
         if (refused := refusal_of_temporary_files(error)) is not None:
@@ -94,6 +100,8 @@ def import_layers(path: Path) -> None:
 def _read_config(path: Path) -> Any:
     """Return the configuration within the file."""
     check_is_file(path)
+    if path.suffix in SUFFIXES:
+        return read_legacy_config(path)
     remedy = "save it with model.save('model.keras')"
     try:
         with zipfile.ZipFile(path) as archive:

@@ -13,7 +13,7 @@ from stamp_tf.data import Normalization
 from stamp_tf.export.keras_file import read_card
 from stamp_tf.finite import require_finite, weight_values
 from stamp_tf.losses import class_probabilities
-from stamp_tf.references.network_file import load_network
+from stamp_tf.references.network_file import load_network_file
 from stamp_tf.serving.exported import Exported
 
 
@@ -29,7 +29,7 @@ def read_keras(path: Path) -> Exported | None:
     if path.suffix != ".keras" or not path.is_file():
         return None
     card = read_card(path)
-    model = load_network(path)
+    model = load_network_file(path)
     require_finite(
         weight_values(model), subject=f"Weights of {path}", remedy="prune again, or take another file"
     )

@@ -170,12 +170,12 @@ NETWORKS: dict[str, Damage] = {
 @pytest.mark.parametrize("damage", NETWORKS)
 def test_a_damaged_network_is_one_line(run, refused, toy, damage):
     from stamp_tf.pruned_runs.pruned_run import load_run
-    from stamp_tf.references.network_file import load_network
+    from stamp_tf.references.network_file import load_network_file
 
     path = run / "model.keras"
     path.write_bytes(NETWORKS[damage](path.read_bytes()))
     assert "model.keras" in refused(lambda: load_run(run), run)
-    assert "model.keras" in refused(lambda: load_network(path), run)
+    assert "model.keras" in refused(lambda: load_network_file(path), run)
 
 
 CARDS = [

@@ -1,0 +1,1 @@
+"""Networks that others trained and Keras or KerasHub have by name."""
