@@ -44,7 +44,7 @@ _MOST_CONFUSIONS = 5
 def command(model: Path, data: DatasetOptions, network: NetworkOptions, json_file: Path | None) -> None:
     """Measure a network's accuracy on a data set.
 
-    MODEL is a folder that prune wrote, a network of any format that was exported, or a .keras file of your own.
+    MODEL is a folder that prune wrote, a network of any format that was exported, or a .keras or .h5 file of your own.
     Where a data set brings no test images, those that the run held out are taken. Classes are found by their
     names, in any order; another data set may have fewer than the network.
     """

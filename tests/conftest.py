@@ -296,3 +296,48 @@ def make_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plu
     yield make
     for module in modules:
         sys.modules.pop(module, None)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of weights, which Keras and we look into."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    (tmp_path / "home/models").mkdir(parents=True)
+    return tmp_path / "home/models"
+
+
+def tiny_application(*, weights=None, input_shape=None, is_flat: bool = False) -> Any:
+    """A MobileNetV2, as far as its name goes."""
+    import keras
+    from keras import layers
+
+    if weights == "imagenet":
+        raise OSError("URL fetch failure: no such host")
+    if input_shape is not None and input_shape[0] < 8:
+        raise ValueError("Input size must be at least 8x8.")
+    image = keras.Input(input_shape or (24, 24, 3))
+    x = layers.Conv2D(8, 3, strides=2, activation="relu", name="stem")(image)
+    x = layers.Conv2D(8, 3, activation="relu", name="body")(x)
+    x = layers.Flatten()(x) if is_flat else layers.GlobalAveragePooling2D()(x)
+    return keras.Model(image, layers.Dense(1000, activation="softmax", name="predictions")(x), name="tiny")
+
+
+@pytest.fixture
+def publish(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Let MobileNetV2 be a toy, and put weights of it into the cache."""
+    import keras
+
+    from stamp_tf.references.pretrained.weight_files import weight_file
+
+    def published(*, is_flat: bool = False) -> Any:
+        def application(**options) -> Any:
+            return tiny_application(is_flat=is_flat, **options)
+
+        application.__module__ = keras.applications.MobileNetV2.__module__
+        monkeypatch.setattr(keras.applications, "MobileNetV2", application)
+        keras.utils.set_random_seed(1)
+        model = application()
+        model.save(weight_file("MobileNetV2"))
+        return model
+
+    return published

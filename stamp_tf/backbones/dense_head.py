@@ -31,11 +31,11 @@ def with_dense_head(model: keras.Model) -> keras.Model:
     head = maker(tensor)
     if tensor is model.outputs[0] or not _is_of_one_pixel(head) or _num_calls(model, head) != 1:
         return model
-    source = call_of(tensor).input_tensors[0]
+    source, name = call_of(tensor).input_tensors[0], f"{head.name}_features"
     if tuple(source.shape[1:3]) == (1, 1):
-        features = layers.Flatten()(source)
+        features = layers.Flatten(name=name)(source)
     elif is_averaged:
-        features = layers.GlobalAveragePooling2D()(source)
+        features = layers.GlobalAveragePooling2D(name=name)(source)
     else:
         return model
     dense = layers.Dense(head.filters, use_bias=head.use_bias, name=head.name)

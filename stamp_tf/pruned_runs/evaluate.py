@@ -1,4 +1,4 @@
-"""Accuracy of a network: of a run, of any file that was exported, or of somebody's own `.keras` file."""
+"""Accuracy of a network: of a run, of any file that was exported, or of somebody's own file."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from stamp_tf.pruned_runs.evaluation import Evaluation
 from stamp_tf.pruned_runs.pruned_run import PrunedRun, load_run
 from stamp_tf.pruning.head_order import in_order_of_head
 from stamp_tf.pruning.pixel_trial import settle_pixels
+from stamp_tf.references.legacy_file import SUFFIXES
 from stamp_tf.references.own_file import reference_of_file
 from stamp_tf.serving.counts import count_answers
 from stamp_tf.serving.load import load_exported
@@ -36,7 +37,7 @@ def evaluate(
 
     Args:
         run: A run directory of `prune`, or what `load_run` returned; a file or folder that was exported, of any
-            format; or a `.keras` file of your own, whose outputs are taken for the classes in their order.
+            format; or a `.keras` or `.h5` file of your own, whose outputs are taken for the classes in their order.
         dataset: Whose test images to take, or the name of a data set; None takes those of the data set that the run
             was pruned for, which a file outside its run's folder does not know.
         pixels: What the images of your own file were scaled to, see `prune`.
@@ -71,11 +72,16 @@ def evaluated(
         on_step: Called with (batches done, all batches, figures).
     """
     path = None if isinstance(model, PrunedRun) else as_path(model, "run")
-    if path is not None and path.suffix == ".keras" and path.is_file() and not is_export(path):
+    is_own = (
+        path is not None
+        and path.is_file()
+        and (path.suffix in SUFFIXES or (path.suffix == ".keras" and not is_export(path)))
+    )
+    if path is not None and is_own:
         return _of_own(path, data, pixels=pixels, on_step=on_step)
     if pixels is not None:
         raise StampError(
-            "`pixels` needs a .keras file of your own, because what stamp-tf wrote knows its pixels; leave it out."
+            "`pixels` needs a file of your own, because what stamp-tf wrote knows its pixels; leave it out."
         )
     if isinstance(model, PrunedRun):
         return _of_run(model, data, on_step=on_step)

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 
 from stamp_tf.arguments import as_path, check_arguments
+from stamp_tf.channels.graph import layers_numbered_anew
 from stamp_tf.data.resize import check_image_shape
 from stamp_tf.errors import StampError
 from stamp_tf.references.network_file import load_network_file
@@ -51,7 +52,9 @@ def load_network(
         return load_network_file(path)
     check_name(source, image_shape=image_shape, download=download or not weights)
     load = load_preset if str(source).startswith(HUB) else load_application
-    return load(name_of(source), image_shape=image_shape, download=download, weights=weights)
+    # A run that was cut from it finds it by the names of its layers.
+    with layers_numbered_anew():
+        return load(name_of(source), image_shape=image_shape, download=download, weights=weights)
 
 
 def _checked(shape: tuple[int, ...], source: str | Path) -> tuple[int, int, int]:

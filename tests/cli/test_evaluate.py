@@ -79,7 +79,7 @@ def test_a_file_elsewhere_needs_a_data_set(cli, pruned, images, tmp_path):
     assert [one["images"] for one in figures["classes"]] == [8] * 5
     wrong = sum(one["images"] for one in figures["confusions"])
     assert wrong == 40 - sum(one["right"] for one in figures["classes"])
-    assert "--pixels needs a .keras file of your own" in cli.refused("evaluate", path, "--pixels", "0:1")
+    assert "--pixels needs a file of your own" in cli.refused("evaluate", path, "--pixels", "0:1")
 
 
 def test_of_many_classes_the_worst_are_shown(capsys):
