@@ -27,7 +27,7 @@ SUFFIXES = (".h5", ".hdf5")
 _WEIGHTS = ".weights.h5"
 _CONFIG = "model_config"
 # An option of such a value asks for nothing.
-_NOTHING = (None, False, 0, 1, "", [], {})
+_NOTHING: tuple[Any, ...] = (None, False, 0, 1, "", [], {})
 # What Keras itself takes out of an old description of a layer before it makes one.
 _OF_ANY_LAYER = (
     "batch_input_shape",
@@ -69,7 +69,7 @@ def read_legacy_config(path: Path) -> Any:
             text = file.attrs.get(_CONFIG)
     except (OSError, RuntimeError, ValueError, KeyError):
         raise StampError(
-            f"{path} must be an HDF5 file of a model, but cannot be read as one; {remedy}."
+            f"A network must be an HDF5 file of a model, but {path} cannot be read as one; {remedy}."
         ) from None
     if text is None:
         raise _weights_alone(path)

@@ -43,11 +43,13 @@ def load_network(
         >>> stamp_tf.prune("folder:photos", model, max_flops=0.5, method="remaining-error")
     """
     check_arguments(
-        image_shape=(image_shape, tuple[int, ...] | None), download=(download, bool), weights=(weights, bool)
+        image_shape=(image_shape, tuple[int, int, int] | None),
+        download=(download, bool),
+        weights=(weights, bool),
     )
     path = as_path(source, "source")
     if image_shape is not None:
-        image_shape = _checked(tuple(image_shape), source)
+        image_shape = _checked(image_shape, source)
     if not is_name(source):
         return load_network_file(path)
     check_name(source, image_shape=image_shape, download=download or not weights)
@@ -57,7 +59,7 @@ def load_network(
         return load(name_of(source), image_shape=image_shape, download=download, weights=weights)
 
 
-def _checked(shape: tuple[int, ...], source: str | Path) -> tuple[int, int, int]:
+def _checked(shape: tuple[int, int, int], source: str | Path) -> tuple[int, int, int]:
     """Refuse a size for what has one, or of other images than the pretrained networks take."""
     if not is_name(source):
         raise StampError(f"`image_shape` needs a network by name, but {source} has a size; leave it out.")
@@ -66,4 +68,5 @@ def _checked(shape: tuple[int, ...], source: str | Path) -> tuple[int, int, int]
         raise StampError(
             f"`image_shape` must have a depth of 3 for {source}, but is {shape}; write (160, 160, 3)."
         )
-    return shape[0], shape[1], shape[2]
+    height, width, depth = shape
+    return height, width, depth

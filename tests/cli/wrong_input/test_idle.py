@@ -31,7 +31,7 @@ IDLE = {
     PRUNE + "--finetune-epochs 0 --no-flip": "--no-flip needs steps of training, but --finetune-epochs is 0",
     PRUNE + "--finetune-epochs 0 --tensorboard": "--tensorboard needs steps of training",
     PRUNE
-    + "--download": "--download needs a set of TensorFlow Datasets or of a plug-in, but --dataset is digits",
+    + "--download": "a set of TensorFlow Datasets or of a plug-in, or a pretrained --model, but --dataset is digits",
     PRUNE + "--data-dir there": "--data-dir needs a set of TensorFlow Datasets or of a plug-in",
     PRUNE + "--skip-corrupt": "--skip-corrupt needs images in files of their own",
     "prune --dataset npz:a.npz --skip-corrupt": "but --dataset is npz:a.npz; name another, or leave",
