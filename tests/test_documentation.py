@@ -15,6 +15,7 @@ DOCUMENTS = (
     *("README.md", "CONTRIBUTING.md", "GLOSSARY.md", "CHANGELOG.md"),
     *(
         "docs/data.md",
+        "docs/use-it.md",
         "docs/prune-your-own.md",
         "docs/tracing.md",
         "docs/refit.md",

@@ -9,6 +9,7 @@ from stamp_tf.report.curves import Line, chart
 from stamp_tf.report.history import parts_of_one_data
 from stamp_tf.report.report import Report
 from stamp_tf.report.rows import fold_layers
+from stamp_tf.report.snippets import snippet
 from stamp_tf.report.strips import hues, kept_channels
 from stamp_tf.report.template import render
 from stamp_tf.storage.files import write_bytes_atomic
@@ -57,6 +58,7 @@ def render_page(report: Report) -> str:
         commands=[entry.command for entry in report.history if entry.command]
         or list(filter(None, [report.command])),
         phases=[(name, report.times[name], hue) for name, hue in zip(shown, hues(len(shown)), strict=True)],
+        snippets=_snippets(report),
         best_speed={kind: _largest_batch(report, kind) for kind in ("inference", "training")},
     )
 
@@ -128,3 +130,13 @@ def _largest_batch(report: Report, kind: str) -> object:
     return max(
         (row for row in report.speed if row.kind == kind), key=lambda row: row.batch_size, default=None
     )
+
+
+def _snippets(report: Report) -> list[tuple[str, str]]:
+    """Return the path of each file and the code that loads it, where there is some."""
+    if not report.calling:
+        return []
+    found = [
+        (file.path, snippet(report.calling, format_name=file.format, path=file.path)) for file in report.files
+    ]
+    return [(path, code) for path, code in found if code]
