@@ -151,3 +151,14 @@ def test_files_of_two_runs_are_not_taken_for_one(cli, pruned, name, change, rule
     before = {path: path.read_bytes() for path in pruned.rglob("*") if path.is_file()}
     assert rule in cli.refused("finetune", pruned, "--epochs", "1")
     assert {path: path.read_bytes() for path in pruned.rglob("*") if path.is_file()} == before
+
+
+def test_epochs_are_judged_by_training_images_held_out(cli, pruned):
+    cli.done("finetune", pruned, "--epochs", 2, "--batch-size", 32, "--val-split", "30%", "--patience", 2)
+    after = report(pruned)
+    added = [point for point in after["curve"] if point["entry"] == 1]
+    assert [point["validation_accuracy"] is not None for point in added] == [True, True]
+    assert [point["test_accuracy"] for point in added] == [None, None]
+    assert after["history"][-1]["test_accuracy"] == after["test_accuracy"]
+    # The images tested are the same, and so is what the full network is worth on them.
+    assert after["full"]["images"] == after["history"][-1]["test_images"]
