@@ -74,7 +74,7 @@ class EdgePopup(Pruner):
             )
         counts = [max(1, math.floor(fraction * math.prod(kernel.shape))) for kernel in kernels]
         _train(problem, scores, counts, options=options)
-        kept = {}
+        kept: dict[str, np.ndarray] = {}
         for kernel, score, count in zip(kernels, scores, counts, strict=True):
             values = np.abs(ops.convert_to_numpy(score))
             kept |= WeightMask.of_best({kernel.path: values}, count).kept

@@ -1,12 +1,14 @@
 """Channels by the L1 norm of their filters."""
 
+from typing import ClassVar
+
 import keras
 import numpy as np
 
 from stamp_tf.baselines.allocation import allocate
 from stamp_tf.baselines.filters import sum_over_filters
 from stamp_tf.channels import ChannelMap
-from stamp_tf.options.methods import AllocationOptions
+from stamp_tf.options.methods import AllocationOptions, PrunerOptions
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 
 
@@ -19,7 +21,7 @@ class L1Norm(Pruner):
         Li et al. 2017, Pruning Filters for Efficient ConvNets.
     """
 
-    options = AllocationOptions
+    options: ClassVar[type[PrunerOptions]] = AllocationOptions
 
     def propose(self, problem: PruningProblem) -> Proposal:
         options, channel_map = AllocationOptions(**problem.options), problem.reference.channel_map

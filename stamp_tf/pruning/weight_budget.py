@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from typing import Any
 
 import keras
 
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 _OF_CHANNELS = ("within", "structure_only", "refit", "round_to", "min_channels", "keep")
 _ROUNDING = 1e-9
 
-NO_LIMITS = {kind.name: None for kind in KINDS}
+NO_LIMITS: dict[str, Any] = {kind.name: None for kind in KINDS}
 """What takes all limits off options."""
 
 

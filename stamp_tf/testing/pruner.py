@@ -149,7 +149,7 @@ def _noise() -> DataSet:
     return DataSet("noise", images(12), cast("ImageSet", ClosedImages(images(6))))
 
 
-def _limits(pruner: Pruner) -> dict[str, float]:
+def _limits(pruner: Pruner) -> dict[str, Any]:
     """Return half of what a method can limit."""
     return {"keep_params": 0.5} if pruner.removes == "weights" else {"max_flops": 0.5}
 
