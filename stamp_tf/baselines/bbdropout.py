@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -11,8 +12,6 @@ from keras import ops
 
 from stamp_tf.backend import Step, compile_step, global_norm, value_and_gradient
 from stamp_tf.channels import mask_kernels
-from stamp_tf.data import Batches
-from stamp_tf.data.batches import even_batch_size
 from stamp_tf.layers.beta_bernoulli import (
     expected_keep_probability,
     kl_divergence,
@@ -31,6 +30,7 @@ from stamp_tf.schedules import step_rate
 from stamp_tf.tensor import Tensor
 from stamp_tf.training.divergence import DivergenceWatch, StepPlace
 from stamp_tf.training.figures import StepFigures
+from stamp_tf.training.finetune_epochs import training_batches
 from stamp_tf.weight_mask import kernels_of
 
 _THRESHOLD = 1e-3
@@ -137,13 +137,8 @@ def _train(problem: PruningProblem, gates: Gates, options: BBDropoutOptions) -> 
     """Train gates and weights in place."""
     config = problem.config.finetune
     num_epochs = config.num_epochs if options.epochs is None else options.epochs
-    batches = Batches(
-        problem.dataset.train,
-        even_batch_size(len(problem.dataset.train), config.batch_size),
-        normalization=problem.normalization,
-        seed=problem.seed,
-        augment=config.augment,
-        flip=config.flip and problem.dataset.flips,
+    batches = training_batches(
+        problem.dataset, dataclasses.replace(config, seed=problem.seed), problem.normalization
     )
     optimizers = [keras.optimizers.Adam(rate) for rate in options.rates]
     step = _compile(problem, gates, options, optimizers=optimizers)

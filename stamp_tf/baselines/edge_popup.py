@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +13,6 @@ from keras import ops
 
 from stamp_tf.backend import Step, compile_step, global_norm, value_and_gradient
 from stamp_tf.baselines.snip import draw_weights
-from stamp_tf.data import Batches
-from stamp_tf.data.batches import even_batch_size
 from stamp_tf.losses import accuracy, classification_loss
 from stamp_tf.options.methods import PrunerOptions
 from stamp_tf.options.option import option
@@ -23,6 +22,7 @@ from stamp_tf.schedules import cosine_rate
 from stamp_tf.tensor import Tensor
 from stamp_tf.training.divergence import DivergenceWatch, StepPlace
 from stamp_tf.training.figures import StepFigures
+from stamp_tf.training.finetune_epochs import training_batches
 from stamp_tf.training.reference_steps import make_weight_optimizer
 from stamp_tf.weight_mask import WeightMask, kernels_of
 
@@ -110,13 +110,8 @@ def _train(
 ) -> None:
     """Train the scores in place, for as many epochs as fine-tuning has."""
     config = problem.config.finetune
-    batches = Batches(
-        problem.dataset.train,
-        even_batch_size(len(problem.dataset.train), config.batch_size),
-        normalization=problem.normalization,
-        seed=problem.seed,
-        augment=config.augment,
-        flip=config.flip and problem.dataset.flips,
+    batches = training_batches(
+        problem.dataset, dataclasses.replace(config, seed=problem.seed), problem.normalization
     )
     optimizer = make_weight_optimizer(weight_decay=_WEIGHT_DECAY)
     optimizer.build(list(scores))

@@ -88,7 +88,7 @@ class FinetuneEpochs:
             momentum=config.momentum, weight_decay=config.weight_decay, clip_norm=config.clip_norm
         )
         self._optimizer.build(model.trainable_variables)
-        self._batches = _batches_of(dataset, config, normalization)
+        self._batches = training_batches(dataset, config, normalization)
         taught_by = None
         if teacher is not None:
             taught_by = Teacher(model=teacher, share=config.distill, temperature=config.distill_temperature)
@@ -318,8 +318,14 @@ class FinetuneEpochs:
         return cosine_rate(step - first, _LAST_EPOCHS * per_epoch, peak=rate)
 
 
-def _batches_of(dataset: DataSet, config: FinetuneConfig, normalization: Normalization) -> Batches:
-    """Return the training images, changed at random as the options say."""
+def training_batches(dataset: DataSet, config: FinetuneConfig, normalization: Normalization) -> Batches:
+    """Return the training images, changed at random as the options say.
+
+    Args:
+        dataset: Whose.
+        config: Options; batch size, augmentation and seed are among them.
+        normalization: Of the images.
+    """
     return Batches(
         dataset.train,
         even_batch_size(len(dataset.train), config.batch_size),
