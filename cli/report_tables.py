@@ -97,8 +97,10 @@ def summary_table(report: Report, *, command_seconds: float | None = None) -> Ta
     )
     if report.sparse is not None:
         sizes = f"{compact(report.sparse.dense_bytes)}B → {compact(report.sparse.sparse_bytes)}B"
-        share = percent(report.sparse.sparse_bytes / report.sparse.dense_bytes)
-        table.add_row("As a sparse file", f"{share}  {sizes}, values and a bit per weight; exports are dense")
+        share = report.sparse.sparse_bytes / report.sparse.dense_bytes
+        table.add_row(
+            "As a sparse file", f"{percent(share)}  {sizes}, values and a bit per weight; exports are dense"
+        )
     if report.full_activation_bytes is not None and report.activation_bytes is not None:
         change = f"{compact(report.full_activation_bytes)}B → {compact(report.activation_bytes)}B"
         share = report.activation_bytes / report.full_activation_bytes

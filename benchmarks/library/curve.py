@@ -107,7 +107,7 @@ class Curve:
         for index, (images, labels) in enumerate(islice(self._epoch, stop - first), start=first):
             self.optimizer.learning_rate = cosine_rate(
                 epoch * num_steps + index,
-                self.settings.epochs * num_steps,
+                self.settings.num_epochs * num_steps,
                 peak=self.settings.peak_rate,
             )
             self.step(images, labels)

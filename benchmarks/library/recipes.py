@@ -15,7 +15,7 @@ from keras import ops
 from library.masked_accuracy import MaskedAccuracy
 from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import Budget, ChannelCut, add_logistic_noise, mask_kernels
-from stamp_tf.data import Batches, DataSet, Normalization, random_part
+from stamp_tf.data import Batches, DataSet, ImageSet, Normalization, random_part
 from stamp_tf.data.subset import held_out_indices
 from stamp_tf.losses import accuracy, classification_loss, distillation_loss
 from stamp_tf.references.reference import Reference
@@ -72,9 +72,11 @@ def split_training(dataset: DataSet, train_size: int, *, seed: int) -> DataSet:
         train_size: Images that stay for training, as many of each class.
         seed: Decides which.
     """
-    held = held_out_indices(dataset.train.labels, fraction=1 - train_size / len(dataset.train), seed=seed)
-    others = np.setdiff1d(np.arange(len(dataset.train)), held)
-    return dataclasses.replace(dataset, train=dataset.train.take(others), test=dataset.train.take(held))
+    train = dataset.train
+    assert isinstance(train, ImageSet)
+    held = held_out_indices(train.labels, fraction=1 - train_size / len(train), seed=seed)
+    others = np.setdiff1d(np.arange(len(train)), held)
+    return dataclasses.replace(dataset, train=train.take(others), test=train.take(held))
 
 
 def trained_by(
@@ -102,6 +104,9 @@ def trained_by(
     start = None
     if recipe.start is not None:
         start = trained_by(recipes[recipe.start], recipes, dataset, folder=folder, seed=seed, on_step=on_step)
+    settings: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in recipe.settings.items()
+    }
     return pretrain(
         dataset,
         run.path,
@@ -110,10 +115,7 @@ def trained_by(
         seed=seed,
         resume=run.config.exists(),
         on_step=on_step,
-        **{
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in recipe.settings.items()
-        },
+        **settings,
     )
 
 
@@ -151,11 +153,12 @@ class Judge:
             for name, value in reference_figures(reference, dataset, batches).items()
         }
         evaluate = MaskedAccuracy(reference)
-        for budget in budgets if reference.scores is not None else (1.0,):
-            if budget == 1.0:
+        scores = reference.scores
+        for budget in budgets if scores is not None else (1.0,):
+            if budget == 1.0 or scores is None:
                 mask = ChannelMask.all_of(reference.cut.num_channels)
             else:
-                mask = reference.cut.meet(reference.scores, Budget(max_flops=budget))
+                mask = reference.cut.meet(scores, Budget(max_flops=budget))
             for name, (train, test) in self._parts.items():
                 figures[f"{name}_at_{budget:g}"] = evaluate(
                     mask, train, test, normalization=Normalization.of(train)

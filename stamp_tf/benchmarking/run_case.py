@@ -78,7 +78,8 @@ def config_of(setup: Setup, case: Case, *, rate: float, epochs: int, is_tested: 
     """
     row = setup.row(case.row)
     finetuning = FinetuneConfig(epochs=epochs, learning_rate=rate, evaluate=is_tested)
-    return PruneConfig(method=row.method, seed=case.seed, finetune=finetuning, **row.limits, **row.options)
+    own: dict[str, Any] = {**row.limits, **row.options}
+    return PruneConfig(method=row.method, seed=case.seed, finetune=finetuning, **own)
 
 
 def figures_of(result: PruneResult) -> dict[str, Any]:
