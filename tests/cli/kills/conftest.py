@@ -36,6 +36,8 @@ MEASURED = {
     "versions",
     "history",
     "num_bytes",
+    "peak_bytes",
+    "latency",
 }
 
 _listeners: list[Callable[[str, str], None]] = []
