@@ -69,7 +69,7 @@ def test_other_images_are_refused(file: Path) -> None:
         evaluated(file, dataclasses.replace(dataset(), **parts_named(("dark", "grey", "mauve"))))
     with pytest.raises(StampError, match="--dataset is needed, because"):
         stamp_tf.evaluate(file)
-    with pytest.raises(StampError, match="pixels.* needs a file of your own"):
+    with pytest.raises(StampError, match=r"pixels.* needs a file of your own"):
         stamp_tf.evaluate(file, dataset(), pixels="0:1")
 
 
