@@ -82,8 +82,8 @@ def test_unknown_keyword_lists_the_fields_and_suggests_one(function, positional,
         ),
         (PruneConfig, {"structure_only": "yes"}, "structure_only must be True or False, but is 'yes'"),
         (PruneConfig, {"options": [1]}, "options must be a dict, but is [1] (list)"),
-        (FinetuneConfig, {"epochs": 1.5}, "epochs must be a whole number, but is 1.5"),
-        (FinetuneConfig, {"epochs": -1}, "epochs must be 0 or more, but is -1; 20 is the default."),
+        (FinetuneConfig, {"epochs": 1.5}, "epochs must be a whole number or None, but is 1.5"),
+        (FinetuneConfig, {"epochs": -1}, "epochs must be 0 or more, but is -1; 20 is usual."),
         (FinetuneConfig, {"batch_size": 0}, "batch_size must be at least 1, but is 0"),
         (FinetuneConfig, {"learning_rate": float("inf")}, "learning_rate must be a finite number or None"),
         (
@@ -260,7 +260,17 @@ CHECKED = (
         "evaluate",
         "inspect",
     ),
-    *("predict", "compare", "trace_channels", "remove_channels", "shrink", "sweep", "DataSet", "ImageSet"),
+    *(
+        "load_network",
+        "predict",
+        "compare",
+        "trace_channels",
+        "remove_channels",
+        "shrink",
+        "sweep",
+        "DataSet",
+        "ImageSet",
+    ),
 )
 
 
@@ -301,6 +311,10 @@ def usual_arguments() -> dict[str, tuple[object, dict[str, object]]]:
             {"model": "none", "pictures": toys.test.images, "skip_corrupt": False, "on_step": None},
         ),
         "inspect": (stamp_tf.inspect, {"network": model}),
+        "load_network": (
+            stamp_tf.load_network,
+            {"source": "keras:MobileNet", "image_shape": None, "download": False, "weights": False},
+        ),
         "compare": (
             stamp_tf.compare,
             {"runs": ["a", "b"], "swap": False, "reference": None, "on_step": None},
