@@ -191,7 +191,7 @@ class Destructive(Pruner):
     """Writes into the network that others use too."""
 
     def propose(self, problem: PruningProblem) -> Proposal:
-        weight = problem.model.trainable_weights[0]
+        weight = problem.reference.model.trainable_weights[0]
         weight.assign(weight * 0.5)
         return Proposal(scores=np.ones(problem.reference.channel_map.num_channels))
 
