@@ -72,7 +72,7 @@ def commands(tmp_path_factory) -> dict:
         "--help",
         "--version",
         "prune --help",
-        "evaluate {folder}",
+        "finetune {folder}",
     )
     folder = tmp_path_factory.mktemp("network")
     keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2)]).save(
@@ -111,7 +111,7 @@ def test_help_needs_nothing(commands, line):
 
 
 def test_wrong_input_is_refused_as_ever(commands):
-    assert "must be a run directory" in commands["evaluate {folder}"][2]
+    assert "must be a run directory" in commands["finetune {folder}"][2]
 
 
 @pytest.mark.slow
