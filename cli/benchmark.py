@@ -1,11 +1,12 @@
 """`stamp-tf benchmark`: the tables and figures of the papers, run again."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from stamp_cli.command import Command
+from stamp_cli.command import Command, is_given
 from stamp_cli.terminal import say
 from stamp_cli.values import FilePath
 from stamp_cli.verbosity import load_tensorflow
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from stamp_tf.benchmarking.cases import Case, Setup
 
 _RENDER = "render"
+# It becomes part of names of folders.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 @click.command(cls=Command)
@@ -63,6 +66,7 @@ def command(
     from stamp_tf.benchmarking.folder import SuiteFolder
 
     if suite == _RENDER:
+        _check_render_alone()
         if run_dir is None:
             raise StampError("--run-dir is needed, because it says which runs are shown; add it.")
         folder = SuiteFolder(run_dir)
@@ -71,15 +75,17 @@ def command(
         setup = Setup.of(
             suite,
             scale=scale,
-            targets=dict(map(_pair, targets)),
+            targets=_pairs(targets),
             reference=None if reference is None else str(reference.resolve()),
-            rows=_words(rows),
+            rows=_words(rows, "--rows"),
             seeds=_numbers(seeds),
         )
-        _check_data(setup)
+        _check_targets(setup)
         load_tensorflow()
-        from stamp_tf.benchmarking.run_suite import run_suite
+        from stamp_tf.benchmarking.run_suite import check_loads, run_suite
 
+        # Before anything is written: a folder belongs to what it was begun with.
+        check_loads(setup)
         folder = run_suite(setup, run_dir or Path("runs") / f"{suite}-{scale}", on_case=_tell)
     from stamp_tf.benchmarking.render import render_suite
 
@@ -87,32 +93,57 @@ def command(
         say(str(path))
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, spec = text.partition("=")
-    if not (equals and name and spec):
+def _check_render_alone() -> None:
+    """Refuse what would change nothing."""
+    for name in ("scale", "targets", "reference", "rows", "seeds"):
+        if is_given(name):
+            flag = {"targets": "target", "reference": "from"}.get(name, name)
+            raise StampError(f"--{flag} runs something, but render shows what was run; leave it out.")
+
+
+def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
+    """Return data sets by the names of targets."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, spec = text.partition("=")
+        if not (equals and spec and _NAME.fullmatch(name)):
+            raise StampError(
+                f"--target must be NAME=DATASET, its name of letters, digits, '-' and '_', but is '{text}'; write "
+                "one such as cifar10=npz:cifar10.npz."
+            )
+        if name in found:
+            raise StampError(f"--target must name each target once, but names {name} twice; rename one.")
+        found[name] = spec
+    return found
+
+
+def _words(text: str | None, option: str) -> tuple[str, ...]:
+    words = () if text is None else tuple(part.strip() for part in text.split(","))
+    if text is not None and not all(words):
         raise StampError(
-            f"--target must be NAME=DATASET, but is '{text}'; write one such as cifar10=npz:cifar10.npz."
+            f"{option} must be words with commas between them, but is '{text}'; or leave it out."
         )
-    return name, spec
-
-
-def _words(text: str | None) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",")) if text else ()
+    return words
 
 
 def _numbers(text: str | None) -> tuple[int, ...]:
-    words = _words(text)
+    words = _words(text, "--seeds")
     if wrong := [word for word in words if not word.isdecimal()]:
-        raise StampError(f"--seeds must be whole numbers, but got '{wrong[0]}'; write some such as 0,1,2.")
+        raise StampError(
+            f"--seeds must be whole numbers, 0 or more, but got '{wrong[0]}'; write some such as 0,1,2."
+        )
     return tuple(map(int, words))
 
 
-def _check_data(setup: "Setup") -> None:
-    """Refuse data sets that are not there before anything is run."""
+def _check_targets(setup: "Setup") -> None:
+    """Refuse data sets that are not there before anything is loaded."""
     from stamp_tf.data import load
 
-    for spec in setup.targets.values():
-        load.check_is_there(spec, data_dir=None)
+    for name, spec in setup.targets.items():
+        try:
+            load.check_is_there(spec, data_dir=None)
+        except StampError as error:
+            raise StampError(f"--target {name}: {str(error).replace('--dataset ', '')}") from None
 
 
 def _tell(number: int, total: int, case: "Case") -> None:

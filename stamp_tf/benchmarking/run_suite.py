@@ -10,7 +10,9 @@ from pathlib import Path
 
 from stamp_tf.benchmarking.cases import Case, Setup
 from stamp_tf.benchmarking.folder import SuiteFolder
+from stamp_tf.data import load_dataset
 from stamp_tf.errors import StampError
+from stamp_tf.references.find import find_reference
 from stamp_tf.storage.locks import FolderTaken, locked
 
 logger = logging.getLogger(__name__)
@@ -48,6 +50,29 @@ def run_suite(
     if len(refused) == len(cases):
         raise StampError(refused[0])
     return folder
+
+
+def check_loads(setup: Setup) -> None:
+    """Load everything that is needed once, and keep nothing.
+
+    Args:
+        setup: What is to be run.
+
+    Raises:
+        StampError: If a data set or the reference cannot be used.
+    """
+    reference = find_reference(setup.reference, backbone=setup.content.backbone)
+    for name, spec in setup.targets.items():
+        for size in setup.size.train_sizes:
+            try:
+                load_dataset(
+                    spec,
+                    image_shape=reference.backbone.input_shape,
+                    train_size=size or None,
+                    seed=setup.seeds[0],
+                )
+            except StampError as error:
+                raise StampError(f"Target {name}: {error}") from error
 
 
 def _run(folder: SuiteFolder, case: Case) -> Iterator[str]:

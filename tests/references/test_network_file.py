@@ -143,7 +143,7 @@ def test_layers_of_an_installed_package_are_found(make_plugin, tmp_path) -> None
     # As in a process that has not imported the package.
     keras.saving.get_custom_objects().pop("odds>Twice")
     del sys.modules["odds"]
-    assert [layer.name for layer in load_network_file(path).layers][2] == "twice"
+    assert load_network_file(path).layers[2].name.startswith("twice")
 
 
 def test_layers_of_a_package_without_entry_points_are_asked_for(make_plugin, tmp_path) -> None:
