@@ -110,12 +110,18 @@ def read_card(path: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             check_sizes(archive, source=path, remedy="prune again")
+            if _CARD not in archive.namelist() and "config.json" in archive.namelist():
+                raise StampError(
+                    f"{path} must be a .keras file written by stamp-tf, with names of classes, but is another network; "
+                    "evaluate tests it on a data set, prune makes one that does."
+                )
             data = archive.read(_CARD)
     except StampError:
         raise
     except UNREADABLE:
         raise StampError(
-            f"{path} must be a .keras file written by stamp-tf, but is something else; check the path."
+            f"{path} must be a .keras file written by stamp-tf, but is something else or damaged; check the path, or "
+            "write it again from its run with stamp-tf export."
         ) from None
     card = decode(data, dict[str, Any], source=f"{path}, {_CARD},", remedy="prune again")
     check(card, Card, source=f"{path}, {_CARD},", remedy="prune again")
