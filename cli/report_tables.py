@@ -125,7 +125,7 @@ def _times(report: Report, command_seconds: float | None) -> list[tuple[str, str
         together += f", fine-tuning {duration(finetuning)} without its tests"
     took = "" if command_seconds is None else f"; this command took {duration(command_seconds)}"
     if command_seconds is not None and report.peak_bytes is not None:
-        took += f" and {report.peak_bytes / 1e6:,.0f} MB of memory"
+        took += f", {report.peak_bytes / 1e6:,.0f} MB at most"
     if len(report.history) == 1:
         return [("Time", together + took)]
     return [
