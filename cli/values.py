@@ -237,6 +237,8 @@ class RegisteredName(click.ParamType):
         try:
             return find(self.group, value).name
         except RegistryError as error:
+            if "," in value and param is not None and param.multiple:
+                self.fail(f"{value!r} must be one name; repeat {param.opts[0]} for each.", param, ctx)
             self.fail(str(error), param, ctx)
 
     def shell_complete(

@@ -153,7 +153,13 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         where = path.parent
-        lacks = f"it has no {path.name}" if where.is_dir() else "it is not there"
+        lacks = (
+            f"it has no {path.name}"
+            if where.is_dir()
+            else "it is a file"
+            if where.exists()
+            else "it is not there"
+        )
         raise StampError(f"{where} must be a run directory, but {lacks}; check the path.") from None
 
 
