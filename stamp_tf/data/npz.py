@@ -120,9 +120,11 @@ def _labels(labels: np.ndarray, where: str, *, num_images: int) -> np.ndarray:
             "leave such images out, because a network is pruned for classes that exclude each other."
         )
     if labels.shape != (num_images,):
+        remedy = "give class numbers, not one-hot rows, such as labels.argmax(axis=1)"
+        if labels.ndim == 1:
+            remedy = "save images and labels of the same number"
         raise StampError(
-            f"{where} must have shape [{num_images}], one label per image, but has {list(labels.shape)}; "
-            "give class numbers, not one-hot rows, such as labels.argmax(axis=1)."
+            f"{where} must have shape [{num_images}], one label per image, but has {list(labels.shape)}; {remedy}."
         )
     return labels
 

@@ -86,7 +86,10 @@ VALUES = {
     PRETRAIN + "--backbone vgg-19": ["'--backbone'", "Did you mean 'vgg19'?"],
     PRETRAIN + "--backbone ''": ["'--backbone'", "There is no backbone ''"],
     META + "--sparsity l1": ["'--sparsity'", "'l1' is not one of 'budgets', 'kl'"],
-    "prune --dataset digits --export litert,onnx": ["'--export'", "must be one name; repeat --export for each"],
+    "prune --dataset digits --export litert,onnx": [
+        "'--export'",
+        "must be one name; repeat --export for each",
+    ],
     "export run --format onxx": ["'--format'", "There is no exporter 'onxx'", "Did you mean 'onnx'"],
     # Key=value.
     PRETRAIN + "--backbone-option width": ["'--backbone-option'", "'width' must be KEY=VALUE"],
