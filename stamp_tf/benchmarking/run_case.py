@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from stamp_tf.benchmarking.cases import Case, Setup
 from stamp_tf.benchmarking.folder import SuiteFolder
 from stamp_tf.data import DataSet, load_dataset
 from stamp_tf.measure.machine import describe_code, describe_machine, describe_versions
+from stamp_tf.measure.memory import peak_bytes
 from stamp_tf.measure.speed import measure_latency
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.options.prune import PruneConfig
@@ -98,7 +98,7 @@ def figures_of(result: PruneResult) -> dict[str, Any]:
         "seconds_finetune": finetuning,
         "seconds_inference": latency.seconds,
         "inference_batch": _LATENCY_BATCH,
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_bytes": peak_bytes(),
         "test_images": len(result.dataset.test),
         "train_images": len(result.dataset.train),
     }

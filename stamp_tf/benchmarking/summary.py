@@ -159,8 +159,14 @@ def _own_cells(one: Summary, full: Summary | None) -> tuple[str, ...]:
         duration(one.mean("seconds_finetune")),
         "" if share is None else f"{share:.2f}",
         duration(one.mean("seconds_inference")),
-        f"{max(one.values('peak_bytes')) / 2**30:.1f} GiB",
+        _memory(one),
     )
+
+
+def _memory(one: Summary) -> str:
+    """Return the largest peak of its runs; nothing where a system does not say."""
+    known = [value for value in one.values("peak_bytes") if value is not None]
+    return f"{max(known) / 2**30:.1f} GiB" if known else ""
 
 
 def _published_cells(paper: Published, full: Summary | None) -> tuple[str, ...]:
