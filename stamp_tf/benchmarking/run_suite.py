@@ -59,9 +59,15 @@ def check_loads(setup: Setup) -> None:
         setup: What is to be run.
 
     Raises:
-        StampError: If a data set or the reference cannot be used.
+        StampError: If a data set or the reference cannot be used, or the reference is of another size than the scale.
     """
     reference = find_reference(setup.reference, backbone=setup.content.backbone)
+    for option, value in setup.size.backbone_options.items():
+        if (found := reference.backbone.options.get(option, value)) != value:
+            raise StampError(
+                f"`reference` must be of {option} {value:g} at scale {setup.scale}, but is of {option} {found:g}; "
+                "name one, or take another scale."
+            )
     for name, spec in setup.targets.items():
         for size in setup.size.train_sizes:
             try:

@@ -71,7 +71,7 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         train_sizes: Balanced parts of so many training images; 0 takes all.
         rates: Rates of fine-tuning, of which each row takes the one that suits it best on held-out training images.
         rate_epochs: Epochs of each of these trials.
-        backbone_options: What the reference's network must have been built with.
+        backbone_options: What the reference's network must have been built with, where it was given options at all.
     """
 
     epochs: int
