@@ -11,7 +11,7 @@ from stamp_tf.baselines.auto import Auto, AutoOptions
 from stamp_tf.baselines.ifp import Ifp, IfpOptions
 from stamp_tf.options.option import option
 from stamp_tf.pruning.pruner import Pruner
-from stamp_tf.testing.pruner import PROPERTIES, toy_problem
+from stamp_tf.testing.pruner import PROPERTIES, proposal_of
 
 GROUP = "stamp_tf.pruners"
 
@@ -70,4 +70,4 @@ def test_a_built_in_proposes_scores(name: str) -> None:
         pytest.skip(f"{name} removes {build_of(name).removes}")
     if not stamp_registry.is_built_in(GROUP, name):
         pytest.skip(f"{name} may propose a finished mask")
-    assert build_of(name)().propose(toy_problem()).scores is not None
+    assert proposal_of(build_of(name)).proposal.scores is not None
