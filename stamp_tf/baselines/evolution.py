@@ -117,7 +117,8 @@ def first_channels(channel_map: ChannelMap, shares: np.ndarray) -> ChannelMask:
         channel_map: The traced channels.
         shares: How many, of all that a group has, `[G]`.
     """
-    return ChannelMask(scores_of(channel_map, shares) >= 1)
+    widths = np.maximum(1, np.round(shares * channel_map.group_sizes))
+    return ChannelMask(_numbers(channel_map) <= widths[channel_map.group_of])
 
 
 def scores_of(channel_map: ChannelMap, shares: np.ndarray) -> np.ndarray:
@@ -127,7 +128,9 @@ def scores_of(channel_map: ChannelMap, shares: np.ndarray) -> np.ndarray:
         channel_map: The traced channels.
         shares: Of every group, above 0, `[G]`.
     """
-    scores = np.empty(channel_map.num_channels)
-    for group, share in zip(channel_map.groups, shares, strict=True):
-        scores[group.slice] = max(1.0, round(share * group.size)) / np.arange(1, group.size + 1)
-    return scores
+    return (shares * channel_map.group_sizes)[channel_map.group_of] / _numbers(channel_map)
+
+
+def _numbers(channel_map: ChannelMap) -> np.ndarray:
+    """Return the number of each channel within its group, from 1, `[C]`."""
+    return np.concatenate([np.arange(1, size + 1) for size in channel_map.group_sizes])

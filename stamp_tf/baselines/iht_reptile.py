@@ -91,7 +91,7 @@ class Reptile:
         train = problem.dataset.train
         if not isinstance(train, ImageSet):
             train = random_part(train, MOST_IMAGES, seed=problem.seed)
-        self._model = problem.model
+        self.model = problem.model
         self._options, self._on_step = options, problem.on_step
         self._normalization = problem.normalization
         self._sampler = EpisodeSampler(
@@ -103,14 +103,14 @@ class Reptile:
             num_tasks=1,
             seed=problem.seed,
         )
-        self._weights, self._kernels = self._model.trainable_variables, kernels_of(self._model)
+        self._weights, self._kernels = self.model.trainable_variables, kernels_of(self.model)
         self.kept = WeightMask({kernel.path: np.ones(kernel.shape, bool) for kernel in self._kernels})
         """The weights that are trained; the others are 0."""
-        self._held = hold(self._model, self.kept)
+        self._held = hold(self.model, self.kept)
         optimizer = keras.optimizers.SGD(options.inner_rate)
         optimizer.build(self._weights)
         self._step = compile_plain_step(
-            self._model, optimizer, end=problem.reference.backbone.end, held=self._held
+            self.model, optimizer, end=problem.reference.backbone.end, held=self._held
         )
         self._watch = DivergenceWatch("IHT-Reptile", remedy="take a smaller `options.inner_rate`")
         self._done, self._total = 0, 2 * options.rounds * options.tasks
@@ -166,6 +166,6 @@ class Reptile:
 
     def _hold(self, kept: WeightMask) -> None:
         self.kept = kept
-        for one, (kernel, values) in zip(self._held, kept.variables_of(self._model), strict=True):
+        for one, (kernel, values) in zip(self._held, kept.variables_of(self.model), strict=True):
             one.mask.assign(values)
             kernel.assign(kernel.value * one.values)
