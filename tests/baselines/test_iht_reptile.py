@@ -50,18 +50,18 @@ def test_the_largest_weights_stay_and_the_others_are_free_again_after_the_sparse
     reptile: Reptile,
 ) -> None:
     before = np.concatenate([value.ravel() for value in kernels(reptile).values()])
-    reptile.threshold(100)
+    reptile.threshold(600)
     removed = {path: ~kept for path, kept in reptile.kept.kept.items()}
-    assert reptile.kept.num_kept == 100
+    assert reptile.kept.num_kept == 600
     left = np.concatenate([value.ravel() for value in kernels(reptile).values()])
-    np.testing.assert_array_equal(np.sort(np.abs(left))[-100:], np.sort(np.abs(before))[-100:])
+    np.testing.assert_array_equal(np.sort(np.abs(left))[-600:], np.sort(np.abs(before))[-600:])
     reptile.learn()
     for path, value in kernels(reptile).items():
         assert not value[removed[path]].any()
     reptile.free()
     reptile.learn()
     for path, value in kernels(reptile).items():
-        assert value[removed[path]].any()
+        assert value[removed[path]].any() or not removed[path].any()
 
 
 def test_a_run_keeps_what_the_limit_leaves(small: Reference, shades: DataSet) -> None:
