@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -64,7 +65,7 @@ class IhtReptile(SnipPretrained):
     options = IhtReptileOptions
 
     def propose(self, problem: PruningProblem) -> Proposal:
-        options = IhtReptileOptions(**problem.options)
+        options: Any = self.options(**problem.options)
         num_kept = weights_to_keep(problem.model, problem.cost, problem.budget)
         self.prepare(problem)
         reptile = Reptile(problem, options)

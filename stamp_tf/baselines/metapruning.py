@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
+from typing import Any
 
 import keras
 import numpy as np
@@ -85,7 +86,7 @@ class MetaPruning(Pruner):
     options = MetaPruningOptions
 
     def propose(self, problem: PruningProblem) -> Proposal:
-        options = MetaPruningOptions(**problem.options)
+        options: Any = self.options(**problem.options)
         cut = ChannelCut(problem.reference.channel_map, problem.cost, rules=rules_of(problem.config))
         budget = counted_part(problem.budget)
         # A limit out of reach is refused before anything is trained.
