@@ -12,7 +12,7 @@ import numpy as np
 
 from stamp_tf.baselines.candidates import RANKINGS, Candidate, Ranking, candidates_of, rankings_for
 from stamp_tf.channel_mask import ChannelMask
-from stamp_tf.channels import Budget, ChannelCut
+from stamp_tf.channels import ChannelCut
 from stamp_tf.data import DataSet
 from stamp_tf.data.batches import even_batch_size
 from stamp_tf.errors import StampError
@@ -22,7 +22,7 @@ from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.options.methods import PrunerOptions
 from stamp_tf.options.option import option
 from stamp_tf.options.prune import PruneConfig
-from stamp_tf.pruning.config import rules_of
+from stamp_tf.pruning.config import counted_part, rules_of
 from stamp_tf.pruning.full_network import full_network
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.pruning.target import Target
@@ -122,7 +122,7 @@ class Contest:
         self._config = _with_a_head(problem.config, seed=problem.seed)
         self._trial = Trial(target, self._config)
         self._cut = ChannelCut(problem.reference.channel_map, problem.cost, rules=rules_of(problem.config))
-        self._budget = _counted(problem.budget)
+        self._budget = counted_part(problem.budget)
         self._rankings = [one for one in rankings_for(problem) if one in options.rankings]
         if not self._rankings:
             raise StampError(
@@ -239,9 +239,3 @@ def _with_a_head(config: PruneConfig, *, seed: int) -> PruneConfig:
     """Return options by which candidates say something: a random head does not."""
     head = None if config.head == "random" else config.head
     return dataclasses.replace(config, head=head, seed=seed)
-
-
-def _counted(budget: Budget) -> Budget:
-    """Return the limits that candidates are cut to: those that are counted, or half of the FLOPs."""
-    limits = {kind.name: value for kind, value in budget.counted}
-    return Budget(**limits) if limits else Budget(**{"max_flops": 0.5})

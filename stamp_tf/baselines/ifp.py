@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class Ifp(Pruner):
                 "`method=ifp` trains the weights that stay, but `structure_only=True` keeps none; choose another "
                 "method, such as `uniform-l1`."
             )
-        options = IfpOptions(**problem.options)
+        options: Any = self.options(**problem.options)
         channel_map = problem.reference.channel_map
         cut = ChannelCut(channel_map, problem.cost, rules=rules_of(problem.config))
         mask = ChannelMask.all_of(channel_map.num_channels)

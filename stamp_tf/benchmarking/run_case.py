@@ -79,6 +79,7 @@ def config_of(setup: Setup, case: Case, *, rate: float, epochs: int, is_tested: 
     row = setup.row(case.row)
     finetuning = FinetuneConfig(epochs=epochs, learning_rate=rate, evaluate=is_tested)
     own: dict[str, Any] = {**row.limits, **row.options}
+    own["options"] = {**own.get("options", {}), **setup.size.method_options.get(row.method, {})}
     return PruneConfig(method=row.method, seed=case.seed, finetune=finetuning, **own)
 
 

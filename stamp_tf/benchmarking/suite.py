@@ -72,6 +72,7 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         rates: Rates of fine-tuning, of which each row takes the one that suits it best on held-out training images.
         rate_epochs: Epochs of each of these trials.
         backbone_options: What the reference's network must have been built with, where it was given options at all.
+        method_options: Method -> options of its own that rows take at this size, such as those of a shorter search.
     """
 
     epochs: int
@@ -80,6 +81,7 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     rates: tuple[float, ...] = (0.2, 0.05)
     rate_epochs: int
     backbone_options: dict[str, Any] = {}
+    method_options: dict[str, dict[str, Any]] = {}
 
 
 class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

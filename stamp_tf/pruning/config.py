@@ -15,3 +15,9 @@ def budget_of(config: PruneConfig) -> Budget:
 def rules_of(config: PruneConfig) -> WidthRules:
     """Return which widths layers may have."""
     return WidthRules(config.min_channels, config.round_to, config.keep)
+
+
+def counted_part(budget: Budget) -> Budget:
+    """Return the limits that candidates of a search are cut to: those that are counted, or half of the FLOPs."""
+    limits = {kind.name: value for kind, value in budget.counted}
+    return Budget(**limits) if limits else Budget(**{"max_flops": 0.5})

@@ -18,21 +18,24 @@ from stamp_tf.pruning.ready import make_ready, sliced_network
 from stamp_tf.pruning.target import Target, first_head, refits
 from stamp_tf.training.accuracy import count_hits
 
-_MOST_IMAGES = 5000
+MOST_IMAGES = 5000
+"""Training images that are taken, unless somebody asks for more."""
+
 _HELD_OUT = 0.2
 
 
-def with_held_out(dataset: DataSet, *, seed: int) -> DataSet:
+def with_held_out(dataset: DataSet, *, seed: int, most: int = MOST_IMAGES) -> DataSet:
     """Return a data set of training images alone: about a fifth of every class takes the place of the test images.
 
     Args:
-        dataset: The target; its test images are not looked at. Up to 5,000 training images are taken.
+        dataset: The target; its test images are not looked at.
         seed: Decides which images are held out.
+        most: Training images that are taken, at most.
 
     Raises:
         StampError: If no class has two images.
     """
-    part = random_part(dataset.train, _MOST_IMAGES, seed=seed)
+    part = random_part(dataset.train, most, seed=seed)
     held = held_out_indices(part.labels, fraction=_HELD_OUT, seed=seed)
     if not len(held):
         raise StampError(

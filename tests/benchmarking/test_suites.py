@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import stamp_registry
+from stamp_tf.benchmarking import suite
 from stamp_tf.benchmarking.cases import Setup
 from stamp_tf.benchmarking.folder import SuiteFolder
 from stamp_tf.benchmarking.render import render_suite
@@ -21,21 +22,30 @@ from stamp_tf.pruning.choose import choose_pruner
 
 @pytest.mark.parametrize("name", suite_names())
 def test_every_row_of_a_suite_can_be_asked_for(name: str) -> None:
-    suite = load_suite(name)
-    assert {"paper", "cpu"} <= set(suite.scales)
+    content = load_suite(name)
+    assert {"paper", "cpu"} <= set(content.scales)
     setup = Setup.of(name, scale="cpu")
     assert len({case.name for case in setup.cases}) == len(setup.cases)
     for case in setup.cases:
         choose_pruner(config_of(setup, case, rate=0.1, epochs=1, is_tested=False))
-    for row in suite.rows:
-        assert set(row.published) <= set(suite.targets)
-    assert suite.backbone in stamp_registry.names("stamp_tf.backbones")
+    for row in content.rows:
+        assert set(row.published) <= set(content.targets)
+    assert content.backbone in stamp_registry.names("stamp_tf.backbones")
 
 
 def test_seeds_come_first_so_that_a_stopped_suite_has_compared_all_rows() -> None:
     cases = Setup.of("table-1", scale="cpu").cases
     assert [case.seed for case in cases] == sorted(case.seed for case in cases)
     assert len({case.row for case in cases if case.seed == 0}) > 3
+
+
+def test_a_scale_may_shorten_a_method() -> None:
+    options = {}
+    for scale in ("paper", "cpu"):
+        setup = Setup.of("table-1", scale=scale, rows=("metapruning",))
+        options[scale] = config_of(setup, setup.cases[0], rate=0.1, epochs=1, is_tested=False).options
+    assert options["paper"] == {}
+    assert options["cpu"]["population"] < 50
 
 
 @pytest.mark.parametrize(
@@ -115,7 +125,8 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
 
 
-def test_means_and_deviations_are_over_seeds() -> None:
+def test_means_and_deviations_are_over_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suite, "names", lambda group: [*set(stamp_registry.names(group)) - {"metapruning"}])
     setup = Setup.of(
         "table-1", scale="cpu", targets={"cifar10": "cifar10"}, rows=("full", "stamp"), seeds=(0, 1)
     )

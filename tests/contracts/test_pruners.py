@@ -9,6 +9,8 @@ import pytest
 import stamp_registry
 from stamp_tf.baselines.auto import Auto, AutoOptions
 from stamp_tf.baselines.ifp import Ifp, IfpOptions
+from stamp_tf.baselines.iht_reptile import IhtReptile, IhtReptileOptions
+from stamp_tf.baselines.metapruning import MetaPruning, MetaPruningOptions
 from stamp_tf.options.option import option
 from stamp_tf.pruning.pruner import Pruner
 from stamp_tf.testing.pruner import PROPERTIES, proposal_of
@@ -42,7 +44,42 @@ class QuickIfp(Ifp):
     options = TwoRounds
 
 
-STANDS_IN: dict[str, type[Pruner]] = {"auto": QuickAuto, "ifp": QuickIfp}
+@dataclass(frozen=True, kw_only=True)
+class TwoCandidates(MetaPruningOptions):
+    """Options by which two networks are judged."""
+
+    population: int = option(2)
+    rounds: int = option(1)
+    batches: int = option(1)
+
+
+class QuickMetaPruning(MetaPruning):
+    """MetaPruning with hardly a search."""
+
+    options = TwoCandidates
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoTasks(IhtReptileOptions):
+    """Options by which a step is taken on two tasks."""
+
+    rounds: int = option(1)
+    tasks: int = option(1)
+    inner_steps: int = option(1)
+
+
+class QuickIhtReptile(IhtReptile):
+    """IHT-Reptile, of two tasks."""
+
+    options = TwoTasks
+
+
+STANDS_IN: dict[str, type[Pruner]] = {
+    "auto": QuickAuto,
+    "ifp": QuickIfp,
+    "metapruning": QuickMetaPruning,
+    "iht-reptile": QuickIhtReptile,
+}
 
 
 def build_of(name: str) -> type[Pruner]:
