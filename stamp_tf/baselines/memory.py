@@ -28,11 +28,13 @@ class PastRun:
     Args:
         path: Its folder.
         kept: Which channels it kept, bool `[C]`.
+        class_names: Of its data set; empty in runs of before they were kept beside the masks.
         data: What loads its data set, as in its `config.json`.
     """
 
     path: Path
     kept: np.ndarray
+    class_names: tuple[str, ...]
     data: Mapping[str, Any]
 
     def load_dataset(self, image_shape: tuple[int, int, int]) -> DataSet | None:
@@ -80,7 +82,7 @@ def read_memory(folder: Path, reference: Reference) -> list[PastRun]:
             kept[group.slice][list(masks.kept[group.name])] = True
         config = run.read_pruned_config()
         data = config.get("data") or {"spec": config.get("dataset")}
-        found.append(PastRun(path=run.path, kept=kept, data=data))
+        found.append(PastRun(path=run.path, kept=kept, class_names=masks.class_names, data=data))
     if not found:
         raise StampError(
             f"`options.memory` must hold runs of the reference that is pruned ({own}), but those in {folder} are of "

@@ -47,10 +47,11 @@ class MvpOptions(IfpOptions):
 class Mvp(Ifp):
     """Start from the filters that networks pruned for similar tasks kept, then go on as iterative filter pruning.
 
-    The memory is a folder of other runs of the same reference; their data sets are loaded again to see how similar the
-    tasks are. Each of the nearest has a vote for every filter that it kept. Filters with the fewest votes go in the
-    first round, of as many those of the smaller L1 norm; that takes the place of rounds without votes, so that few are
-    enough. With one round the votes are all there is. Weights are those of the reference throughout, not of the runs.
+    The memory is a folder of other runs of the same reference. To see how similar their tasks are, their data sets are
+    loaded again, or their classes are compared by name. Each of the nearest has a vote for every filter that it kept.
+    Filters with the fewest votes go in the first round, of as many those of the smaller L1 norm; that takes the place
+    of rounds without votes, so that few are enough. With one round the votes are all there is. Weights are those of
+    the reference throughout, not of the runs.
 
     Source:
         Zhao et al. 2023, Voting from Nearest Tasks: Meta-Vote Pruning of Pre-trained Models for Downstream Tasks. The
@@ -111,20 +112,24 @@ def _similarities(
             "name them, or use `prototypes`."
         )
 
+    if options.similarity == "classes":
+        shared = (float(shared_classes(target.class_names, _class_names(run, target))) for run in runs)
+        return [(similarity, run) for similarity, run in zip(shared, runs, strict=True) if similarity]
+
     def prototypes(dataset: DataSet) -> np.ndarray:
         normalization = reference.normalization_for(dataset.train)
         return prototypes_of(reference.model, dataset, normalization=normalization)
 
-    own = prototypes(target) if options.similarity == "prototypes" else None
-    found = []
+    own, found = prototypes(target), []
     for run in runs:
-        dataset = run.load_dataset(target.image_shape)
-        if dataset is None:
-            continue
-        if own is None:
-            similarity = float(shared_classes(target.class_names, dataset.class_names))
-        else:
-            similarity = prototype_similarity(own, prototypes(dataset))
-        if own is not None or similarity:
-            found.append((similarity, run))
+        if (dataset := run.load_dataset(target.image_shape)) is not None:
+            found.append((prototype_similarity(own, prototypes(dataset)), run))
     return found
+
+
+def _class_names(run: PastRun, target: DataSet) -> tuple[str, ...]:
+    """Return the classes of a run, none where neither it nor its data say them."""
+    if run.class_names:
+        return run.class_names
+    dataset = run.load_dataset(target.image_shape)
+    return () if dataset is None else dataset.class_names

@@ -76,7 +76,7 @@ def _plots(folder: SuiteFolder, found: list[Summary]) -> dict[str, bytes]:
         return {}
     plots = {}
     for view in folder.setup.content.views:
-        figure = draw(view, found)
+        figure = draw(view, found, folder.setup)
         if figure is None:
             continue
         for suffix, options in (("png", {"dpi": 160}), ("svg", {"metadata": {"Date": None}})):
