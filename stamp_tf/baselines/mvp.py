@@ -12,7 +12,8 @@ import numpy as np
 from stamp_tf.baselines.ifp import Ifp, IfpOptions
 from stamp_tf.baselines.l1 import l1_norms
 from stamp_tf.baselines.memory import PastRun, read_memory
-from stamp_tf.baselines.similarity import prototype_similarity, prototypes_of, shared_classes
+from stamp_tf.baselines.prototypes import prototypes_of
+from stamp_tf.baselines.similarity import prototype_similarity, shared_classes
 from stamp_tf.data import DataSet
 from stamp_tf.data.class_names import are_numbers
 from stamp_tf.errors import StampError

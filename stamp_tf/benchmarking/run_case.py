@@ -10,6 +10,7 @@ from typing import Any
 
 from stamp_tf.benchmarking.cases import Case, Setup
 from stamp_tf.benchmarking.folder import SuiteFolder
+from stamp_tf.benchmarking.swaps import swaps_of
 from stamp_tf.data import DataSet, load_dataset
 from stamp_tf.measure.machine import describe_code, describe_machine, describe_versions
 from stamp_tf.measure.memory import peak_bytes
@@ -70,6 +71,8 @@ def run_case(folder: SuiteFolder, case: Case) -> dict[str, Any]:
         "versions": describe_versions(),
         "code": describe_code(),
     }
+    if "swaps" in setup.content.views:
+        record["swaps"] = swaps_of(folder, case, result)
     if case.task in setup.size.remembered:
         export_run(result, folder.memory(case, case.row) / case.task, exports=(), speed=False)
     write_json_atomic(folder.record(case), record)

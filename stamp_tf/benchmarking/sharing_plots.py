@@ -108,7 +108,7 @@ def _draw_votes(view: str, found: Sequence[Summary], setup: Setup) -> Figure | N
         figure.subfigures(len(blocks), 1, squeeze=False)[:, 0], blocks, strict=True
     ):
         part.suptitle(f"{one.target}, {_limit(one)}; {setup.size.voters} similar tasks vote", fontsize=11)
-        grid = part.subplots(height, _COLUMNS, squeeze=False, sharey=view == "odds_by_votes").flat
+        grid = list(part.subplots(height, _COLUMNS, squeeze=False, sharey=view == "odds_by_votes").flat)
         for axes, place in zip(grid, range(-1, num_panels - 1), strict=False):
             for (level, votes), style in zip(by_level.items(), _styles(list(by_level)), strict=True):
                 layer = all_layers(votes) if place < 0 else votes[place]
@@ -116,7 +116,7 @@ def _draw_votes(view: str, found: Sequence[Summary], setup: Setup) -> Figure | N
                 axes.set_title(layer.layer, fontsize=9)
             axes.set_xlabel("similar tasks that keep it", fontsize=8)
             _finish(axes, "shared classes" if place < 0 else "")
-        for axes in list(grid)[num_panels:]:
+        for axes in grid[num_panels:]:
             axes.set_visible(False)
     return figure
 
