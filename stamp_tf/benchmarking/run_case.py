@@ -54,11 +54,11 @@ def run_case(folder: SuiteFolder, case: Case) -> dict[str, Any]:
     config = _config(folder, case, rate=rate, epochs=setup.size.epochs, is_tested=True)
     seen = 0.0
 
-    def count(phase: str, done: int, total: int, figures: Mapping[str, float]) -> None:
+    def on_step(phase: str, done: int, total: int, figures: Mapping[str, float]) -> None:
         nonlocal seen
         seen += figures.get("images", 0.0) if phase == "prune" else 0.0
 
-    result = prune(dataset, reference, config=config, on_step=count)
+    result = prune(dataset, reference, config=config, on_step=on_step)
     record = {
         "case": case.to_json(),
         "figures": figures_of(result) | {"learning_rate": rate, "images_search": seen},
