@@ -34,6 +34,7 @@ PLUGINS = {
         "remaining-error = stamp_tf.baselines.remaining_error:RemainingError",
         "snip-channels = stamp_tf.baselines.snip_channels:SnipChannels",
         "ifp = stamp_tf.baselines.ifp:Ifp",
+        "mvp = stamp_tf.baselines.mvp:Mvp",
         "snip = stamp_tf.baselines.snip:Snip",
         "snip-pretrained = stamp_tf.baselines.snip:SnipPretrained",
         "edge-popup = stamp_tf.baselines.edge_popup:EdgePopup",
@@ -45,6 +46,7 @@ PLUGINS = {
         "stamp-structure = stamp_tf.baselines.aliases:StampStructure",
     ],
     "stamp_tf.datasets": [
+        "classes = stamp_tf.data.some_classes:classes",
         "digits = stamp_tf.data.digits:digits",
         "folder = stamp_tf.data.folder:folder",
         "npz = stamp_tf.data.npz:npz",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 
@@ -48,15 +48,15 @@ class Ifp(Pruner):
         iteratively, by L1 norms); Molchanov et al. 2017. Number and length of rounds are ours.
     """
 
-    options = IfpOptions
+    options: ClassVar[type[IfpOptions]] = IfpOptions
 
     def propose(self, problem: PruningProblem) -> Proposal:
         if problem.config.structure_only:
             raise StampError(
-                "`method=ifp` trains the weights that stay, but `structure_only=True` keeps none; choose another "
-                "method, such as `uniform-l1`."
+                f"`method={problem.config.method}` trains the weights that stay, but `structure_only=True` keeps none; "
+                "choose another method, such as `uniform-l1`."
             )
-        options: Any = self.options(**problem.options)
+        options = self.options(**problem.options)
         channel_map = problem.reference.channel_map
         cut = ChannelCut(channel_map, problem.cost, rules=rules_of(problem.config))
         mask = ChannelMask.all_of(channel_map.num_channels)
@@ -66,12 +66,28 @@ class Ifp(Pruner):
         for number in range(1, options.rounds):
             if number == 1:
                 _make_ready(problem)
-            scores = _scores(problem, options, removed)
+            scores = self._scores(problem, removed, number=number)
             mask = cut.meet(scores, _budget(problem, number / options.rounds))
             # Whatever goes later is worth more than what went before.
             removed[~mask.kept & (removed == 0)] = number - options.rounds
             train_round(problem, mask, options, number=number)
-        return Proposal(scores=_scores(problem, options, removed))
+        return Proposal(scores=self._scores(problem, removed, number=options.rounds))
+
+    def worth(self, problem: PruningProblem, number: int) -> np.ndarray:
+        """Return what each channel is worth before a round, `[C]`, 0 or more.
+
+        Args:
+            problem: Its model holds the weights as they are by then.
+            number: Of the round, from 1.
+        """
+        return l1_norms(problem.model, problem.reference.channel_map)
+
+    def _scores(self, problem: PruningProblem, removed: np.ndarray, *, number: int) -> np.ndarray:
+        """Return scores before a round, `[C]`, below 0 for channels that went."""
+        options = self.options(**problem.options)
+        worth = self.worth(problem, number)
+        scores = allocate(problem.reference.channel_map, worth, allocation=options.allocation)
+        return np.where(removed < 0, removed, scores)
 
 
 def _budget(problem: PruningProblem, share: float) -> Budget:
@@ -131,10 +147,3 @@ def train_round(problem: PruningProblem, mask: ChannelMask, options: IfpOptions,
         on_step=tell,
     )
     put_back(small, problem.model, problem.reference.channel_map, mask=mask)
-
-
-def _scores(problem: PruningProblem, options: IfpOptions, removed: np.ndarray) -> np.ndarray:
-    """Return scores by the norms of the weights as they are, `[C]`, below 0 for channels that went."""
-    channel_map = problem.reference.channel_map
-    scores = allocate(channel_map, l1_norms(problem.model, channel_map), allocation=options.allocation)
-    return np.where(removed < 0, removed, scores)

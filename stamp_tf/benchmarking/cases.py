@@ -18,17 +18,20 @@ class Case:
         target: Name of its data set.
         train_size: Training images; 0 for all.
         seed: Of all that is random.
+        task: Which part of the data set; empty for all of it.
     """
 
     row: str
     target: str
     train_size: int
     seed: int
+    task: str = ""
 
     @property
     def trial(self) -> str:
         """What cases share that differ in their seeds alone, as a name of a file."""
-        return f"{self.target}-{self.train_size or 'all'}-{self.row}"
+        task = f"{self.task}-" if self.task else ""
+        return f"{self.target}-{task}{self.train_size or 'all'}-{self.row}"
 
     @property
     def name(self) -> str:
@@ -117,13 +120,33 @@ class Setup:
         """Return the row of a key."""
         return next(row for row in self.content.rows if row.key == key)
 
+    def spec(self, case: Case) -> str:
+        """Return what loads the images of a case."""
+        target = self.targets[case.target]
+        if not case.task:
+            return target
+        numbers = (self.size.tasks | self.size.remembered)[case.task]
+        return f"classes:{','.join(map(str, numbers))}@{target}"
+
     @property
     def cases(self) -> tuple[Case, ...]:
         """All runs. Seeds come first, so that a suite that is stopped has compared all rows as far as it came."""
+        needed = dict.fromkeys(memory for key in self.rows if (memory := self.row(key).memory))
         return tuple(
-            Case(row=row, target=target, train_size=size, seed=seed)
+            case
             for seed in self.seeds
             for target in self.targets
-            for size in self.size.train_sizes
-            for row in self.rows
+            for case in (
+                *(
+                    Case(row=row, target=target, train_size=self.size.train_sizes[-1], seed=seed, task=task)
+                    for task in self.size.remembered
+                    for row in needed
+                ),
+                *(
+                    Case(row=row, target=target, train_size=size, seed=seed, task=task)
+                    for task in self.size.tasks or ("",)
+                    for size in self.size.train_sizes
+                    for row in self.rows
+                ),
+            )
         )

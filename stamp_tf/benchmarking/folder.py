@@ -82,6 +82,10 @@ class SuiteFolder:
         """Return the file of what the rate of a case was chosen by."""
         return self.path / "rates" / f"{case.trial}.json"
 
+    def memory(self, case: Case, row: str) -> Path:
+        """Return the folder of a row's runs that cases of the same target and seed start from."""
+        return self.path / "memory" / f"{case.target}-{row}-{case.seed}"
+
     def records(self) -> list[dict[str, Any]]:
         """Return the records of all cases that are done, in the order of the suite."""
         return [read_json(self.record(case)) for case in self.setup.cases if self.record(case).exists()]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import partial
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stamp_tf.benchmarking.cases import Setup
+from stamp_tf.benchmarking.sharing_plots import draw_sharing
 from stamp_tf.benchmarking.suite import View
 from stamp_tf.benchmarking.summary import Summary
 
@@ -17,44 +22,98 @@ if TYPE_CHECKING:
 # Okabe and Ito 2008.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C00")
 _MARKS = "osD^vPX*"
+_PANELS_A_ROW = 3
 _KEPT = ("#f1f1f1", "#D55E00", "#0072B2", "#222222")
 
 
-def draw(view: View, found: Sequence[Summary]) -> Figure | None:
-    """Return the plot of a view, a panel a data set; None for a view that is no plot, or where nothing was run.
+def draw(view: View, found: Sequence[Summary], setup: Setup) -> Figure | None:
+    """Return the plot of a view; None for a view that is no plot, or where nothing was run.
 
     Args:
         view: What is shown.
         found: All summaries of the suite.
+        setup: What was run.
     """
     found = [one for one in found if one.records]
-    if view == "table" or not found:
+    if view in ("table", "swaps") or not found:
         return None
     from matplotlib.figure import Figure
 
     if view == "channels":
         return _draw_channels(found, Figure)
-    targets = list(dict.fromkeys(one.target for one in found))
-    figure = Figure(figsize=(5.4 * len(targets), 4.2), layout="constrained")
+    if view not in _VIEWS:
+        return draw_sharing(view, found, setup)
+    panels = _panels(view, found)
+    rows = math.ceil(len(panels) / _PANELS_A_ROW)
+    columns = min(len(panels), _PANELS_A_ROW)
+    figure = Figure(figsize=(5.4 * columns, 4.2 * rows), layout="constrained")
     titles = list(dict.fromkeys(one.row.title for one in found))
-    for axes, target in zip(figure.subplots(1, len(targets), squeeze=False)[0], targets, strict=True):
-        part = [one for one in found if one.target == target]
+    for axes, (heading, part) in zip(
+        figure.subplots(rows, columns, squeeze=False).flat, panels.items(), strict=False
+    ):
         for title in dict.fromkeys(one.row.title for one in part):
             place = titles.index(title)
             style = {"color": _COLOURS[place % 8], "marker": _MARKS[place % 8], "label": title}
             _VIEWS[view](axes, [one for one in part if one.row.title == title], style)
-        axes.set_title(target)
+        axes.set_title(heading)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(fontsize=8, frameon=False)
     return figure
 
 
-def _by_params(axes: Axes, part: Sequence[Summary], style: dict[str, Any]) -> None:
-    points = sorted((100 * one.mean("params_fraction"), one) for one in part)
-    _line(axes, [at for at, _ in points], [one for _, one in points], style=style)
+def _panels(view: View, found: Sequence[Summary]) -> dict[str, list[Summary]]:
+    """Return what stands in one panel, by its heading: a data set, and what a view has no axis for."""
+    sizes = {one.train_size for one in found} if not view.endswith("by_images") else set()
+    # A title that stands for several limits is a line over what they limit, and several lines over anything else.
+    limits = {(one.row.title, _limit(one)) for one in found if one.row.limits}
+    is_split = len({title for title, _ in limits}) < len(limits) and view not in (
+        "accuracy_by_params",
+        "accuracy_by_flops",
+        "accuracy_by_time",
+    )
+    panels: dict[str, list[Summary]] = {}
+    for one in found:
+        size = f", {one.train_size or 'all'} images" if len(sizes) > 1 else ""
+        of_rows = dict.fromkeys(limit for _, limit in sorted(limits)) if is_split else {"": None}
+        for limit in of_rows:
+            if not is_split or not one.row.limits or _limit(one) == limit:
+                heading = f"{one.target}{size}{f', {limit}' if limit else ''}"
+                panels.setdefault(heading, []).append(one)
+    return panels
+
+
+def _limit(one: Summary) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in one.row.limits.items())
+
+
+def _by_fraction(axes: Axes, part: Sequence[Summary], style: dict[str, Any], *, of: str, words: str) -> None:
+    points = sorted((100 * one.mean(of), place) for place, one in enumerate(part))
+    _line(axes, [at for at, _ in points], [part[place] for _, place in points], style=style)
     axes.set_xscale("log")
-    axes.set(xlabel="parameters that remain, %", ylabel="test accuracy, %")
+    axes.set(xlabel=f"{words} that remain, %", ylabel="test accuracy, %")
+
+
+def _by_passes(axes: Axes, part: Sequence[Summary], style: dict[str, Any]) -> None:
+    """Draw the mean of all runs after each epoch; the passes of the search stand before the first."""
+    for one in part:
+        search = mean(
+            record["figures"]["images_search"] / record["figures"]["train_images"] for record in one.records
+        )
+        curves = [
+            {
+                point["epoch"]: point["test_accuracy"]
+                for point in record["curve"]
+                if point["test_accuracy"] is not None
+            }
+            for record in one.records
+        ]
+        epochs = sorted(set.intersection(*map(set, curves)))
+        heights = [100 * mean(curve[epoch] for curve in curves) for epoch in epochs]
+        axes.plot([search + epoch for epoch in epochs], heights, linewidth=1.4, markersize=4, **style)
+    axes.set(
+        xlabel="passes over the training images, those of the search among them", ylabel="test accuracy, %"
+    )
 
 
 def _by_images(axes: Axes, part: Sequence[Summary], style: dict[str, Any]) -> None:
@@ -133,7 +192,9 @@ def _iou(first: dict[str, Any], second: dict[str, Any]) -> float:
 
 
 _VIEWS: dict[str, Any] = {
-    "accuracy_by_params": _by_params,
+    "accuracy_by_params": partial(_by_fraction, of="params_fraction", words="parameters"),
+    "accuracy_by_flops": partial(_by_fraction, of="flops_fraction", words="FLOPs"),
+    "accuracy_by_passes": _by_passes,
     "accuracy_by_time": _by_time,
     "accuracy_by_images": _by_images,
     "time_by_images": _time_by_images,

@@ -13,12 +13,15 @@ from markupsafe import Markup
 from stamp_tf.benchmarking.folder import SuiteFolder
 from stamp_tf.benchmarking.plots import draw
 from stamp_tf.benchmarking.summary import Summary, as_csv, as_markdown, summaries, tables
+from stamp_tf.benchmarking.swaps import swaps_table
 from stamp_tf.errors import StampError
 from stamp_tf.report.template import render
 from stamp_tf.storage.files import write_bytes_atomic
 from stamp_tf.storage.records import encode
 
 logger = logging.getLogger(__name__)
+
+_SWAPS = "Masks swapped, without a gradient step: mean and two standard errors over seeds"
 
 
 def render_suite(folder: SuiteFolder) -> list[Path]:
@@ -40,6 +43,8 @@ def render_suite(folder: SuiteFolder) -> list[Path]:
         )
     found = summaries(setup, records)
     parts = list(tables(found))
+    if "swaps" in setup.content.views and len(swapped := swaps_table(found)) > 1:
+        parts.append((_SWAPS, swapped))
     markdown = f"# {setup.content.title}\n\n{setup.content.source}. {setup.content.note}\n\n" + "\n\n".join(
         f"## {heading}\n\n{as_markdown(rows)}" for heading, rows in parts
     )
@@ -76,7 +81,7 @@ def _plots(folder: SuiteFolder, found: list[Summary]) -> dict[str, bytes]:
         return {}
     plots = {}
     for view in folder.setup.content.views:
-        figure = draw(view, found)
+        figure = draw(view, found, folder.setup)
         if figure is None:
             continue
         for suffix, options in (("png", {"dpi": 160}), ("svg", {"metadata": {"Date": None}})):

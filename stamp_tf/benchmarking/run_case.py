@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from stamp_tf.benchmarking.cases import Case, Setup
 from stamp_tf.benchmarking.folder import SuiteFolder
+from stamp_tf.benchmarking.swaps import swaps_of
 from stamp_tf.data import DataSet, load_dataset
 from stamp_tf.measure.machine import describe_code, describe_machine, describe_versions
 from stamp_tf.measure.memory import peak_bytes
 from stamp_tf.measure.speed import measure_latency
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.options.prune import PruneConfig
+from stamp_tf.pruned_runs.write import export_run
 from stamp_tf.pruning.prune import prune
 from stamp_tf.pruning.result import PruneResult
 from stamp_tf.pruning.trial import with_held_out
@@ -42,18 +45,24 @@ def run_case(folder: SuiteFolder, case: Case) -> dict[str, Any]:
     setup = folder.setup
     reference = find_reference(setup.reference, backbone=setup.content.backbone)
     dataset = load_dataset(
-        setup.targets[case.target],
+        setup.spec(case),
         image_shape=reference.backbone.input_shape,
         train_size=case.train_size or None,
         seed=case.seed,
     )
     rate = _rate(folder, case, reference=reference, dataset=dataset)
-    result = prune(
-        dataset, reference, config=config_of(setup, case, rate=rate, epochs=setup.size.epochs, is_tested=True)
-    )
+    config = _config(folder, case, rate=rate, epochs=setup.size.epochs, is_tested=True)
+    seen = 0.0
+
+    def on_step(phase: str, done: int, total: int, figures: Mapping[str, float]) -> None:
+        nonlocal seen
+        seen += figures.get("images", 0.0) if phase == "prune" else 0.0
+
+    result = prune(dataset, reference, config=config, on_step=on_step)
     record = {
         "case": case.to_json(),
-        "figures": figures_of(result) | {"learning_rate": rate},
+        "figures": figures_of(result) | {"learning_rate": rate, "images_search": seen},
+        "classes": dataset.class_names,
         "curve": [dataclasses.asdict(one) for one in result.records],
         "kept": reference.channel_map.kept(result.mask),
         "sizes": {group.name: group.size for group in reference.channel_map.groups},
@@ -62,6 +71,10 @@ def run_case(folder: SuiteFolder, case: Case) -> dict[str, Any]:
         "versions": describe_versions(),
         "code": describe_code(),
     }
+    if "swaps" in setup.content.views:
+        record["swaps"] = swaps_of(folder, case, result)
+    if case.task in setup.size.remembered:
+        export_run(result, folder.memory(case, case.row) / case.task, exports=(), speed=False)
     write_json_atomic(folder.record(case), record)
     return record
 
@@ -81,6 +94,15 @@ def config_of(setup: Setup, case: Case, *, rate: float, epochs: int, is_tested: 
     own: dict[str, Any] = {**row.limits, **row.options}
     own["options"] = {**own.get("options", {}), **setup.size.method_options.get(row.method, {})}
     return PruneConfig(method=row.method, seed=case.seed, finetune=finetuning, **own)
+
+
+def _config(folder: SuiteFolder, case: Case, **how: Any) -> PruneConfig:
+    """Return the options of a case, with the memory that it starts from where its row has one."""
+    config, memory = config_of(folder.setup, case, **how), folder.setup.row(case.row).memory
+    if not memory:
+        return config
+    place = str(folder.memory(case, memory))
+    return dataclasses.replace(config, options={**config.options, "memory": place})
 
 
 def figures_of(result: PruneResult) -> dict[str, Any]:
@@ -115,7 +137,7 @@ def _rate(folder: SuiteFolder, case: Case, *, reference: Reference, dataset: Dat
     held_out = with_held_out(dataset, seed=case.seed)
     accuracies = {}
     for rate in size.rates:
-        config = config_of(folder.setup, case, rate=rate, epochs=size.rate_epochs, is_tested=False)
+        config = _config(folder, case, rate=rate, epochs=size.rate_epochs, is_tested=False)
         accuracies[rate] = prune(held_out, reference, config=config).test_accuracy
     best = max(accuracies, key=lambda rate: accuracies[rate])
     tried = {f"{rate:g}": accuracy for rate, accuracy in accuracies.items()}

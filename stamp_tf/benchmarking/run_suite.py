@@ -39,7 +39,8 @@ def run_suite(
     """
     folder = SuiteFolder(path)
     folder.begin(setup)
-    cases = [case for case in folder.setup.cases if case.row in setup.rows and case.seed in setup.seeds]
+    wanted = set(setup.cases)
+    cases = [case for case in folder.setup.cases if case in wanted]
     refused = []
     for number, case in enumerate(cases):
         if on_case is not None:
@@ -68,14 +69,18 @@ def check_loads(setup: Setup) -> None:
                 f"`reference` must be of {option} {value:g} at scale {setup.scale}, but is of {option} {found:g}; "
                 "name one, or take another scale."
             )
-    for name, spec in setup.targets.items():
+    tasks = setup.size.tasks | setup.size.remembered
+    # Where this one can be loaded, the data set has the classes of all.
+    farthest = max(tasks, key=lambda task: max(tasks[task]), default="")
+    for name in setup.targets:
         for size in setup.size.train_sizes:
+            case = Case(row=setup.rows[0], target=name, train_size=size, seed=setup.seeds[0], task=farthest)
             try:
                 load_dataset(
-                    spec,
+                    setup.spec(case),
                     image_shape=reference.backbone.input_shape,
                     train_size=size or None,
-                    seed=setup.seeds[0],
+                    seed=case.seed,
                 )
             except StampError as error:
                 raise StampError(f"Target {name}: {error}") from error

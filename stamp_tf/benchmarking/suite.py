@@ -13,7 +13,18 @@ from stamp_tf.errors import StampError
 
 _FOLDER = "suites"
 View = Literal[
-    "table", "accuracy_by_params", "accuracy_by_time", "accuracy_by_images", "time_by_images", "channels"
+    "table",
+    "accuracy_by_params",
+    "accuracy_by_flops",
+    "accuracy_by_time",
+    "accuracy_by_passes",
+    "accuracy_by_images",
+    "time_by_images",
+    "channels",
+    "swaps",
+    "iou_by_similarity",
+    "odds_by_votes",
+    "filters_by_votes",
 ]
 
 
@@ -45,6 +56,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         method: Its name; where no such method is installed, the published figures alone are shown.
         limits: Fields of `PruneConfig` that limit a cost.
         options: Further fields of `PruneConfig`.
+        memory: Key of the row whose runs on the tasks that are remembered it starts from, as its option `memory`.
         published: Target -> the paper's figures.
     """
 
@@ -54,6 +66,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     method: str
     limits: dict[str, float] = {}
     options: dict[str, Any] = {}
+    memory: str = ""
     published: dict[str, Published] = {}
 
     @property
@@ -73,6 +86,9 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         rate_epochs: Epochs of each of these trials.
         backbone_options: What the reference's network must have been built with, where it was given options at all.
         method_options: Method -> options of its own that rows take at this size, such as those of a shorter search.
+        tasks: Name -> numbers of classes: parts of every target that take its place; none leaves it whole.
+        remembered: Further such tasks, on which rows are run that others start from, with the most training images.
+        voters: How many similar tasks vote, in views that count votes.
     """
 
     epochs: int
@@ -82,6 +98,9 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     rate_epochs: int
     backbone_options: dict[str, Any] = {}
     method_options: dict[str, dict[str, Any]] = {}
+    tasks: dict[str, tuple[int, ...]] = {}
+    remembered: dict[str, tuple[int, ...]] = {}
+    voters: int = 10
 
 
 class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,6 +115,7 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         rows: The methods, in the order of the table.
         views: What is shown.
         note: What a reader has to know.
+        parents: The parent of each class of the targets, by their numbers, where views ask for it.
     """
 
     title: str
@@ -106,6 +126,7 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     rows: tuple[Row, ...]
     views: tuple[View, ...] = ("table",)
     note: str = ""
+    parents: tuple[int, ...] = ()
 
 
 def suite_names() -> tuple[str, ...]:

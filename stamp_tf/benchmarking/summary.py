@@ -15,7 +15,7 @@ from stamp_tf.quantities import duration
 
 _COLUMNS = (
     "Method",
-    "Seeds",
+    "Runs",
     "Accuracy (%)",
     "P (%)",
     "FLOPs",
@@ -33,13 +33,13 @@ _COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """The runs of a row on one data set.
+    """The runs of a row on one data set, on all tasks of it that are compared.
 
     Args:
         row: What was run.
         target: Name of the data set.
         train_size: Training images; 0 for all.
-        records: Of its seeds; none where nothing was run.
+        records: Of its seeds and tasks; none where nothing was run.
     """
 
     row: Row
@@ -56,7 +56,7 @@ class Summary:
         return mean(self.values(name)) if self.records else float("nan")
 
     def deviation(self, name: str) -> float | None:
-        """Return the sample deviation of a figure over seeds, None of fewer than two."""
+        """Return the sample deviation of a figure over runs, None of fewer than two."""
         return stdev(self.values(name)) if len(self.records) > 1 else None
 
     @property
@@ -80,6 +80,8 @@ def summaries(setup: Setup, records: Sequence[Mapping[str, Any]]) -> list[Summar
     gathered: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for record in records:
         case = record["case"]
+        if case.get("task") in setup.size.remembered:
+            continue
         gathered.setdefault((case["target"], case["train_size"], case["row"]), []).append(record)
     return [
         Summary(
@@ -125,13 +127,14 @@ def as_csv(found: Sequence[Summary]) -> str:
     text = io.StringIO()
     names = sorted({name for one in found for record in one.records for name in record["figures"]})
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["target", "train_size", "row", "title", "seed", *names])
+    writer.writerow(["target", "task", "train_size", "row", "title", "seed", *names])
     for one in found:
         for record in one.records:
             figures = [record["figures"].get(name, "") for name in names]
             writer.writerow(
                 [
                     one.target,
+                    record["case"].get("task", ""),
                     one.train_size or "all",
                     one.row.key,
                     one.row.title,

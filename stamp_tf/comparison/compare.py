@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stamp_tf.arguments import as_path, check_arguments
+from stamp_tf.baselines.similarity import shared_classes
 from stamp_tf.comparison.overlap import Overlap, layer_overlaps, total_overlap
+from stamp_tf.comparison.sharing import SharedAt, Similarities, Votes, iou_by_similarity, kept_by_votes
+from stamp_tf.data.class_names import are_numbers
 from stamp_tf.errors import StampError
 from stamp_tf.on_step import OnStep
 from stamp_tf.pruned_runs.masks import RunMasks, read_masks
@@ -23,6 +26,8 @@ if TYPE_CHECKING:  # masks are compared without loading Keras
     from stamp_tf.references.reference import Reference
 
 logger = logging.getLogger(__name__)
+
+_MOST_VOTERS = 10
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,30 @@ class Comparison:
     swaps: tuple[Swap, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    @cached_property
+    def sharing(self) -> tuple[SharedAt, ...]:
+        """What pairs share by layer, over how many classes they have in common; empty where names do not tell."""
+        return iou_by_similarity([run.groups for run in self.runs], self._common) if self._common else ()
+
+    @cached_property
+    def votes(self) -> tuple[Votes, ...]:
+        """Layer by layer, which filters runs keep over how many similar ones keep them; empty of fewer than three runs.
+
+        Of each run the ten others vote that share the most classes with it, or all others where there are fewer.
+        """
+        runs = [run.groups for run in self.runs]
+        common = self._common or [[0] * len(runs)] * len(runs)
+        num_voters = min(_MOST_VOTERS, len(runs) - 1)
+        return kept_by_votes(runs, common, num_voters=num_voters) if num_voters > 1 else ()
+
+    @cached_property
+    def _common(self) -> Similarities:
+        """Classes that every two runs have in common; empty where some are unknown or only numbered."""
+        names = [run.class_names for run in self.runs]
+        if any(are_numbers(own) for own in names):
+            return ()
+        return [[shared_classes(first, second) for second in names] for first in names]
+
     def pair(self, first: str, second: str) -> PairOverlap:
         """Return the overlap of two runs by their labels, in either order."""
         return next(pair for pair in self.pairs if {pair.first, pair.second} == {first, second})
@@ -89,6 +118,8 @@ class Comparison:
                 }
                 for pair in self.pairs
             ],
+            "by_shared_classes": [dataclasses.asdict(level) for level in self.sharing],
+            "by_votes": [dataclasses.asdict(layer) | {"odds": layer.odds} for layer in self.votes],
             "swaps": [
                 dataclasses.asdict(swap)
                 | {"standard_error": swap.standard_error}

@@ -6,15 +6,21 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from markupsafe import Markup
+
 from stamp_tf import __version__
 from stamp_tf.comparison.compare import Comparison
+from stamp_tf.comparison.sharing import all_layers
 from stamp_tf.errors import StampError
 from stamp_tf.export.staging import check_writable, staged
+from stamp_tf.report.curves import Line, chart
 from stamp_tf.report.strips import tick_path
 from stamp_tf.report.template import render
 from stamp_tf.storage.records import encode
 
 JSON, HTML = "compare.json", "compare.html"
+# Okabe and Ito 2008: colour-blind people tell them apart, on light and on dark ground.
+_HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _SHARED, _SOME, _OWN = "var(--accent)", "var(--some)", "var(--second)"
 
 
@@ -101,6 +107,9 @@ def render_comparison(comparison: Comparison, *, command: str = "") -> str:
         "compare.html",
         comparison=comparison,
         layers=shared_channels(comparison),
+        sharing=_sharing_chart(comparison),
+        votes=_votes_chart(comparison),
+        hues=_HUES,
         colours={"shared": _SHARED, "some": _SOME, "own": _OWN},
         costs={
             (swap.masks_of, swap.dataset_of): comparison.swap_cost(swap.masks_of, swap.dataset_of)
@@ -109,6 +118,33 @@ def render_comparison(comparison: Comparison, *, command: str = "") -> str:
         command=command,
         version=__version__,
     )
+
+
+def _sharing_chart(comparison: Comparison) -> Markup | None:
+    """Return the IoU by layer, a line for each number of classes that tasks share; None where names do not tell."""
+    lines = [
+        Line(
+            label=f"{level.similarity} shared classes",
+            parts=[list(enumerate(level.iou, start=1))],
+            over="layer",
+            colour=_HUES[place % len(_HUES)],
+        )
+        for place, level in enumerate(comparison.sharing)
+    ]
+    if not lines:
+        return None
+    epochs = (1.0, float(len(comparison.runs[0].groups)))
+    return chart(lines[0], epochs=epochs, others=lines[1:], label="IoU by layer over shared classes")
+
+
+def _votes_chart(comparison: Comparison) -> Markup | None:
+    """Return which part of the channels runs keep over how many similar ones keep them, of all layers together."""
+    if not comparison.votes:
+        return None
+    odds = all_layers(comparison.votes).odds
+    points = [(float(votes), part) for votes, part in enumerate(odds) if part is not None]
+    line = Line(label="share that is kept", parts=[points], over="similar runs that keep it", colour=_HUES[0])
+    return chart(line, epochs=(0.0, len(odds) - 1.0), label="Share that is kept over votes of similar runs")
 
 
 def shared_channels(comparison: Comparison) -> tuple[SharedLayer, ...]:

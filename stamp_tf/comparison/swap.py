@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.on_step import OnStep
@@ -104,10 +105,8 @@ def _measure(
     is_refitted = "refit" in target.config and is_refit_due(target.config["refit"], reference)
     for run in runs:
         mask = reference.channel_map.mask_of({group.name: list(group.kept) for group in run.groups})
-        small = sliced_network(fitted, mask)
-        make_ready(small, fitted, seed=seed, refit_mask=mask if is_refitted else None)
         params, flops = (float(fraction) for fraction in fitted.cost.exact_fractions(mask))
-        accuracy = evaluate_accuracy(small, dataset.test, normalization=normalization)
+        accuracy = accuracy_of_mask(fitted, mask, seed=seed, is_refitted=is_refitted)
         yield Swap(
             masks_of=run.label,
             dataset_of=target.label,
@@ -116,6 +115,20 @@ def _measure(
             params_fraction=params,
             flops_fraction=flops,
         )
+
+
+def accuracy_of_mask(target: Target, mask: ChannelMask, *, seed: int, is_refitted: bool) -> float:
+    """Return the test accuracy that a mask leaves on a data set, without a gradient step, in [0, 1].
+
+    Args:
+        target: The data set and what is cut for it.
+        mask: Which channels stay, perhaps those of another data set.
+        seed: Of everything random.
+        is_refitted: Whether kernels behind the cut are refitted.
+    """
+    small = sliced_network(target, mask)
+    make_ready(small, target, seed=seed, refit_mask=mask if is_refitted else None)
+    return evaluate_accuracy(small, target.dataset.test, normalization=target.normalization)
 
 
 def _load_target(run: RunMasks) -> tuple[DataSet, Normalization]:

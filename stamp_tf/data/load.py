@@ -40,8 +40,8 @@ def load_dataset(
     """Load a data set by name.
 
     Args:
-        spec: `digits`, `folder:PATH`, `npz:PATH`, the name of a TensorFlow Datasets set such as `cifar10`, or
-            `NAME` or `NAME:ARGUMENT` of a plug-in.
+        spec: `digits`, `folder:PATH`, `npz:PATH`, the name of a TensorFlow Datasets set such as `cifar10`,
+            `classes:CLASS,CLASS@DATASET` for some classes of a set, or `NAME` or `NAME:ARGUMENT` of a plug-in.
         image_shape: Height, width and depth to resize to; None keeps the set's own.
         data_dir: Where TensorFlow Datasets keeps its prepared sets; None is its default.
         download: Whether a set may be fetched over the network.
@@ -82,7 +82,7 @@ def load_dataset(
         seed=seed,
         stream_above=stream_above,
     )
-    dataset = _loaded(spec, options)
+    dataset = read_dataset(spec, options)
     train = dataset.train if train_size is None else dataset.train.subset(train_size, seed=seed)
     absolute, path = absolute_spec(spec, dataset.path)
     origin = Origin(
@@ -105,8 +105,16 @@ def load_dataset(
     return dataset
 
 
-def _loaded(spec: str, options: LoadOptions) -> DataSet:
-    """Return what the plug-in of that name loads."""
+def read_dataset(spec: str, options: LoadOptions) -> DataSet:
+    """Return what the plug-in of a name loads, in the set's own size.
+
+    Args:
+        spec: As in `load_dataset`.
+        options: What the plug-in is told.
+
+    Raises:
+        StampError: If there is no such set, or it cannot be used as asked.
+    """
     plugin, source, argument = _source(spec)
     with plugin.running():
         try:

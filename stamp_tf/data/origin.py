@@ -9,6 +9,7 @@ from typing import Any
 
 # What stands behind the colon of these is a path.
 _PATHS = ("folder", "npz")
+_CLASSES = "classes:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,10 @@ def absolute_spec(spec: str, path: Path | None = None) -> tuple[str, Path | None
         spec: `digits`, `folder:PATH`, `npz:PATH`, a name of TensorFlow Datasets or of a plug-in.
         path: The file or folder that the source says it has read; a plug-in's argument is a path where it leads there.
     """
+    some, inner = _split_classes(spec)
+    if some:
+        inner, path = absolute_spec(inner, path)
+        return some + inner, path
     name, _, argument = spec.partition(":")
     if not argument:
         return spec, path
@@ -91,8 +96,16 @@ def is_same_place(spec: str, other: str) -> bool:
         spec: One.
         other: The other.
     """
+    if _split_classes(spec)[0] != _split_classes(other)[0]:
+        return False
     (one, one_path), (two, two_path) = absolute_spec(spec), absolute_spec(other)
     if one_path is None or two_path is None:
         return one == two
     same_kind = one.partition(":")[0] == two.partition(":")[0]
     return same_kind and os.path.realpath(one_path) == os.path.realpath(two_path)
+
+
+def _split_classes(spec: str) -> tuple[str, str]:
+    """Return what names some classes of a data set, empty where all are meant, and the name of that set."""
+    wanted, at, inner = spec.partition("@")
+    return (wanted + at, inner) if at and spec.startswith(_CLASSES) else ("", spec)

@@ -27,6 +27,7 @@ class RunMasks:
         backbone: The full network, as `BackboneConfig.to_config` describes it.
         reference: Fingerprint of the reference that it was cut from; None where the run does not say.
         groups: Channel groups with the channels that were kept, in the network's order.
+        class_names: Of its data set; empty in runs of before they were kept beside the masks.
     """
 
     run: RunDirectory
@@ -35,6 +36,7 @@ class RunMasks:
     backbone: Mapping[str, Any]
     reference: str | None
     groups: tuple[GroupRow, ...]
+    class_names: tuple[str, ...] = ()
 
     @property
     def dataset(self) -> str:
@@ -121,4 +123,5 @@ def read_masks(run_dir: str | Path) -> RunMasks:
         backbone=content["backbone"],
         reference=masks.reference,
         groups=groups,
+        class_names=masks.class_names,
     )

@@ -222,7 +222,7 @@ def config_of(dataset: DataSet, reference: Reference, config: PruneConfig) -> di
 
 
 def _masks(result: PruneResult) -> dict[str, Any]:
-    """Return kept channel indices and widths by group, and the full network that they number.
+    """Return kept channel indices and widths by group, the full network that they number, and the classes.
 
     The reference's fingerprint is here and not in config.json, because a file of weights may change under the
     path that the options name.
@@ -232,6 +232,7 @@ def _masks(result: PruneResult) -> dict[str, Any]:
     return {
         "backbone": result.reference.backbone.with_num_classes(result.dataset.num_classes).to_config(),
         "reference": fingerprint(result.reference),
+        "class_names": result.dataset.class_names,
         "sizes": {group.name: group.size for group in channel_map.groups},
         "widths": {name: len(indices) for name, indices in kept.items()},
         "kept": kept,

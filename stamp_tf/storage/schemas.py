@@ -123,6 +123,7 @@ class Masks(msgspec.Struct, frozen=True):
     kept: dict[str, tuple[Count, ...]]
     widths: dict[str, Count] = {}
     reference: str | None = None
+    class_names: tuple[str, ...] = ()
 
 
 class Card(msgspec.Struct, frozen=True):

@@ -95,6 +95,12 @@ def test_a_suite_is_run_and_shown(folder: SuiteFolder) -> None:
     paths = render_suite(folder)
     assert {path.name for path in paths} >= {"table.md", "runs.csv", "results.jsonl", "report.html"}
     assert "channels.svg" in {path.name for path in paths}
+    assert not records[0]["swaps"]
+    assert [(one["dataset_of"], one["masks_of"]) for one in records[1]["swaps"]] == [
+        ("other", "one"),
+        ("one", "other"),
+    ]
+    assert "Masks swapped" in (folder.path / "table.md").read_text()
     lines = list(csv.DictReader((folder.path / "runs.csv").read_text().splitlines()))
     assert [float(line["accuracy"]) for line in lines] == [
         record["figures"]["accuracy"] for record in records

@@ -67,6 +67,25 @@ def test_json_says_all_that_was_counted(comparison: Comparison) -> None:
     assert (content["warnings"], content["swaps"]) == ([], [])
 
 
+def test_sharing_is_shown_over_the_classes_that_runs_have_in_common(make_run) -> None:
+    classes = {"a": ("cat", "dog"), "b": ("dog", "eel"), "c": ("ox", "yak")}
+    kept = {"a": FIRST, "b": SECOND, "c": THIRD}
+    comparison = compare([make_run(name, kept[name], class_names=classes[name]) for name in classes])
+    assert {level.similarity: level.num_pairs for level in comparison.sharing} == {0: 2, 1: 1}
+    assert comparison.sharing[1].iou == (1 / 3, 0.5)
+    content = json.loads(json.dumps(comparison.to_json(), allow_nan=False))
+    assert content["by_shared_classes"][1]["num_pairs"] == 1
+    assert [len(layer["odds"]) for layer in content["by_votes"]] == [3, 3]
+    text = render_comparison(comparison)
+    assert "1 shared (1 pair)" in text
+    assert "Of the channels that so many of 2 similar runs keep" in text
+
+
+def test_names_that_do_not_tell_leave_votes_of_all_others(comparison: Comparison) -> None:
+    assert comparison.sharing == ()
+    assert "Of the channels that so many of 2 other runs keep" in render_comparison(comparison)
+
+
 def test_other_classes_are_no_other_backbone(make_run) -> None:
     backbone = {"name": "toy", "input_shape": [8, 8, 3], "num_classes": 7, "options": {"width": 1.0}}
     assert compare([make_run("a"), make_run("b", backbone=backbone)]).pairs[0].overall.iou == 1.0
@@ -167,7 +186,7 @@ def test_page_needs_nothing_from_outside_and_escapes_names(comparison: Compariso
 
 def test_page_has_a_strip_per_layer_and_run_and_a_cell_per_layer_and_pair(comparison: Comparison) -> None:
     text = render_comparison(comparison)
-    assert text.count("<svg ") == 2 * 3
+    assert text.count("<svg ") == 2 * 3 + 1
     assert text.count('<td class="cell">') == (2 + 1) * 3
 
 

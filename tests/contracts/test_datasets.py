@@ -66,6 +66,7 @@ def write_tfds(root: Path) -> None:
 
 # What a name reads from disk: how to write it below a folder, and what then follows the name's colon.
 WRITERS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "classes": (write_npz, "2,0@npz:{root}/toy.npz"),
     "folder": (write_folder, "{root}/pictures"),
     "npz": (write_npz, "{root}/toy.npz"),
     "rendered": (lambda root: None, "3"),

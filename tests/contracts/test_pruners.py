@@ -1,7 +1,9 @@
 """What every pruner must do, run over every registered name."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -11,9 +13,11 @@ from stamp_tf.baselines.auto import Auto, AutoOptions
 from stamp_tf.baselines.ifp import Ifp, IfpOptions
 from stamp_tf.baselines.iht_reptile import IhtReptile, IhtReptileOptions
 from stamp_tf.baselines.metapruning import MetaPruning, MetaPruningOptions
+from stamp_tf.baselines.mvp import Mvp, MvpOptions
 from stamp_tf.options.option import option
 from stamp_tf.pruning.pruner import Pruner
-from stamp_tf.testing.pruner import PROPERTIES, proposal_of
+from stamp_tf.references.fingerprint import fingerprint
+from stamp_tf.testing.pruner import PROPERTIES, proposal_of, toy_problem
 
 GROUP = "stamp_tf.pruners"
 
@@ -74,11 +78,26 @@ class QuickIhtReptile(IhtReptile):
     options = TwoTasks
 
 
+@dataclass(frozen=True, kw_only=True)
+class OneVote(MvpOptions):
+    """Options by which one run votes and nothing is trained."""
+
+    memory: str | Path | None = option("memory")
+    rounds: int = option(1)
+
+
+class QuickMvp(Mvp):
+    """Meta-vote pruning with a memory, without which it refuses to begin."""
+
+    options = OneVote
+
+
 STANDS_IN: dict[str, type[Pruner]] = {
     "auto": QuickAuto,
     "ifp": QuickIfp,
     "metapruning": QuickMetaPruning,
     "iht-reptile": QuickIhtReptile,
+    "mvp": QuickMvp,
 }
 
 
@@ -94,6 +113,25 @@ def build_of(name: str) -> type[Pruner]:
 )
 def name(request: pytest.FixtureRequest) -> str:
     return request.param
+
+
+@pytest.fixture(autouse=True)
+def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What of one run on digits is read, in the folder that tests work in."""
+    reference = toy_problem().reference
+    sizes = {group.name: group.size for group in reference.channel_map.groups}
+    masks = {
+        "backbone": reference.backbone.to_config(),
+        "reference": fingerprint(reference),
+        "sizes": sizes,
+        "kept": {name: [0] for name in sizes},
+    }
+    run = tmp_path / "memory" / "digits"
+    run.mkdir(parents=True)
+    run.joinpath("masks.json").write_text(json.dumps(masks))
+    run.joinpath("config.json").write_text(json.dumps({"command": "prune", "dataset": "digits"}))
+    run.joinpath("model.keras").touch()
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize("proven", PROPERTIES, ids=lambda proven: proven.__name__)

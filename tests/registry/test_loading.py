@@ -24,7 +24,7 @@ BUILT_IN = {
     "stamp_tf.set_encoders": {"set-transformer", "deep-sets", "neural-statistician"},
     "stamp_tf.mask_generators": {"beta-bernoulli", "score"},
     "stamp_tf.pruners": {"stamp", "random", "l1", "l2", "batch-norm", "taylor"},
-    "stamp_tf.datasets": {"digits", "folder", "npz", "rendered", "tfds"},
+    "stamp_tf.datasets": {"classes", "digits", "folder", "npz", "rendered", "tfds"},
     "stamp_tf.exporters": {"saved-model", "keras", "litert", "litert-dynamic", "litert-int8"},
     "stamp_tf.readers": {"saved-model", "keras"},
     "stamp_tf.channel_rules": {
