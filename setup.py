@@ -96,6 +96,7 @@ setup(
         "stamp_tf": [
             *(f"references/bundled/*.{suffix}" for suffix in ("npz", "json", "md")),
             "report/templates/*.html",
+            "report/templates/*.md",
             "benchmarking/suites/*.toml",
         ]
     },
