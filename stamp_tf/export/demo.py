@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import keras
 
@@ -46,7 +47,11 @@ def export_demo(
         StampError: If the parts do not fit, ONNX lacks an operation, or the file cannot be written.
     """
     path = Path(path)
-    named = {"class_names": class_names, "normalization": normalization, "input_name": input_name}
+    named: dict[str, Any] = {
+        "class_names": class_names,
+        "normalization": normalization,
+        "input_name": input_name,
+    }
     _, contract = pixels_to_probabilities(model, format_name="demo", **named)
     check_file(path, ending=ENDING)
     page = render("demo.html", name=model.name, contract=contract)

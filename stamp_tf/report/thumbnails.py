@@ -24,10 +24,10 @@ def thumbnail(pixels: np.ndarray) -> str:
 
     is_colour = pixels.shape[-1] == 3
     picture = Image.fromarray(pixels if is_colour else pixels.mean(axis=-1).astype(np.uint8))
-    form, options = "png", {"optimize": True}
+    form = "png"
     if max(picture.size) > _SMALL:
         picture.thumbnail((_LARGEST, _LARGEST))
-        form, options = "jpeg", {"optimize": True, "quality": _QUALITY}
+        form = "jpeg"
     content = io.BytesIO()
-    picture.save(content, form, **options)
+    picture.save(content, form, optimize=True, quality=_QUALITY)
     return f"data:image/{form};base64,{base64.b64encode(content.getvalue()).decode()}"
