@@ -67,6 +67,7 @@ PLUGINS = {
         "litert-int8 = stamp_tf.export.litert_int8:export_litert_int8",
         "onnx = stamp_tf.export.onnx_file:export_onnx",
         "openvino = stamp_tf.export.openvino_folder:export_openvino",
+        "demo = stamp_tf.export.demo:export_demo",
     ],
     # One a format, by the name of its exporter.
     "stamp_tf.readers": [
@@ -76,6 +77,7 @@ PLUGINS = {
         "litert-int8 = stamp_tf.serving.litert_file:read_litert",
         "onnx = stamp_tf.serving.onnx_file:read_onnx",
         "openvino = stamp_tf.serving.openvino_folder:read_openvino",
+        "demo = stamp_tf.serving.demo_page:read_demo",
         "keras = stamp_tf.serving.keras_file:read_keras",
     ],
 }
@@ -100,6 +102,8 @@ setup(
         "stamp_tf": [
             *(f"references/bundled/*.{suffix}" for suffix in ("npz", "json", "md")),
             "report/templates/*.html",
+            "report/templates/*.md",
+            "export/onnxruntime_web/*",
             "benchmarking/suites/*.toml",
         ]
     },

@@ -12,11 +12,12 @@ from stamp_cli.images import check_is_there
 from stamp_cli.progress import Progress
 from stamp_cli.targets import check_targets
 from stamp_cli.terminal import make_console, say
-from stamp_cli.values import FilePath
+from stamp_cli.values import FilePath, typed
 from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
 from stamp_tf.options.data import DatasetOptions
 from stamp_tf.options.network import NetworkOptions
+from stamp_tf.quantities import percent
 
 if TYPE_CHECKING:
     from stamp_tf.pruned_runs.evaluation import Evaluation
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 # Of more classes than fit on a screen those are shown that suffer most.
 _MOST_CLASSES = 12
 _MOST_CONFUSIONS = 5
+_MOST_MISTAKES = 3
 
 
 @click.command(cls=Command, idle=DATASET)
@@ -41,7 +43,10 @@ _MOST_CONFUSIONS = 5
     pixels={"help": "What the images of a file of your own are scaled to."},
 )
 @click.option("--json", "json_file", type=FilePath(), help="File for all figures as JSON.")
-def command(model: Path, data: DatasetOptions, network: NetworkOptions, json_file: Path | None) -> None:
+@click.option("--html", type=FilePath(), help="File for a page with mistakes as pictures.")
+def command(
+    model: Path, data: DatasetOptions, network: NetworkOptions, json_file: Path | None, html: Path | None
+) -> None:
     """Measure a network's accuracy on a data set.
 
     MODEL is a folder that prune wrote, a network of any format that was exported, or a .keras or .h5 file of your own.
@@ -57,7 +62,7 @@ def command(model: Path, data: DatasetOptions, network: NetworkOptions, json_fil
     if RunDirectory(model).config.exists():
         RunDirectory(model).read_pruned_config()
     check_is_there(data)
-    check_targets({"--json": json_file}, inputs=[model])
+    check_targets({"--json": json_file, "--html": html}, inputs=[model])
     load_tensorflow()
     from stamp_tf.pruned_runs.evaluate import evaluated
     from stamp_tf.storage.records import write_json_atomic
@@ -68,10 +73,15 @@ def command(model: Path, data: DatasetOptions, network: NetworkOptions, json_fil
     if json_file is not None:
         write_json_atomic(json_file, found.to_json())
         say(f"Wrote {json_file}")
+    if html is not None:
+        from stamp_tf.pruned_runs.evaluation_page import write_evaluation
+
+        write_evaluation(found, html, command=typed())
+        say(f"Wrote {html}")
 
 
 def show(found: "Evaluation") -> None:
-    """Print the accuracy, a table of classes that fits on a screen, and what is confused most.
+    """Print the accuracy, a table of classes that fits on a screen, what is confused most and wrong most surely.
 
     Args:
         found: The figures.
@@ -93,6 +103,18 @@ def show(found: "Evaluation") -> None:
             f", and {len(confusions) - _MOST_CONFUSIONS:,} more" if len(confusions) > _MOST_CONFUSIONS else ""
         )
         say(f"Most confused  {most}{more}")
+    tested = found.tested
+    sure = tested.calibration
+    say(
+        f"Calibration    {percent(sure.confidence)} sure on average; expected calibration error {percent(sure.error)} "
+        "over 15 bins"
+    )
+    if tested.mistakes:
+        most = ", ".join(
+            f"{one.name} for {one.taken_for} at {percent(one.probability)} (image {one.place + 1:,})"
+            for one in tested.mistakes[:_MOST_MISTAKES]
+        )
+        say(f"Surest wrong   {most}")
 
 
 def _show_classes(found: "Evaluation") -> None:

@@ -103,7 +103,9 @@ def run_counts(run: PrunedRun, dataset: DataSet, *, on_step: OnStep | None = Non
         StampError: If the data set does not fit the network.
     """
     dataset = run.fitted(dataset, allow_subset=True)
-    counts = count_hits(run.model, dataset.test, normalization=run.normalization, on_step=on_step)
+    counts = count_hits(
+        run.model, dataset.test, normalization=run.normalization, end=run.end, on_step=on_step
+    )
     _warn_of_missing(counts, dataset)
     return counts
 
@@ -163,7 +165,13 @@ def _of_own(
     reference = settle_pixels(reference, dataset)
     dataset = in_order_of_head(dataset, reference, option="`dataset`", remedy=_REMEDY)
     normalization = reference.normalization_for(dataset.train)
-    counts = count_hits(reference.model, dataset.test, normalization=normalization, on_step=on_step)
+    counts = count_hits(
+        reference.model,
+        dataset.test,
+        normalization=normalization,
+        end=reference.backbone.end,
+        on_step=on_step,
+    )
     return Evaluation(model=str(path), dataset=dataset.name, class_names=dataset.class_names, counts=counts)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from stamp_tf.measure.interval import wilson_interval
+from stamp_tf.report.tested import Tested
 from stamp_tf.training.accuracy import TestCounts
 
 
@@ -59,6 +60,11 @@ class Evaluation:
         """Where the accuracy lies with 95 % certainty."""
         return wilson_interval(self.counts.accuracy, self.counts.num_images)
 
+    @property
+    def tested(self) -> Tested:
+        """What the test showed beside the accuracy."""
+        return Tested.of(self.counts, self.class_names)
+
     def classes(self) -> list[ClassFigures]:
         """Return the classes of which an image was tested, in the order of the outputs."""
         taken_for: dict[int, tuple[str, int]] = {}
@@ -84,6 +90,7 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Return all figures as JSON content."""
+        tested = self.tested
         return {
             "model": self.model,
             "dataset": self.dataset,
@@ -103,5 +110,15 @@ class Evaluation:
             "confusions": [
                 {"class": name, "taken_for": other, "images": count}
                 for name, other, count in self.confusions()
+            ],
+            "calibration": asdict(tested.calibration),
+            "mistakes": [
+                {
+                    "image": one.place,
+                    "class": one.name,
+                    "taken_for": one.taken_for,
+                    "probability": one.probability,
+                }
+                for one in tested.mistakes
             ],
         }

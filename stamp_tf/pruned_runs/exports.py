@@ -32,6 +32,7 @@ _NAMES = {
     "litert-dynamic": "model_dynamic.tflite",
     "litert-int8": "model_int8.tflite",
     "onnx": "model.onnx",
+    "demo": "demo.html",
 }
 
 

@@ -31,10 +31,12 @@ from stamp_tf.references.reference import Reference
 from stamp_tf.report.history import HistoryEntry, history_entry
 from stamp_tf.report.page import write_report
 from stamp_tf.report.report import Report
+from stamp_tf.report.tested import Tested
 from stamp_tf.storage.claims import held, start_run
 from stamp_tf.storage.records import read_record
 from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.storage.writing import writing
+from stamp_tf.training.accuracy import TestCounts
 from stamp_tf.training.epoch_record import EpochRecord
 from stamp_tf.training.finetune import finetune
 
@@ -171,7 +173,7 @@ def _continue(
         command=command,
         doubt=doubt,
     )
-    return _written(run, dataset, _continued(report, records, step, distill=config.distill_in_words))
+    return _written(run, dataset, _continued(report, records, step, config=config), counts=counts)
 
 
 def _reference(run: PrunedRun, given: Reference | str | Path | None) -> Reference:
@@ -196,7 +198,7 @@ def _settled(config: FinetuneConfig, run: PrunedRun) -> FinetuneConfig:
     )
 
 
-def _written(run: PrunedRun, dataset: DataSet, report: Report) -> Report:
+def _written(run: PrunedRun, dataset: DataSet, report: Report, *, counts: TestCounts) -> Report:
     """Write the network in every format of its run and the report, and let them take the place of the old files."""
     way = run.run.further_training
     files = write_exports(
@@ -212,9 +214,10 @@ def _written(run: PrunedRun, dataset: DataSet, report: Report) -> Report:
     latencies = {file.path: file.latency for file in report.files}
     files = tuple(dataclasses.replace(file, latency=latencies.get(file.path)) for file in files)
     files = measure_files(files, way.path, images=dataset.test, speed=False)
-    report = dataclasses.replace(report, calling=run.calling.to_json(), files=files)
+    tested = Tested.of(counts, run.class_names)
+    report = dataclasses.replace(report, calling=run.calling.to_json(), files=files, tested=tested)
     write_metrics(way, report.curve)
-    write_report(report, way)
+    write_report(report, way, pictures=[one.pixels for one in counts.mistakes])
     # The one step that decides: before it the run is as it was, after it all that is left to do is to move files.
     with writing(run.run.path):
         os.replace(way.path, run.run.finished_training.path)
@@ -243,7 +246,7 @@ def _check_same_network(run: PrunedRun, report: Report) -> None:
 
 
 def _continued(
-    report: Report, records: Sequence[EpochRecord], step: HistoryEntry, *, distill: str | None
+    report: Report, records: Sequence[EpochRecord], step: HistoryEntry, *, config: FinetuneConfig
 ) -> Report:
     """Append a step: its epochs to the curve, its seconds to the times, its data and accuracy to the headline."""
     history, curve = (*report.history, step), list(report.curve)
@@ -265,8 +268,8 @@ def _continued(
         )
     seconds = records[-1].seconds
     last_step: dict[str, Any] = {"train_images": step.train_images, "test_images": step.test_images}
-    if distill is not None:
-        last_step["distill"] = distill
+    if config.distill_in_words is not None:
+        last_step["distill"] = config.distill_in_words
     return dataclasses.replace(
         report,
         dataset=step.dataset,

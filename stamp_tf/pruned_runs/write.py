@@ -43,6 +43,7 @@ from stamp_tf.report.page import write_report
 from stamp_tf.report.report import ExportedFile, Report, SpeedRow
 from stamp_tf.report.rows import group_rows, layer_rows, speed_rows
 from stamp_tf.report.sparse import SparseSize
+from stamp_tf.report.tested import Tested
 from stamp_tf.storage.claims import held
 from stamp_tf.storage.files import write_bytes_atomic
 from stamp_tf.storage.overwriting import contents, in_the_way
@@ -130,7 +131,7 @@ def export_run(
         report = _report(
             result, times=times, command=command, speed=rows, files=files, dollars_per_hour=dollars_per_hour
         )
-        write_report(report, run)
+        write_report(report, run, pictures=[one.pixels for one in result.counts.mistakes])
         return report
 
 
@@ -295,6 +296,7 @@ def _report(result: PruneResult, *, times: Mapping[str, float], command: str, **
         curve=result.records,
         tried=result.tried,
         full=result.full,
+        tested=Tested.of(result.counts, result.dataset.class_names),
         peak_bytes=peak_bytes(),
         details={name: value for name, value in details.items() if value is not None},
         history=(step,),

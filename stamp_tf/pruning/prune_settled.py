@@ -34,7 +34,7 @@ from stamp_tf.pruning.trial import Trial, with_held_out
 from stamp_tf.pruning.weight_budget import NO_LIMITS, check_weights
 from stamp_tf.pruning.within import BUDGET, search_within
 from stamp_tf.references.reference import Reference
-from stamp_tf.training.accuracy import evaluate_accuracy
+from stamp_tf.training.accuracy import TestCounts, count_hits
 from stamp_tf.training.epoch_record import EpochRecord
 from stamp_tf.training.finetune import finetune, resolve_options
 
@@ -80,7 +80,7 @@ def prune_settled(
         pruner, target, cut, config=config, saved=saved, times=times, on_step=on_step
     )
     config = _settled(config, target, finetunes=pruner.finetunes)
-    records, accuracy = _finetune(
+    records, counts = _finetune(
         small,
         target,
         config,
@@ -98,7 +98,7 @@ def prune_settled(
         dataset=whole,
         normalization=target.normalization,
         config=config,
-        test_accuracy=accuracy,
+        counts=counts,
         records=tuple(records),
         times=times,
         timing=chosen.timing,
@@ -228,7 +228,7 @@ def _finetune(
     checkpoints: Path | None,
     resume: bool,
     on_step: OnPhase | None,
-) -> tuple[list[EpochRecord], float]:
+) -> tuple[list[EpochRecord], TestCounts]:
     """Train the smaller network, by a teacher where one is asked for, and test it.
 
     At the first step its mask is saved where states are kept.
@@ -267,4 +267,10 @@ def _finetune(
     # Tests after epochs, their statistics and the states; 0 where another process trained most of the epochs.
     times["evaluate"] = max(0.0, time.perf_counter() - started - times["finetune"])
     with clock(times, "evaluate"):
-        return records, evaluate_accuracy(small, target.dataset.test, normalization=target.normalization)
+        counts = count_hits(
+            small,
+            target.dataset.test,
+            normalization=target.normalization,
+            end=target.reference.backbone.end,
+        )
+    return records, counts

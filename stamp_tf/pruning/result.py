@@ -15,6 +15,7 @@ from stamp_tf.measure.full_accuracy import FullAccuracy
 from stamp_tf.measure.tried import Tried
 from stamp_tf.options.prune import PruneConfig
 from stamp_tf.references.reference import Reference
+from stamp_tf.training.accuracy import TestCounts
 from stamp_tf.training.epoch_record import EpochRecord
 from stamp_tf.weight_mask import WeightMask
 
@@ -34,7 +35,7 @@ class PruneResult:
         dataset: The target.
         normalization: Of the target's images.
         config: The options.
-        test_accuracy: At the end.
+        counts: What it answered to the test images at the end.
         records: Fine-tuning by epoch.
         times: Seconds by phase; `evaluate` is the tests after epochs of fine-tuning, and that at its end.
         timing: Measured latency of the network, where it was limited.
@@ -50,13 +51,18 @@ class PruneResult:
     dataset: DataSet
     normalization: Normalization
     config: PruneConfig
-    test_accuracy: float
+    counts: TestCounts
     records: tuple[EpochRecord, ...]
     times: Mapping[str, float]
     timing: Timing | None = None
     tried: tuple[Tried, ...] = ()
     weights: WeightMask | None = None
     full: FullAccuracy | None = None
+
+    @property
+    def test_accuracy(self) -> float:
+        """Share of test images classified rightly at the end, in [0, 1]."""
+        return self.counts.accuracy
 
     @property
     def num_params(self) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 _WIDTH, _HEIGHT = 460.0, 230.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 12.0, 12.0, 32.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 24.0, 12.0, 32.0
 
 
 @dataclass(frozen=True, kw_only=True)

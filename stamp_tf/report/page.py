@@ -1,41 +1,57 @@
 """The report as files: `report.json` for programs, `report.html` for people."""
 
+import logging
 import math
 from collections.abc import Sequence
 
+import numpy as np
 from markupsafe import Markup
 
+from stamp_tf.report.card import render_card
 from stamp_tf.report.curves import Line, chart
 from stamp_tf.report.history import parts_of_one_data
+from stamp_tf.report.reliability import reliability_diagram
 from stamp_tf.report.report import Report
 from stamp_tf.report.rows import fold_layers
 from stamp_tf.report.snippets import snippet
 from stamp_tf.report.strips import hues, kept_channels
 from stamp_tf.report.template import render
+from stamp_tf.report.thumbnails import thumbnail
+from stamp_tf.storage.card import is_users
 from stamp_tf.storage.files import write_bytes_atomic
 from stamp_tf.storage.records import write_json_atomic
 from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.training.epoch_record import EpochRecord
 
+logger = logging.getLogger(__name__)
 
-def write_report(report: Report, run_directory: RunDirectory) -> None:
-    """Write `report.html` and `report.json`, in this order and each whole or not at all.
+
+def write_report(report: Report, run_directory: RunDirectory, *, pictures: Sequence[np.ndarray] = ()) -> None:
+    """Write `README.md`, `report.html` and `report.json`, in this order and each whole or not at all.
+
+    A model card that the user wrote, or took over, stays.
 
     Args:
         report: The figures.
         run_directory: Where they go; the folder exists.
+        pictures: As in `render_page`.
     """
-    page = render_page(report)
+    page = render_page(report, pictures=pictures)
+    if is_users(run_directory.card):
+        logger.info("%s stays as it is, as no run wrote it or you took it over.", run_directory.card)
+    else:
+        write_bytes_atomic(run_directory.card, render_card(report).encode())
     write_bytes_atomic(run_directory.report_html, page.encode())
     # Last, because it says that the run is finished.
     write_json_atomic(run_directory.report_json, report.to_json())
 
 
-def render_page(report: Report) -> str:
+def render_page(report: Report, *, pictures: Sequence[np.ndarray] = ()) -> str:
     """Return the report as one HTML page that needs nothing else: no script, no font, no link.
 
     Args:
         report: The figures.
+        pictures: Of the mistakes in `report.tested`, uint8 `[H, W, D]` each; none leaves them out.
     """
     layers = fold_layers(report.layers)
     parts, marks = _by_data(report)
@@ -59,6 +75,8 @@ def render_page(report: Report) -> str:
         or list(filter(None, [report.command])),
         phases=[(name, report.times[name], hue) for name, hue in zip(shown, hues(len(shown)), strict=True)],
         snippets=_snippets(report),
+        pictures=[thumbnail(picture) for picture in pictures],
+        diagram=reliability_diagram(report.tested.calibration) if report.tested else None,
         best_speed={kind: _largest_batch(report, kind) for kind in ("inference", "training")},
     )
 

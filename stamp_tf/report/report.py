@@ -9,6 +9,7 @@ from stamp_tf.measure.full_accuracy import FullAccuracy
 from stamp_tf.measure.tried import Tried
 from stamp_tf.report.history import HistoryEntry
 from stamp_tf.report.sparse import SparseSize
+from stamp_tf.report.tested import Tested
 from stamp_tf.storage.records import finite
 from stamp_tf.training.epoch_record import EpochRecord
 
@@ -132,6 +133,7 @@ class Report:
         tried: Networks that were measured to choose this one, where some were.
         sparse: What single weights that are gone save, where such are; `params` then counts those other than 0.
         full: What the full network is worth on the same test images; None where nobody measured it.
+        tested: What the last test showed beside the accuracy; None in runs of before that.
         peak_bytes: Most memory that the process had taken when the report was written; None where nobody asked.
 
     Raises:
@@ -166,6 +168,7 @@ class Report:
     tried: tuple[Tried, ...] = ()
     sparse: SparseSize | None = None
     full: FullAccuracy | None = None
+    tested: Tested | None = None
     peak_bytes: int | None = None
 
     def __post_init__(self) -> None:

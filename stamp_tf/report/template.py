@@ -1,4 +1,4 @@
-"""Self-contained HTML pages from the templates in the folder beside this file."""
+"""Self-contained pages from the templates in the folder beside this file."""
 
 from importlib.resources import files
 from typing import Any
@@ -10,7 +10,7 @@ from stamp_tf.quantities import compact, duration, factor, percent, points, shar
 
 
 def render(template: str, **values: Any) -> str:
-    """Return a page; names and texts among the values are escaped, characters that cannot be seen among them.
+    """Return a page; in HTML names and texts are escaped, and everywhere characters that cannot be seen.
 
     Args:
         template: File name of the template.
@@ -18,7 +18,8 @@ def render(template: str, **values: Any) -> str:
     """
     environment = Environment(
         loader=FunctionLoader(_source),
-        autoescape=True,
+        # Only what a browser reads knows escapes of HTML.
+        autoescape=template.endswith(".html"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

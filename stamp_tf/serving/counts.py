@@ -8,7 +8,7 @@ import time
 from stamp_tf.data import ImageSet, StreamedSet
 from stamp_tf.on_step import OnStep
 from stamp_tf.serving.exported import Exported
-from stamp_tf.training.accuracy import TestCounts, counted
+from stamp_tf.training.accuracy import Tally, TestCounts
 
 BATCH_SIZE = 32
 
@@ -32,16 +32,16 @@ def count_answers(
         StampError: If an image cannot be read, or none is left.
         NotFiniteError: If a probability is not finite.
     """
-    labels, answers = [], []
+    tally = Tally(len(network.class_names))
     num_batches = math.ceil(len(images) / BATCH_SIZE)
     order = None if max_seconds is None else (0, 7)
     batches = images.raw_batches(BATCH_SIZE, order_seed=order, drop_remainder=False)
     started = time.perf_counter()
-    for done, (pixels, label) in enumerate(batches, start=1):
-        labels.append(label)
-        answers.append(network(pixels).argmax(axis=1))
+    for done, (pixels, labels) in enumerate(batches, start=1):
+        probabilities = network(pixels)
+        tally.add(pixels, labels=labels, answers=probabilities.argmax(axis=1), probabilities=probabilities)
         if on_step is not None:
-            on_step(done, num_batches, {"images": len(label)})
+            on_step(done, num_batches, {"images": len(labels)})
         if max_seconds is not None and time.perf_counter() - started > max_seconds:
             break
-    return counted(labels, answers, num_classes=len(network.class_names))
+    return tally.counts()

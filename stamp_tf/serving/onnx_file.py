@@ -25,10 +25,24 @@ def read_onnx(path: Path) -> Exported | None:
     """
     if path.suffix != _ENDING or not path.is_file():
         return None
-    runtime = import_runtime("onnxruntime", extra="onnx", source=path)
-    with opening(path, by="ONNX Runtime"):
-        session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    contract = read_contract(session.get_modelmeta().custom_metadata_map.get("contract"), source=path)
+    return network_of(path, source=path)
+
+
+def network_of(content: Path | bytes, *, source: Path) -> Exported:
+    """Return the network of an ONNX file that `export_onnx` wrote.
+
+    Args:
+        content: The file, or its bytes.
+        source: What it lies in.
+
+    Raises:
+        StampError: If it is damaged or somebody else's.
+        MissingRuntime: If ONNX Runtime is not installed.
+    """
+    runtime = import_runtime("onnxruntime", extra="onnx", source=source)
+    with opening(source, by="ONNX Runtime"):
+        session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    contract = read_contract(session.get_modelmeta().custom_metadata_map.get("contract"), source=source)
     name = session.get_inputs()[0].name
 
     def answer(images: np.ndarray) -> np.ndarray:
@@ -36,7 +50,7 @@ def read_onnx(path: Path) -> Exported | None:
 
     height, width = contract.input.size
     return Exported(
-        path=path,
+        path=source,
         format=contract.format,
         image_shape=(height, width, contract.input.shape[-1]),
         class_names=contract.classes,

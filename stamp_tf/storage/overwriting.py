@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from stamp_tf.storage.card import is_users
 from stamp_tf.storage.files import is_leftover, remove_if_empty
 from stamp_tf.storage.locks import LOCK
 from stamp_tf.storage.run_directory import RunDirectory
@@ -18,8 +19,10 @@ def clear(run: RunDirectory) -> None:
     What says that a run is finished goes first, so that a kill in between leaves a run that is not.
     """
     exported = run.read_exports().files
+    card = () if is_users(run.card) else (run.card,)
     for path in (
         *(run.report_json, run.reference, run.masks, run.weights, run.model, run.report_html, run.metrics),
+        *card,
         *run.checkpoints.glob("step-*.npz"),
         *run.checkpoints.glob("mask.npz"),
         *run.full_network.glob("step-*.npz"),

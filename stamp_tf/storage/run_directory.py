@@ -10,6 +10,7 @@ import msgspec
 
 from stamp_tf.changed_options import changed_options
 from stamp_tf.errors import StampError
+from stamp_tf.storage.card import is_users
 from stamp_tf.storage.files import remove
 from stamp_tf.storage.locks import locked
 from stamp_tf.storage.records import encode, read_json, read_record
@@ -94,6 +95,11 @@ class RunDirectory:
         return self.path / "report.html"
 
     @property
+    def card(self) -> Path:
+        """The model card, under the name that Hugging Face's hub reads."""
+        return self.path / "README.md"
+
+    @property
     def exports(self) -> Path:
         """Which files exporters put into the folder."""
         return self.path / "exports.json"
@@ -154,7 +160,8 @@ class RunDirectory:
             return False
         exported = [done.path / name for export in done.read_exports().exports for name in export.wrote]
         # The report last, as everywhere, and what lists the exports once they are in their places.
-        figures = (done.exports, done.metrics, done.report_html, done.report_json)
+        card = () if is_users(self.card) else (done.card,)
+        figures = (done.exports, done.metrics, *card, done.report_html, done.report_json)
         for built in (done.model, done.saved_model, *exported, *figures):
             if not os.path.lexists(built):
                 continue

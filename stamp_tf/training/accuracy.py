@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from dataclasses import KW_ONLY, dataclass
 
 import keras
 import numpy as np
 
 from stamp_tf.backbones.end import split_end
-from stamp_tf.data import Batches, ImageSet, Normalization, StreamedSet
+from stamp_tf.data import ImageSet, Normalization, StreamedSet
+from stamp_tf.ends import LOGITS, End
 from stamp_tf.errors import NotFiniteError, StampError
+from stamp_tf.losses import class_probabilities, predicted_classes
+from stamp_tf.measure.mistakes import Mistake, surest_mistakes
 from stamp_tf.on_step import OnStep
 
 BATCH_SIZE = 500
@@ -25,6 +28,8 @@ class TestCounts:
         labels: Class of each image, int `[n]`, n >= 1.
         answers: What the network found likeliest, int `[n]`.
         class_count: Number of classes.
+        confidences: Probability that it gave its answer, `[n]` in [0, 1].
+        mistakes: The images that it was surest of and wrong about, the surest first.
     """
 
     # Not a test, whatever its name says to pytest.
@@ -33,6 +38,9 @@ class TestCounts:
     labels: np.ndarray
     answers: np.ndarray
     class_count: int
+    _: KW_ONLY
+    confidences: np.ndarray
+    mistakes: tuple[Mistake, ...] = ()
 
     @property
     def hits(self) -> np.ndarray:
@@ -67,11 +75,69 @@ class TestCounts:
         return [(int(pairs[0, place]), int(pairs[1, place]), int(counts[place])) for place in order]
 
 
+class Tally:
+    """Collects what a network answers to test images, batch by batch.
+
+    Args:
+        num_classes: Of the network.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        self._num_classes = num_classes
+        self._labels = [np.zeros(0, np.int64)]
+        self._answers = [np.zeros(0, np.int64)]
+        self._confidences = [np.zeros(0, np.float32)]
+        self._mistakes: tuple[Mistake, ...] = ()
+        self.num_images = 0
+
+    def add(
+        self, pixels: np.ndarray, *, labels: np.ndarray, answers: np.ndarray, probabilities: np.ndarray
+    ) -> None:
+        """Add a batch.
+
+        Args:
+            pixels: The images, uint8 `[B, H, W, D]`.
+            labels: Their classes, int `[B]`.
+            answers: What the network found likeliest, int `[B]`.
+            probabilities: Of every class, `[B, classes]`.
+        """
+        confidences = np.take_along_axis(probabilities, answers[:, None], axis=1)[:, 0]
+        self._labels.append(labels)
+        self._answers.append(answers)
+        self._confidences.append(confidences)
+        self._mistakes = surest_mistakes(
+            self._mistakes,
+            pixels,
+            labels=labels,
+            answers=answers,
+            confidences=confidences,
+            first=self.num_images,
+        )
+        self.num_images += len(labels)
+
+    def counts(self) -> TestCounts:
+        """Return what was answered to all of them.
+
+        Raises:
+            StampError: If no image is left to test.
+        """
+        if not self.num_images:
+            raise StampError("The test images must be readable, but none is; mend them.")
+        return TestCounts(
+            np.concatenate(self._labels),
+            np.concatenate(self._answers),
+            self._num_classes,
+            confidences=np.concatenate(self._confidences),
+            mistakes=self._mistakes,
+        )
+
+
 def count_hits(
     model: keras.Model,
     images: ImageSet | StreamedSet,
     *,
     normalization: Normalization,
+    end: End = LOGITS,
     on_step: OnStep | None = None,
 ) -> TestCounts:
     """Count what a network classifies rightly.
@@ -81,6 +147,7 @@ def count_hits(
             both sides of even odds.
         images: The test images.
         normalization: That of the images the network was trained on.
+        end: What stands behind logits that the network gives, which confidences go by.
         on_step: Called with (batches done, all batches, figures).
 
     Raises:
@@ -89,38 +156,28 @@ def count_hits(
     """
     if model.output_shape[-1] == 1:
         # Even odds are a logit of 0, but a sigmoid of one half.
-        model, _ = split_end(model)
-    batches = Batches(images, BATCH_SIZE, normalization=normalization, seed=0, augment=False, shuffle=False)
-    labels, answers, num_bad = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
-    for done, (x, y) in enumerate(batches.epoch(0), start=1):
-        logits = np.asarray(model.predict_on_batch(x))
-        labels.append(y)
-        answers.append(_classes(logits))
+        model, end = split_end(model)
+    tally, num_bad = Tally(images.num_classes), 0
+    num_batches = math.ceil(len(images) / BATCH_SIZE)
+    batches = images.raw_batches(BATCH_SIZE, order_seed=None, drop_remainder=False)
+    for done, (pixels, labels) in enumerate(batches, start=1):
+        logits = np.asarray(model.predict_on_batch(normalization(pixels)))
         num_bad += int((~np.isfinite(logits).all(axis=-1)).sum())
+        tally.add(
+            pixels,
+            labels=labels,
+            # By logits, because different ones may round to one probability.
+            answers=np.asarray(predicted_classes(logits)),
+            probabilities=np.asarray(class_probabilities(logits, end)),
+        )
         if on_step is not None:
-            on_step(done, len(batches), {"images": len(y)})
+            on_step(done, num_batches, {"images": len(labels)})
     if num_bad:
         raise NotFiniteError(
             f"A network must give finite logits, but {model.name} gives NaN or infinity for {num_bad} of "
-            f"{sum(map(len, labels))} test images; use weights from before its training diverged, or another network."
+            f"{tally.num_images} test images; use weights from before its training diverged, or another network."
         )
-    return counted(labels, answers, num_classes=images.num_classes)
-
-
-def counted(labels: Sequence[np.ndarray], answers: Sequence[np.ndarray], *, num_classes: int) -> TestCounts:
-    """Return what a network answered to batches of test images.
-
-    Args:
-        labels: Of each batch, int `[B]`.
-        answers: Of each batch, int `[B]`.
-        num_classes: Of the network.
-
-    Raises:
-        StampError: If no image is left to test.
-    """
-    if not sum(map(len, labels)):
-        raise StampError("The test images must be readable, but none is; mend them.")
-    return TestCounts(np.concatenate(labels), np.concatenate(answers), num_classes)
+    return tally.counts()
 
 
 def evaluate_accuracy(
@@ -128,7 +185,3 @@ def evaluate_accuracy(
 ) -> float:
     """Return the fraction of images that a network classifies rightly; otherwise `count_hits`."""
     return count_hits(model, images, normalization=normalization).accuracy
-
-
-def _classes(logits: np.ndarray) -> np.ndarray:
-    return (logits[:, 0] > 0).astype(np.int64) if logits.shape[-1] == 1 else np.argmax(logits, axis=-1)

@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import yaml
 
 from stamp_cli.evaluate import show
 from stamp_tf.data import load_dataset
@@ -38,9 +39,9 @@ def test_images_are_those_that_were_held_out_when_pruning(
     expected = load_dataset(f"npz:{path}").test.images
     seen = []
 
-    def count_hits(model, images, normalization, on_step):
+    def count_hits(model, images, normalization, end, on_step):
         seen.append(images.images)
-        return TestCounts(images.labels, images.labels, 5)
+        return TestCounts(images.labels, images.labels, 5, confidences=np.ones(len(images)))
 
     monkeypatch.setattr("stamp_tf.pruned_runs.evaluate.count_hits", count_hits)
     assert f"of {len(expected)} images" in cli.done("evaluate", run_dir).stdout
@@ -82,12 +83,37 @@ def test_a_file_elsewhere_needs_a_data_set(cli, pruned, images, tmp_path):
     assert "--pixels needs a file of your own" in cli.refused("evaluate", path, "--pixels", "0:1")
 
 
+def test_the_page_has_mistakes_as_pictures(cli, pruned, tmp_path):
+    figures, page = tmp_path / "figures.json", tmp_path / "page.html"
+    stdout = cli.done("evaluate", pruned, "--json", figures, "--html", page).stdout
+    found = json.loads(figures.read_text())
+    assert page.read_text().count("<img src=") == len(found["mistakes"]) > 0
+    first = found["mistakes"][0]
+    assert f"{first['class']} for {first['taken_for']} at" in stdout
+    assert f"(image {first['image'] + 1})" in stdout
+    assert sum(one["images"] for one in found["calibration"]["bins"]) == 40
+    report = json.loads((pruned / "report.json").read_text())["tested"]
+    assert found["calibration"] == report["calibration"]
+    assert len(report["mistakes"]) == len(found["mistakes"])
+    right = sum(row[label] for label, row in enumerate(report["matrix"]))
+    assert right / 40 == pytest.approx(found["accuracy"])
+    card = yaml.safe_load((pruned / "README.md").read_text().split("---\n")[1])
+    assert card["model-index"][0]["results"][0]["metrics"][0]["value"] == found["accuracy"]
+
+
 def test_of_many_classes_the_worst_are_shown(capsys):
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(40), 50)
     answers = np.where(rng.random(2000) < labels / 40, (labels + 1) % 40, labels)
     names = tuple(f"class {label}" for label in range(40))
-    show(Evaluation(model="m", dataset="d", class_names=names, counts=TestCounts(labels, answers, 40)))
+    show(
+        Evaluation(
+            model="m",
+            dataset="d",
+            class_names=names,
+            counts=TestCounts(labels, answers, 40, confidences=np.full(2000, 0.9)),
+        )
+    )
     printed = capsys.readouterr().out
     assert len(printed.splitlines()) < 20
     assert "class 39" in printed

@@ -23,7 +23,15 @@ PRUNE = (
     "32",
 )
 AT_ONCE = ("--max-flops", "0.5", "--finetune-epochs", "0", "--no-speed", "--export", "keras")
-FILES = ("config.json", "masks.json", "metrics.jsonl", "model.keras", "report.html", "report.json")
+FILES = (
+    "README.md",
+    "config.json",
+    "masks.json",
+    "metrics.jsonl",
+    "model.keras",
+    "report.html",
+    "report.json",
+)
 
 
 def read(path):

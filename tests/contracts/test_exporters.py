@@ -25,6 +25,7 @@ SUFFIXES = {
     "litert-dynamic": ".tflite",
     "litert-int8": ".tflite",
     "onnx": ".onnx",
+    "demo": ".html",
 }
 # What 8 bits leave of a probability.
 TOLERANCES = {"litert-int8": 0.03}
@@ -59,6 +60,7 @@ READERS: dict[str, Callable[[Path, np.ndarray], np.ndarray]] = {
     "litert-int8": probabilities,
     "onnx": probabilities,
     "openvino": probabilities,
+    "demo": probabilities,
 }
 
 

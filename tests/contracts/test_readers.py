@@ -16,6 +16,7 @@ SUFFIXES = {
     "litert-dynamic": ".tflite",
     "litert-int8": ".tflite",
     "onnx": ".onnx",
+    "demo": ".html",
 }
 TOLERANCES = {"litert-int8": 0.03}
 

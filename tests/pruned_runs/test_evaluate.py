@@ -59,6 +59,35 @@ def test_an_exported_file(file: Path) -> None:
     assert found.confusions() == [("grey", "light", 3)]
 
 
+def test_mistakes_and_confidences_are_of_the_images_tested(file: Path) -> None:
+    data = dataset()
+    counts = evaluated(file, data).counts
+    places = [one.place for one in counts.mistakes]
+    assert sorted(places) == [10, 11, 12]
+    for one in counts.mistakes:
+        np.testing.assert_array_equal(one.pixels, data.test.images[one.place])
+        assert one.probability == pytest.approx(counts.confidences[one.place])
+    expected = stamp_tf.predict(file, data.test.images).probabilities.max(axis=1)
+    np.testing.assert_allclose(counts.confidences, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("units", "activation"), [(3, "softmax"), (3, "sigmoid"), (1, "sigmoid")])
+def test_confidences_are_the_probabilities_that_the_network_gives(
+    tmp_path: Path, units: int, activation: str
+) -> None:
+    keras.utils.set_random_seed(0)
+    names = NAMES if units == 3 else NAMES[:2]
+    image = keras.Input((8, 8, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(3, 1)(image))
+    model = keras.Model(image, keras.layers.Dense(units, activation=activation)(pooled))
+    model.save(tmp_path / "own.keras")
+    data = dataset(names)
+    output = model.predict(data.test.images / 255.0, verbose=0)
+    expected = np.maximum(output, 1 - output)[:, 0] if units == 1 else output.max(axis=1)
+    counts = evaluated(tmp_path / "own.keras", data, pixels="0:1").counts
+    np.testing.assert_allclose(counts.confidences, expected, rtol=1e-4)
+
+
 def test_classes_are_found_by_name(file: Path) -> None:
     assert evaluated(file, dataset(("light", "dark", "grey"))).confusions() == [("grey", "light", 3)]
     assert stamp_tf.evaluate(file, dataset(("grey", "dark"))) == 0.85
@@ -92,7 +121,7 @@ def test_a_file_of_ones_own(tmp_path: Path, scale: float, pixels: str) -> None:
 def test_figures_of_classes() -> None:
     labels = np.array([0, 0, 0, 0, 1, 1, 3])
     answers = np.array([0, 1, 1, 2, 1, 1, 2])
-    counts = TestCounts(labels, answers, 4)
+    counts = TestCounts(labels, answers, 4, confidences=np.full(7, 0.9))
     found = Evaluation(model="m", dataset="d", class_names=("a", "b", "c", "d"), counts=counts)
     assert found.confusions() == [("a", "b", 2), ("a", "c", 1), ("d", "c", 1)]
     assert [(one.name, one.images, one.hits, one.taken_for) for one in found.classes()] == [

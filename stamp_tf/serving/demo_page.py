@@ -1,0 +1,34 @@
+"""Read the network in a page that runs it, by ONNX Runtime; it needs the extra `onnx`."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from pathlib import Path
+
+from stamp_tf.serving.exported import Exported
+from stamp_tf.serving.onnx_file import network_of
+from stamp_tf.serving.runtime import opening
+
+_ENDING = ".html"
+_BEFORE, _BEHIND = b'<script type="application/base64" id="network">', b"</script>"
+
+
+def read_demo(path: Path) -> Exported | None:
+    """Return the network of a page that `export_demo` wrote; None where no such page lies.
+
+    Args:
+        path: The file.
+
+    Raises:
+        StampError: If it is damaged.
+        MissingRuntime: If ONNX Runtime is not installed.
+    """
+    if path.suffix != _ENDING or not path.is_file():
+        return None
+    _, _, rest = path.read_bytes().partition(_BEFORE)
+    if not rest:
+        return None
+    with opening(path, by="ONNX Runtime"):
+        content = base64.b64decode(rest.partition(_BEHIND)[0], validate=True)
+    return dataclasses.replace(network_of(content, source=path), format="demo")
