@@ -9,6 +9,7 @@ import pytest
 
 import stamp_registry
 from stamp_tf.data import Normalization
+from stamp_tf.errors import StampError
 from stamp_tf.pruned_runs.exports import check_exports, places_of, write_exports
 from stamp_tf.storage.run_directory import RunDirectory
 
@@ -38,6 +39,15 @@ def test_a_missing_extra_is_named_before_any_work(
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(stamp_registry.MissingExtra, match=rf"needs {module}, .* 'stamp-tf\[{name}\]'\.$"):
         check_exports(run, places_of(run, [name]))
+
+
+def test_the_missing_extra_of_a_compression_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = RunDirectory(tmp_path)
+    assert places_of(run, ["litert-int8+qat"])["model_int8_qat.tflite"] == "litert-int8+qat"
+    monkeypatch.setitem(sys.modules, "tensorflow_model_optimization", None)
+    words = r"^--compress qat needs tensorflow_model_optimization, which .*; pip install 'stamp-tf\[tfmot\]', in an "
+    with pytest.raises(StampError, match=words):
+        check_exports(run, places_of(run, ["litert-int8+qat"]))
 
 
 def test_images_go_to_the_exporter_that_asks_for_them(
