@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from stamp_tf.data.identity import describe
 from stamp_tf.data.validation import num_trained_on
 from stamp_tf.errors import StampError
 from stamp_tf.export.calling import calling_of
+from stamp_tf.measure.machine import describe_versions
 from stamp_tf.measure.memory import peak_bytes
 from stamp_tf.measure.speed import describe_device, large_batch, measure_speed
 from stamp_tf.options.outcome import COMPRESS_EPOCHS, DEFAULT_EXPORTS
@@ -54,8 +53,6 @@ from stamp_tf.training.best_epoch import best_epoch
 from stamp_tf.training.epoch_record import EpochRecord
 
 logger = logging.getLogger(__name__)
-
-_PACKAGES = ("stamp-tf", "tensorflow", "keras", "numpy")
 
 
 def export_run(
@@ -312,7 +309,7 @@ def _report(result: PruneResult, *, times: Mapping[str, float], command: str, **
         details={name: value for name, value in details.items() if value is not None},
         history=(step,),
         command=command,
-        versions=_versions(),
+        versions=describe_versions(),
         hardware=describe_device(),
         calling=calling_of(backbone.input_shape, result.dataset.class_names, backbone.end).to_json(),
         **others,
@@ -350,13 +347,3 @@ def _budget_details(result: PruneResult) -> dict[str, Any]:
         "min_channels": config.min_channels if config.min_channels > 1 else None,
         "keep": " ".join(config.keep) or None,
     }
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:  # a build of TensorFlow under another name
-            continue
-    return found
