@@ -103,11 +103,13 @@ def command(
     check_is_there(data)
     load_tensorflow()
     from stamp_tf.pruned_runs.exports import check_exports, places_of
-    from stamp_tf.pruning.choose import with_fixed
+    from stamp_tf.pruning.choose import check_compression, with_fixed
     from stamp_tf.training.finetune import resolve_options
 
     # Before the images, which may take long to read.
     plan = dataclasses.replace(plan, configs=tuple(map(with_fixed, plan.configs)))
+    for config in plan.configs:
+        check_compression(config, outcome.compress)
     check_exports(directory, places_of(directory, outcome.formats))
     dataset = load_images(data, found.image_shape)
     if is_own:

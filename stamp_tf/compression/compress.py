@@ -33,7 +33,9 @@ RATE = 0.01
 """Peak of the rate: that of training a network further which is trained already."""
 _MOMENTUM = 0.9
 _CLIP_NORM = 1.0
+# So many images are compared, and so many show the ranges of what flows through a network.
 _COMPARED = 16
+_SEEN = 128
 
 
 def compress(
@@ -74,12 +76,12 @@ def compress(
         # They are about the code of those packages.
         warnings.simplefilter("ignore")
         rebuilt = rebuild(logits)
-        images = normalization(random_part(dataset.train, _COMPARED, seed=seed).images)
-        apart = require_equal(logits, rebuilt, images)
+        images = normalization(random_part(dataset.train, _SEEN, seed=seed).images)
+        apart = require_equal(logits, rebuilt, images[:_COMPARED])
         logger.info("The network in tf_keras gives the same outputs, to %.1g of their norm.", apart)
         names = {layer.name: [local_name(weight) for weight in layer.weights] for layer in rebuilt.layers}
         try:
-            wrapped = wrap(rebuilt, kind, num_steps=num_steps)
+            wrapped = wrap(rebuilt, kind, images=images, num_steps=num_steps)
         except (ValueError, RuntimeError) as error:
             reason = str(error).partition("\n")[0].rstrip(".")
             raise StampError(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.util import find_spec
+from typing import get_args
 
 import keras
 
+from stamp_registry import did_you_mean
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.errors import StampError
+from stamp_tf.options.compression import Compression
 
 _PACKAGES = ("tensorflow_model_optimization", "tf_keras")
 
@@ -58,8 +61,14 @@ def check_can_compress(kind: str) -> None:
         kind: How.
 
     Raises:
-        StampError: If they are; it names the extra.
+        StampError: If they are; it names the extra. Or if there is no such compression.
     """
+    if kind not in get_args(Compression):
+        known = get_args(Compression)
+        raise StampError(
+            f"A network is compressed by {' or '.join(known)}, but got '{kind}'; write one of them behind the plus."
+            f"{did_you_mean(kind, known)}"
+        )
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
         raise StampError(

@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import tensorflow_model_optimization as tfmot
 import tf_keras
 from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
     default_8bit_quantize_registry,
 )
 
-from stamp_tf.compression.rebuild import OperationOfKeras
+from stamp_tf.compression.rebuild import OperationOfKeras, local_name
 
 SPARSITY = 0.5
 """Share of the numbers in a kernel that become zeros."""
@@ -28,6 +29,10 @@ _FEWEST = 16 * NUM_CLUSTERS
 # Zeros are set within this part of the steps, the others are trained around them.
 _SETTLED_AT = 0.6
 _TIMES = 20
+# What is quantised but weights, and how many images are looked at together.
+_RANGED = ("activation", "output", "quantize_layer")
+_AT_ONCE = 16
+_FOLDING = ("Conv2D", "DepthwiseConv2D", "Dense")
 
 
 @dataclass(frozen=True)
@@ -45,12 +50,13 @@ class Wrapped:
     callbacks: Sequence[Any] = field(default=())
 
 
-def wrap(model: tf_keras.Model, kind: str, *, num_steps: int) -> Wrapped:
+def wrap(model: tf_keras.Model, kind: str, *, images: np.ndarray, num_steps: int) -> Wrapped:
     """Return a network whose layers learn to be compressed.
 
     Args:
         model: Not to be used afterwards, because its layers become those of the new one.
         kind: `sparsity`, `clustering` or `qat`.
+        images: Normalised training images, float32 `[n, H, W, D]`, that show what flows through it.
         num_steps: How long it will be trained.
 
     Raises:
@@ -60,7 +66,9 @@ def wrap(model: tf_keras.Model, kind: str, *, num_steps: int) -> Wrapped:
         if isinstance(layer, tf_keras.layers.BatchNormalization):
             # Its moving statistics are what the file will hold; few steps would not bring new ones about.
             layer.trainable = False
-    return {"sparsity": _sparse, "clustering": _clustered, "qat": _quantised}[kind](model, num_steps)
+    if kind == "sparsity":
+        return _sparse(model, num_steps)
+    return _clustered(model) if kind == "clustering" else _quantised(model, images)
 
 
 def _sparse(model: tf_keras.Model, num_steps: int) -> Wrapped:
@@ -75,7 +83,7 @@ def _sparse(model: tf_keras.Model, num_steps: int) -> Wrapped:
     return Wrapped(wrapped, lambda: _by_name(tfmot.sparsity.keras.strip_pruning(wrapped)), (callback,))
 
 
-def _clustered(model: tf_keras.Model, num_steps: int) -> Wrapped:
+def _clustered(model: tf_keras.Model) -> Wrapped:
     start = tfmot.clustering.keras.CentroidInitialization.KMEANS_PLUS_PLUS
     wrapped = _clone(
         model,
@@ -86,21 +94,52 @@ def _clustered(model: tf_keras.Model, num_steps: int) -> Wrapped:
     return Wrapped(wrapped, lambda: _by_name(tfmot.clustering.keras.strip_clustering(wrapped)))
 
 
-def _quantised(model: tf_keras.Model, num_steps: int) -> Wrapped:
+def _quantised(model: tf_keras.Model, images: np.ndarray) -> Wrapped:
+    ranges = _ranges(model, images)
     known = default_8bit_quantize_registry.Default8BitQuantizeRegistry()
     annotate = tfmot.quantization.keras.quantize_annotate_layer
-    annotated = tf_keras.models.clone_model(
-        model, clone_function=lambda layer: annotate(layer) if known.supports(layer) else layer
-    )
+
+    def each(layer: Any) -> Any:
+        return annotate(layer) if known.supports(layer) or _is_folded(layer) else layer
+
+    annotated = tf_keras.models.clone_model(model, clone_function=each)
     with tfmot.quantization.keras.quantize_scope({OperationOfKeras.__name__: OperationOfKeras}):
         wrapped = tfmot.quantization.keras.quantize_apply(annotated)
-    names = [layer.name for layer in model.layers]
+    found = _by_name(wrapped)
+    layers = {name: found.get(f"quant_{name}", found.get(name)) for name in ranges}
+    # The layer that quantises the images themselves has no name of the network's.
+    (of_images,) = (layer for name, layer in found.items() if name.startswith("quantize_layer"))
+    for name, layer in (*layers.items(), (model.input_names[0], of_images)):
+        _start_at(layer, ranges[name])
+    return Wrapped(wrapped, lambda: layers)
 
-    def layers() -> dict[str, Any]:
-        found = _by_name(wrapped)
-        return {name: found.get(f"quant_{name}", found.get(name)) for name in names}
 
-    return Wrapped(wrapped, layers)
+def _is_folded(layer: Any) -> bool:
+    """Whether a layer normalises what a kernel in front of it writes, so that both become one."""
+    if not isinstance(layer, tf_keras.layers.BatchNormalization):
+        return False
+    before = layer.inbound_nodes[0].inbound_layers
+    return type(before).__name__ in _FOLDING and before.activation is tf_keras.activations.linear
+
+
+def _ranges(model: tf_keras.Model, images: np.ndarray) -> dict[str, tuple[float, float]]:
+    """Return the least and the largest value that each layer writes, 0 among them."""
+    seen = tf_keras.Model(model.input, {layer.name: layer.output for layer in model.layers})
+    found = {layer.name: (0.0, 0.0) for layer in model.layers}
+    for start in range(0, len(images), _AT_ONCE):
+        for name, values in seen(images[start : start + _AT_ONCE], training=False).items():
+            low, high = found[name]
+            found[name] = min(low, float(np.min(values))), max(high, float(np.max(values)))
+    return found
+
+
+def _start_at(layer: Any, ends: tuple[float, float]) -> None:
+    """Let a layer's outputs be quantised in a range; the one of [-6, 6] that it has would take thousands of steps to move."""
+    for weight in layer.weights:
+        name = local_name(weight)
+        for ending, value in zip(("_min", "_max"), ends, strict=True):
+            if name.endswith(tuple(f"{part}{ending}" for part in _RANGED)):
+                weight.assign(value)
 
 
 def _clone(model: tf_keras.Model, wrap_layer: Callable[[Any], Any]) -> tf_keras.Model:

@@ -193,6 +193,10 @@ def write_export(
 
     name, kind = parts_of(exporter)
     if kind is not None and compress is not None:
+        if run.weights.exists():
+            raise StampError(
+                f"`compress={kind}` trains all weights, but {run.path} has a mask of single ones; leave `compress` out."
+            )
         model = compress(kind)
     return run_exporter(
         name,

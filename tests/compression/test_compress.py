@@ -29,6 +29,21 @@ def network() -> keras.Model:
     return keras.Model(image, keras.layers.Dense(10, activation="softmax", name="head")(x), name="small")
 
 
+def test_quantisation_is_simulated_from_the_ranges_that_there_are(
+    network: keras.Model, digits: DataSet
+) -> None:
+    from stamp_tf.backbones.end import split_end
+    from stamp_tf.compression.rebuild import rebuild
+    from stamp_tf.compression.wrappers import wrap
+
+    images = 100 * Normalization((0.3,), (0.4,))(digits.train.images[:32])
+    rebuilt = rebuild(split_end(network)[0])
+    expected = np.asarray(rebuilt(images, training=False))
+    found = np.asarray(wrap(rebuilt, "qat", images=images, num_steps=1).model(images, training=True))
+    # From the ranges that TensorFlow Model Optimization begins with, nearly all of it would be cut off.
+    assert 0 < np.linalg.norm(found - expected) < 0.05 * np.linalg.norm(expected)
+
+
 @pytest.mark.parametrize(
     ("kind", "holds"),
     [
