@@ -134,7 +134,7 @@ def _ranges(model: tf_keras.Model, images: np.ndarray) -> dict[str, tuple[float,
 
 
 def _start_at(layer: Any, ends: tuple[float, float]) -> None:
-    """Let a layer's outputs be quantised in a range; the one of [-6, 6] that it has would take thousands of steps to move."""
+    """Let outputs be quantised in a range: the one of [-6, 6] that they have would take thousands of steps to move."""
     for weight in layer.weights:
         name = local_name(weight)
         for ending, value in zip(("_min", "_max"), ends, strict=True):
