@@ -125,6 +125,8 @@ setup(
     ],
     extras_require={
         **FORMATS,
+        # It refuses models of Keras 3 and asks for an older absl-py: best in an environment of its own.
+        "tfmot": ["tensorflow-model-optimization>=0.8.1,<0.9", "tf_keras>=2.21,<3"],
         "tensorboard": ["tensorboard>=2.20"],
         "benchmarks": ["matplotlib>=3.9"],
         "hub": ["keras-hub>=0.32"],  # pretrained image classifiers, `--model hub:PRESET`

@@ -89,6 +89,7 @@ META_TRAIN = (
     Idle(("budgets",), _no_budgets),
     Idle(("kl_scale",), _no_prior),
 )
+EXPORT = (Idle(("compress_epochs",), without("--compress", "compress")),)
 PRUNE = (
     Idle(("download",), _no_weights),
     *_PLACES,
@@ -104,7 +105,6 @@ PRUNE = (
             "distill",
             "batch_norm",
             "baseline",
-            "val_split",
             "class_weights",
             "augment",
             "keep_epoch",
@@ -112,8 +112,10 @@ PRUNE = (
         ),
         _no_finetuning,
     ),
+    Idle(("val_split",), lambda values: _no_finetuning(values) if values["val_split"] else None),
     *DISTILL,
     *VALIDATION,
+    *EXPORT,
     Idle(("flip", "tensorboard"), _no_steps),
     Idle(("pixels",), without("--model", "model")),
     Idle(("resume", "overwrite"), without("--run-dir", "run_dir")),

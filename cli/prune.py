@@ -103,12 +103,14 @@ def command(
     check_is_there(data)
     load_tensorflow()
     from stamp_tf.pruned_runs.exports import check_exports, places_of
-    from stamp_tf.pruning.choose import with_fixed
+    from stamp_tf.pruning.choose import check_compression, with_fixed
     from stamp_tf.training.finetune import resolve_options
 
     # Before the images, which may take long to read.
     plan = dataclasses.replace(plan, configs=tuple(map(with_fixed, plan.configs)))
-    check_exports(directory, places_of(directory, outcome.exports))
+    for config in plan.configs:
+        check_compression(config, outcome.compress)
+    check_exports(directory, places_of(directory, outcome.formats))
     dataset = load_images(data, found.image_shape)
     if is_own:
         found, model_or_reference = settle_model(found, model_or_reference, dataset, seed=data.seed)
@@ -216,8 +218,7 @@ def print_summary(report: "Report", directory: "RunDirectory", *, is_news: bool 
         directory: Where they were written.
         is_news: Whether this command made them, so that it matters how long it took.
     """
-    from stamp_cli.report_tables import history_table, search_table, summary_table
-    from stamp_tf.quantities import compact, duration, percent
+    from stamp_cli.report_tables import figures_of, history_table, search_table, summary_table
 
     console = make_console()
     console.print(summary_table(report, command_seconds=seconds_so_far() if is_news else None))
@@ -234,12 +235,7 @@ def print_summary(report: "Report", directory: "RunDirectory", *, is_news: bool 
     say(f"Report       {directory.report_html}")
     for file in report.files:
         label = {"saved-model": "SavedModel", "keras": "Keras model"}.get(file.format, file.format)
-        figures = [f"{compact(file.num_bytes)}B"]
-        if file.accuracy is not None:
-            figures.append(f"{percent(file.accuracy)} of {file.test_images:,} test images")
-        if file.latency is not None:
-            figures.append(f"{duration(file.latency)} an image")
-        say(f"{label:<12} {directory.path / file.path}  ({', '.join(figures)})")
+        say(f"{label:<12} {directory.path / file.path}  ({figures_of(file)})")
     _say_calling(report, directory.saved_model)
 
 

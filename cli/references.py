@@ -1,6 +1,7 @@
 """What `--from` names, read and checked before anything heavy is loaded."""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,17 +99,33 @@ def read_model(path: Path, network: NetworkOptions, *, download: bool = False) -
             raise StampError(f"--model and {option} must not be given together; leave {option} out.")
     from stamp_tf.storage.archives import check_is_file
 
-    if is_name(path):
-        check_name(path, image_shape=network.image_shape, download=download)
-    else:
-        check_is_file(path)
-    load_tensorflow()
-    from stamp_tf.references.own_file import own_reference
+    with _naming_the_option(path):
+        if is_name(path):
+            check_name(path, image_shape=network.image_shape, download=download)
+        else:
+            check_is_file(path)
+        load_tensorflow()
+        from stamp_tf.references.own_file import own_reference
 
-    reference = own_reference(path, pixels=network.pixels, image_shape=network.image_shape, download=download)
+        reference = own_reference(
+            path, pixels=network.pixels, image_shape=network.image_shape, download=download
+        )
     backbone = reference.backbone
     found = Source(path=path, backbone=backbone.name, image_shape=backbone.input_shape, options={})
     return _with_pixels(found, reference), reference
+
+
+@contextmanager
+def _naming_the_option(path: Path) -> Iterator[None]:
+    """Let what is said of a network begin with the option that named it, where it names none."""
+    try:
+        yield
+    except StampError as error:
+        words = str(error)
+        if "--" in words.partition(";")[0]:
+            raise
+        colon = "" if words.startswith(str(path)) else ":"
+        raise StampError(f"--model{colon} {words}") from error
 
 
 def settle_model(

@@ -8,11 +8,23 @@ from stamp_cli.cells import name_cell
 from stamp_tf.measure.interval import with_interval
 from stamp_tf.measure.tried import Tried
 from stamp_tf.quantities import compact, duration, factor, percent
-from stamp_tf.report.report import GroupRow, LayerRow, Report
+from stamp_tf.report.report import ExportedFile, GroupRow, LayerRow, Report
 from stamp_tf.report.rows import fold_layers
 from stamp_tf.sweeping.outcome import Sweep
 
 _SHADES = " ░▒▓█"
+
+
+def figures_of(file: ExportedFile) -> str:
+    """Return size, accuracy and time of an exported file, as far as they are known."""
+    figures = [f"{compact(file.num_bytes)}B"]
+    if file.gzip_bytes is not None:
+        figures.append(f"{compact(file.gzip_bytes)}B zipped")
+    if file.accuracy is not None:
+        figures.append(f"{percent(file.accuracy)} of {file.test_images:,} test images")
+    if file.latency is not None:
+        figures.append(f"{duration(file.latency)} an image")
+    return ", ".join(figures)
 
 
 def before_after_table(rows: Sequence[LayerRow], *, title: str | None = None) -> Table:

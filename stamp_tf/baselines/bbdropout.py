@@ -28,9 +28,11 @@ from stamp_tf.pruning.ready import make_ready
 from stamp_tf.pruning.target import Target, first_head
 from stamp_tf.schedules import step_rate
 from stamp_tf.tensor import Tensor
+from stamp_tf.training.class_weights import class_weights
 from stamp_tf.training.divergence import DivergenceWatch, StepPlace
 from stamp_tf.training.figures import StepFigures
 from stamp_tf.training.finetune_epochs import training_batches
+from stamp_tf.training.half_precision import in_bfloat16
 from stamp_tf.weight_mask import kernels_of
 
 _THRESHOLD = 1e-3
@@ -171,7 +173,9 @@ def _compile(
     optimizers: list[keras.optimizers.Optimizer],
 ) -> Step:
     """Return `step(images, labels, uniform)`, with uniform numbers `[2, C]`."""
-    model, end = problem.model, problem.reference.backbone.end
+    model, end, config = problem.model, problem.reference.backbone.end, problem.config.finetune
+    computing = in_bfloat16(model) if config.mixed_precision else model
+    by_class = class_weights(problem.dataset, config)
     weights, statistics = model.trainable_variables, model.non_trainable_variables
     paths = [weight.path for weight in weights]
     kernels = {kernel.path for kernel in kernels_of(model)}
@@ -187,10 +191,10 @@ def _compile(
             own, raw = values[: len(weights)], values[len(weights) :]
             mask = gates.sample(raw, uniform)
             masked = mask_kernels(problem.reference.channel_map, paths, weights=own, mask=mask)
-            logits, moved = model.stateless_call(
+            logits, moved = computing.stateless_call(
                 masked, [one.value for one in statistics], images, training=True
             )
-            value = classification_loss(logits, labels, end)
+            value = classification_loss(logits, labels, end, weights=by_class)
             prior = share * gates.divergence(raw)
             decay = sum(
                 ops.sum(ops.square(one)) for path, one in zip(paths, own, strict=True) if path in kernels

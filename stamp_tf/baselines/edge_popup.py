@@ -20,9 +20,11 @@ from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.pruning.weight_budget import weights_to_keep
 from stamp_tf.schedules import cosine_rate
 from stamp_tf.tensor import Tensor
+from stamp_tf.training.class_weights import class_weights
 from stamp_tf.training.divergence import DivergenceWatch, StepPlace
 from stamp_tf.training.figures import StepFigures
 from stamp_tf.training.finetune_epochs import training_batches
+from stamp_tf.training.half_precision import in_bfloat16
 from stamp_tf.training.reference_steps import make_weight_optimizer
 from stamp_tf.weight_mask import WeightMask, kernels_of
 
@@ -140,7 +142,9 @@ def _compile(
     optimizer: keras.optimizers.Optimizer,
 ) -> Step:
     """Return `step(images, labels)`, which trains scores and moves the statistics of batch normalisation."""
-    model, end = problem.model, problem.reference.backbone.end
+    model, end, config = problem.model, problem.reference.backbone.end, problem.config.finetune
+    computing = in_bfloat16(model) if config.mixed_precision else model
+    by_class = class_weights(problem.dataset, config)
     weights, statistics = model.trainable_variables, model.non_trainable_variables
     place_of = {id(weight): place for place, weight in enumerate(weights)}
     places = [place_of[id(kernel)] for kernel in kernels_of(model)]
@@ -150,10 +154,10 @@ def _compile(
             values = [weight.value for weight in weights]
             for place, score, count in zip(places, given, counts, strict=True):
                 values[place] = popped(values[place], score, count)
-            logits, moved = model.stateless_call(
+            logits, moved = computing.stateless_call(
                 values, [one.value for one in statistics], images, training=True
             )
-            value = classification_loss(logits, labels, end)
+            value = classification_loss(logits, labels, end, weights=by_class)
             return value, (moved, {"loss": value, "accuracy": accuracy(logits, labels)})
 
         (_, (moved, figures)), gradients = value_and_gradient(loss, [score.value for score in scores])

@@ -78,6 +78,12 @@ def add_swaps(
         StampError: If a data set or a reference cannot be loaded, or is not the run's.
     """
     runs = comparison.runs
+    for run in runs:
+        if run.run.weights.exists():
+            raise StampError(
+                f"{_OPTION} measures masks of channels, but {run.run.path} ({run.method}) has one of single weights; "
+                f"leave that run or {_OPTION} out."
+            )
     # All before the first network is measured, because one that is missing would throw the work away.
     references = _references(runs, reference)
     targets = [_load_target(run) for run in runs]

@@ -10,6 +10,7 @@ import numpy as np
 from stamp_tf.data.dataset import DataSet, ImageSet
 from stamp_tf.data.subset import held_out_indices
 from stamp_tf.errors import StampError
+from stamp_tf.notation import in_words_of_the_caller
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,12 @@ def with_validation(dataset: DataSet, share: float | None, *, seed: int) -> Data
             f"`val_split` needs two training images of a class, for one to be held out, but `dataset` {dataset.name} "
             "has one of each; add images, or leave it out."
         )
+    if 2 * len(held) > len(train):
+        words = (
+            f"`val_split` holds {len(held)} of the {len(train)} training images out, so that {len(train) - len(held)} "
+            "are left to train on; a smaller share such as 0.2 is usual."
+        )
+        logger.warning("%s", in_words_of_the_caller(words))
     others = np.setdiff1d(np.arange(len(train)), held)
     logger.info(
         "%d of the %d training images are held out to judge epochs by; test images are looked at once, at the end.",

@@ -19,12 +19,12 @@ class FractionKind(CountedKind):
         return 0 < value <= 1
 
     def parse(self, text: str) -> float:
-        percent = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]*)?)\s*(%?)\s*", text)
-        if percent and (percent[2] or 1 < float(percent[1]) <= 100):
-            raise ValueError(
-                f"{text!r} must be {self.rule}; write {float(percent[1]) / 100:g} for {percent[1]} %."
-            )
-        if not self.is_in_range(number := typed_number(text)):
+        number = number_or_percent(text)
+        if number is not None and 1 < number <= 100 and "%" not in text:
+            raise ValueError(f"{text!r} must be {self.rule}; write {number / 100:g} or {number:g}%.")
+        if number is None:
+            number = typed_number(text)
+        if not self.is_in_range(number):
             raise ValueError(f"{text!r} must be {self.rule}; {self.example}.")
         return number
 
@@ -33,6 +33,16 @@ class FractionKind(CountedKind):
 
     def in_report(self, value: float) -> float:
         return value
+
+
+def number_or_percent(text: str) -> float | None:
+    """Return a number that is written as it is or in per cent, such as `0.1` or `10%`; None where it is neither.
+
+    Args:
+        text: What was typed.
+    """
+    match = re.fullmatch(r"\s*([0-9]{1,9}(?:\.[0-9]*)?|\.[0-9]+)\s*(%?)\s*", text)
+    return float(match[1]) / (100 if match[2] else 1) if match else None
 
 
 def rounded_up(fraction: float) -> str:

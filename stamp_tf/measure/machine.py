@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("tensorflow", "keras", "numpy")
+_PACKAGES = ("stamp-tf", "tensorflow", "keras", "numpy")
 
 
 def describe_machine() -> dict[str, Any]:
@@ -49,7 +49,7 @@ def describe_versions() -> dict[str, str]:
     for package in _PACKAGES:
         try:
             versions[package] = version(package)
-        except PackageNotFoundError:
+        except PackageNotFoundError:  # a build of TensorFlow under another name
             versions[package] = "unknown"
     return versions
 

@@ -10,7 +10,7 @@ from typing import Literal
 from stamp_tf.errors import StampError
 from stamp_tf.notation import in_words_of_the_caller
 from stamp_tf.options.fields import check_fields
-from stamp_tf.options.forms import SHARE
+from stamp_tf.options.forms import PART, SHARE
 from stamp_tf.options.option import option
 from stamp_tf.seeds import LARGEST_SEED
 
@@ -69,6 +69,7 @@ class FinetuneConfig:
         0.0,
         least=0,
         most=1,
+        form=PART,
         help="Share of the loss that is the divergence from the full network's outputs; the rest is that on labels. "
         "It pays where the network's own head is kept.",
     )
@@ -79,12 +80,13 @@ class FinetuneConfig:
     )
     val_split: float | None = option(
         None,
-        above=0,
+        least=0,
         below=1,
         usual=0.2,
         form=SHARE,
         help="Hold out this share of every class of the training images, such as 20% or 0.2, and measure accuracy "
-        "after epochs on them, or on the set's own part for it; test images are then looked at once, at the end.",
+        "after epochs on them, or on the set's own part for it; test images are then looked at once, at the end. 0 "
+        "holds out none.",
     )
     keep_epoch: Literal["best", "last"] | None = option(
         None,
@@ -117,6 +119,8 @@ class FinetuneConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.val_split == 0:
+            object.__setattr__(self, "val_split", None)
         if isinstance(self.augment, bool):
             object.__setattr__(self, "augment", "standard" if self.augment else "none")
         for name, value in (("patience", self.patience), ("keep_epoch", self.keep_epoch == "best")):

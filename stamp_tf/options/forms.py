@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from stamp_tf.errors import StampError
+from stamp_tf.limits.fraction import number_or_percent
 from stamp_tf.options.option import Form
 
 # One image of this size takes 200 MB in float32.
@@ -40,7 +41,7 @@ def _is_range(budgets: tuple[float, float]) -> bool:
 
 def _read_budget_range(text: str) -> tuple[float, float]:
     try:
-        low, high = (float(part) for part in text.split(":"))
+        low, high = (number_or_percent(part) or 0.0 for part in text.split(":"))
     except ValueError:
         low, high = 0.0, 0.0
     if not _is_range((low, high)):
@@ -64,11 +65,17 @@ def _write_image_size(shape: tuple[int, int, int]) -> str:
 
 
 def _read_share(text: str) -> float:
-    match = re.fullmatch(r"\s*([0-9]{1,9}(?:\.[0-9]*)?|\.[0-9]+)\s*(%?)\s*", text)
-    number = float(match[1]) / (100 if match[2] else 1) if match else -1.0
-    if 0 <= number < 1:
+    number = number_or_percent(text)
+    if number is not None and 0 <= number < 1:
         return number
     raise ValueError(f"{text!r} must be a share of at least 0 and below 1, such as 1% or 0.01.")
+
+
+def _read_part(text: str) -> float:
+    number = number_or_percent(text)
+    if number is not None and 0 <= number <= 1:
+        return number
+    raise ValueError(f"{text!r} must be a share of at least 0 and at most 1, such as 50% or 0.5.")
 
 
 def _write_share(share: float) -> str:
@@ -77,6 +84,9 @@ def _write_share(share: float) -> str:
 
 SHARE = Form("SHARE", _read_share, _write_share)
 """A share of something, such as `1%` or `0.01`."""
+
+PART = Form("SHARE", _read_part, _write_share)
+"""A share that may be the whole."""
 
 BUDGET_RANGE = Form("LOW:HIGH", _read_budget_range, write_budget_range)
 """`LOW:HIGH`, two fractions of the FLOPs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,10 +13,12 @@ import msgspec
 import numpy as np
 
 import stamp_registry
+from stamp_tf.compression.compressor import Compressor, check_can_compress
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.data.sample import random_part
 from stamp_tf.errors import StampError
 from stamp_tf.export.run_exporter import run_exporter
+from stamp_tf.options.compression import parts_of
 from stamp_tf.report.report import ExportedFile
 from stamp_tf.storage.records import write_json_atomic
 from stamp_tf.storage.run_directory import RunDirectory
@@ -41,9 +44,11 @@ def place_of(run: RunDirectory, exporter: str) -> Path:
 
     Args:
         run: The run.
-        exporter: Its registered name.
+        exporter: Its registered name, with how the network is compressed, if it is.
     """
-    return _usual(run).get(exporter, run.path / _NAMES.get(exporter, exporter))
+    exporter, kind = parts_of(exporter)
+    place = _usual(run).get(exporter, run.path / _NAMES.get(exporter, exporter))
+    return place if kind is None else place.with_name(f"{place.stem}_{kind}{place.suffix}")
 
 
 def places_of(run: RunDirectory, exporters: Sequence[str]) -> dict[str, str]:
@@ -77,12 +82,16 @@ def check_exports(run: RunDirectory, exports: Mapping[str, str]) -> None:
 
     Raises:
         RegistryError: If an exporter is not installed or cannot be imported.
-        StampError: If something else lies in a place, or what lies there can no longer be made.
+        StampError: If something else lies in a place, or what lies there can no longer be made; if the extra that
+            compresses is missing.
     """
     for path, name in exports.items():
         place = run.path / path
+        exporter, kind = parts_of(name)
+        if kind is not None:
+            check_can_compress(kind)
         try:
-            stamp_registry.load(_GROUP, name)
+            stamp_registry.load(_GROUP, exporter)
         except stamp_registry.UnknownName as error:
             if not os.path.lexists(place):
                 raise
@@ -105,6 +114,7 @@ def write_exports(
     class_names: Sequence[str],
     normalization: Normalization,
     images: Callable[[], np.ndarray],
+    compress: Compressor | None = None,
     replaces: RunDirectory | None = None,
 ) -> tuple[ExportedFile, ...]:
     """Write a network in some formats, each whole or not at all.
@@ -116,6 +126,7 @@ def write_exports(
         class_names: One name per class.
         normalization: Of the images.
         images: Returns training images for exporters that ask for them, see `training_images`.
+        compress: Compresses the network; None where no format asks for that.
         replaces: The run whose files they will replace, so that they may lie nowhere else than those.
 
     Returns:
@@ -129,6 +140,7 @@ def write_exports(
         _note(run, replaces.read_exports())
     logger.info("Writing %s.", ", ".join(exports))
     found: list[ExportedFile] = []
+    is_compressed = any("+" in name for name in exports.values())
     for path, name in exports.items():
         written = write_export(
             model,
@@ -138,11 +150,12 @@ def write_exports(
             class_names=class_names,
             normalization=normalization,
             images=images,
+            compress=compress,
             replaces=replaces,
         )
         for place in written:
             inside = place.relative_to(run.path).as_posix()
-            found.append(ExportedFile(path=inside, format=name, num_bytes=_num_bytes(place)))
+            found.append(file_of(place, path=inside, format_name=name, zipped=is_compressed))
     return tuple(found)
 
 
@@ -155,6 +168,7 @@ def write_export(
     class_names: Sequence[str],
     normalization: Normalization,
     images: Callable[[], np.ndarray],
+    compress: Compressor | None = None,
     replaces: RunDirectory | None = None,
 ) -> tuple[Path, ...]:
     """Write a network by one exporter and note it, see `write_exports`.
@@ -162,11 +176,12 @@ def write_export(
     Args:
         model: The network.
         run: The run that it is of.
-        exporter: Its registered name.
+        exporter: Its registered name, with how the network is compressed, if it is.
         path: Where to; anywhere.
         class_names: One name per class.
         normalization: Of the images.
         images: As in `write_exports`.
+        compress: As in `write_exports`.
         replaces: As in `write_exports`.
     """
 
@@ -177,8 +192,15 @@ def write_export(
         final = place if replaces is None else replaces.path / place.relative_to(run.path)
         return is_free(run, place) and is_free(replaces or run, final)
 
+    name, kind = parts_of(exporter)
+    if kind is not None and compress is not None:
+        if run.weights.exists():
+            raise StampError(
+                f"`compress={kind}` trains all weights, but {run.path} has a mask of single ones; leave `compress` out."
+            )
+        model = compress(kind)
     return run_exporter(
-        exporter,
+        name,
         model,
         path,
         class_names=class_names,
@@ -186,6 +208,24 @@ def write_export(
         images=images,
         is_free=may_write,
         note=note,
+    )
+
+
+def file_of(place: Path, *, path: str, format_name: str, zipped: bool) -> ExportedFile:
+    """Return what is known of an export by looking at it.
+
+    Args:
+        place: The file, or the folder.
+        path: What it is called.
+        format_name: Its format.
+        zipped: Whether to look what a zip program makes of it: the size that zeros and shared values make smaller.
+    """
+    files = [place] if place.is_file() else [file for file in place.rglob("*") if file.is_file()]
+    return ExportedFile(
+        path=path,
+        format=format_name,
+        num_bytes=sum(file.stat().st_size for file in files),
+        gzip_bytes=sum(len(zlib.compress(file.read_bytes())) for file in files) if zipped else None,
     )
 
 
@@ -249,8 +289,3 @@ def _usual(run: RunDirectory) -> dict[str, Path]:
 def _place(path: Path) -> Path:
     """Resolve the folder of a path; a link in it is a thing of its own."""
     return Path(path).parent.resolve() / path.name
-
-
-def _num_bytes(path: Path) -> int:
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    return sum(file.stat().st_size for file in files)

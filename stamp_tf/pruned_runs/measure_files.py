@@ -13,6 +13,7 @@ import stamp_registry
 from stamp_tf.data import ImageSet, StreamedSet
 from stamp_tf.errors import StampError
 from stamp_tf.measure.speed import INFERENCE, take_turns
+from stamp_tf.options.compression import parts_of
 from stamp_tf.report.report import ExportedFile
 from stamp_tf.serving.counts import count_answers
 from stamp_tf.serving.exported import READERS, Exported
@@ -50,7 +51,7 @@ def measure_files(
     readable = stamp_registry.names(READERS)
     found: dict[str, Exported] = {}
     for file in files:
-        if file.format in readable and (speed or file.format not in _AS_TESTED):
+        if parts_of(file.format)[0] in readable and (speed or file.format not in _AS_TESTED):
             try:
                 found[file.path] = load_exported(folder / file.path)
             except StampError as error:

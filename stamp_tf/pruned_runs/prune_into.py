@@ -11,7 +11,7 @@ from stamp_tf.data import DataSet
 from stamp_tf.on_step import OnPhase
 from stamp_tf.options.outcome import OutcomeOptions
 from stamp_tf.options.prune import PruneConfig
-from stamp_tf.pruned_runs.write import DEFAULT_EXPORTS, export_run
+from stamp_tf.pruned_runs.write import export_run
 from stamp_tf.pruning.kept import Kept
 from stamp_tf.pruning.measure_full import with_full
 from stamp_tf.pruning.prune_settled import prune_settled
@@ -110,7 +110,8 @@ def prune_into(
     return export_run(
         result,
         directory.path,
-        exports=outcome.exports or DEFAULT_EXPORTS,
+        exports=outcome.formats,
+        compress_epochs=outcome.compress_epochs,
         speed=outcome.speed,
         dollars_per_hour=outcome.dollars_per_hour,
         command=command,

@@ -11,12 +11,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from stamp_tf.compression.compressor import Compressor
 from stamp_tf.data import DataSet
 from stamp_tf.data.identity import describe
 from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.measure.memory import peak_bytes
 from stamp_tf.on_step import OnStep
 from stamp_tf.options.finetune import FinetuneConfig
+from stamp_tf.options.outcome import COMPRESS_EPOCHS
 from stamp_tf.pruned_runs.cut_from import check_cut_from, reference_of_run
 from stamp_tf.pruned_runs.evaluate import run_counts
 from stamp_tf.pruned_runs.exports import check_exports, exports_of, training_images, write_exports
@@ -208,6 +210,13 @@ def _written(run: PrunedRun, dataset: DataSet, report: Report, *, counts: TestCo
         class_names=run.class_names,
         normalization=run.normalization,
         images=lambda: training_images(dataset, seed=run.data.get("seed", 0)),
+        compress=Compressor(
+            run.network,
+            lambda: dataset,
+            normalization=run.normalization,
+            epochs=COMPRESS_EPOCHS,
+            seed=run.data.get("seed", 0),
+        ),
         replaces=run.run,
     )
     # Its size is as it was, and so is its speed.

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import logging
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.backbones.end import put_back
+from stamp_tf.compression.compressor import Compressor
 from stamp_tf.data import DataSet
 from stamp_tf.data.doubt import doubt_of_reference
 from stamp_tf.data.identity import describe
 from stamp_tf.data.validation import num_trained_on
 from stamp_tf.errors import StampError
 from stamp_tf.export.calling import calling_of
+from stamp_tf.measure.machine import describe_versions
 from stamp_tf.measure.memory import peak_bytes
 from stamp_tf.measure.speed import describe_device, large_batch, measure_speed
+from stamp_tf.options.outcome import COMPRESS_EPOCHS, DEFAULT_EXPORTS
 from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruned_runs.exports import (
     check_exports,
@@ -54,15 +55,13 @@ from stamp_tf.training.epoch_record import EpochRecord
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_EXPORTS = ("saved-model", "keras")
-_PACKAGES = ("stamp-tf", "tensorflow", "keras", "numpy")
-
 
 def export_run(
     result: PruneResult,
     run_dir: str | Path,
     *,
     exports: Sequence[str] = DEFAULT_EXPORTS,
+    compress_epochs: int = COMPRESS_EPOCHS,
     speed: bool = True,
     batch_sizes: Sequence[int] | None = None,
     training_batch_sizes: Sequence[int] | None = None,
@@ -80,7 +79,9 @@ def export_run(
         result: What `prune` returned.
         run_dir: The folder: new, empty, or of a run.
         exports: Names of exporters, as `stamp-tf plugins` lists them. The `.keras` file is written in any case, as
-            whatever goes on with the run reads it.
+            whatever goes on with the run reads it. Behind a plus how the network is compressed first, see
+            `stamp_tf.options.compression`: `litert-int8+qat`.
+        compress_epochs: Passes over the training images that a compression takes.
         speed: Whether to measure the pruned network against the full one, and how long each file takes for an image.
         batch_sizes: Batch sizes of the measured inference; None for 1 and 128, fewer of large images.
         training_batch_sizes: Batch sizes of the measured training steps; None for the larger of those.
@@ -105,6 +106,7 @@ def export_run(
         )
     check_arguments(
         exports=(exports, tuple[str, ...]),
+        compress_epochs=(compress_epochs, int),
         speed=(speed, bool),
         batch_sizes=(batch_sizes, tuple[int, ...] | None),
         training_batch_sizes=(training_batch_sizes, tuple[int, ...] | None),
@@ -118,7 +120,7 @@ def export_run(
         if result.full is None:
             result = with_full(result)
         started = time.perf_counter()
-        files = _write(result, run, exports)
+        files = _write(result, run, exports, compress_epochs=compress_epochs)
         times = {**result.times, "export": time.perf_counter() - started}
         started = time.perf_counter()
         rounds: dict[str, Any] = {"repeats": repeats, "max_seconds": max_seconds}
@@ -135,7 +137,9 @@ def export_run(
         return report
 
 
-def _write(result: PruneResult, run: RunDirectory, exporters: Sequence[str]) -> tuple[ExportedFile, ...]:
+def _write(
+    result: PruneResult, run: RunDirectory, exporters: Sequence[str], *, compress_epochs: int
+) -> tuple[ExportedFile, ...]:
     """Write everything but the report into a folder that is held; return what exporters wrote."""
     is_new = not contents(run.path)
     if not is_new:
@@ -153,6 +157,13 @@ def _write(result: PruneResult, run: RunDirectory, exporters: Sequence[str]) -> 
         class_names=result.dataset.class_names,
         normalization=result.normalization,
         images=lambda: training_images(result.dataset, seed=result.config.seed),
+        compress=Compressor(
+            result.model,
+            lambda: result.dataset,
+            normalization=result.normalization,
+            epochs=compress_epochs,
+            seed=result.config.seed,
+        ),
     )
     write_metrics(run, result.records)
     return files
@@ -301,7 +312,7 @@ def _report(result: PruneResult, *, times: Mapping[str, float], command: str, **
         details={name: value for name, value in details.items() if value is not None},
         history=(step,),
         command=command,
-        versions=_versions(),
+        versions=describe_versions(),
         hardware=describe_device(),
         calling=calling_of(backbone.input_shape, result.dataset.class_names, backbone.end).to_json(),
         **others,
@@ -339,13 +350,3 @@ def _budget_details(result: PruneResult) -> dict[str, Any]:
         "min_channels": config.min_channels if config.min_channels > 1 else None,
         "keep": " ".join(config.keep) or None,
     }
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:  # a build of TensorFlow under another name
-            continue
-    return found

@@ -66,6 +66,23 @@ def with_fixed(config: PruneConfig) -> PruneConfig:
     return dataclasses.replace(config, **choose_pruner(config).fixes)
 
 
+def check_compression(config: PruneConfig, kind: str | None) -> None:
+    """Refuse to compress what a method leaves that removes single weights, because training would fill them again.
+
+    Args:
+        config: The options.
+        kind: How the network is to be compressed; None for not at all.
+
+    Raises:
+        StampError: If it cannot be.
+    """
+    if kind is not None and choose_pruner(config).removes == "weights":
+        raise StampError(
+            f"`compress={kind}` trains all weights, but `method={config.method}` removes single ones; leave "
+            "`compress` out, or choose a method that removes channels."
+        )
+
+
 def _check_unlimited(config: PruneConfig) -> None:
     """Refuse limits where nothing is removed."""
     given = [limit.kind.argument for limit in budget_of(config).limits]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 
+from stamp_tf.options.compression import parts_of
 from stamp_tf.report.card import render_card
 from stamp_tf.report.curves import Line, chart
 from stamp_tf.report.history import parts_of_one_data
@@ -155,6 +156,7 @@ def _snippets(report: Report) -> list[tuple[str, str]]:
     if not report.calling:
         return []
     found = [
-        (file.path, snippet(report.calling, format_name=file.format, path=file.path)) for file in report.files
+        (file.path, snippet(report.calling, format_name=parts_of(file.format)[0], path=file.path))
+        for file in report.files
     ]
     return [(path, code) for path, code in found if code]

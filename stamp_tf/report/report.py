@@ -7,6 +7,7 @@ from typing import Any
 from stamp_tf.errors import StampError
 from stamp_tf.measure.full_accuracy import FullAccuracy
 from stamp_tf.measure.tried import Tried
+from stamp_tf.options.compression import parts_of
 from stamp_tf.report.history import HistoryEntry
 from stamp_tf.report.sparse import SparseSize
 from stamp_tf.report.tested import Tested
@@ -86,6 +87,7 @@ class ExportedFile:
         path: Its place in the run.
         format: The exporter's name.
         num_bytes: Its size.
+        gzip_bytes: Its size as gzip leaves it, where a run holds compressed networks.
         accuracy: Share of test images that it classifies rightly; None where it was not measured.
         test_images: How many images that is of.
         latency: Median seconds of one image; None where it was not measured.
@@ -94,6 +96,7 @@ class ExportedFile:
     path: str
     format: str
     num_bytes: int
+    gzip_bytes: int | None = None
     accuracy: float | None = None
     test_images: int | None = None
     latency: float | None = None
@@ -212,7 +215,7 @@ class Report:
     @property
     def has_other_files(self) -> bool:
         """Whether a file of another runtime's format is among them."""
-        return any(file.format in OTHER_FORMATS for file in self.files)
+        return any(parts_of(file.format)[0] in OTHER_FORMATS for file in self.files)
 
     @property
     def interval(self) -> tuple[float, float] | None:

@@ -50,6 +50,32 @@ _LINES = {
         'classes = json.loads(network.get_modelmeta().custom_metadata_map["contract"])["classes"]',
         _PRINT,
     ),
+    **dict.fromkeys(
+        ("litert", "litert-dynamic", "litert-int8"),
+        (
+            "import zipfile, numpy as np",
+            "from ai_edge_litert.interpreter import Interpreter",
+            "from PIL import Image, ImageOps",
+            "",
+            _PICTURE,
+            _PIXELS,
+            'network = Interpreter("{path}").get_signature_runner()',
+            'probabilities = network(image=pixels{as_uint8})["probabilities"]',
+            'classes = zipfile.ZipFile("{path}").read("labels.txt").decode().splitlines()',
+            _PRINT,
+        ),
+    ),
+    "openvino": (
+        "import json, pathlib, numpy as np, openvino",
+        "from PIL import Image, ImageOps",
+        "",
+        _PICTURE,
+        _PIXELS,
+        'network = openvino.Core().compile_model("{path}/network.xml", "CPU", {{"INFERENCE_PRECISION_HINT": "f32"}})',
+        'probabilities = network(pixels)["probabilities"]',
+        'classes = json.loads(pathlib.Path("{path}/class_names.json").read_text("utf-8"))',
+        _PRINT,
+    ),
 }
 
 
@@ -68,6 +94,7 @@ def snippet(calling: Mapping[str, Any], *, format_name: str, path: str) -> str:
         height=height,
         width=width,
         depth=depth,
+        as_uint8=".astype(np.uint8)" if format_name == "litert-int8" else "",
         mode="L" if depth == 1 else "RGB",
         probabilities=_probabilities(End.from_config(calling.get("end"))),
     )

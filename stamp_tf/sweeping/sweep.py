@@ -16,12 +16,12 @@ from stamp_tf.data.load import check_dataset_type
 from stamp_tf.errors import StampError
 from stamp_tf.measure.phases import clock
 from stamp_tf.on_step import OnPhase
-from stamp_tf.options.outcome import OutcomeOptions
+from stamp_tf.options.outcome import DEFAULT_EXPORTS, OutcomeOptions
 from stamp_tf.options.plan import plan_of
 from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruned_runs.exports import check_exports, places_of
 from stamp_tf.pruned_runs.prune_into import Settled
-from stamp_tf.pruned_runs.write import DEFAULT_EXPORTS, config_of
+from stamp_tf.pruned_runs.write import config_of
 from stamp_tf.pruning.choose import with_fixed
 from stamp_tf.pruning.kept import Kept
 from stamp_tf.pruning.target import settle_target

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 
 from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.backbones.end import split_end
-from stamp_tf.channels.graph import maker
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.data.batches import even_batch_size
 from stamp_tf.data.validation import num_trained_on, with_validation
@@ -21,6 +19,7 @@ from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.training.epoch_record import EpochRecord
 from stamp_tf.training.finetune_epochs import FinetuneEpochs
+from stamp_tf.training.half_precision import in_bfloat16
 from stamp_tf.training.lost import warn_if_lost
 from stamp_tf.training.teacher import logits_of_teacher
 from stamp_tf.weight_mask import WeightMask
@@ -87,9 +86,9 @@ def finetune(
     dataset = with_validation(dataset, config.val_split, seed=config.seed)
     answers = logits_of_teacher(teacher, model, config=config, end=end)
     logits, end = split_end(model) if end is None else (model, end)
-    trained = _in_bfloat16(logits) if config.mixed_precision else logits
+    trained = in_bfloat16(logits) if config.mixed_precision else logits
     if answers is not None and config.mixed_precision:
-        answers = _in_bfloat16(answers)
+        answers = in_bfloat16(answers)
     epochs = FinetuneEpochs(
         trained,
         dataset,
@@ -144,21 +143,3 @@ def _warn_if_lost(records: Sequence[EpochRecord], dataset: DataSet, config: Fine
             num_images=len(dataset.test),
             remedy=f"the learning rate was {config.peak_rate:g}, try a smaller `learning_rate`",
         )
-
-
-def _in_bfloat16(model: keras.Model) -> keras.Model:
-    """Return a twin that computes in bfloat16 and keeps its head and its variables in float32."""
-    head = maker(model.outputs[0])
-
-    def half(layer: Any) -> Any:
-        if not isinstance(layer, keras.Layer):
-            # An operation computes in the type of what it is given.
-            return layer
-        config = layer.get_config()
-        if layer is not head and not isinstance(layer, keras.layers.InputLayer):
-            config["dtype"] = "mixed_bfloat16"
-        return type(layer).from_config(config)
-
-    twin = keras.models.clone_model(model, clone_function=half)
-    transfer_weights(model, twin)
-    return twin

@@ -172,6 +172,13 @@ def test_a_reference_that_has_changed_since_is_refused(cli, runs, pretrained, tm
     assert f"was cut from ({read(runs[0] / 'masks.json')['reference']}), but found another one" in message
 
 
+def test_a_mask_of_single_weights_is_no_mask_to_swap(cli, runs):
+    (runs[1] / "weight_mask.npz").touch()
+    message = cli.refused("compare", *runs, "--swap")
+    assert message.startswith("--swap measures masks of channels, but ")
+    assert "has one of single weights; leave that run or --swap out." in message
+
+
 def test_an_output_folder_in_use_needs_overwrite(cli, runs, tmp_path):
     cli.done("compare", *runs, "--output", tmp_path / "out")
     before = (tmp_path / "out/compare.json").read_bytes()

@@ -98,6 +98,23 @@ def test_int8_is_calibrated_on_images_of_the_run(cli, pruned):
     assert "model_int8.tflite" in json.loads((pruned / "exports.json").read_text())["files"]
 
 
+def test_images_are_named_where_the_run_s_own_were_made_in_python(cli, pruned, images):
+    config = json.loads((pruned / "config.json").read_text())
+    config["data"]["spec"] = None
+    (pruned / "config.json").write_text(json.dumps(config))
+    message = cli.refused("export", pruned, "--format", "litert-int8")
+    assert message.endswith("was made in Python; name a data set of the same classes with --dataset.")
+    cli.done("export", pruned, "--format", "litert-int8", "--dataset", images)
+
+
+def test_a_compression_that_nothing_gains_from_is_refused(cli, pruned):
+    message = cli.refused("export", pruned, "--compress", "qat")
+    assert message.startswith(
+        "--compress qat needs the format litert-int8, which computes in 8 bits, but got saved"
+    )
+    assert "needs --compress" in cli.refused("export", pruned, "--compress-epochs", 2)
+
+
 def test_unknown_format_suggests_the_nearest(cli, pruned):
     assert "Did you mean 'saved-model'?" in cli.refused("export", pruned, "--format", "savedmodel")
 

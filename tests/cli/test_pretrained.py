@@ -32,11 +32,12 @@ def test_it_is_pruned_at_the_size_asked_for_and_found_again(
     [
         (
             "--model keras:MobilNetV2",
-            "there is none of that name; write for example keras:MobileNetV2. Did you mean",
+            "--model keras:MobilNetV2 must be an image classifier of keras.applications, but there is none of that "
+            "name; write for example keras:MobileNetV2. Did you mean",
         ),
         (
             "--model keras:VGG16",
-            "keras:VGG16 needs its weights, but vgg16_weights_tf_dim_ordering_tf_kernels.h5 is",
+            "--model keras:VGG16 needs its weights, but vgg16_weights_tf_dim_ordering_tf_kernels.h5 is",
         ),
         ("--model keras:VGG16 --from run", "--model and --from must not be given together"),
         ("--model keras:VGG16 --download --pixels 0:1", "--pixels must be 0:255 for keras:VGG16"),

@@ -18,7 +18,7 @@ def fails(model, path, **options):
 def exported(cli, toy_on_path, images, pretrained, tmp_path_factory):
     """A run with an export of a plug-in and without a SavedModel, and what its command printed."""
     run = tmp_path_factory.mktemp("runs") / "exported"
-    options = ("--max-flops", 0.5, "--finetune-epochs", 0, "--no-speed", "--run-dir", run)
+    options = ("--max-flops", 0.5, "--finetune-epochs", 0, "--val-split", 0, "--no-speed", "--run-dir", run)
     done = cli.done("prune", "--dataset", images, "--from", pretrained, *options, "--export", "two-files")
     return run, done.stdout
 

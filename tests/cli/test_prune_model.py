@@ -116,7 +116,10 @@ def test_it_leaves_with_other_classes(cli, folder: Path, three: Path) -> None:
             "--pixels must be the scale that the network is built for, but is 0:1 where it takes 0:255 (x / 255)",
         ),
         ("--model {own} --method stamp", "--method stamp needs a reference trained at budgets"),
-        ("--model nowhere.keras --max-flops 0.5", "must be a .keras file, but nowhere.keras is not there"),
+        (
+            "--model nowhere.keras --max-flops 0.5",
+            "--model: A network must be a .keras file, but nowhere.keras is not there",
+        ),
         ("--model {own}", "--method remaining-error needs a budget, but got none"),
         ("--model {own} --keep stam --max-flops 0.5", "Did you mean 'stem'?"),
         ("--model {own} --head keep --dataset npz:{three} --max-flops 0.5", "--head keep needs"),

@@ -11,6 +11,7 @@ from stamp_tf.channels import Budget
 from stamp_tf.errors import StampError
 from stamp_tf.limits.kind import LimitKind
 from stamp_tf.limits.kinds import KINDS, any_of, limits_in_words
+from stamp_tf.options.forms import BUDGET_RANGE, PART
 from stamp_tf.options.limits import LimitFields
 from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.config import budget_of
@@ -31,6 +32,13 @@ def test_what_is_typed_is_read_and_said_again(kind: LimitKind) -> None:
     assert kind.in_words(value) == in_words
     assert kind.in_report(value) == in_report
     assert kind.parse(kind.as_typed(value)) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["0.125", ".125", "12.5%", " 12.5 % "])
+def test_a_fraction_may_be_typed_in_per_cent(text: str) -> None:
+    assert [kind.parse(text) for kind in KINDS if kind.name in ("keep_params", "max_flops")] == [0.125, 0.125]
+    assert PART.read(text) == 0.125
+    assert BUDGET_RANGE.read(f"{text}:100%") == (0.125, 1.0)
 
 
 @each_kind

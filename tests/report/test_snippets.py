@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import stamp_registry
 import stamp_tf
 from stamp_tf.backbones.end import split_end
 from stamp_tf.export.calling import calling_of
+from stamp_tf.export.contract import call_exporter
 from stamp_tf.export.keras_file import export_keras
 from stamp_tf.export.saved_model import export_saved_model
 from stamp_tf.report.snippets import snippet
@@ -26,6 +28,12 @@ class Blocked:
 sys.meta_path.insert(0, Blocked())
 """
 FORMATS = {"saved-model": (export_saved_model, "saved_model"), "keras": (export_keras, "model.keras")}
+OTHERS = {
+    "litert": "model.tflite",
+    "litert-int8": "model_int8.tflite",
+    "onnx": "model.onnx",
+    "openvino": "openvino",
+}
 
 
 def printed(code: str, folder: Path) -> dict[str, float]:
@@ -57,6 +65,29 @@ def test_a_snippet_runs_without_stamp_tf(
     shares = printed(code, tmp_path)
     assert tuple(shares) == names
     np.testing.assert_allclose(list(shares.values()), found.probabilities[0], atol=6e-4)
+    assert len(code.splitlines()) <= 12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format_name", OTHERS)
+def test_so_does_that_of_another_runtime(tmp_path: Path, format_name: str) -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (8, *SHAPE)).astype(np.uint8)
+    call_exporter(
+        stamp_registry.load("stamp_tf.exporters", format_name),
+        toy_network(),
+        path := tmp_path / OTHERS[format_name],
+        class_names=CLASS_NAMES,
+        normalization=NORMALIZATION,
+        images=lambda: images,
+    )
+    Image.fromarray(images[0]).save(tmp_path / "picture.png")
+    calling = calling_of(SHAPE, CLASS_NAMES, split_end(toy_network())[1]).to_json()
+    code = snippet(calling, format_name=format_name, path=path.name).replace("picture.jpg", "picture.png")
+    shares = printed(code, tmp_path)
+    assert tuple(shares) == CLASS_NAMES
+    expected = stamp_tf.predict(path, tmp_path / "picture.png").probabilities[0]
+    np.testing.assert_allclose(list(shares.values()), expected, atol=6e-4)
     assert len(code.splitlines()) <= 12
 
 

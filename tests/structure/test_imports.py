@@ -23,6 +23,7 @@ TIERS = (
     {"meta"},
     {"pruning", "baselines"},
     {"report", "export", "serving", "shrinking"},
+    {"compression"},
     {"pruned_runs"},
     {"inspection", "comparison", "sweeping", "benchmarking"},
     {"testing"},  # contracts for the authors of plug-ins; nothing in the library imports them

@@ -171,3 +171,16 @@ def test_the_usual_rate_goes_by_the_images_that_are_left(caplog: pytest.LogCaptu
     whole = resolve_options(FinetuneConfig(**settings), images, own_model=False)
     part = resolve_options(FinetuneConfig(val_split=0.3, **settings), images, own_model=False)
     assert (whole.learning_rate, part.learning_rate) == (0.2, 0.05)
+
+
+def test_no_share_holds_out_nothing() -> None:
+    assert FinetuneConfig(val_split=0).val_split is None
+
+
+def test_more_held_out_than_trained_on_is_a_warning(
+    dataset: DataSet, caplog: pytest.LogCaptureFixture
+) -> None:
+    with_validation(dataset, 0.5, seed=0)
+    assert not caplog.text
+    with_validation(dataset, 0.99, seed=0)
+    assert "--val-split holds 87 of the 90 training images out, so that 3 are left to train on" in caplog.text

@@ -50,9 +50,8 @@ VALUES = {
     "inspect --backbone vgg19 --classes 1": ["'--classes'", "1 is not in the range"],
     "inspect --backbone vgg19 --classes 1000000000": ["'--classes'", "is not in the range"],
     # Fractions and other numbers.
-    PRUNE + "--max-flops 25%": ["'--max-flops'", "'25%' must be a fraction", "write 0.25 for 25 %"],
-    PRUNE + "--max-flops 25": ["'--max-flops'", "'25' must be a fraction", "write 0.25"],
-    PRUNE + "--keep-params 12.5%": ["'--keep-params'", "write 0.125"],
+    PRUNE + "--max-flops 250%": ["'--max-flops'", "'250%' must be a fraction above 0 and at most 1"],
+    PRUNE + "--max-flops 25": ["'--max-flops'", "'25' must be a fraction", "write 0.25 or 25%"],
     PRUNE + "--max-flops 0": ["'--max-flops'", "'0' must be a fraction above 0 and at most 1; 0.25 leaves"],
     PRUNE + "--max-flops 1e309": ["'--max-flops'", "'1e309' must be a fraction above 0"],
     PRUNE + "--max-flops quarter": ["'--max-flops'", "'quarter' must be a fraction above 0"],

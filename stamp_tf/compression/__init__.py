@@ -1,0 +1,1 @@
+"""TensorFlow Model Optimization behind pruning: zeros, shared values, and training for integers of 8 bits."""
