@@ -129,4 +129,7 @@ INSPECT = (
     Idle(("classes", "width"), without("--backbone", "backbone")),
     Idle(("image_shape",), _has_its_size),
     Idle(("overwrite",), without("--html", "html")),
+    Idle(("dataset",), without("NETWORK", "network_path")),
+    Idle(("data_dir", "download", "skip_corrupt", "pixels", "seed"), without("--dataset", "dataset")),
+    *_PLACES,
 )

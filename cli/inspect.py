@@ -1,5 +1,6 @@
 """`stamp-tf inspect`: channel groups, sizes and costs."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,10 +9,13 @@ import click
 from stamp_cli.command import Command
 from stamp_cli.derive import takes
 from stamp_cli.idle import INSPECT
+from stamp_cli.images import check_is_there, load_images
+from stamp_cli.progress import Progress
 from stamp_cli.terminal import make_console, say
 from stamp_cli.values import Count, FilePath, typed
 from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
+from stamp_tf.options.data import DatasetOptions
 from stamp_tf.options.network import NetworkOptions
 from stamp_tf.references.pretrained.names import check_name, is_name
 
@@ -30,8 +34,15 @@ _OF_THE_FILE: dict[str, Any] = {name: {"default_in_words": "that of NETWORK"} fo
 @takes(
     NetworkOptions,
     "network",
-    only=_OF_A_BACKBONE,
+    only=(*_OF_A_BACKBONE, "pixels"),
+    pixels={"help": "What the images of a file of your own are scaled to."},
     **_OF_THE_FILE,
+)
+@takes(
+    DatasetOptions,
+    "data",
+    without=["train_size", "flip"],
+    dataset={"help": "Images of NETWORK's task, to measure how much accuracy hangs on each group."},
 )
 @click.option("--classes", type=Count(2, 100_000), help="Number of logits of --backbone.  [default: 10]")
 @click.option("--html", type=FilePath(), help="File for a page with the groups drawn on the network.")
@@ -39,6 +50,7 @@ _OF_THE_FILE: dict[str, Any] = {name: {"default_in_words": "that of NETWORK"} fo
 def command(
     network_path: Path | None,
     network: NetworkOptions,
+    data: DatasetOptions,
     classes: int | None,
     html: Path | None,
     overwrite: bool,
@@ -48,6 +60,9 @@ def command(
     NETWORK is a .keras or .h5 file of any functional model, a pretrained classifier such as keras:MobileNetV2, whose
     weights need not be there, or a folder that pretrain, meta-train or prune wrote; without one, --backbone names a
     network. Files are loaded in safe mode: code within them is not run.
+
+    With --dataset the channels of one group at a time are cut, and training images that were held out say how much
+    accuracy that costs.
     """
     if network_path is not None and network.backbone is not None:
         raise StampError(
@@ -62,12 +77,15 @@ def command(
         check_page(html, overwrite=overwrite)
     if network_path is not None:
         _check_is_there(network_path)
+    check_is_there(data)
     load_tensorflow()
     from stamp_tf.inspection.inspect import inspect
     from stamp_tf.references.backbone_config import BackboneConfig
 
     if network_path is not None:
-        found = inspect(network_path, image_shape=network.image_shape)
+        found = inspect(network_path, image_shape=network.image_shape, pixels=network.pixels)
+        if data.dataset is not None:
+            found = _asked(found, network_path, network=network, data=data)
     else:
         assert network.backbone is not None
         options = {} if network.width is None else {"width": network.width}
@@ -85,6 +103,20 @@ def command(
     if html is not None:
         say("")
         say(f"Page  {html}")
+
+
+def _asked(found: "Inspection", path: Path, *, network: NetworkOptions, data: DatasetOptions) -> "Inspection":
+    """Measure how much each group matters."""
+    from stamp_tf.inspection.inspect import reference_to_ask
+    from stamp_tf.inspection.sensitivity import sensitivity
+
+    reference = reference_to_ask(
+        path, image_shape=network.image_shape, pixels=network.pixels, download=data.download
+    )
+    images = load_images(data, reference.backbone.input_shape)
+    with Progress() as progress:
+        asked = sensitivity(reference, images, seed=data.seed, on_step=progress.of("Cutting groups"))
+    return dataclasses.replace(found, sensitivity=asked)
 
 
 def _check_is_there(path: Path) -> None:
@@ -107,12 +139,12 @@ def _check_is_there(path: Path) -> None:
 
 def _show(found: "Inspection") -> None:
     """Print groups, sizes and costs."""
-    from stamp_cli.report_tables import before_after_table, groups_table
-    from stamp_tf.quantities import percent
+    from stamp_cli.report_tables import before_after_table, groups_table, sensitivity_table
+    from stamp_tf.quantities import compact, percent
 
     console = make_console()
-    title = f"{found.name}: {len(found.groups)} channel groups"
-    console.print(groups_table(found.groups, title=title))
+    say(f"{found.name}: {len(found.groups)} channel groups")
+    console.print(groups_table(found.groups, strip_width=32 if found.is_pruned else 0, makers=found.makers))
     console.print()
     console.print(before_after_table(found.layers))
     say("")
@@ -121,7 +153,17 @@ def _show(found: "Inspection") -> None:
         f"Parameters: {found.parameters:,} that training can change{frozen}; {found.all_parameters:,} with statistics "
         "and others that it cannot"
     )
+    if found.activation_bytes:
+        before, after = (f"{compact(num_bytes)}B" for num_bytes in found.activation_bytes)
+        say(f"Activation memory for one image: {f'{before} → {after}' if found.is_pruned else before}")
     say(f"Kernels that can be pruned: {percent(found.prunable_share)} of their parameters")
+    if (asked := found.sensitivity) is not None:
+        say("")
+        say(
+            f"Points of accuracy with so much of one group kept and all of the others, against "
+            f"{100 * asked.full:.1f} % (+- {asked.error:.1f}) of {asked.images:,} training images of {asked.dataset}:"
+        )
+        console.print(sensitivity_table(asked))
     if found.pixels:
         say("")
         say(found.pixels)

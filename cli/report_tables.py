@@ -1,6 +1,7 @@
 """Tables for the terminal: layers before and after, channel groups, headline figures."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
@@ -12,7 +13,11 @@ from stamp_tf.report.report import ExportedFile, GroupRow, LayerRow, Report
 from stamp_tf.report.rows import fold_layers
 from stamp_tf.sweeping.outcome import Sweep
 
+if TYPE_CHECKING:
+    from stamp_tf.inspection.sensitivity import Sensitivity
+
 _SHADES = " ░▒▓█"
+_MOST_MAKERS = 4
 
 
 def figures_of(file: ExportedFile) -> str:
@@ -64,28 +69,66 @@ def before_after_table(rows: Sequence[LayerRow], *, title: str | None = None) ->
     return table
 
 
-def groups_table(groups: Sequence[GroupRow], *, title: str | None = None, strip_width: int = 32) -> Table:
+def groups_table(
+    groups: Sequence[GroupRow],
+    *,
+    title: str | None = None,
+    strip_width: int = 32,
+    makers: Sequence[Sequence[str]] | None = None,
+) -> Table:
     """Return one line per channel group: its size, what was kept, and where along the indices.
 
     Args:
         groups: The groups in the network's order.
         title: Printed above.
-        strip_width: Characters of the picture; each shades the share kept among its channels.
+        strip_width: Characters of the picture; each shades the share kept among its channels. 0 leaves it out, and
+            what was kept.
+        makers: The layers that make the channels of each group; None leaves them out.
     """
     table = Table(
         title=title and name_cell(title), title_justify="left", header_style="bold", box=None, pad_edge=False
     )
     table.add_column("Group", no_wrap=True)
     table.add_column("Channels", justify="right")
-    table.add_column("Kept", justify="right")
-    table.add_column("", justify="right", style="cyan")
-    table.add_column("Where", no_wrap=True, style="cyan")
-    for group in groups:
-        strip = _strip(group, min(strip_width, group.size))
-        table.add_row(
-            name_cell(group.name), str(group.size), str(len(group.kept)), percent(group.keep_ratio), strip
-        )
+    if strip_width:
+        table.add_column("Kept", justify="right")
+        table.add_column("", justify="right", style="cyan")
+        table.add_column("Where", no_wrap=True, style="cyan")
+    if makers is not None:
+        table.add_column("Made by", overflow="fold")
+    for number, group in enumerate(groups):
+        cells = [name_cell(group.name), str(group.size)]
+        if strip_width:
+            strip = _strip(group, min(strip_width, group.size))
+            cells += [str(len(group.kept)), percent(group.keep_ratio), strip]
+        if makers is not None:
+            cells.append(name_cell(_together(makers[number])))
+        table.add_row(*cells)
     return table
+
+
+def sensitivity_table(found: "Sensitivity") -> Table:
+    """Return one line per channel group: points of accuracy that the network loses with its channels cut.
+
+    Args:
+        found: The figures.
+    """
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    table.add_column("Group", no_wrap=True)
+    for kept in found.kept:
+        table.add_column(f"{100 * kept:g} %", justify="right")
+    strongest = max(float(found.lost.max()), 1.0)
+    for name, row in zip(found.groups, found.lost, strict=True):
+        shades = [_SHADES[round(max(0.0, lost) / strongest * (len(_SHADES) - 1))] for lost in row]
+        cells = [f"{-lost:+.1f} {shade}" for lost, shade in zip(row, shades, strict=True)]
+        table.add_row(name_cell(name), *cells)
+    return table
+
+
+def _together(makers: Sequence[str]) -> str:
+    """Say which layers are tied, in few words."""
+    more = f" and {len(makers) - _MOST_MAKERS} more" if len(makers) > _MOST_MAKERS else ""
+    return " + ".join(makers[:_MOST_MAKERS]) + more
 
 
 def summary_table(report: Report, *, command_seconds: float | None = None) -> Table:

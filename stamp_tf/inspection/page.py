@@ -12,7 +12,6 @@ from stamp_tf.errors import StampError
 from stamp_tf.export.staging import staged
 from stamp_tf.inspection.lanes import ROW_HEIGHT, draw_lanes
 from stamp_tf.inspection.network_rows import NetworkRow
-from stamp_tf.report.report import GroupRow
 from stamp_tf.report.strips import hues, tick_path
 from stamp_tf.report.template import render
 
@@ -103,7 +102,7 @@ def render_inspection(inspection: Inspection, *, command: str = "") -> str:
         command: What was typed.
     """
     rows = inspection.network
-    groups = _group_cards(inspection.groups, rows)
+    groups = _group_cards(inspection)
     totals = {
         quantity: tuple(
             sum(getattr(row, f"{quantity}_{when}") for row in rows) for when in ("before", "after")
@@ -129,16 +128,14 @@ def render_inspection(inspection: Inspection, *, command: str = "") -> str:
     )
 
 
-def _group_cards(groups: Sequence[GroupRow], rows: Sequence[NetworkRow]) -> tuple[GroupCard, ...]:
+def _group_cards(inspection: Inspection) -> tuple[GroupCard, ...]:
+    groups, makers = inspection.groups, inspection.makers
     widest = max((group.size for group in groups), default=1)
-    makers: dict[int, list[str]] = {number: [] for number in range(len(groups))}
     readers: dict[int, list[str]] = {number: [] for number in range(len(groups))}
-    for row in rows:
-        for number in row.makes:
-            makers[number].append(row.name)
+    for row in inspection.network:
         for number in row.reads:
             readers[number].append(row.name)
-    colours = _colours([len(makers[number]) > 1 for number in range(len(groups))])
+    colours = _colours([len(of_group) > 1 for of_group in makers])
     return tuple(
         GroupCard(
             number=number,
@@ -148,7 +145,7 @@ def _group_cards(groups: Sequence[GroupRow], rows: Sequence[NetworkRow]) -> tupl
             colour=colour,
             length=group.size / widest,
             ticks=tick_path(group.kept),
-            makers=tuple(makers[number]),
+            makers=makers[number],
             readers=tuple(readers[number]),
         )
         for number, (group, colour) in enumerate(zip(groups, colours, strict=True))
