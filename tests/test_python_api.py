@@ -1,5 +1,6 @@
 """The README's Python lines, run as they stand but for the length of training."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -8,13 +9,12 @@ import numpy as np
 import pytest
 
 import stamp_tf
-from stamp_tf.channels import TracedNetwork
-from stamp_tf.data import Normalization, load_dataset
+from stamp_tf.data import load_dataset
 from stamp_tf.errors import StampError
 from stamp_tf.options.finetune import FinetuneConfig
-from stamp_tf.references.backbone_config import BackboneConfig
 from stamp_tf.references.bundled import bundled_names
-from stamp_tf.references.reference import Reference
+from stamp_tf.references.model_reference import reference_of_model
+from tests.toy_backbones import three
 
 README = Path(__file__).parents[1] / "README.md"
 # What the README's lines leave at its default or set to what a real run needs -> what a test has time for,
@@ -68,21 +68,9 @@ def toy_sets(make_plugin, tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def reference():
-    """A narrow reference with random weights; not to be changed."""
-    dataset = load_dataset("digits", image_shape=(32, 32, 3), train_size=20)
-    backbone = BackboneConfig(
-        name="vgg19",
-        input_shape=dataset.image_shape,
-        num_classes=dataset.num_classes,
-        options={"width": 0.05},
-    )
-    network = TracedNetwork.of(backbone.build())
-    return Reference(
-        backbone=backbone,
-        network=network,
-        scores=np.linspace(-1, 1, network.channel_map.num_channels),
-        normalization=Normalization.of(dataset.train),
-    )
+    """A reference of the size of digits with random weights; not to be changed."""
+    found = reference_of_model(three((8, 8, 1), 10), pixels="standardized")
+    return dataclasses.replace(found, scores=np.linspace(-1, 1, found.channel_map.num_channels))
 
 
 @pytest.mark.slow
@@ -135,8 +123,8 @@ def test_inspect_takes_models_and_references(reference):
     for network in (reference, reference.model):
         found = stamp_tf.inspect(network)
         assert not found.is_pruned
-        assert found.name == "vgg19"
-        assert len(found.groups) == 16
+        assert found.name == "small"
+        assert len(found.groups) == 3
 
 
 def test_folder_of_something_else_is_left_alone(result, tmp_path):
@@ -147,5 +135,7 @@ def test_folder_of_something_else_is_left_alone(result, tmp_path):
 
 
 def test_images_of_another_size_are_refused(reference):
-    with pytest.raises(StampError, match=r"--dataset must have the reference's images \(32, 32, 3\)"):
-        stamp_tf.prune(load_dataset("digits"), reference, max_flops=0.5)
+    with pytest.raises(StampError, match=r"--dataset must have the reference's images \(8, 8, 1\)"):
+        stamp_tf.prune(
+            load_dataset("digits", image_shape=(32, 32, 3), train_size=20), reference, max_flops=0.5
+        )
