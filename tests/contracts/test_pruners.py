@@ -2,18 +2,13 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import make_dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, get_type_hints
 
 import pytest
 
 import stamp_registry
-from stamp_tf.baselines.auto import Auto, AutoOptions
-from stamp_tf.baselines.ifp import Ifp, IfpOptions
-from stamp_tf.baselines.iht_reptile import IhtReptile, IhtReptileOptions
-from stamp_tf.baselines.metapruning import MetaPruning, MetaPruningOptions
-from stamp_tf.baselines.mvp import Mvp, MvpOptions
 from stamp_tf.options.option import option
 from stamp_tf.pruning.pruner import Pruner
 from stamp_tf.references.fingerprint import fingerprint
@@ -22,82 +17,26 @@ from stamp_tf.testing.pruner import PROPERTIES, proposal_of, toy_problem
 GROUP = "stamp_tf.pruners"
 
 
-@dataclass(frozen=True, kw_only=True)
-class OneRanking(AutoOptions):
-    """Options by which few networks are built."""
+def shorter(name: str, **values: Any) -> type[Pruner]:
+    """Return a method whose options have other defaults, by which it takes moments.
 
-    rankings: tuple[Literal["l1"], ...] = option(("l1",))
-
-
-class QuickAuto(Auto):
-    """The choice between methods, between two candidates."""
-
-    options = OneRanking
-
-
-@dataclass(frozen=True, kw_only=True)
-class TwoRounds(IfpOptions):
-    """Options by which one network is trained."""
-
-    rounds: int = option(2)
-
-
-class QuickIfp(Ifp):
-    """Iterative filter pruning, of one training."""
-
-    options = TwoRounds
-
-
-@dataclass(frozen=True, kw_only=True)
-class TwoCandidates(MetaPruningOptions):
-    """Options by which two networks are judged."""
-
-    population: int = option(2)
-    rounds: int = option(1)
-    batches: int = option(1)
-
-
-class QuickMetaPruning(MetaPruning):
-    """MetaPruning with hardly a search."""
-
-    options = TwoCandidates
-
-
-@dataclass(frozen=True, kw_only=True)
-class TwoTasks(IhtReptileOptions):
-    """Options by which a step is taken on two tasks."""
-
-    rounds: int = option(1)
-    tasks: int = option(1)
-    inner_steps: int = option(1)
-
-
-class QuickIhtReptile(IhtReptile):
-    """IHT-Reptile, of two tasks."""
-
-    options = TwoTasks
-
-
-@dataclass(frozen=True, kw_only=True)
-class OneVote(MvpOptions):
-    """Options by which one run votes and nothing is trained."""
-
-    memory: str | Path | None = option("memory")
-    rounds: int = option(1)
-
-
-class QuickMvp(Mvp):
-    """Meta-vote pruning with a memory, without which it refuses to begin."""
-
-    options = OneVote
+    Args:
+        name: Its name.
+        **values: Option to default.
+    """
+    method = stamp_registry.load(GROUP, name)
+    hints = get_type_hints(method.options)
+    fields = [(key, hints[key], option(value)) for key, value in values.items()]
+    options = make_dataclass("Shorter", fields, bases=(method.options,), frozen=True, kw_only=True)
+    return type("Shorter", (method,), {"options": options})
 
 
 STANDS_IN: dict[str, type[Pruner]] = {
-    "auto": QuickAuto,
-    "ifp": QuickIfp,
-    "metapruning": QuickMetaPruning,
-    "iht-reptile": QuickIhtReptile,
-    "mvp": QuickMvp,
+    "auto": shorter("auto", rankings=("l1",)),
+    "ifp": shorter("ifp", rounds=2),
+    "metapruning": shorter("metapruning", population=2, rounds=1, batches=1),
+    "iht-reptile": shorter("iht-reptile", rounds=1, tasks=1, inner_steps=1),
+    "mvp": shorter("mvp", memory="memory", rounds=1),
 }
 
 
