@@ -91,7 +91,7 @@ class MetaPruning(Pruner):
         budget = counted_part(problem.budget)
         # A limit out of reach is refused before anything is trained.
         cut.meet(np.zeros(cut.num_channels), budget)
-        net = problem.kept.get((options, problem.config.finetune), lambda: _trained(problem, options))
+        net = problem.kept.get((options, str(problem.config.finetune)), lambda: _trained(problem, options))
         steps, judged = net.num_steps, options.num_candidates
 
         def tell(done: int, best: float) -> None:
