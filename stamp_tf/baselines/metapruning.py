@@ -96,7 +96,8 @@ class MetaPruning(Pruner):
 
         def tell(done: int, best: float) -> None:
             if problem.on_step is not None:
-                problem.on_step(steps + done, steps + judged, {"best accuracy": best})
+                figures = {"accuracy of the best": best, "images": len(net.judged)}
+                problem.on_step(steps + done, steps + judged, figures)
 
         rng = np.random.default_rng((problem.seed, 11))
         evolution = Evolution(cut, budget, judge=net.accuracy, options=options)
