@@ -24,8 +24,7 @@ from stamp_tf.losses import accuracy, classification_loss
 from stamp_tf.options.methods import PrunerOptions
 from stamp_tf.options.option import option
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
-from stamp_tf.pruning.ready import make_ready
-from stamp_tf.pruning.target import Target, first_head
+from stamp_tf.pruning.ready import make_problem_ready
 from stamp_tf.schedules import step_rate
 from stamp_tf.tensor import Tensor
 from stamp_tf.training.class_weights import class_weights
@@ -80,16 +79,7 @@ class BBDropout(Pruner):
         options = BBDropoutOptions(**problem.options)
         channel_map = problem.reference.channel_map
         gates = Gates(channel_map.num_channels, options)
-        target = Target(
-            reference=problem.reference,
-            dataset=problem.dataset,
-            normalization=problem.normalization,
-            model=problem.model,
-            cost=problem.cost,
-        )
-        make_ready(
-            problem.model, target, seed=problem.seed, head=first_head(problem.config, problem.reference)
-        )
+        make_problem_ready(problem)
         _train(problem, gates, options)
         expectation = np.clip(gates.expectation, 1e-30, 1.0)
         if problem.budget.is_limited or problem.config.within is not None:

@@ -10,12 +10,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from stamp_tf.baselines.snip import SnipPretrained
 from stamp_tf.data import ImageSet, random_part
 from stamp_tf.data.episodes import EpisodeSampler
 from stamp_tf.options.methods import PrunerOptions
 from stamp_tf.options.option import option
-from stamp_tf.pruning.pruner import Proposal, PruningProblem
+from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
+from stamp_tf.pruning.ready import make_problem_ready
 from stamp_tf.pruning.trial import MOST_IMAGES
 from stamp_tf.pruning.weight_budget import weights_to_keep
 from stamp_tf.tensor import Tensor
@@ -41,7 +41,7 @@ class IhtReptileOptions(PrunerOptions):
     )
 
 
-class IhtReptile(SnipPretrained):
+class IhtReptile(Pruner):
     """Meta-learn weights by Reptile on small tasks, keep the largest, and again, with all of them free in between.
 
     In the first half of a round every weight is trained: tasks of few classes and images are drawn from the target's
@@ -62,12 +62,13 @@ class IhtReptile(SnipPretrained):
         2018, On First-Order Meta-Learning Algorithms. Numbers of rounds, tasks and steps are ours.
     """
 
+    removes = "weights"
     options = IhtReptileOptions
 
     def propose(self, problem: PruningProblem) -> Proposal:
         options: Any = self.options(**problem.options)
         num_kept = weights_to_keep(problem.model, problem.cost, problem.budget)
-        self.prepare(problem)
+        make_problem_ready(problem)
         reptile = Reptile(problem, options)
         for _ in range(options.rounds):
             reptile.free()

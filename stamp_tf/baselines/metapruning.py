@@ -91,12 +91,13 @@ class MetaPruning(Pruner):
         budget = counted_part(problem.budget)
         # A limit out of reach is refused before anything is trained.
         cut.meet(np.zeros(cut.num_channels), budget)
-        net = problem.kept.get((options, problem.config.finetune), lambda: _trained(problem, options))
+        net = problem.kept.get((options, str(problem.config.finetune)), lambda: _trained(problem, options))
         steps, judged = net.num_steps, options.num_candidates
 
         def tell(done: int, best: float) -> None:
             if problem.on_step is not None:
-                problem.on_step(steps + done, steps + judged, {"best accuracy": best})
+                figures = {"accuracy of the best": best, "images": len(net.judged)}
+                problem.on_step(steps + done, steps + judged, figures)
 
         rng = np.random.default_rng((problem.seed, 11))
         evolution = Evolution(cut, budget, judge=net.accuracy, options=options)

@@ -14,8 +14,7 @@ from stamp_tf.errors import StampError
 from stamp_tf.options.methods import PrunerOptions
 from stamp_tf.options.option import option
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
-from stamp_tf.pruning.ready import drawn_anew, make_ready
-from stamp_tf.pruning.target import Target, first_head
+from stamp_tf.pruning.ready import drawn_anew, make_problem_ready
 from stamp_tf.pruning.weight_budget import weights_to_keep
 from stamp_tf.weight_mask import WeightMask, kernels_of
 
@@ -51,16 +50,7 @@ class SnipPretrained(Pruner):
 
     def prepare(self, problem: PruningProblem) -> None:
         """Give the network the weights that are ranked, and that fine-tuning begins with."""
-        target = Target(
-            reference=problem.reference,
-            dataset=problem.dataset,
-            normalization=problem.normalization,
-            model=problem.model,
-            cost=problem.cost,
-        )
-        make_ready(
-            problem.model, target, seed=problem.seed, head=first_head(problem.config, problem.reference)
-        )
+        make_problem_ready(problem)
 
     @staticmethod
     def _sensitivities(problem: PruningProblem, options: SnipOptions) -> dict[str, np.ndarray]:

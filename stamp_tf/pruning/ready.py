@@ -11,7 +11,8 @@ from stamp_tf.channels.derived_state import derive_state
 from stamp_tf.measure.phases import clock
 from stamp_tf.on_step import OnPhase
 from stamp_tf.plugin_code import of_the_caller
-from stamp_tf.pruning.target import Target
+from stamp_tf.pruning.pruner import PruningProblem
+from stamp_tf.pruning.target import Target, first_head
 from stamp_tf.refit.images import refit_images
 from stamp_tf.refit.refit import refit
 from stamp_tf.training.ridge_head import fit_head
@@ -85,6 +86,22 @@ def make_ready(
             )
         elif head == "random" and not is_drawn:
             _draw_head(model)
+
+
+def make_problem_ready(problem: PruningProblem) -> None:
+    """Fit the full network of a problem to its target: what a method begins with that trains the reference's weights.
+
+    Args:
+        problem: Statistics and head of its `model` are changed.
+    """
+    target = Target(
+        reference=problem.reference,
+        dataset=problem.dataset,
+        normalization=problem.normalization,
+        model=problem.model,
+        cost=problem.cost,
+    )
+    make_ready(problem.model, target, seed=problem.seed, head=first_head(problem.config, problem.reference))
 
 
 def drawn_anew(model: keras.Model) -> keras.Model:
