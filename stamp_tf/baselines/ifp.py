@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from stamp_tf.baselines.allocation import allocate
 from stamp_tf.baselines.l1 import l1_norms
+from stamp_tf.baselines.taylor import Taylor
 from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import Budget, ChannelCut
 from stamp_tf.channels.put_back import put_back
@@ -18,6 +19,7 @@ from stamp_tf.errors import StampError
 from stamp_tf.options.methods import AllocationOptions
 from stamp_tf.options.option import option
 from stamp_tf.pruning.config import rules_of
+from stamp_tf.pruning.kept import Kept
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.pruning.ready import make_ready, sliced_network
 from stamp_tf.pruning.target import Target, first_head
@@ -30,15 +32,19 @@ class IfpOptions(AllocationOptions):
 
     rounds: int = option(4, least=1, help="How often filters go; behind the last time fine-tuning follows.")
     epochs: int = option(1, least=1, help="Passes over the training images after each of the others.")
+    criterion: Literal["l1", "taylor"] = option(
+        "l1", help="What filters go by: their norm, or what the loss on the target's images owes to them."
+    )
 
 
 class Ifp(Pruner):
     """Remove a few filters of the smallest L1 norm, train what is left, and so on until the budget is met.
 
-    Before each round the norms are those of the weights trained so far. The limits shrink by the same factor every
-    round; of a limit on latency alone rounds know nothing, and go to half of the FLOPs. Training is by the options of
-    fine-tuning, on the physically smaller network, without a teacher; its time counts as that of pruning. With one
-    round it is `l1`.
+    Before each round the norms, or what the method `taylor` goes by, are those of the weights trained so far. Norms
+    hardly move in few steps, so that about the same filters go whatever the target is. The limits shrink by the same
+    factor every round; of a limit on latency alone rounds know nothing, and go to half of the FLOPs. Training is by the
+    options of fine-tuning, on the physically smaller network, without a teacher; its time counts as that of pruning.
+    With one round it is the method that the criterion is named after.
 
     A run that is interrupted here starts the method anew and comes to the same network; one that is interrupted in
     fine-tuning goes on there.
@@ -80,7 +86,10 @@ class Ifp(Pruner):
             problem: Its model holds the weights as they are by then.
             number: Of the round, from 1.
         """
-        return l1_norms(problem.model, problem.reference.channel_map)
+        if self.options(**problem.options).criterion == "l1":
+            return l1_norms(problem.model, problem.reference.channel_map)
+        # Of the weights as they are by now, so that nothing is kept from earlier rounds.
+        return Taylor().values(dataclasses.replace(problem, options={}, kept=Kept(), on_step=None))
 
     def _scores(self, problem: PruningProblem, removed: np.ndarray, *, number: int) -> np.ndarray:
         """Return scores before a round, `[C]`, below 0 for channels that went."""

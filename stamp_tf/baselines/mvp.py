@@ -10,7 +10,6 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from stamp_tf.baselines.ifp import Ifp, IfpOptions
-from stamp_tf.baselines.l1 import l1_norms
 from stamp_tf.baselines.memory import PastRun, read_memory
 from stamp_tf.baselines.prototypes import prototypes_of
 from stamp_tf.baselines.similarity import prototype_similarity, shared_classes
@@ -50,9 +49,9 @@ class Mvp(Ifp):
 
     The memory is a folder of other runs of the same reference. To see how similar their tasks are, their data sets are
     loaded again, or their classes are compared by name. Each of the nearest has a vote for every filter that it kept.
-    Filters with the fewest votes go in the first round, of as many those of the smaller L1 norm; that takes the place
-    of rounds without votes, so that few are enough. With one round the votes are all there is. Weights are those of
-    the reference throughout, not of the runs.
+    Filters with the fewest votes go in the first round, of as many those of the smaller norm, or what the criterion is;
+    that takes the place of rounds without votes, so that few are enough. With one round the votes are all there is.
+    Weights are those of the reference throughout, not of the runs.
 
     Source:
         Zhao et al. 2023, Voting from Nearest Tasks: Meta-Vote Pruning of Pre-trained Models for Downstream Tasks. The
@@ -63,13 +62,13 @@ class Mvp(Ifp):
     options: ClassVar[type[MvpOptions]] = MvpOptions
 
     def worth(self, problem: PruningProblem, number: int) -> np.ndarray:
-        norms = l1_norms(problem.model, problem.reference.channel_map)
+        worth = super().worth(problem, number)
         if number > 1:
-            return norms
+            return worth
         options = self.options(**problem.options)
         name = ("votes", str(options.memory), options.similarity, options.neighbours)
         votes = problem.kept.get(name, lambda: votes_of(problem, options))
-        return votes + norms / (1 + norms.max())
+        return votes + worth / (worth.max() * 1.001 or 1)
 
 
 def votes_of(problem: PruningProblem, options: MvpOptions) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -19,12 +20,12 @@ def shared_classes(first: Iterable[str], second: Iterable[str]) -> int:
     return len({canonical(name) for name in first} & {canonical(name) for name in second})
 
 
-def shared_parents(first: Iterable[str], second: Iterable[str], parents: Mapping[str, object]) -> int:
+def shared_parents(first: Iterable[Any], second: Iterable[Any], parents: Mapping[Any, object]) -> int:
     """Return how many parent classes two tasks have in common.
 
     Args:
-        first: Classes of one.
-        second: Classes of the other.
+        first: Classes of one, by names or by numbers.
+        second: Classes of the other, likewise.
         parents: Class -> its parent, of all of them.
     """
     return len({parents[name] for name in first} & {parents[name] for name in second})

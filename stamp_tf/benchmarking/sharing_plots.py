@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stamp_tf.baselines.similarity import shared_classes, shared_parents
@@ -37,30 +38,31 @@ def draw_sharing(view: str, found: Sequence[Summary], setup: Setup) -> Figure | 
 
 
 def _runs(records: Sequence[Mapping[str, Any]]) -> list[tuple[GroupRow, ...]]:
-    """Return what each record keeps, of the first seed among them."""
+    """Return what each record keeps."""
     return [
         tuple(GroupRow(name, size, tuple(record["kept"][name])) for name, size in record["sizes"].items())
-        for record in _of_first_seed(records)
+        for record in records
     ]
 
 
-def _of_first_seed(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    first = min(record["case"]["seed"] for record in records)
-    return [record for record in records if record["case"]["seed"] == first]
-
-
 def _measures(one: Summary, setup: Setup) -> Iterator[tuple[str, Similarities]]:
-    """Yield each measure of similarity that the suite has, with its values."""
-    records = _of_first_seed(one.records)
-    names = [record["classes"] for record in records]
-    yield "shared classes", [[shared_classes(first, second) for second in names] for first in names]
+    """Yield each measure of similarity that the suite has, with its values; runs of one seed are compared."""
+    seeds = [record["case"]["seed"] for record in one.records]
+
+    def of(tasks: Sequence[Any], measure: Callable[[Any, Any], int]) -> Similarities:
+        return [
+            [
+                measure(first, second) if own == other else None
+                for second, other in zip(tasks, seeds, strict=True)
+            ]
+            for first, own in zip(tasks, seeds, strict=True)
+        ]
+
+    yield "shared classes", of([record["classes"] for record in one.records], shared_classes)
     if setup.content.parents:
+        numbers = [setup.size.tasks[record["case"]["task"]] for record in one.records]
         parents = dict(enumerate(setup.content.parents))
-        numbers = [setup.size.tasks[record["case"]["task"]] for record in records]
-        yield (
-            "shared parent classes",
-            [[shared_parents(first, second, parents) for second in numbers] for first in numbers],
-        )
+        yield "shared parent classes", of(numbers, partial(shared_parents, parents=parents))
 
 
 def _draw_iou(found: Sequence[Summary], setup: Setup) -> Figure:
@@ -107,15 +109,19 @@ def _draw_votes(view: str, found: Sequence[Summary], setup: Setup) -> Figure | N
     for part, (one, by_level) in zip(
         figure.subfigures(len(blocks), 1, squeeze=False)[:, 0], blocks, strict=True
     ):
+        part.supxlabel("how many similar tasks keep a filter", fontsize=9)
+        part.supylabel(_VIEWS[view][1], fontsize=9)
         part.suptitle(f"{one.target}, {_limit(one)}; {setup.size.voters} similar tasks vote", fontsize=11)
-        grid = list(part.subplots(height, _COLUMNS, squeeze=False, sharey=view == "odds_by_votes").flat)
+        grid = list(part.subplots(height, _COLUMNS, squeeze=False, sharey=True).flat)
         for axes, place in zip(grid, range(-1, num_panels - 1), strict=False):
             for (level, votes), style in zip(by_level.items(), _styles(list(by_level)), strict=True):
                 layer = all_layers(votes) if place < 0 else votes[place]
-                _VIEWS[view](axes, layer, {**style, "label": str(level)})
+                _VIEWS[view][0](axes, layer, {**style, "label": str(level)})
                 axes.set_title(layer.layer, fontsize=9)
-            axes.set_xlabel("similar tasks that keep it", fontsize=8)
+            axes.xaxis.get_major_locator().set_params(integer=True)
             _finish(axes, "shared classes" if place < 0 else "")
+        # One axis for all panels, whose top is known once all lines are there.
+        grid[0].set_ylim(bottom=-0.02)
         for axes in grid[num_panels:]:
             axes.set_visible(False)
     return figure
@@ -124,13 +130,10 @@ def _draw_votes(view: str, found: Sequence[Summary], setup: Setup) -> Figure | N
 def _votes(one: Summary, setup: Setup) -> dict[int, tuple[Votes, ...]]:
     """Return the votes of similar tasks for each number of shared classes that enough tasks have."""
     runs, (_, similarities) = _runs(one.records), next(_measures(one, setup))
-    levels = sorted(
-        {value for row, line in enumerate(similarities) for at, value in enumerate(line) if at != row}
-    )
+    levels = sorted({value for line in similarities for value in line if value})
     found = {
         level: kept_by_votes(runs, similarities, num_voters=setup.size.voters, similarity=level)
         for level in levels
-        if level
     }
     return {level: votes for level, votes in found.items() if votes}
 
@@ -138,13 +141,11 @@ def _votes(one: Summary, setup: Setup) -> dict[int, tuple[Votes, ...]]:
 def _draw_odds(axes: Axes, layer: Votes, style: dict[str, Any]) -> None:
     points = [(votes, odds) for votes, odds in enumerate(layer.odds) if odds is not None]
     axes.plot([at for at, _ in points], [odds for _, odds in points], linewidth=1.2, markersize=4, **style)
-    axes.set(ylabel="share that is kept", ylim=(-0.04, 1.04))
 
 
 def _draw_filters(axes: Axes, layer: Votes, style: dict[str, Any]) -> None:
     shares = [number / sum(layer.filters) for number in layer.filters]
     axes.plot(range(len(shares)), shares, linewidth=1.2, markersize=4, **style)
-    axes.set(ylabel="share of the filters", ylim=(0, None))
 
 
 def _limit(one: Summary) -> str:
@@ -175,4 +176,7 @@ def _finish(axes: Axes, legend: str) -> None:
         axes.legend(title=legend, fontsize=7, title_fontsize=8, frameon=False)
 
 
-_VIEWS = {"odds_by_votes": _draw_odds, "filters_by_votes": _draw_filters}
+_VIEWS: dict[str, tuple[Any, str]] = {
+    "odds_by_votes": (_draw_odds, "share of these filters that the task keeps"),
+    "filters_by_votes": (_draw_filters, "share of all filters"),
+}

@@ -10,8 +10,8 @@ from statistics import mean, pstdev
 from stamp_tf.comparison.overlap import Overlap, layer_overlaps
 from stamp_tf.report.report import GroupRow
 
-Similarities = Sequence[Sequence[int]]
-"""How similar the task of each run is to that of each other, `[runs, runs]`; higher is more similar."""
+Similarities = Sequence[Sequence[int | None]]
+"""How similar the task of each run is to that of each other, `[runs, runs]`; None for two that are not compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,8 @@ def iou_by_similarity(runs: Sequence[Sequence[GroupRow]], similarities: Similari
     """
     found: dict[int, list[tuple[Overlap, ...]]] = {}
     for one, other in combinations(range(len(runs)), 2):
-        found.setdefault(similarities[one][other], []).append(layer_overlaps(runs[one], runs[other]))
+        if (similarity := similarities[one][other]) is not None:
+            found.setdefault(similarity, []).append(layer_overlaps(runs[one], runs[other]))
     return tuple(
         SharedAt(
             similarity=similarity,
@@ -134,10 +135,10 @@ def _voters(
 ) -> Iterator[tuple[int, list[int]]]:
     """Yield each run that has enough similar ones, with these; of equally similar ones the first."""
     for number, to_others in enumerate(similarities):
-        others = [
-            other
-            for other in range(len(similarities))
-            if other != number and (similarity is None or to_others[other] == similarity)
-        ]
+        others = {
+            other: to_other
+            for other, to_other in enumerate(to_others)
+            if other != number and to_other is not None and similarity in (None, to_other)
+        }
         if len(others) >= num_voters:
-            yield number, sorted(others, key=lambda other: -to_others[other])[:num_voters]
+            yield number, sorted(others, key=lambda other: -others[other])[:num_voters]

@@ -12,6 +12,7 @@ import pytest
 from stamp_tf.baselines import ifp
 from stamp_tf.baselines.ifp import Ifp
 from stamp_tf.baselines.l1 import L1Norm
+from stamp_tf.baselines.taylor import Taylor
 from stamp_tf.channel_mask import ChannelMask
 from stamp_tf.channels import slice_model
 from stamp_tf.channels.put_back import put_back
@@ -19,6 +20,7 @@ from stamp_tf.data import DataSet
 from stamp_tf.errors import StampError
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.pruning.prune import prune
+from stamp_tf.pruning.pruner import Pruner
 from stamp_tf.pruning.result import PruneResult
 from stamp_tf.references.reference import Reference
 
@@ -30,10 +32,13 @@ class Interrupted(Exception):
     """Stands for Ctrl+C."""
 
 
-def test_one_round_is_l1(tiny: Any, make_problem: Callable[..., Any]) -> None:
+@pytest.mark.parametrize(("criterion", "method"), [("l1", L1Norm), ("taylor", Taylor)])
+def test_one_round_is_its_criterion(
+    tiny: Any, make_problem: Callable[..., Any], criterion: str, method: type[Pruner]
+) -> None:
     problem = make_problem(tiny)
-    found = Ifp().propose(make_problem(tiny, rounds=1)).scores
-    np.testing.assert_array_equal(found, L1Norm().propose(problem).scores)
+    found = Ifp().propose(make_problem(tiny, rounds=1, criterion=criterion)).scores
+    np.testing.assert_array_equal(found, method().propose(problem).scores)
 
 
 def test_what_went_stays_away(small: Reference, shades: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
