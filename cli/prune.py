@@ -232,6 +232,7 @@ def print_summary(report: "Report", directory: "RunDirectory", *, is_news: bool 
         say(f"In doubt     {report.history[-1].doubt}")
     say("")
     say(f"Report       {directory.report_html}")
+    say(f"Model card   {directory.card}")
     for file in report.files:
         label = {"saved-model": "SavedModel", "keras": "Keras model"}.get(file.format, file.format)
         figures = [f"{compact(file.num_bytes)}B"]
