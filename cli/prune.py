@@ -233,6 +233,7 @@ def print_summary(report: "Report", directory: "RunDirectory", *, is_news: bool 
         say(f"In doubt     {report.history[-1].doubt}")
     say("")
     say(f"Report       {directory.report_html}")
+    say(f"Model card   {directory.card}")
     for file in report.files:
         label = {"saved-model": "SavedModel", "keras": "Keras model"}.get(file.format, file.format)
         say(f"{label:<12} {directory.path / file.path}  ({figures_of(file)})")
