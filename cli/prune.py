@@ -108,8 +108,7 @@ def command(
 
     # Before the images, which may take long to read.
     plan = dataclasses.replace(plan, configs=tuple(map(with_fixed, plan.configs)))
-    for config in plan.configs:
-        check_compression(config, outcome.compress)
+    check_compression(plan.configs, outcome.compress)
     check_exports(directory, places_of(directory, outcome.formats))
     dataset = load_images(data, found.image_shape)
     if is_own:

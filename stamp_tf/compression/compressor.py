@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import get_args
+from typing import Any, get_args
 
 import keras
 
@@ -38,7 +38,7 @@ class Compressor:
     ) -> None:
         self._model = model
         self._load = load
-        self._options = {"normalization": normalization, "epochs": epochs, "seed": seed}
+        self._options: dict[str, Any] = {"normalization": normalization, "epochs": epochs, "seed": seed}
         self._found: dict[str, keras.Model] = {}
 
     def __call__(self, kind: str) -> keras.Model:

@@ -23,10 +23,8 @@ TOLERANCE = 1e-6
 _OF_TRAINING = ("_initializer", "_regularizer", "_constraint")
 # Operations of Keras 3 that are layers of tf_keras, which knows how to quantise them.
 _LAYERS: Mapping[str, Callable[[str], Any]] = {
-    **{
-        kind: lambda name, kind=kind: getattr(tf_keras.layers, kind)(name=name)
-        for kind in ("Add", "Multiply")
-    },
+    "Add": lambda name: tf_keras.layers.Add(name=name),
+    "Multiply": lambda name: tf_keras.layers.Multiply(name=name),
     "Relu": lambda name: tf_keras.layers.ReLU(name=name),
     "Relu6": lambda name: tf_keras.layers.ReLU(6.0, name=name),
 }
@@ -104,7 +102,7 @@ def require_equal(model: keras.Model, rebuilt: tf_keras.Model, images: np.ndarra
     """
     expected = np.asarray(keras.ops.convert_to_numpy(model(images, training=False)), "float64")
     found = np.asarray(rebuilt(images, training=False), "float64")
-    apart = float(np.linalg.norm(found - expected) / max(np.linalg.norm(expected), 1e-12))
+    apart = float(np.linalg.norm(found - expected)) / max(float(np.linalg.norm(expected)), 1e-12)
     if not apart <= TOLERANCE:
         raise StampError(
             f"`compress` needs a network that tf_keras computes alike, to {TOLERANCE:g} of its outputs, but with "
@@ -123,7 +121,7 @@ def _twin(layer: keras.Layer) -> Any:
 
 def _options(layer: keras.Layer, kind: type) -> dict[str, Any]:
     """Return the arguments of a layer that tf_keras knows, too; those of training alone are left out."""
-    known = {name for each in kind.__mro__ for name in inspect.signature(each.__init__).parameters}
+    known = {name for each in kind.__mro__ for name in inspect.signature(each).parameters}
     config = layer.get_config()
     if kind is tf_keras.layers.LeakyReLU:
         config["alpha"] = config["negative_slope"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import stamp_registry
 from stamp_tf.errors import StampError
@@ -66,17 +67,19 @@ def with_fixed(config: PruneConfig) -> PruneConfig:
     return dataclasses.replace(config, **choose_pruner(config).fixes)
 
 
-def check_compression(config: PruneConfig, kind: str | None) -> None:
+def check_compression(configs: Sequence[PruneConfig], kind: str | None) -> None:
     """Refuse to compress what a method leaves that removes single weights, because training would fill them again.
 
     Args:
-        config: The options.
+        configs: The options of each run.
         kind: How the network is to be compressed; None for not at all.
 
     Raises:
         StampError: If it cannot be.
     """
-    if kind is not None and choose_pruner(config).removes == "weights":
+    for config in configs if kind is not None else ():
+        if choose_pruner(config).removes != "weights":
+            continue
         raise StampError(
             f"`compress={kind}` trains all weights, but `method={config.method}` removes single ones; leave "
             "`compress` out, or choose a method that removes channels."

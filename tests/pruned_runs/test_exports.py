@@ -76,7 +76,7 @@ def test_single_weights_are_not_compressed(tmp_path: Path, residual_network: ker
             compress=lambda kind: residual_network,
         )
     with pytest.raises(StampError, match=r"^--compress qat trains all weights, but --method snip removes"):
-        check_compression(PruneConfig(method="snip", keep_params=0.5), "qat")
+        check_compression([PruneConfig(method="snip", keep_params=0.5)], "qat")
 
 
 def test_images_go_to_the_exporter_that_asks_for_them(
