@@ -47,19 +47,29 @@ def draw(view: View, found: Sequence[Summary], setup: Setup) -> Figure | None:
     rows = math.ceil(len(panels) / _PANELS_A_ROW)
     columns = min(len(panels), _PANELS_A_ROW)
     figure = Figure(figsize=(5.4 * columns, 4.2 * rows), layout="constrained")
-    titles = list(dict.fromkeys(one.row.title for one in found))
+    styles = _styles(found)
     for axes, (heading, part) in zip(
         figure.subplots(rows, columns, squeeze=False).flat, panels.items(), strict=False
     ):
         for title in dict.fromkeys(one.row.title for one in part):
-            place = titles.index(title)
-            style = {"color": _COLOURS[place % 8], "marker": _MARKS[place % 8], "label": title}
-            _VIEWS[view](axes, [one for one in part if one.row.title == title], style)
+            _VIEWS[view](axes, [one for one in part if one.row.title == title], styles[title])
         axes.set_title(heading)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(fontsize=8, frameon=False)
     return figure
+
+
+def _styles(found: Sequence[Summary]) -> dict[str, dict[str, Any]]:
+    """Return how each row is drawn, in all panels alike; no two rows have both colour and mark in common."""
+    kinds = {one.row.title: one.row.kind for one in found}
+    styles = {}
+    for place, title in enumerate(title for title, kind in kinds.items() if kind != "full"):
+        mark = _MARKS[(place + place // len(_COLOURS)) % len(_MARKS)]
+        styles[title] = {"color": _COLOURS[place % len(_COLOURS)], "marker": mark, "label": title}
+    # What all others are compared with.
+    of_full = {"color": "#777777", "marker": "h", "linestyle": "--"}
+    return {title: styles.get(title, of_full | {"label": title}) for title in kinds}
 
 
 def _panels(view: View, found: Sequence[Summary]) -> dict[str, list[Summary]]:

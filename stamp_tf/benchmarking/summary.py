@@ -94,7 +94,8 @@ def summaries(setup: Setup, records: Sequence[Mapping[str, Any]]) -> list[Summar
 
 
 def tables(found: Sequence[Summary]) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
-    """Yield a heading and rows of cells, of which the first has the names of the columns, for each part of a suite.
+    """Yield a heading and rows of cells, of which the first has the names of the columns, for each part of a suite that
+    was run at all.
 
     Args:
         found: All summaries.
@@ -105,7 +106,8 @@ def tables(found: Sequence[Summary]) -> Iterator[tuple[str, list[tuple[str, ...]
         shown = [one for one in part if one.records or one.published]
         full = next((one for one in part if one.row.kind == "full"), None)
         heading = f"{target}, {f'{size:,} training images' if size else 'all training images'}"
-        yield heading, [_COLUMNS, *(_cells(one, full) for one in shown)]
+        if any(one.records for one in part):
+            yield heading, [_COLUMNS, *(_cells(one, full) for one in shown)]
 
 
 def as_markdown(rows: Sequence[Sequence[str]]) -> str:
