@@ -6,6 +6,7 @@ It needs the extra `tfmot`.
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 
 import keras
@@ -18,7 +19,7 @@ from stamp_tf.compression.rebuild import local_name, rebuild, require_equal
 from stamp_tf.compression.wrappers import Wrapped, wrap
 from stamp_tf.data import Batches, DataSet, Normalization
 from stamp_tf.data.sample import random_part
-from stamp_tf.errors import StampError
+from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.export.plain import twin_of
 from stamp_tf.finite import require_finite, weight_values
 from stamp_tf.losses import teacher_divergence
@@ -28,8 +29,8 @@ from stamp_tf.training.finetune_epochs import training_batches
 
 logger = logging.getLogger(__name__)
 
-RATES = {"sparsity": 0.01, "clustering": 0.01, "qat": 0.002}
-"""Peaks of the rate: that of training a network further which is trained already, and less where little changes."""
+RATES = {"sparsity": 0.01, "clustering": 1e-4, "qat": 0.002}
+"""Peaks of the rate: that of further training; less where little changes, or where a value stands for many weights."""
 _MOMENTUM = 0.9
 _CLIP_NORM = 1.0
 # So many images are compared, and so many show the ranges of what flows through a network.
@@ -116,6 +117,13 @@ def _train(wrapped: Wrapped, batches: Batches, teacher: keras.Model, *, kind: st
         for callback in wrapped.callbacks:
             callback.on_epoch_end(epoch)
         logger.info("%s: epoch %d of %d, loss %.3g.", kind, epoch + 1, epochs, float(np.mean(losses)))
+    # No further from the given network than this are answers that tell no class from another.
+    most = math.log(max(2, model.output_shape[-1]))
+    if not np.mean(losses) < most:
+        raise DivergenceError(
+            f"`compress={kind}` must keep what the network answers, but its loss came to {np.mean(losses):.3g}, above "
+            f"the {most:.3g} of a network that answers nothing; leave `compress` out."
+        )
 
 
 def _carry_back(wrapped: Wrapped, model: keras.Model, names: dict[str, list[str]]) -> None:
