@@ -13,7 +13,7 @@ import numpy as np
 from stamp_tf.benchmarking.cases import Setup
 from stamp_tf.benchmarking.sharing_plots import draw_sharing
 from stamp_tf.benchmarking.suite import View
-from stamp_tf.benchmarking.summary import Summary
+from stamp_tf.benchmarking.summary import Summary, limits_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,6 +53,9 @@ def draw(view: View, found: Sequence[Summary], setup: Setup) -> Figure | None:
     ):
         for title in dict.fromkeys(one.row.title for one in part):
             _VIEWS[view](axes, [one for one in part if one.row.title == title], styles[title])
+        if view in ("accuracy_by_params", "accuracy_by_flops"):
+            # The whole network always has its place, so that the axis spans something before all is run.
+            axes.set_xlim(right=130)
         axes.set_title(heading)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
@@ -76,7 +79,7 @@ def _panels(view: View, found: Sequence[Summary]) -> dict[str, list[Summary]]:
     """Return what stands in one panel, by its heading: a data set, and what a view has no axis for."""
     sizes = {one.train_size for one in found} if not view.endswith("by_images") else set()
     # A title that stands for several limits is a line over what they limit, and several lines over anything else.
-    limits = {(one.row.title, _limit(one)) for one in found if one.row.limits}
+    limits = {(one.row.title, limits_of(one.row)) for one in found if one.row.limits}
     is_split = len({title for title, _ in limits}) < len(limits) and view not in (
         "accuracy_by_params",
         "accuracy_by_flops",
@@ -87,14 +90,10 @@ def _panels(view: View, found: Sequence[Summary]) -> dict[str, list[Summary]]:
         size = f", {one.train_size or 'all'} images" if len(sizes) > 1 else ""
         of_rows = dict.fromkeys(limit for _, limit in sorted(limits)) if is_split else {"": None}
         for limit in of_rows:
-            if not is_split or not one.row.limits or _limit(one) == limit:
+            if not is_split or not one.row.limits or limits_of(one.row) == limit:
                 heading = f"{one.target}{size}{f', {limit}' if limit else ''}"
                 panels.setdefault(heading, []).append(one)
     return panels
-
-
-def _limit(one: Summary) -> str:
-    return ", ".join(f"{name} {value:g}" for name, value in one.row.limits.items())
 
 
 def _by_fraction(axes: Axes, part: Sequence[Summary], style: dict[str, Any], *, of: str, words: str) -> None:

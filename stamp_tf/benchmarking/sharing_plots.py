@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stamp_tf.baselines.similarity import shared_classes, shared_parents
 from stamp_tf.benchmarking.cases import Setup
-from stamp_tf.benchmarking.summary import Summary
+from stamp_tf.benchmarking.summary import Summary, limits_of
 from stamp_tf.comparison.sharing import Similarities, Votes, all_layers, iou_by_similarity, kept_by_votes
 from stamp_tf.report.report import GroupRow
 
@@ -91,7 +91,7 @@ def _draw_iou(found: Sequence[Summary], setup: Setup) -> Figure:
             xlabel="layer, from input to output", ylabel="IoU of kept filters, mean ± deviation", ylim=(0, 1)
         )
         axes.set_xticks(places)
-        axes.set_title(f"{one.target}, {_limit(one)}", fontsize=10)
+        axes.set_title(f"{one.target}, {one.row.title}, {limits_of(one.row)}", fontsize=10)
         _finish(axes, what)
     return figure
 
@@ -111,7 +111,10 @@ def _draw_votes(view: str, found: Sequence[Summary], setup: Setup) -> Figure | N
     ):
         part.supxlabel("how many similar tasks keep a filter", fontsize=9)
         part.supylabel(_VIEWS[view][1], fontsize=9)
-        part.suptitle(f"{one.target}, {_limit(one)}; {setup.size.voters} similar tasks vote", fontsize=11)
+        part.suptitle(
+            f"{one.target}, {one.row.title}, {limits_of(one.row)}; {setup.size.voters} similar tasks vote",
+            fontsize=11,
+        )
         grid = list(part.subplots(height, _COLUMNS, squeeze=False, sharey=True).flat)
         for axes, place in zip(grid, range(-1, num_panels - 1), strict=False):
             for (level, votes), style in zip(by_level.items(), _styles(list(by_level)), strict=True):
@@ -146,14 +149,6 @@ def _draw_odds(axes: Axes, layer: Votes, style: dict[str, Any]) -> None:
 def _draw_filters(axes: Axes, layer: Votes, style: dict[str, Any]) -> None:
     shares = [number / sum(layer.filters) for number in layer.filters]
     axes.plot(range(len(shares)), shares, linewidth=1.2, markersize=4, **style)
-
-
-def _limit(one: Summary) -> str:
-    limits = [
-        f"{100 * value:g} % {'parameters' if name == 'keep_params' else 'FLOPs'}"
-        for name, value in one.row.limits.items()
-    ]
-    return f"{one.row.title}, {', '.join(limits)}" if limits else one.row.title
 
 
 def _styles(levels: Sequence[int]) -> list[dict[str, Any]]:

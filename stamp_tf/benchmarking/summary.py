@@ -110,6 +110,16 @@ def tables(found: Sequence[Summary]) -> Iterator[tuple[str, list[tuple[str, ...]
             yield heading, [_COLUMNS, *(_cells(one, full) for one in shown)]
 
 
+def limits_of(row: Row) -> str:
+    """Return what a row limits, such as `10 % of the parameters`.
+
+    Args:
+        row: Of the suite.
+    """
+    names = {"keep_params": "of the parameters", "max_flops": "of the FLOPs"}
+    return ", ".join(f"{100 * value:g} % {names.get(name, name)}" for name, value in row.limits.items())
+
+
 def as_markdown(rows: Sequence[Sequence[str]]) -> str:
     """Return a table as Markdown.
 

@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stamp_tf.arguments import as_path, check_arguments
-from stamp_tf.baselines.similarity import shared_classes
 from stamp_tf.comparison.overlap import Overlap, layer_overlaps, total_overlap
 from stamp_tf.comparison.sharing import SharedAt, Similarities, Votes, iou_by_similarity, kept_by_votes
-from stamp_tf.data.class_names import are_numbers
 from stamp_tf.errors import StampError
 from stamp_tf.on_step import OnStep
 from stamp_tf.pruned_runs.masks import RunMasks, read_masks
@@ -85,6 +83,10 @@ class Comparison:
     @cached_property
     def _common(self) -> Similarities:
         """Classes that every two runs have in common; empty where some are unknown or only numbered."""
+        # Tables of masks do without, and without NumPy.
+        from stamp_tf.baselines.similarity import shared_classes
+        from stamp_tf.data.class_names import are_numbers
+
         names = [run.class_names for run in self.runs]
         if any(are_numbers(own) for own in names):
             return ()
