@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:  # masks are compared by what reports are made of, without loading NumPy
+    import numpy as np
 
 NUM_BINS = 15
 
@@ -54,6 +56,8 @@ class Calibration:
             confidences: Probability of the class that was answered, `[n]` in [0, 1], n >= 1.
             is_right: Whether it is that of the image, bool `[n]`.
         """
+        import numpy as np
+
         confidences = np.asarray(confidences, np.float64)
         place = (np.ceil(confidences * NUM_BINS).astype(int) - 1).clip(0, NUM_BINS - 1)
         bins = tuple(

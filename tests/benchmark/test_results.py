@@ -21,7 +21,7 @@ def test_a_record_says_how_it_came_about(tmp_path):
     (record,) = read_results(tmp_path / "toy.jsonl")
     assert record["command"] == "python benchmarks/toy.py --seeds 0"
     assert {"processor", "cores", "threads"} <= set(record["hardware"])
-    assert {"python", "tensorflow", "keras", "numpy"} == set(record["versions"])
+    assert {"stamp-tf", "python", "tensorflow", "keras", "numpy"} == set(record["versions"])
     assert {"program", "case", "figures", "seed", "date", "code"} <= set(record)
 
 

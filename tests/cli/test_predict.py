@@ -85,7 +85,7 @@ def test_what_is_no_picture_writes_nothing(cli, network, pictures, tmp_path) -> 
         (("{network}", "{pictures}", "--top", "0"), "--top"),
         (
             ("{pictures}", "{pictures}"),
-            "MODEL must be a network that stamp-tf exported (keras, ",
+            "MODEL must be a network that stamp-tf exported (demo, keras, ",
         ),
     ],
 )

@@ -187,7 +187,7 @@ def test_page_needs_nothing_from_outside_and_escapes_names(comparison: Compariso
 def test_page_has_a_strip_per_layer_and_run_and_a_cell_per_layer_and_pair(comparison: Comparison) -> None:
     text = render_comparison(comparison)
     assert text.count("<svg ") == 2 * 3 + 1
-    assert text.count('<td class="cell">') == (2 + 1) * 3
+    assert text.count('<td class="shade">') == (2 + 1) * 3
 
 
 def test_files_hold_numbers_and_pictures(comparison: Comparison, tmp_path: Path) -> None:
