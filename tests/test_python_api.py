@@ -14,7 +14,6 @@ from stamp_tf.errors import StampError
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.references.bundled import bundled_names
 from stamp_tf.references.model_reference import reference_of_model
-from tests.toy_backbones import three
 
 README = Path(__file__).parents[1] / "README.md"
 # What the README's lines leave at its default or set to what a real run needs -> what a test has time for,
@@ -69,7 +68,11 @@ def toy_sets(make_plugin, tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def reference():
     """A reference of the size of digits with random weights; not to be changed."""
-    found = reference_of_model(three((8, 8, 1), 10), pixels="standardized")
+    image = x = keras.Input((8, 8, 1), name="image")
+    for index, channels in enumerate((6, 8, 10), start=1):
+        x = keras.layers.Conv2D(channels, 3, padding="same", activation="relu", name=f"conv{index}")(x)
+    logits = keras.layers.Dense(10, name="logits")(keras.layers.GlobalAveragePooling2D(name="pool")(x))
+    found = reference_of_model(keras.Model(image, logits, name="small"), pixels="standardized")
     return dataclasses.replace(found, scores=np.linspace(-1, 1, found.channel_map.num_channels))
 
 
