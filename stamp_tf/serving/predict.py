@@ -67,7 +67,9 @@ def predict(
     network = model if isinstance(model, Exported) else load_exported(model)
     names, answers, done = [], [], 0
     for examples, images in _batches(paths, network.image_shape, skip_corrupt=skip_corrupt):
-        answers.append(network(images))
+        # Of a size of its own the last batch would be compiled for, which takes longer than a full one.
+        missing = BATCH_SIZE - len(images) if answers else 0
+        answers.append(network(np.pad(images, ((0, missing), *[(0, 0)] * 3)))[: len(images)])
         names += [str(example.content) for example in examples]
         # The last batch ends the work, whatever was skipped.
         done = examples[-1].label + 1

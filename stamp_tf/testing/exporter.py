@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,15 +105,13 @@ def refuses_parts_that_do_not_fit(
         (("a", "b"), NORMALIZATION, "class_names must hold one name per class (3), but has 2"),
         (CLASS_NAMES, Normalization((0.5,), (0.2,)), "one mean and std per image channel (3)"),
     )
-    for class_names, normalization, words in wrong:
-        with _target(suffix) as target:
+    rule = "Parts that do not fit the model must be refused"
+    with _target(suffix) as target:
 
-            def refused(
-                target: Path = target,
-                class_names: tuple[str, ...] = class_names,
-                normalization: Normalization = normalization,
-            ) -> Path:
-                return call_exporter(
+        def refuse_all() -> None:
+            for class_names, normalization, words in wrong:
+                refused = partial(
+                    call_exporter,
                     export,
                     toy_network(),
                     target,
@@ -120,14 +119,14 @@ def refuses_parts_that_do_not_fit(
                     normalization=normalization,
                     images=pixels,
                 )
+                require_refused(refused, rule, words=words)
 
-            rule = "Parts that do not fit the model must be refused"
-            require_refused(refused, rule, words=words)
-            require(not target.parent.exists(), "What is refused must write nothing", "a folder was made")
-            write(export, toy_network(), target)
-            before = content(target.parent)
-            require_refused(refused, rule, words=words)
-            require(content(target.parent) == before, "What is refused must replace nothing", "it did")
+        refuse_all()
+        require(not target.parent.exists(), "What is refused must write nothing", "a folder was made")
+        write(export, toy_network(), target)
+        before = content(target.parent)
+        refuse_all()
+        require(content(target.parent) == before, "What is refused must replace nothing", "it did")
 
 
 def write(export: Exporter, model: keras.Model, path: Path) -> Path:
