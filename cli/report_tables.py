@@ -120,7 +120,7 @@ def sensitivity_table(found: "Sensitivity") -> Table:
     strongest = max(float(found.lost.max()), 1.0)
     for name, row in zip(found.groups, found.lost, strict=True):
         shades = [_SHADES[round(max(0.0, lost) / strongest * (len(_SHADES) - 1))] for lost in row]
-        cells = [f"{-lost:+.1f} {shade}" for lost, shade in zip(row, shades, strict=True)]
+        cells = [f"{0.0 - lost:+.1f} {shade}" for lost, shade in zip(row, shades, strict=True)]
         table.add_row(name_cell(name), *cells)
     return table
 

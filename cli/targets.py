@@ -15,9 +15,11 @@ def check_targets(targets: Mapping[str, Path | None], *, inputs: Sequence[Path])
         inputs: What the command reads.
 
     Raises:
-        StampError: If one is a folder, lies in none, is read or written already, or the disk refuses.
+        StampError: If one is a folder, lies in none, has another ending, is read or written already or a file of a
+            run, or the disk refuses.
     """
     from stamp_tf.export.staging import check_writable
+    from stamp_tf.storage.run_directory import RunDirectory
 
     places = {os.path.realpath(path) for path in inputs}
     for option, target in targets.items():
@@ -32,4 +34,11 @@ def check_targets(targets: Mapping[str, Path | None], *, inputs: Sequence[Path])
         places.add(place)
         if not target.parent.is_dir():
             raise StampError(f"{option} must lie in a folder, but {target.parent} is not there; make it.")
+        ending = option.replace("--", ".")
+        if target.suffix != ending:
+            raise StampError(f"{option} must end in {ending}, but is {target}; add the ending.")
+        if target.exists() and RunDirectory(target.parent).config.exists():
+            raise StampError(
+                f"{option} must not replace a file in a run's folder, but {target} is there; choose another."
+            )
         check_writable(target)

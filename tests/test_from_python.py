@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import stamp_tf
+from stamp_tf.baselines.metapruning import MetaPruningOptions
 from stamp_tf.data import ImageSet, Normalization, load_dataset
 from stamp_tf.errors import StampError
 from stamp_tf.options.finetune import FinetuneConfig
@@ -104,6 +105,7 @@ def test_unknown_keyword_lists_the_fields_and_suggests_one(function, positional,
             {"inner_rates": (1e-3, "x", 1)},
             "inner_rates must be 3 values, each a finite number",
         ),
+        (MetaPruningOptions, {"epochs": -1}, 'options["epochs"] must be 0 or more, but is -1; leave it out.'),
         (MetaTrainConfig, {"tasks": 0}, "tasks must be at least 1, but is 0"),
         (MetaTrainConfig, {"ways": 1}, "ways must be at least 2, but is 1"),
         (MetaTrainConfig, {"sparsity": "l1"}, "sparsity must be 'budgets' or 'kl', but is 'l1'"),

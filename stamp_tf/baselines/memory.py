@@ -77,9 +77,7 @@ def read_memory(folder: Path, reference: Reference) -> list[PastRun]:
         if masks.reference != own or masks.sizes != sizes:
             others.add(masks.reference or "one that they do not name")
             continue
-        kept = np.zeros(reference.channel_map.num_channels, bool)
-        for group in reference.channel_map.groups:
-            kept[group.slice][list(masks.kept[group.name])] = True
+        kept = _kept_of(run, masks, reference)
         config = run.read_pruned_config()
         data = config.get("data") or {"spec": config.get("dataset")}
         found.append(PastRun(path=run.path, kept=kept, class_names=masks.class_names, data=data))
@@ -89,3 +87,22 @@ def read_memory(folder: Path, reference: Reference) -> list[PastRun]:
             f"{', '.join(sorted(others))}; prune other data sets from this one first, or name another folder."
         )
     return found
+
+
+def _kept_of(run: RunDirectory, masks: Masks, reference: Reference) -> np.ndarray:
+    """Return which channels a run kept, bool `[C]`.
+
+    Raises:
+        StampError: If its masks are not those of the reference, or keep none of a group.
+    """
+    channel_map = reference.channel_map
+    try:
+        mask = channel_map.mask_of(masks.kept)
+    except (KeyError, TypeError, ValueError, IndexError):
+        mask = None
+    if mask is None or mask.emptied(channel_map.groups) is not None:
+        raise StampError(
+            f"{run.masks} must hold which channels of each group are kept, one at least, but does not; take the run "
+            "out of the memory."
+        )
+    return mask.kept

@@ -18,7 +18,7 @@ from stamp_tf.export.staging import staged
 from stamp_tf.report.template import render
 
 ENDING = ".html"
-_RUNTIME = {"#CODE#": "ort.wasm.bundle.min.mjs", "#RUNTIME#": "ort-wasm-simd-threaded.wasm.gz"}
+_RUNTIME = {"code": "ort.wasm.bundle.min.mjs", "runtime": "ort-wasm-simd-threaded.wasm.gz"}
 
 
 def export_demo(
@@ -54,13 +54,14 @@ def export_demo(
     }
     _, contract = pixels_to_probabilities(model, format_name="demo", **named)
     check_file(path, ending=ENDING)
-    page = render("demo.html", name=model.name, contract=contract)
-    for mark, name in _RUNTIME.items():
-        content = files("stamp_tf.export").joinpath("onnxruntime_web", name).read_bytes()
-        page = page.replace(mark, base64.b64encode(content).decode())
+    packed = {
+        part: files("stamp_tf.export").joinpath("onnxruntime_web", name).read_bytes()
+        for part, name in _RUNTIME.items()
+    }
     with TemporaryDirectory() as folder:
-        network = export_onnx(model, Path(folder) / "model.onnx", **named)
-        page = page.replace("#NETWORK#", base64.b64encode(network.read_bytes()).decode())
+        packed["network"] = export_onnx(model, Path(folder) / "model.onnx", **named).read_bytes()
+    parts = {part: base64.b64encode(content).decode() for part, content in packed.items()}
+    page = render("demo.html", name=model.name, contract=contract, **parts)
     with staged(path) as temporary:
         temporary.write_bytes(page.encode())
     return path

@@ -143,6 +143,10 @@ def reference_to_ask(
         run = RunDirectory(path)
         if is_own(path):
             return own_reference(path, pixels=pixels, image_shape=image_shape, download=download)
+        if pixels is not None:
+            raise StampError(
+                "`pixels` needs a file of your own, because what stamp-tf wrote knows its pixels; leave it out."
+            )
         network = reference_of_file(run.model) if run.masks.exists() else path
     return find_reference(network, backbone="", pixels=pixels)
 

@@ -75,7 +75,7 @@ def _check_range(value: Any, field: dataclasses.Field[Any], *, name: str) -> Non
     for number in value if isinstance(value, tuple) else (value,):
         if said.rule and is_number(number) and not said.allows(number):
             if field.default is None or field.default is dataclasses.MISSING:
-                remedy = f"{said.usual:g} is usual"
+                remedy = "leave it out" if said.usual is None else f"{said.usual:g} is usual"
             else:
                 remedy = f"{field.default!r} is the default"
             raise StampError(f"{name} must be {said.rule}, but is {value!r}; {remedy}.")

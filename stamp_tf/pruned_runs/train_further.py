@@ -281,7 +281,7 @@ def _continued(
         last_step["distill"] = config.distill_in_words
     return dataclasses.replace(
         report,
-        dataset=step.dataset,
+        dataset=step.dataset if is_new else report.dataset,
         test_accuracy=step.test_accuracy,
         seconds=report.seconds + seconds,
         times={**report.times, "finetune": report.times.get("finetune", 0.0) + seconds},

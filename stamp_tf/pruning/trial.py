@@ -40,7 +40,7 @@ def with_held_out(dataset: DataSet, *, seed: int, most: int = MOST_IMAGES) -> Da
     if not len(held):
         raise StampError(
             f"`dataset` {dataset.name} must have two training images of a class, for one to be held out, but has one "
-            "of each; add images, or give a budget such as `max_flops=0.5`."
+            "of each; add images."
         )
     others = np.setdiff1d(np.arange(len(part)), held)
     return dataclasses.replace(dataset, train=part.take(others), test=part.take(held))

@@ -156,3 +156,12 @@ def test_a_memory_that_says_nothing_is_refused(
     memory = None if folder is None else tmp_path / folder
     with pytest.raises(StampError, match=words):
         votes_of(problem, MvpOptions(memory=memory, similarity="classes"))
+
+
+@pytest.mark.parametrize("kept", [((0, 99), (1,)), ((), (1,))])
+def test_masks_that_are_none_of_the_network_are_refused(
+    problem: PruningProblem, tmp_path: Path, kept: Any
+) -> None:
+    remember(tmp_path / "memory" / "odd", problem.reference, kept, data=None)
+    with pytest.raises(StampError, match=r"odd/masks.json must hold which channels .* take the run out"):
+        votes_of(problem, MvpOptions(memory=tmp_path / "memory", similarity="classes"))

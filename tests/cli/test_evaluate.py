@@ -127,3 +127,17 @@ def test_damaged_network_is_refused(cli, pruned, content):
     path = pruned / "model.keras"
     path.write_bytes(path.read_bytes()[:2000] if content is None else content)
     assert "model.keras" in cli.refused("evaluate", pruned)
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "words"),
+    [
+        ("--json", "masks.json", "--json must not replace a file in a run's folder, but"),
+        ("--html", "model.keras", "--html must end in .html, but is"),
+    ],
+)
+def test_files_of_a_run_are_not_replaced(cli, pruned, option, name, words):
+    before = (pruned / name).read_bytes()
+    line = cli.refused("evaluate", pruned, option, pruned / name)
+    assert words in line
+    assert (pruned / name).read_bytes() == before

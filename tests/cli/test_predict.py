@@ -80,7 +80,7 @@ def test_what_is_no_picture_writes_nothing(cli, network, pictures, tmp_path) -> 
         (("{network}",), "Missing argument 'PICTURES...'"),
         (("{network}", "{pictures}", "--csv", "{pictures}"), "--csv must be a file, but"),
         (("{network}", "{pictures}", "--csv", "{network}"), "--csv must be a file of its own, but"),
-        (("{network}", "{pictures}", "--csv", "x", "--json", "x"), "--json must be a file of its own, but x"),
+        (("{network}", "{pictures}", "--csv", "x", "--json", "x"), "--csv must end in .csv, but is x"),
         (("{network}", "{pictures}", "--csv", "no/x"), "--csv must lie in a folder, but no is not there"),
         (("{network}", "{pictures}", "--top", "0"), "--top"),
         (
