@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
+from rich.text import Text
 
 from stamp_cli.cells import name_cell
 from stamp_tf.measure.interval import with_interval
@@ -97,7 +98,7 @@ def groups_table(
     if makers is not None:
         table.add_column("Made by", overflow="fold")
     for number, group in enumerate(groups):
-        cells = [name_cell(group.name), str(group.size)]
+        cells: list[Text | str] = [name_cell(group.name), str(group.size)]
         if strip_width:
             strip = _strip(group, min(strip_width, group.size))
             cells += [str(len(group.kept)), percent(group.keep_ratio), strip]

@@ -65,7 +65,9 @@ def predict(
         )
     paths = find_pictures(as_path(one, _ORIGIN) for one in given)
     network = model if isinstance(model, Exported) else load_exported(model)
-    names, answers, done = [], [], 0
+    names: list[str] = []
+    answers: list[np.ndarray] = []
+    done = 0
     for examples, images in _batches(paths, network.image_shape, skip_corrupt=skip_corrupt):
         # Of a size of its own the last batch would be compiled for, which takes longer than a full one.
         missing = BATCH_SIZE - len(images) if answers else 0
