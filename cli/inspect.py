@@ -61,8 +61,8 @@ def command(
     weights need not be there, or a folder that pretrain, meta-train or prune wrote; without one, --backbone names a
     network. Files are loaded in safe mode: code within them is not run.
 
-    With --dataset the channels of one group at a time are cut, and training images that were held out say how much
-    accuracy that costs.
+    With --dataset the channels of one group at a time are cut, and training images that a new head has not seen say
+    how much accuracy that costs; NETWORK may have seen them.
     """
     if network_path is not None and network.backbone is not None:
         raise StampError(
