@@ -51,7 +51,7 @@ def run_case(folder: SuiteFolder, case: Case) -> dict[str, Any]:
         seed=case.seed,
     )
     rate = _rate(folder, case, reference=reference, dataset=dataset)
-    config = _config(folder, case, rate=rate, epochs=setup.size.epochs, is_tested=True)
+    config = _config(folder, case, rate=rate, epochs=setup.size.epochs, is_tested=_is_drawn(setup, case))
     seen = 0.0
 
     def on_step(phase: str, done: int, total: int, figures: Mapping[str, float]) -> None:
@@ -94,6 +94,12 @@ def config_of(setup: Setup, case: Case, *, rate: float, epochs: int, is_tested: 
     own: dict[str, Any] = {**row.limits, **row.options}
     own["options"] = {**own.get("options", {}), **setup.size.method_options.get(row.method, {})}
     return PruneConfig(method=row.method, seed=case.seed, finetune=finetuning, **own)
+
+
+def _is_drawn(setup: Setup, case: Case) -> bool:
+    """Whether a view shows this run epoch by epoch: testing after each takes as long as training on few images."""
+    views = setup.content.views
+    return "accuracy_by_passes" in views or ("accuracy_by_time" in views and case.seed == min(setup.seeds))
 
 
 def _config(folder: SuiteFolder, case: Case, **how: Any) -> PruneConfig:
