@@ -114,12 +114,13 @@ def shallow(picture: Image.Image) -> Image.Image:
     """Turn a picture of 8 bits upright, of mode L or RGB; what is transparent shows white.
 
     Args:
-        picture: As opened, one that is not deep. Of several frames it shows the first.
+        picture: As opened, one that is not deep; it is turned itself. Of several frames it shows the first.
     """
     from PIL import ImageOps
 
     _check_tags(picture)
-    return flattened(ImageOps.exif_transpose(picture))
+    ImageOps.exif_transpose(picture, in_place=True)
+    return flattened(picture)
 
 
 def flattened(picture: Image.Image) -> Image.Image:

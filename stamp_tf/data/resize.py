@@ -51,7 +51,9 @@ def fit_picture(picture: Image.Image, image_shape: tuple[int, int, int]) -> np.n
     from PIL import Image
 
     height, width, depth = image_shape
-    picture = picture.convert("L" if depth == 1 else "RGB")
+    mode = "L" if depth == 1 else "RGB"
+    # Pillow converts to the mode that a picture has by a copy.
+    picture = picture if picture.mode == mode else picture.convert(mode)
     if picture.size != (width, height):
         picture = picture.resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(picture, np.uint8).reshape(image_shape)

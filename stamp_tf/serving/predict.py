@@ -67,10 +67,10 @@ def predict(
     network = model if isinstance(model, Exported) else load_exported(model)
     names: list[str] = []
     answers: list[np.ndarray] = []
-    done = 0
-    for examples, images in _batches(paths, network.image_shape, skip_corrupt=skip_corrupt):
+    done, size = 0, _batch_size(len(paths))
+    for examples, images in _batches(paths, network.image_shape, size=size, skip_corrupt=skip_corrupt):
         # Of a size of its own the last batch would be compiled for, which takes longer than a full one.
-        missing = BATCH_SIZE - len(images) if answers else 0
+        missing = size - len(images) if answers else 0
         answers.append(network(np.pad(images, ((0, missing), *[(0, 0)] * 3)))[: len(images)])
         names += [str(example.content) for example in examples]
         # The last batch ends the work, whatever was skipped.
@@ -97,8 +97,13 @@ def _of_images(model: Exported | str | os.PathLike[str], images: np.ndarray) -> 
     )
 
 
+def _batch_size(number: int) -> int:
+    """Return how many pictures to ask about at once, so that few have to be added to fill the last batch."""
+    return max(range(BATCH_SIZE // 2 + 1, BATCH_SIZE + 1), key=lambda size: (-number // size * size, size))
+
+
 def _batches(
-    paths: Sequence[Path], image_shape: tuple[int, int, int], *, skip_corrupt: bool
+    paths: Sequence[Path], image_shape: tuple[int, int, int], *, size: int, skip_corrupt: bool
 ) -> Iterator[tuple[list[Example], np.ndarray]]:
     """Yield pictures that can be read and their pixels, uint8 `[b, H, W, D]`."""
     names = [printable(str(path)) for path in paths]
@@ -114,14 +119,14 @@ def _batches(
         if isinstance(look, Look)
     ]
     batch: list[tuple[Example, np.ndarray]] = []
-    for example, image in decoded_ahead(examples, image_shape, ranges=ranges, num_ahead=2 * BATCH_SIZE):
+    for example, image in decoded_ahead(examples, image_shape, ranges=ranges, num_ahead=2 * size):
         if isinstance(image, UnreadableImage):
             refuse_or_warn(
                 _ORIGIN, [(example.name, image)], skip_corrupt=skip_corrupt, option="skip_corrupt=True"
             )
             continue
         batch.append((example, image))
-        if len(batch) == BATCH_SIZE:
+        if len(batch) == size:
             yield _unzipped(batch)
             batch = []
     if batch:
