@@ -99,7 +99,7 @@ def _panels(view: View, found: Sequence[Summary]) -> dict[str, list[Summary]]:
 def _by_fraction(axes: Axes, part: Sequence[Summary], style: dict[str, Any], *, of: str, words: str) -> None:
     points = sorted((100 * one.mean(of), place) for place, one in enumerate(part))
     _line(axes, [at for at, _ in points], [part[place] for _, place in points], style=style)
-    axes.set_xscale("log")
+    _scale_by_factors(axes)
     axes.set(xlabel=f"{words} that remain, %", ylabel="test accuracy, %")
 
 
@@ -127,8 +127,18 @@ def _by_passes(axes: Axes, part: Sequence[Summary], style: dict[str, Any]) -> No
 
 def _by_images(axes: Axes, part: Sequence[Summary], style: dict[str, Any]) -> None:
     _line(axes, [one.mean("train_images") for one in part], part, style=style)
-    axes.set_xscale("log")
+    _scale_by_factors(axes)
     axes.set(xlabel="training images", ylabel="test accuracy, %")
+
+
+def _scale_by_factors(axes: Axes) -> None:
+    """Let equal factors be equally far apart, with plain numbers below."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _line(axes: Axes, at: Sequence[float], part: Sequence[Summary], *, style: dict[str, Any]) -> None:
@@ -141,7 +151,7 @@ def _time_by_images(axes: Axes, part: Sequence[Summary], style: dict[str, Any]) 
     axes.plot(
         [one.mean("train_images") for one in part], [one.seconds for one in part], linewidth=1.4, **style
     )
-    axes.set_xscale("log")
+    _scale_by_factors(axes)
     axes.set_yscale("log")
     axes.set(xlabel="training images", ylabel="pruning and fine-tuning, seconds")
 
