@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C00")
 _MARKS = "osD^vPX*"
 _PANELS_A_ROW = 3
+_FEW_PASSES = 10
 _KEPT = ("#f1f1f1", "#D55E00", "#0072B2", "#222222")
 
 
@@ -45,12 +46,11 @@ def draw(view: View, found: Sequence[Summary], setup: Setup) -> Figure | None:
         return draw_sharing(view, found, setup)
     panels = _panels(view, found)
     rows = math.ceil(len(panels) / _PANELS_A_ROW)
-    columns = min(len(panels), _PANELS_A_ROW)
+    columns = math.ceil(len(panels) / rows)
     figure = Figure(figsize=(5.4 * columns, 4.2 * rows), layout="constrained")
     styles = _styles(found)
-    for axes, (heading, part) in zip(
-        figure.subplots(rows, columns, squeeze=False).flat, panels.items(), strict=False
-    ):
+    for place, (heading, part) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(rows, columns, place)
         for title in dict.fromkeys(one.row.title for one in part):
             _VIEWS[view](axes, [one for one in part if one.row.title == title], styles[title])
         if view in ("accuracy_by_params", "accuracy_by_flops"):
@@ -105,6 +105,8 @@ def _by_fraction(axes: Axes, part: Sequence[Summary], style: dict[str, Any], *, 
 
 def _by_passes(axes: Axes, part: Sequence[Summary], style: dict[str, Any]) -> None:
     """Draw the mean of all runs after each epoch; the passes of the search stand before the first."""
+    from matplotlib.ticker import FixedLocator
+
     for one in part:
         search = mean(
             record["figures"]["images_search"] / record["figures"]["train_images"] for record in one.records
@@ -120,6 +122,9 @@ def _by_passes(axes: Axes, part: Sequence[Summary], style: dict[str, Any]) -> No
         epochs = sorted(set.intersection(*map(set, curves)))
         heights = [100 * mean(curve[epoch] for curve in curves) for epoch in epochs]
         axes.plot([search + epoch for epoch in epochs], heights, linewidth=1.4, markersize=4, **style)
+    # Few passes are what methods differ in; one that needs a hundred still has its place.
+    axes.set_xscale("symlog", linthresh=_FEW_PASSES)
+    _write_plainly(axes, FixedLocator((0, 2, 4, 6, 8, 10, 20, 50, 100, 200, 500)))
     axes.set(
         xlabel="passes over the training images, those of the search among them", ylabel="test accuracy, %"
     )
@@ -132,11 +137,18 @@ def _by_images(axes: Axes, part: Sequence[Summary], style: dict[str, Any]) -> No
 
 
 def _scale_by_factors(axes: Axes) -> None:
-    """Let equal factors be equally far apart, with plain numbers below."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    """Let equal factors be equally far apart."""
+    from matplotlib.ticker import LogLocator
 
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    _write_plainly(axes, LogLocator(subs=(1, 2, 5)))
+
+
+def _write_plainly(axes: Axes, places: Any) -> None:
+    """Write numbers at some places below, and no powers of ten."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axes.xaxis.set_major_locator(places)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
 
