@@ -15,6 +15,7 @@ from stamp_tf.pruning.config import budget_of
 from stamp_tf.pruning.proposals import make_pruner
 from stamp_tf.pruning.pruner import Pruner
 from stamp_tf.pruning.weight_budget import check_options
+from stamp_tf.references.reference import Reference
 
 
 def choose_pruner(config: PruneConfig) -> Pruner:
@@ -65,6 +66,21 @@ def with_fixed(config: PruneConfig) -> PruneConfig:
         StampError: As `choose_pruner`, or if an option contradicts the name.
     """
     return dataclasses.replace(config, **choose_pruner(config).fixes)
+
+
+def check_methods(configs: Sequence[PruneConfig], reference: Reference) -> None:
+    """Refuse a network or options that a method cannot go with, before any image is read.
+
+    Args:
+        configs: The options of each run.
+        reference: What is pruned.
+
+    Raises:
+        StampError: As `Pruner.check`.
+    """
+    for config in configs:
+        with PluginCode("stamp_tf.pruners", config.method).running():
+            choose_pruner(config).check(reference, config)
 
 
 def check_compression(configs: Sequence[PruneConfig], kind: str | None) -> None:

@@ -13,9 +13,7 @@ from stamp_tf.on_step import OnPhase
 from stamp_tf.options.outcome import OutcomeOptions
 from stamp_tf.options.plan import Plan
 from stamp_tf.options.prune import PruneConfig
-from stamp_tf.plugin_code import PluginCode
 from stamp_tf.pruned_runs.prune_into import Settled, prune_into
-from stamp_tf.pruning.choose import choose_pruner
 from stamp_tf.pruning.config import rules_of
 from stamp_tf.pruning.cut_proposal import check_reachable
 from stamp_tf.pruning.full_network import teacher_of
@@ -91,8 +89,6 @@ def run_sweep(
     settled = replace(settle(), full_network=directory.full_network)
     target = Target.of(settled.reference, settled.dataset, kept=settled.kept)
     for config in plan.configs:
-        with PluginCode("stamp_tf.pruners", config.method).running():
-            choose_pruner(config).check(target.reference)
         check_reachable(ChannelCut(target.reference.channel_map, target.cost, rules=rules_of(config)), config)
     if not writing.resume:
         start_run(directory, record, resume=False, overwrite=writing.overwrite)

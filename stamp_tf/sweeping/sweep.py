@@ -22,7 +22,7 @@ from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruned_runs.exports import check_exports, places_of
 from stamp_tf.pruned_runs.prune_into import Settled
 from stamp_tf.pruned_runs.write import config_of
-from stamp_tf.pruning.choose import with_fixed
+from stamp_tf.pruning.choose import check_methods, with_fixed
 from stamp_tf.pruning.kept import Kept
 from stamp_tf.pruning.target import settle_target
 from stamp_tf.references.find import find_reference
@@ -103,6 +103,7 @@ def sweep(
             check_exports(run, places_of(run, exports))
         with clock(times, "load"):
             reference = find_reference(reference, backbone=backbone, pixels=pixels)
+            check_methods(plan.configs, reference)
             dataset = as_dataset(dataset, image_shape=reference.backbone.input_shape, seed=plan.config.seed)
         reference, dataset = settle_target(reference, dataset, plan.config)
         tuned = resolve_options(
