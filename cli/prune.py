@@ -18,7 +18,7 @@ from stamp_cli.pruning_task import Task
 from stamp_cli.references import Source, find_source, read_model, settle_model
 from stamp_cli.tensorboard import TensorBoard
 from stamp_cli.terminal import make_console, say
-from stamp_cli.values import as_options, typed
+from stamp_cli.values import as_options, check_counts, typed
 from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
 from stamp_tf.options.data import DatasetOptions
@@ -134,9 +134,11 @@ def command(
 def _checked(plan: Plan, outcome: OutcomeOptions, directory: "RunDirectory") -> Plan:
     """Return a plan with what the names of its methods fix; refuse what no method or exporter can do."""
     from stamp_tf.pruned_runs.exports import check_exports, places_of
-    from stamp_tf.pruning.choose import check_compression, with_fixed
+    from stamp_tf.pruning.choose import check_compression, choose_pruner, with_fixed
 
     plan = dataclasses.replace(plan, configs=tuple(map(with_fixed, plan.configs)))
+    for config in plan.configs:
+        check_counts(config.options, options_of(choose_pruner(config).options), "--method-option")
     check_compression(plan.configs, outcome.compress)
     check_exports(directory, places_of(directory, outcome.formats))
     return plan

@@ -44,9 +44,11 @@ class AutoOptions(PrunerOptions):
         RANKINGS, help="Which rankings are compared, as far as the problem has what they need."
     )
     steps: int = option(
-        30, least=0, help="Steps that the finalists are trained for where fine-tuning follows; 0 for none."
+        30,
+        least=0,
+        help="Steps that the finalists are trained for where fine-tuning follows, at most its own; 0 for none.",
     )
-    finalists: int = option(3, least=1, help="How many of the best are trained.")
+    finalists: int = option(3, least=1, help="How many of the best are trained, or all that there are.")
 
 
 class Auto(Pruner):

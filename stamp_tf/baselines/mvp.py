@@ -42,7 +42,9 @@ class MvpOptions(IfpOptions):
         "prototypes",
         help="Go by what the reference sees in the images of each class, or by the names of classes that are shared.",
     )
-    neighbours: int = option(10, least=1, help="How many of the most similar runs vote.")
+    neighbours: int = option(
+        10, least=1, help="How many of the most similar runs vote, or all that there are."
+    )
     rounds: int = option(2, least=1, help="How often filters go, the first time by the votes.")
 
 

@@ -25,7 +25,7 @@ from stamp_tf.weight_mask import WeightMask, kernels_of
 class SnipOptions(PrunerOptions):
     """Options of SNIP."""
 
-    batch_size: int = option(128, least=1, help="Images of the one batch.")
+    batch_size: int = option(128, least=1, help="Images of the one batch, or all that there are.")
 
 
 class SnipPretrained(Pruner):

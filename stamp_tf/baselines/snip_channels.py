@@ -27,7 +27,7 @@ class SnipChannelsOptions(AllocationOptions):
     allocation: Literal["uniform", "global"] = option(
         "global", help=options_of(AllocationOptions)["allocation"].help
     )
-    batch_size: int = option(128, least=1, help="Images of the one batch.")
+    batch_size: int = option(128, least=1, help="Images of the one batch, or all that there are.")
     head: Literal["ridge", "own"] = option(
         "ridge", help="Fit a head to the batch in closed form, or take the network's own outputs as logits."
     )

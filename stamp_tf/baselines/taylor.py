@@ -26,7 +26,7 @@ _BATCH_SIZE = 64
 class TaylorOptions(AllocationOptions):
     """Options of the Taylor criterion."""
 
-    batches: int = option(10, least=1, help="Number of mini-batches.")
+    batches: int = option(10, least=1, help="Number of mini-batches, or as many as there are images for.")
     head: Literal["ridge", "own"] = option(
         "ridge", help="Fit a head to the images in closed form, or take the network's own outputs as logits."
     )

@@ -28,6 +28,7 @@ OPTIONS = {
     "--method taylor --method-option head=none": "head must be 'ridge' or 'own', but is 'none' (str); 'ridge' is the",
     "--method random --method-option widths=abc": "--widths must give a whole number for every layer, but got 'abc'",
     """--method random --method-option 'widths={"a": "b"}'""": "--widths must give a whole number",
+    "--method taylor --method-option batches=1000001": "batches must be at most 1,000,000 on the command line, but",
     "--method random --widths none": "none must be a run directory, but it is not there",
     "--method l1 --epochs-prune 1": "--method l1 takes allocation, but got epochs_prune; leave it out",
     "--method random --method-option width=1": "takes allocation, widths, but got width",
