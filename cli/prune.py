@@ -79,7 +79,8 @@ def command(
 
     Limits on cost hold together. Without any, the channels that the mask generator expects to be closed go.
     Several values of a limit, or several methods, with commas between them make a network each, in folders of one
-    run. Without --run-dir, the run is written to a new folder in runs/.
+    run; each method gets those of its options that it takes. Without --run-dir, the run is written to a new folder in
+    runs/.
     """
     is_own = network.model is not None
     if is_own and not is_given("method"):
@@ -134,9 +135,9 @@ def command(
 def _checked(plan: Plan, outcome: OutcomeOptions, directory: "RunDirectory") -> Plan:
     """Return a plan with what the names of its methods fix; refuse what no method or exporter can do."""
     from stamp_tf.pruned_runs.exports import check_exports, places_of
-    from stamp_tf.pruning.choose import check_compression, choose_pruner, with_fixed
+    from stamp_tf.pruning.choose import check_compression, choose_pruner, with_fixed, with_own_options
 
-    plan = dataclasses.replace(plan, configs=tuple(map(with_fixed, plan.configs)))
+    plan = dataclasses.replace(plan, configs=tuple(map(with_fixed, with_own_options(plan.configs))))
     for config in plan.configs:
         check_counts(config.options, options_of(choose_pruner(config).options), "--method-option")
     check_compression(plan.configs, outcome.compress)

@@ -40,7 +40,8 @@ class Writing:
         outcome: What is written of each network.
         resume: Whether to go on with the sweep that lies there.
         overwrite: Whether to throw it away.
-        command: What was typed, for reports.
+        command: What was typed, for the page of all.
+        command_of: Returns what would make one network alone in its folder, for its own report.
         options: Returns what `options.yaml` is to hold for some options; None writes none.
         watch: Returns what shows the steps of a run in a folder.
     """
@@ -50,6 +51,7 @@ class Writing:
     resume: bool = False
     overwrite: bool = False
     command: str = ""
+    command_of: Callable[[PruneConfig, RunDirectory], str] = lambda config, run: ""
     options: Callable[[PruneConfig], str] | None = None
     watch: Callable[[RunDirectory], AbstractContextManager[OnPhase | None]] = lambda directory: nullcontext()
 
@@ -75,6 +77,7 @@ def run_sweep(
     record = dict(writing.record(plan.config))
     lists = {name: list(values) for name, values in plan.lists.items()}
     record = {name: value for name, value in record.items() if name not in lists}
+    record["options"] = {name: value for config in plan.configs for name, value in config.options.items()}
     record["sweep"] = {**lists, "runs": list(folders)}
     if writing.resume:
         start_run(directory, record, resume=True, overwrite=False)
@@ -146,7 +149,7 @@ def _make(run: RunDirectory, config: PruneConfig, writing: Writing, *, settled: 
             outcome=writing.outcome,
             resume=resume,
             overwrite=overwrite,
-            command=writing.command,
+            command=writing.command_of(config, run),
             on_step=on_step,
         )
 
