@@ -17,8 +17,8 @@ class RandomChannels(Pruner):
 
     def check(self, reference: Reference, config: PruneConfig) -> None:
         widths = RandomOptions(**config.options).widths
-        for group in () if widths is None else reference.channel_map.groups:
-            width = widths.get(group.name)
+        for group in reference.channel_map.groups:
+            width = group.size if widths is None else widths.get(group.name)
             if width is None or not 1 <= width <= group.size:
                 raise StampError(
                     f"`options.widths` must give 1 to {group.size} channels for {group.name}, but gives {width}; "
