@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 
@@ -20,6 +21,6 @@ def end_with(parent: int) -> None:
         while os.getppid() == parent:
             time.sleep(_SECONDS)
         # What is half written is as a kill would leave it.
-        os._exit(1)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()

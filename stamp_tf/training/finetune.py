@@ -154,10 +154,13 @@ def _warn_if_lost(
     records: Sequence[EpochRecord], accuracy: float, *, dataset: DataSet, config: FinetuneConfig
 ) -> None:
     """Say so where fine-tuning ended with a useless network: a loss may stay finite and yet be lost."""
+    before = records[0].test_accuracy
+    is_worse = before is not None and accuracy < before
+    remedy = "a smaller `learning_rate`" if is_worse else "another `learning_rate`, or train for longer"
     warn_if_lost(
         "Fine-tuning",
         accuracy,
-        before=records[0].test_accuracy,
+        before=before,
         test=dataset.test,
-        remedy=f"the learning rate was {config.peak_rate:g}, try a smaller `learning_rate`",
+        remedy=f"the learning rate was {config.peak_rate:g}, try {remedy}",
     )
