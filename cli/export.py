@@ -1,8 +1,10 @@
 """`stamp-tf export`: the network of a run in another format or place."""
 
+import dataclasses
 import os
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -113,7 +115,9 @@ def command(
     if is_compressed:
         files[:1] = measure_files(files[:1], directory.path, images=load().test, speed=True)
     if is_inside:
-        list_exports(directory, files)
+        # Of other images than the run's own an accuracy is none to stand beside the others.
+        unknown: dict[str, Any] = {} if data.dataset is None else {"accuracy": None, "test_images": None}
+        list_exports(directory, [dataclasses.replace(file, **unknown) for file in files])
     say(f"Wrote {written[0]}" + (f"  ({figures_of(files[0])})" if is_compressed else ""))
 
 
