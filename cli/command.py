@@ -57,7 +57,7 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         ctx.meta[_STARTED] = time.perf_counter()
         for idle in self._idle:
-            typed = [name for name in idle.options if self._is_asked_for(ctx, name)]
+            typed = [name for name in idle.options if self.is_asked_for(ctx, name)]
             if typed and (reason := idle.reason(ctx.params)) is not None:
                 option, (needs, found, remedy) = self._as_typed(ctx, typed[0]), reason
                 raise StampError(f"{option} needs {needs}, but {found}; {remedy}, or leave {option} out.")
@@ -69,8 +69,13 @@ class Command(click.Command):
             name for idle in self._idle if idle.reason(values) is not None for name in idle.options
         )
 
-    def _is_asked_for(self, ctx: click.Context, name: str) -> bool:
-        """Whether an option was typed, or stands in a file of options with another value than it has anyway."""
+    def is_asked_for(self, ctx: click.Context, name: str) -> bool:
+        """Whether an option was typed, or stands in a file of options with another value than it has anyway.
+
+        Args:
+            ctx: Of the command.
+            name: Of its parameter.
+        """
         source = ctx.get_parameter_source(name)
         if source is not ParameterSource.DEFAULT_MAP:
             return source in _TYPED

@@ -1,8 +1,10 @@
 """`stamp-tf export`: the network of a run in another format or place."""
 
+import dataclasses
 import os
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -61,7 +63,7 @@ def command(
     """Write a network in a format for serving or training.
 
     RUN is a folder that prune wrote. An earlier SavedModel or .keras file in the same place is replaced, whole or not
-    at all; other formats within the folder of the run alone, where they are noted.
+    at all; other formats within the folder of the run alone, where they are noted and the report lists them.
     """
     from stamp_tf.storage.claims import held
     from stamp_tf.storage.run_directory import RunDirectory
@@ -73,19 +75,23 @@ def command(
         _check_replaceable(target)
     check_is_there(data)
     load_tensorflow()
+    from stamp_cli.report_tables import figures_of
     from stamp_tf.compression.compressor import Compressor, check_can_compress
     from stamp_tf.pruned_runs.exports import file_of, place_of, training_images, write_export
+    from stamp_tf.pruned_runs.list_exports import list_exports
+    from stamp_tf.pruned_runs.measure_files import measure_files
     from stamp_tf.pruned_runs.pruned_run import load_run
 
     if outcome.compress is not None:
         check_can_compress(outcome.compress)
     target = target or place_of(directory, format_name)
-    if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(directory.path)):
+    is_inside = Path(os.path.realpath(target)).is_relative_to(os.path.realpath(directory.path))
+    if is_inside:
         click.get_current_context().with_resource(held(directory))
     pruned = load_run(run)
     seed = pruned.data.get("seed", 0)
     load = cache(lambda: pruned.load_dataset(data.dataset, allow_subset=outcome.compress is None))
-    written, *_ = write_export(
+    written = write_export(
         pruned.network,
         directory,
         format_name,
@@ -101,15 +107,18 @@ def command(
             seed=seed,
         ),
     )
-    if outcome.compress is None:
-        say(f"Wrote {written}")
-        return
-    from stamp_cli.report_tables import figures_of
-    from stamp_tf.pruned_runs.measure_files import measure_files
-
-    file = file_of(written, path=str(written.absolute()), format_name=format_name, zipped=True)
-    (file,) = measure_files([file], written.parent, images=load().test, speed=True)
-    say(f"Wrote {written}  ({figures_of(file)})")
+    is_compressed = outcome.compress is not None
+    files = [
+        file_of(place, path=str(place.absolute()), format_name=format_name, zipped=is_compressed)
+        for place in written
+    ]
+    if is_compressed:
+        files[:1] = measure_files(files[:1], directory.path, images=load().test, speed=True)
+    if is_inside:
+        # Of other images than the run's own an accuracy is none to stand beside the others.
+        unknown: dict[str, Any] = {} if data.dataset is None else {"accuracy": None, "test_images": None}
+        list_exports(directory, [dataclasses.replace(file, **unknown) for file in files])
+    say(f"Wrote {written[0]}" + (f"  ({figures_of(files[0])})" if is_compressed else ""))
 
 
 def _check_replaceable(target: Path) -> None:

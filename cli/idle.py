@@ -35,6 +35,14 @@ def _no_steps(values: Values) -> Reason | None:
     return ("steps of training", "--finetune-epochs is 0", "raise it") if is_idle else None
 
 
+def _nothing_held_out(values: Values) -> Reason | None:
+    if values["val_split"] is None:
+        return "--val-split", "it is not given", "add --val-split"
+    return (
+        None if values["val_split"] else ("--val-split", "it is 0 and holds out no image", "raise it to 20%")
+    )
+
+
 def _no_finetuning(values: Values) -> Reason | None:
     return ("fine-tuning", "--finetune-epochs is 0", "raise it") if values["epochs"] == 0 else None
 
@@ -76,7 +84,7 @@ def _not_pretrained(values: Values) -> Reason | None:
 
 _PLACES = (Idle(("data_dir",), _not_fetched), Idle(("skip_corrupt",), _not_in_files))
 DATASET = (Idle(("download",), _not_fetched), *_PLACES)
-VALIDATION = (Idle(("keep_epoch", "patience"), without("--val-split", "val_split")),)
+VALIDATION = (Idle(("keep_epoch", "patience"), _nothing_held_out),)
 DISTILL = (Idle(("distill_temperature",), without("--distill", "distill")),)
 FINETUNE = (*DATASET, *DISTILL, *VALIDATION, Idle(("reference",), without("--distill", "distill")))
 PRETRAIN = (

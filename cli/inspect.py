@@ -146,8 +146,9 @@ def _show(found: "Inspection") -> None:
     say(f"{found.name}: {len(found.groups)} channel groups")
     console.print(groups_table(found.groups, strip_width=32 if found.is_pruned else 0, makers=found.makers))
     console.print()
-    console.print(before_after_table(found.layers))
+    console.print(before_after_table(found.network))
     say("")
+    say("Normalisations and others without a kernel count with the layer that they follow.")
     frozen = f", {found.frozen_parameters:,} of them frozen" if found.frozen_parameters else ""
     say(
         f"Parameters: {found.parameters:,} that training can change{frozen}; {found.all_parameters:,} with statistics "

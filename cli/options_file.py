@@ -1,6 +1,7 @@
 """Options in a file: `--config FILE` reads them, and every run keeps its own as `options.yaml`."""
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -24,6 +25,8 @@ _NO_VALUE = ("", "~", "null")
 @runtime_checkable
 class _KnowsIdle(Protocol):
     def idle_options(self, values: Mapping[str, Any]) -> frozenset[str]: ...
+
+    def is_asked_for(self, ctx: click.Context, name: str) -> bool: ...
 
 
 def _read(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> None:
@@ -82,15 +85,53 @@ def resolved_options(**settled: Any) -> str:
     """
     import yaml
 
+    ctx = click.get_current_context()
+    text: str = yaml.safe_dump(_kept(ctx, settled), sort_keys=False, allow_unicode=True)
+    return f"# stamp-tf {ctx.info_name} --config THIS_FILE does it again.\n{text}"
+
+
+def command_again(**settled: Any) -> str:
+    """Return the running command as it would be typed with other values of some options, for reports.
+
+    What a file of options said is typed, too; what is as it would be anyway is left out.
+
+    Args:
+        **settled: Option -> its value instead; with None or nothing in it, it is left out.
+    """
+    ctx = click.get_current_context()
+    assert isinstance(ctx.command, _KnowsIdle)
+    kept, words = _kept(ctx, settled), ["stamp-tf", ctx.info_name or ""]
+    for key, option in _options(ctx.command):
+        name = option.name or ""
+        if key in kept and (name in settled or ctx.command.is_asked_for(ctx, name)):
+            words += _words(option, kept[key])
+    return shlex.join(words)
+
+
+def _words(option: click.Option, value: Any) -> list[str]:
+    """Return what is typed for a value as a file of options holds it."""
+    flag = option.opts[0]
+    if isinstance(value, bool):
+        return [flag] if value else option.secondary_opts[:1]
+    if isinstance(value, dict):
+        texts = {
+            key: one if isinstance(one, str) else json.dumps(_as_json(one)) for key, one in value.items()
+        }
+        value = [f"{key}={text}" for key, text in texts.items()]
+    values = value if isinstance(value, list) else [value]
+    return [word for one in values for word in (flag, str(one))]
+
+
+def _kept(ctx: click.Context, settled: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a command by key, as a file of options holds them."""
     from stamp_tf.data.origin import absolute_path, absolute_spec
 
-    ctx = click.get_current_context()
     values, texts, kept = {**ctx.params, **settled}, typed_texts(ctx), {}
     assert isinstance(ctx.command, _KnowsIdle)
     idle = ctx.command.idle_options(values)
     for key, option in _options(ctx.command):
         value = values.get(option.name or "")
-        if option.name in _NOT_KEPT | idle or value is None or value == ():
+        if option.name in (_NOT_KEPT - settled.keys()) | idle or value is None or value == ():
             continue
         if option.name == "dataset":
             value = absolute_spec(value)[0]
@@ -101,8 +142,7 @@ def resolved_options(**settled: Any) -> str:
         elif isinstance(value, tuple) and option.multiple:
             value = list(value)
         kept[key] = value if option.name in settled else texts.get(option.name or "", value)
-    text: str = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
-    return f"# stamp-tf {ctx.info_name} --config THIS_FILE does it again.\n{text}"
+    return kept
 
 
 def _options(command: click.Command) -> Iterator[tuple[str, click.Option]]:

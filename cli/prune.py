@@ -15,10 +15,10 @@ from stamp_cli.idle import PRUNE
 from stamp_cli.images import check_is_there, images_config, load_images
 from stamp_cli.options_file import config_option
 from stamp_cli.pruning_task import Task
-from stamp_cli.references import find_source, read_model, settle_model
+from stamp_cli.references import Source, find_source, read_model, settle_model
 from stamp_cli.tensorboard import TensorBoard
 from stamp_cli.terminal import make_console, say
-from stamp_cli.values import as_options, typed
+from stamp_cli.values import as_options, check_counts, typed
 from stamp_cli.verbosity import load_tensorflow
 from stamp_tf.errors import StampError
 from stamp_tf.options.data import DatasetOptions
@@ -32,6 +32,7 @@ from stamp_tf.options.prune import PruneConfig
 from stamp_tf.options.run import RunOptions
 
 if TYPE_CHECKING:
+    from stamp_tf.references.reference import Reference
     from stamp_tf.report.report import Report
     from stamp_tf.storage.run_directory import RunDirectory
 
@@ -78,7 +79,8 @@ def command(
 
     Limits on cost hold together. Without any, the channels that the mask generator expects to be closed go.
     Several values of a limit, or several methods, with commas between them make a network each, in folders of one
-    run. Without --run-dir, the run is written to a new folder in runs/.
+    run; each method gets those of its options that it takes. Without --run-dir, the run is written to a new folder in
+    runs/.
     """
     is_own = network.model is not None
     if is_own and not is_given("method"):
@@ -102,22 +104,20 @@ def command(
     )
     check_is_there(data)
     load_tensorflow()
-    from stamp_tf.pruned_runs.exports import check_exports, places_of
-    from stamp_tf.pruning.choose import check_compression, with_fixed
     from stamp_tf.training.finetune import resolve_options
 
     # Before the images, which may take long to read.
-    plan = dataclasses.replace(plan, configs=tuple(map(with_fixed, plan.configs)))
-    check_compression(plan.configs, outcome.compress)
-    check_exports(directory, places_of(directory, outcome.formats))
+    plan = _checked(plan, outcome, directory)
+    reference, seconds = _reference(model_or_reference, found, plan)
     dataset = load_images(data, found.image_shape)
     if is_own:
-        found, model_or_reference = settle_model(found, model_or_reference, dataset, seed=data.seed)
+        found, reference = settle_model(found, reference, dataset, seed=data.seed)
     plan = plan.replaced(finetune=resolve_options(plan.config.finetune, dataset, own_model=is_own))
     images = images_config(data, dataset)
     task = Task(
         found=found,
-        model_or_reference=model_or_reference,
+        reference=reference,
+        seconds=seconds,
         dataset=dataset,
         record={"command": "prune", **images, **found.to_config()},
         outcome=outcome,
@@ -130,6 +130,32 @@ def command(
         make_all(task, plan, directory)
     else:
         _make_one(task, plan.config, directory)
+
+
+def _checked(plan: Plan, outcome: OutcomeOptions, directory: "RunDirectory") -> Plan:
+    """Return a plan with what the names of its methods fix; refuse what no method or exporter can do."""
+    from stamp_tf.pruned_runs.exports import check_exports, places_of
+    from stamp_tf.pruning.choose import check_compression, choose_pruner, with_fixed, with_own_options
+
+    plan = dataclasses.replace(plan, configs=tuple(map(with_fixed, with_own_options(plan.configs))))
+    for config in plan.configs:
+        check_counts(config.options, options_of(choose_pruner(config).options), "--method-option")
+    check_compression(plan.configs, outcome.compress)
+    check_exports(directory, places_of(directory, outcome.formats))
+    return plan
+
+
+def _reference(model_or_reference: Any, found: Source, plan: Plan) -> "tuple[Reference, float]":
+    """Load what is pruned, and refuse it where a method does not fit; also return how long loading took."""
+    from stamp_tf.measure.phases import clock
+    from stamp_tf.pruning.choose import check_methods
+    from stamp_tf.references.find import find_reference
+
+    times: dict[str, float] = {}
+    with clock(times, "load"):
+        reference = find_reference(model_or_reference, backbone=found.backbone)
+    check_methods(plan.configs, reference)
+    return reference, times["load"]
 
 
 def _make_one(task: Task, config: PruneConfig, directory: "RunDirectory") -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stamp_tf.data import DataSet
     from stamp_tf.on_step import OnPhase
     from stamp_tf.pruned_runs.prune_into import Settled
+    from stamp_tf.references.reference import Reference
     from stamp_tf.storage.run_directory import RunDirectory
 
 _LEFT_OPEN = ("epochs", "done_at_loss", "learning_rate", "clip_norm")
@@ -40,7 +41,8 @@ class Task:
 
     Args:
         found: The network.
-        model_or_reference: The same as `stamp_tf.prune` takes it.
+        reference: The same, loaded.
+        seconds: How long it took to load.
         dataset: The target.
         record: What `config.json` holds beside the options of pruning.
         outcome: What is written of a network.
@@ -49,7 +51,8 @@ class Task:
     """
 
     found: Source
-    model_or_reference: Any
+    reference: Reference
+    seconds: float
     dataset: DataSet
     record: Mapping[str, Any]
     outcome: OutcomeOptions
@@ -73,18 +76,13 @@ class Task:
         return resolved_options(**{"method": config.method, **filled_in, **self.settled, **settled})
 
     def settle(self, config: PruneConfig) -> Settled:
-        """Load the reference, and check it and the data set against each other."""
-        from stamp_tf.measure.phases import clock
+        """Check reference and data set against each other."""
         from stamp_tf.pruned_runs.prune_into import Settled
         from stamp_tf.pruning.kept import Kept
         from stamp_tf.pruning.target import settle_target
-        from stamp_tf.references.find import find_reference
 
-        times: dict[str, float] = {}
-        with clock(times, "load"):
-            reference = find_reference(self.model_or_reference, backbone=self.found.backbone)
-        reference, dataset = settle_target(reference, self.dataset, config)
-        return Settled(reference=reference, dataset=dataset, kept=Kept(), seconds=times["load"])
+        reference, dataset = settle_target(self.reference, self.dataset, config)
+        return Settled(reference=reference, dataset=dataset, kept=Kept(), seconds=self.seconds)
 
     @contextmanager
     def watch(self, directory: RunDirectory) -> Iterator[OnPhase]:

@@ -10,11 +10,11 @@ from stamp_cli.cells import name_cell
 from stamp_tf.measure.interval import with_interval
 from stamp_tf.measure.tried import Tried
 from stamp_tf.quantities import compact, duration, factor, percent
-from stamp_tf.report.report import ExportedFile, GroupRow, LayerRow, Report
-from stamp_tf.report.rows import fold_layers
+from stamp_tf.report.report import ExportedFile, GroupRow, Report
 from stamp_tf.sweeping.outcome import Sweep
 
 if TYPE_CHECKING:
+    from stamp_tf.inspection.network_rows import NetworkRow
     from stamp_tf.inspection.sensitivity import Sensitivity
 
 _SHADES = " ░▒▓█"
@@ -33,11 +33,11 @@ def figures_of(file: ExportedFile) -> str:
     return ", ".join(figures)
 
 
-def before_after_table(rows: Sequence[LayerRow], *, title: str | None = None) -> Table:
+def before_after_table(rows: "Sequence[NetworkRow]", *, title: str | None = None) -> Table:
     """Return one line per layer: channels, parameters and multiply-adds, before and after, and their sums.
 
     Args:
-        rows: The layers in the network's order; those without multiply-adds share one line.
+        rows: The network in its order; what holds neither parameters nor multiply-adds has no line.
         title: Printed above.
     """
     table = Table(
@@ -57,7 +57,9 @@ def before_after_table(rows: Sequence[LayerRow], *, title: str | None = None) ->
     table.add_column("", justify="right", footer=percent(_ratio(*params)), style="cyan")
     table.add_column("FLOPs (multiply-adds)", justify="right", footer=_change(*flops))
     table.add_column("", justify="right", footer=percent(_ratio(*flops)), style="cyan")
-    for row in fold_layers(rows):
+    for row in rows:
+        if not (row.params_before or row.flops_before):
+            continue
         table.add_row(
             name_cell(row.name),
             name_cell(row.kind),

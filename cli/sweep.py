@@ -6,14 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stamp_cli.options_file import command_again
 from stamp_cli.pruning_task import Task
 from stamp_cli.terminal import make_console, say
 from stamp_cli.values import typed, typed_texts
+from stamp_tf.options.methods import RandomOptions, StampOptions
+from stamp_tf.options.option import options_of
 from stamp_tf.options.plan import Plan
 from stamp_tf.options.prune import PruneConfig
 
 if TYPE_CHECKING:
     from stamp_tf.storage.run_directory import RunDirectory
+
+# Options of methods that have a flag of their own.
+_FLAGS = [
+    name for kind in (StampOptions, RandomOptions) for name, said in options_of(kind).items() if said.flag
+]
 
 
 def make_all(task: Task, plan: Plan, directory: RunDirectory) -> None:
@@ -30,11 +38,12 @@ def make_all(task: Task, plan: Plan, directory: RunDirectory) -> None:
 
     texts = typed_texts(click.get_current_context())
 
-    def options(config: PruneConfig) -> str:
-        own: dict[str, Any] = {
-            name: texts[name][values.index(getattr(config, name))] for name, values in plan.lists.items()
-        }
-        return task.options_of(config, **own)
+    def own(config: PruneConfig) -> dict[str, Any]:
+        """Return what stands for lists, and which options of methods are those of this one."""
+        own = {name: texts[name][values.index(getattr(config, name))] for name, values in plan.lists.items()}
+        given = click.get_current_context().params["options"]
+        options = tuple((name, value) for name, value in given if name in config.options)
+        return {**own, "options": options, **{name: None for name in _FLAGS if name not in config.options}}
 
     writing = Writing(
         record=task.record_of,
@@ -42,7 +51,8 @@ def make_all(task: Task, plan: Plan, directory: RunDirectory) -> None:
         resume=task.run.resume,
         overwrite=task.run.overwrite,
         command=typed(),
-        options=options,
+        command_of=lambda config, run: command_again(**own(config), run_dir=run.path),
+        options=lambda config: task.options_of(config, **own(config)),
         watch=task.watch,
     )
     lists = {name: texts[name] for name in plan.lists}

@@ -4,7 +4,7 @@ import json
 import math
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from stamp_registry import RegistryError, did_you_mean, find, names
 from stamp_tf.arguments import fault_of_path
 from stamp_tf.errors import StampError
 from stamp_tf.options.fields import shortened
-from stamp_tf.options.option import Form
+from stamp_tf.options.option import Form, Option
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -136,6 +136,24 @@ def as_options(pairs: Iterable[tuple[str, Any]], option: str) -> dict[str, Any]:
             raise StampError(f"{option} {key} must be given once, but came twice; leave one of them out.")
         options[key] = value
     return options
+
+
+def check_counts(options: Mapping[str, Any], known: Mapping[str, Option], option: str) -> None:
+    """Refuse whole numbers beyond those that flags take, where an option names no largest one itself.
+
+    Args:
+        options: What was given.
+        known: What each says of itself.
+        option: What they were typed after.
+
+    Raises:
+        StampError: If one is too large.
+    """
+    for name, value in options.items():
+        if isinstance(value, int) and known[name].most is None and value > _MOST:
+            raise StampError(
+                f"{option} {name} must be at most {_MOST:,} on the command line, but is {value:,}; write fewer."
+            )
 
 
 def _is_finite(value: Any) -> bool:

@@ -53,7 +53,7 @@ class AutoMeasure:
         self._trial = Trial(self._target, self._config)
         problem = self._problem(0.5, epochs=0)
         self._candidates = [
-            one for ranking in rankings_for(problem) for one in candidates_of(problem, ranking)
+            one for ranking in rankings_for(reference) for one in candidates_of(problem, ranking)
         ]
         self._cut = ChannelCut(reference.channel_map, self._target.cost)
 

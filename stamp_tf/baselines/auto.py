@@ -27,6 +27,7 @@ from stamp_tf.pruning.full_network import full_network
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.pruning.target import Target
 from stamp_tf.pruning.trial import Trial, with_held_out
+from stamp_tf.references.reference import Reference
 from stamp_tf.training.finetune import finetune, resolve_options
 
 logger = logging.getLogger(__name__)
@@ -43,9 +44,11 @@ class AutoOptions(PrunerOptions):
         RANKINGS, help="Which rankings are compared, as far as the problem has what they need."
     )
     steps: int = option(
-        30, least=0, help="Steps that the finalists are trained for where fine-tuning follows; 0 for none."
+        30,
+        least=0,
+        help="Steps that the finalists are trained for where fine-tuning follows, at most its own; 0 for none.",
     )
-    finalists: int = option(3, least=1, help="How many of the best are trained.")
+    finalists: int = option(3, least=1, help="How many of the best are trained, or all that there are.")
 
 
 class Auto(Pruner):
@@ -67,12 +70,20 @@ class Auto(Pruner):
 
     options = AutoOptions
 
-    def propose(self, problem: PruningProblem) -> Proposal:
-        if problem.config.structure_only:
+    def check(self, reference: Reference, config: PruneConfig) -> None:
+        if config.structure_only:
             raise StampError(
                 "`method=auto` compares networks by the weights that they keep, but `structure_only=True` keeps none; "
                 "choose another method."
             )
+        options, there = AutoOptions(**config.options), rankings_for(reference)
+        if not set(there) & set(options.rankings):
+            raise StampError(
+                f"`options.rankings` must name one of {', '.join(there)}, but names "
+                f"{', '.join(options.rankings) or 'none'}; leave it out."
+            )
+
+    def propose(self, problem: PruningProblem) -> Proposal:
         options: Any = self.options(**problem.options)
         contest = Contest(problem, options)
         contest.compare()
@@ -123,12 +134,7 @@ class Contest:
         self._trial = Trial(target, self._config)
         self._cut = ChannelCut(problem.reference.channel_map, problem.cost, rules=rules_of(problem.config))
         self._budget = counted_part(problem.budget)
-        self._rankings = [one for one in rankings_for(problem) if one in options.rankings]
-        if not self._rankings:
-            raise StampError(
-                f"`options.rankings` must name one of {', '.join(rankings_for(problem))}, but names "
-                f"{', '.join(options.rankings) or 'none'}; leave it out."
-            )
+        self._rankings = [one for one in rankings_for(problem.reference) if one in options.rankings]
         self._steps = options.steps
         is_trained = options.steps > 0 and problem.config.finetune.num_epochs > 0
         self._done, self._total = 0, 2 * len(self._rankings) + (options.finalists if is_trained else 0)

@@ -9,6 +9,7 @@ from stamp_tf.channels import ChannelMap
 from stamp_tf.channels.graph import flat_layers
 from stamp_tf.errors import StampError
 from stamp_tf.options.methods import AllocationOptions
+from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.references.reference import Reference
 
@@ -26,7 +27,7 @@ class BatchNormScale(Pruner):
 
     options = AllocationOptions
 
-    def check(self, reference: Reference) -> None:
+    def check(self, reference: Reference, config: PruneConfig) -> None:
         _, num_norms = _scales(reference.model, reference.channel_map)
         if not num_norms.any():
             raise StampError(
@@ -35,7 +36,7 @@ class BatchNormScale(Pruner):
             )
 
     def propose(self, problem: PruningProblem) -> Proposal:
-        self.check(problem.reference)
+        self.check(problem.reference, problem.config)
         options, channel_map = AllocationOptions(**problem.options), problem.reference.channel_map
         scales, num_norms = _scales(problem.model, channel_map)
         norms = l1_norms(problem.model, channel_map)

@@ -16,6 +16,7 @@ from stamp_tf.baselines.uniform import uniform_scores
 from stamp_tf.pruning.pruner import PruningProblem
 from stamp_tf.pruning.stamp import Stamp
 from stamp_tf.pruning.target import first_head
+from stamp_tf.references.reference import Reference
 
 Ranking = Literal["stamp", "remaining-error", "taylor", "l1"]
 RANKINGS: tuple[Ranking, ...] = get_args(Ranking)
@@ -43,9 +44,8 @@ class Candidate:
         return f"{self.ranking}, {self.allocation}"
 
 
-def rankings_for(problem: PruningProblem) -> tuple[Ranking, ...]:
-    """Return the rankings that a problem has what they need for: a learnt order is not there for every reference."""
-    reference = problem.reference
+def rankings_for(reference: Reference) -> tuple[Ranking, ...]:
+    """Return the rankings that a reference has what they need for: not every one has a learnt order."""
     is_learnt = reference.scores is not None or reference.mask_generator is not None
     return tuple(one for one in RANKINGS if is_learnt or one != "stamp")
 

@@ -12,12 +12,14 @@ import numpy as np
 from keras import ops
 
 from stamp_tf.backend import Step, compile_step, global_norm, value_and_gradient
-from stamp_tf.baselines.snip import draw_weights
+from stamp_tf.baselines.snip import check_random_head, draw_weights
 from stamp_tf.losses import accuracy, classification_loss
 from stamp_tf.options.methods import PrunerOptions
 from stamp_tf.options.option import option
+from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.pruning.weight_budget import weights_to_keep
+from stamp_tf.references.reference import Reference
 from stamp_tf.schedules import cosine_rate
 from stamp_tf.tensor import Tensor
 from stamp_tf.training.class_weights import class_weights
@@ -58,6 +60,9 @@ class EdgePopup(Pruner):
     removes = "weights"
     finetunes = False
     options = EdgePopupOptions
+
+    def check(self, reference: Reference, config: PruneConfig) -> None:
+        check_random_head(config)
 
     def propose(self, problem: PruningProblem) -> Proposal:
         options = EdgePopupOptions(**problem.options)

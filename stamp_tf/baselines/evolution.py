@@ -23,7 +23,7 @@ class EvolutionOptions(PrunerOptions):
     population: int = option(
         50, least=2, help="Candidates of a round; of later rounds half are mutations and half crossovers."
     )
-    parents: int = option(10, least=1, help="How many of the best so far they come from.")
+    parents: int = option(10, least=1, help="How many of the best so far they come from, or all.")
     rounds: int = option(20, least=1, help="How often candidates are made; those of the first are random.")
     mutation: float = option(
         0.1, above=0, most=1, help="Probability that a mutation draws a layer's width anew."

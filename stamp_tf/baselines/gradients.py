@@ -62,6 +62,24 @@ def compile_products(
     return compile_step(step, model.variables)
 
 
+def check_ridge_head(model: keras.Model) -> None:
+    """Refuse a network whose last layer no closed form fits.
+
+    Args:
+        model: The network.
+
+    Raises:
+        StampError: If it ends in something else than a dense layer.
+    """
+    try:
+        head_layer(model)
+    except StampError:
+        raise StampError(
+            f"`options.head=ridge` needs a network that ends in a dense layer without activation, but "
+            f"{model.name} does not; add `options.head=own`."
+        ) from None
+
+
 @contextmanager
 def ridge_head(problem: PruningProblem, part: ImageSet) -> Iterator[None]:
     """Give the network a head for these images, and put the old one back.
@@ -74,13 +92,8 @@ def ridge_head(problem: PruningProblem, part: ImageSet) -> Iterator[None]:
         StampError: If the network ends in something else than a dense layer.
     """
     model = problem.model
-    try:
-        weights = head_layer(model).weights
-    except StampError:
-        raise StampError(
-            f"`options.head=ridge` needs a network that ends in a dense layer without activation, but "
-            f"{model.name} does not; add `options.head=own`."
-        ) from None
+    check_ridge_head(model)
+    weights = head_layer(model).weights
     before = [np.array(ops.convert_to_numpy(weight)) for weight in weights]
     fit_head(model, part, normalization=problem.normalization, end=problem.reference.backbone.end)
     try:

@@ -18,11 +18,13 @@ from stamp_tf.channels.put_back import put_back
 from stamp_tf.errors import StampError
 from stamp_tf.options.methods import AllocationOptions
 from stamp_tf.options.option import option
+from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.config import rules_of
 from stamp_tf.pruning.kept import Kept
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.pruning.ready import make_ready, sliced_network
 from stamp_tf.pruning.target import Target, first_head
+from stamp_tf.references.reference import Reference
 from stamp_tf.training.finetune import finetune, resolve_options
 
 
@@ -56,12 +58,14 @@ class Ifp(Pruner):
 
     options: ClassVar[type[IfpOptions]] = IfpOptions
 
-    def propose(self, problem: PruningProblem) -> Proposal:
-        if problem.config.structure_only:
+    def check(self, reference: Reference, config: PruneConfig) -> None:
+        if config.structure_only:
             raise StampError(
-                f"`method={problem.config.method}` trains the weights that stay, but `structure_only=True` keeps none; "
+                f"`method={config.method}` trains the weights that stay, but `structure_only=True` keeps none; "
                 "choose another method, such as `uniform-l1`."
             )
+
+    def propose(self, problem: PruningProblem) -> Proposal:
         options = self.options(**problem.options)
         channel_map = problem.reference.channel_map
         cut = ChannelCut(channel_map, problem.cost, rules=rules_of(problem.config))

@@ -17,7 +17,9 @@ from stamp_tf.data import DataSet
 from stamp_tf.data.class_names import are_numbers
 from stamp_tf.errors import StampError
 from stamp_tf.options.option import option
+from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.pruner import PruningProblem
+from stamp_tf.references.reference import Reference
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +42,9 @@ class MvpOptions(IfpOptions):
         "prototypes",
         help="Go by what the reference sees in the images of each class, or by the names of classes that are shared.",
     )
-    neighbours: int = option(10, least=1, help="How many of the most similar runs vote.")
+    neighbours: int = option(
+        10, least=1, help="How many of the most similar runs vote, or all that there are."
+    )
     rounds: int = option(2, least=1, help="How often filters go, the first time by the votes.")
 
 
@@ -60,6 +64,10 @@ class Mvp(Ifp):
     """
 
     options: ClassVar[type[MvpOptions]] = MvpOptions
+
+    def check(self, reference: Reference, config: PruneConfig) -> None:
+        super().check(reference, config)
+        read_memory(_folder(self.options(**config.options)), reference)
 
     def worth(self, problem: PruningProblem, number: int) -> np.ndarray:
         worth = super().worth(problem, number)
@@ -81,12 +89,7 @@ def votes_of(problem: PruningProblem, options: MvpOptions) -> np.ndarray:
     Raises:
         StampError: If no memory is named, or no run in it is of this reference or of a similar task.
     """
-    if options.memory is None:
-        raise StampError(
-            "`method=mvp` needs the folder that earlier runs lie in, but got no `options.memory`; name it, or take "
-            "`ifp`, which needs none."
-        )
-    folder = Path(options.memory).expanduser()
+    folder = _folder(options)
     found = _similarities(problem, read_memory(folder, problem.reference), options)
     if not found:
         what, remedy = _NONE[options.similarity]
@@ -99,6 +102,15 @@ def votes_of(problem: PruningProblem, options: MvpOptions) -> np.ndarray:
     more = f" and {len(nearest) - _MOST_NAMED} more" if len(nearest) > _MOST_NAMED else ""
     logger.info("Runs that vote, with the similarity of their tasks: %s%s.", named, more)
     return np.sum([run.kept for _, run in nearest], axis=0, dtype=float)
+
+
+def _folder(options: MvpOptions) -> Path:
+    if options.memory is None:
+        raise StampError(
+            "`method=mvp` needs the folder that earlier runs lie in, but got no `options.memory`; name it, or take "
+            "`ifp`, which needs none."
+        )
+    return Path(options.memory).expanduser()
 
 
 def _similarities(

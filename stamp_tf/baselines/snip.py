@@ -13,9 +13,11 @@ from stamp_tf.data import Batches, random_part
 from stamp_tf.errors import StampError
 from stamp_tf.options.methods import PrunerOptions
 from stamp_tf.options.option import option
+from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.pruning.ready import drawn_anew, make_problem_ready
 from stamp_tf.pruning.weight_budget import weights_to_keep
+from stamp_tf.references.reference import Reference
 from stamp_tf.weight_mask import WeightMask, kernels_of
 
 
@@ -23,7 +25,7 @@ from stamp_tf.weight_mask import WeightMask, kernels_of
 class SnipOptions(PrunerOptions):
     """Options of SNIP."""
 
-    batch_size: int = option(128, least=1, help="Images of the one batch.")
+    batch_size: int = option(128, least=1, help="Images of the one batch, or all that there are.")
 
 
 class SnipPretrained(Pruner):
@@ -77,8 +79,27 @@ class Snip(SnipPretrained):
         Lee et al. 2019, SNIP: Single-Shot Network Pruning Based on Connection Sensitivity.
     """
 
+    def check(self, reference: Reference, config: PruneConfig) -> None:
+        check_random_head(config)
+
     def prepare(self, problem: PruningProblem) -> None:
         draw_weights(problem)
+
+
+def check_random_head(config: PruneConfig) -> None:
+    """Refuse a head that random weights do not have.
+
+    Args:
+        config: Options of pruning.
+
+    Raises:
+        StampError: If they ask for one.
+    """
+    if config.head not in (None, "random"):
+        raise StampError(
+            f"`method={config.method}` starts from random weights, but `head={config.head}` asks for another head; "
+            "leave it out."
+        )
 
 
 def draw_weights(problem: PruningProblem) -> None:
@@ -90,10 +111,6 @@ def draw_weights(problem: PruningProblem) -> None:
     Raises:
         StampError: If the options ask for a head that random weights do not have.
     """
-    if problem.config.head not in (None, "random"):
-        raise StampError(
-            f"`method={problem.config.method}` starts from random weights, but `head={problem.config.head}` asks for "
-            "another head; leave it out."
-        )
+    check_random_head(problem.config)
     keras.utils.set_random_seed(problem.seed)
     problem.model.set_weights(drawn_anew(problem.model).get_weights())

@@ -10,12 +10,14 @@ import numpy as np
 from keras import ops
 
 from stamp_tf.baselines.filters import sum_over_filters
-from stamp_tf.baselines.gradients import compile_products, filters_of, ridge_head
+from stamp_tf.baselines.gradients import check_ridge_head, compile_products, filters_of, ridge_head
 from stamp_tf.baselines.uniform import uniform_scores
 from stamp_tf.data import Batches, random_part
 from stamp_tf.options.methods import AllocationOptions
 from stamp_tf.options.option import option, options_of
+from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
+from stamp_tf.references.reference import Reference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +27,7 @@ class SnipChannelsOptions(AllocationOptions):
     allocation: Literal["uniform", "global"] = option(
         "global", help=options_of(AllocationOptions)["allocation"].help
     )
-    batch_size: int = option(128, least=1, help="Images of the one batch.")
+    batch_size: int = option(128, least=1, help="Images of the one batch, or all that there are.")
     head: Literal["ridge", "own"] = option(
         "ridge", help="Fit a head to the batch in closed form, or take the network's own outputs as logits."
     )
@@ -46,6 +48,10 @@ class SnipChannels(Pruner):
     """
 
     options = SnipChannelsOptions
+
+    def check(self, reference: Reference, config: PruneConfig) -> None:
+        if SnipChannelsOptions(**config.options).head == "ridge":
+            check_ridge_head(reference.model)
 
     def propose(self, problem: PruningProblem) -> Proposal:
         options, channel_map = SnipChannelsOptions(**problem.options), problem.reference.channel_map

@@ -11,11 +11,13 @@ from keras import ops
 
 from stamp_tf.baselines.allocation import allocate
 from stamp_tf.baselines.filters import sum_over_filters
-from stamp_tf.baselines.gradients import compile_products, filters_of, ridge_head
+from stamp_tf.baselines.gradients import check_ridge_head, compile_products, filters_of, ridge_head
 from stamp_tf.data import Batches, ImageSet, random_part
 from stamp_tf.options.methods import AllocationOptions
 from stamp_tf.options.option import option
+from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
+from stamp_tf.references.reference import Reference
 
 _BATCH_SIZE = 64
 
@@ -24,7 +26,7 @@ _BATCH_SIZE = 64
 class TaylorOptions(AllocationOptions):
     """Options of the Taylor criterion."""
 
-    batches: int = option(10, least=1, help="Number of mini-batches.")
+    batches: int = option(10, least=1, help="Number of mini-batches, or as many as there are images for.")
     head: Literal["ridge", "own"] = option(
         "ridge", help="Fit a head to the images in closed form, or take the network's own outputs as logits."
     )
@@ -43,6 +45,10 @@ class Taylor(Pruner):
     """
 
     options = TaylorOptions
+
+    def check(self, reference: Reference, config: PruneConfig) -> None:
+        if TaylorOptions(**config.options).head == "ridge":
+            check_ridge_head(reference.model)
 
     def propose(self, problem: PruningProblem) -> Proposal:
         allocation = TaylorOptions(**problem.options).allocation

@@ -1,4 +1,4 @@
-"""One run of a suite, in a process of its own: `python -m stamp_tf.benchmarking.run_case FOLDER NAME`."""
+"""One run of a suite, in a process of its own: `python -m stamp_tf.benchmarking.run_case FOLDER NAME [PARENT]`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from stamp_tf.benchmarking.cases import Case, Setup
 from stamp_tf.benchmarking.folder import SuiteFolder
+from stamp_tf.benchmarking.parent import end_with
 from stamp_tf.benchmarking.swaps import swaps_of
 from stamp_tf.data import DataSet, load_dataset
 from stamp_tf.measure.machine import describe_code, describe_machine, describe_versions
@@ -152,8 +153,10 @@ def _rate(folder: SuiteFolder, case: Case, *, reference: Reference, dataset: Dat
     return best
 
 
-def main(folder: str, name: str) -> None:
-    """Run the case of a name."""
+def main(folder: str, name: str, parent: str | None = None) -> None:
+    """Run the case of a name, and end early with the process that asked for it, if it says which it is."""
+    if parent is not None:
+        end_with(int(parent))
     suite_folder = SuiteFolder(Path(folder))
     case = next(case for case in suite_folder.setup.cases if case.name == name)
     run_case(suite_folder, case)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -94,7 +95,8 @@ def _run(folder: SuiteFolder, case: Case) -> Iterator[str]:
             if folder.record(case).exists():
                 return
             # A process of its own: its memory is that of this run, and nothing is compiled or cached by others.
-            command = [sys.executable, "-m", "stamp_tf.benchmarking.run_case", str(folder.path), case.name]
+            module = "stamp_tf.benchmarking.run_case"
+            command = [sys.executable, "-m", module, str(folder.path), case.name, str(os.getpid())]
             done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
             if done.returncode:
                 yield (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]

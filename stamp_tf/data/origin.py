@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 # What stands behind the colon of these is a path.
 _PATHS = ("folder", "npz")
-_CLASSES = "classes:"
+# Classes with commas between them, in quotes where they hold one; what follows the @ is a name of its own.
+_CLASS = r'(?:\s*"(?:[^"]|"")*"\s*|[^,@]*)'
+_CLASSES = re.compile(f"classes:{_CLASS}(?:,{_CLASS})*@")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +54,7 @@ def absolute_spec(spec: str, path: Path | None = None) -> tuple[str, Path | None
         spec: `digits`, `folder:PATH`, `npz:PATH`, a name of TensorFlow Datasets or of a plug-in.
         path: The file or folder that the source says it has read; a plug-in's argument is a path where it leads there.
     """
-    some, inner = _split_classes(spec)
+    some, inner = split_classes(spec)
     if some:
         inner, path = absolute_spec(inner, path)
         return some + inner, path
@@ -96,7 +99,7 @@ def is_same_place(spec: str, other: str) -> bool:
         spec: One.
         other: The other.
     """
-    if _split_classes(spec)[0] != _split_classes(other)[0]:
+    if split_classes(spec)[0] != split_classes(other)[0]:
         return False
     (one, one_path), (two, two_path) = absolute_spec(spec), absolute_spec(other)
     if one_path is None or two_path is None:
@@ -105,7 +108,11 @@ def is_same_place(spec: str, other: str) -> bool:
     return same_kind and os.path.realpath(one_path) == os.path.realpath(two_path)
 
 
-def _split_classes(spec: str) -> tuple[str, str]:
-    """Return what names some classes of a data set, empty where all are meant, and the name of that set."""
-    wanted, at, inner = spec.partition("@")
-    return (wanted + at, inner) if at and spec.startswith(_CLASSES) else ("", spec)
+def split_classes(spec: str) -> tuple[str, str]:
+    """Return what names some classes of a data set, up to its @, and the name of that set; empty where all are meant.
+
+    Args:
+        spec: Such as `classes:apple,"pear, green"@npz:fruit.npz`.
+    """
+    found = _CLASSES.match(spec)
+    return (found[0], spec[found.end() :]) if found else ("", spec)

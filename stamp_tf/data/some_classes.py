@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from stamp_tf.data.class_names import canonical, listed
 from stamp_tf.data.dataset import DataSet, ImageSet
 from stamp_tf.data.load_options import LoadOptions
+from stamp_tf.data.origin import split_classes
 from stamp_tf.data.streaming import StreamedSet
 from stamp_tf.errors import StampError
 
@@ -17,7 +19,8 @@ def classes(argument: str, options: LoadOptions) -> DataSet:
     """Load the images of some classes, which keep their names and are numbered from 0 in the order given.
 
     Args:
-        argument: `CLASS,CLASS@DATASET`: classes by their names, or by their numbers in the data set, and its name.
+        argument: `CLASS,CLASS@DATASET`: classes by their names, in quotes where these hold a comma as CSV has them, or
+            by their numbers in the data set, and its name.
         options: Passed on.
 
     Raises:
@@ -25,10 +28,10 @@ def classes(argument: str, options: LoadOptions) -> DataSet:
     """
     from stamp_tf.data.load import read_dataset
 
-    wanted, at, spec = argument.partition("@")
+    wanted, spec = split_classes(f"classes:{argument}")
     where = f"`dataset` classes:{argument}"
-    words = [word.strip() for word in wanted.split(",")]
-    if not (at and spec) or len(words) < 2 or not all(words):
+    words = _words(wanted.removeprefix("classes:").removesuffix("@"))
+    if not spec or len(words) < 2 or not all(words):
         raise StampError(
             f"{where} must name two classes or more and their data set; write one such as "
             "classes:apple,pear@cifar100."
@@ -46,6 +49,14 @@ def classes(argument: str, options: LoadOptions) -> DataSet:
         test=test,
         validation=None if held_out is None else _part(held_out, labels, where),
     )
+
+
+def _words(text: str) -> list[str]:
+    """Return what stands between commas; nothing where it is no line of CSV."""
+    try:
+        return [word.strip() for word in next(csv.reader([text], skipinitialspace=True))]
+    except csv.Error:
+        return []
 
 
 def _label(word: str, dataset: DataSet, where: str) -> int:

@@ -25,7 +25,7 @@ class FractionKind(CountedKind):
         if number is None:
             number = typed_number(text)
         if not self.is_in_range(number):
-            raise ValueError(f"{text!r} must be {self.rule}; {self.example}.")
+            raise ValueError(f"{text!r} must be {self.rule}, or in per cent; 25% or {self.example}.")
         return number
 
     def as_typed(self, value: float) -> str:

@@ -119,6 +119,7 @@ class FinetuneConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        found = "is not given" if self.val_split is None else "is 0 and holds out no image"
         if self.val_split == 0:
             object.__setattr__(self, "val_split", None)
         if isinstance(self.augment, bool):
@@ -127,7 +128,7 @@ class FinetuneConfig:
             if value and self.val_split is None:
                 said = f"`{name}={'best' if name == 'keep_epoch' else value}`"
                 raise StampError(
-                    f"{said} needs images to judge epochs by, but `val_split` is not given; give `val_split=0.2`, or "
+                    f"{said} needs images to judge epochs by, but `val_split` {found}; give `val_split=0.2`, or "
                     f"leave {said} out."
                 )
 

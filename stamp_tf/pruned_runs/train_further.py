@@ -11,6 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from stamp_tf.compression.compressor import Compressor
 from stamp_tf.data import DataSet
 from stamp_tf.data.identity import describe
@@ -40,7 +42,7 @@ from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.storage.writing import writing
 from stamp_tf.training.accuracy import TestCounts
 from stamp_tf.training.epoch_record import EpochRecord
-from stamp_tf.training.finetune import finetune
+from stamp_tf.training.finetune import finetune, warn_of_tested
 
 logger = logging.getLogger(__name__)
 
@@ -137,15 +139,7 @@ def _continue(
     cut_from = _reference(run, reference) if config.distill else None
     dataset = run.fitted(dataset) if isinstance(dataset, DataSet) else run.load_dataset(dataset)
     doubt = run.warn_if_in_doubt(dataset)
-    teacher = None
-    if cut_from is not None:
-        teacher = full_network(
-            cut_from,
-            dataset,
-            normalization=run.normalization,
-            head=run.config.get("head"),
-            seed=config.seed,
-        )
+    teacher = None if cut_from is None else _teacher(run, cut_from, dataset, seed=config.seed)
     if not resume and any(way.checkpoints.glob("step-*.npz")):
         logger.warning("Warning: the interrupted finetune in %s is thrown away.", run.run.path)
     options = {"command": "finetune", **describe(dataset), **asdict(config)}
@@ -165,6 +159,7 @@ def _continue(
     except DivergenceError as error:
         raise DivergenceError(f"{error} The files of {run.run.path} are as they were.") from None
     counts = run_counts(run, dataset)
+    warn_of_tested(records, counts.accuracy, dataset=dataset, config=config)
     step = history_entry(
         "finetune",
         dataset,
@@ -186,6 +181,11 @@ def _reference(run: PrunedRun, given: Reference | str | Path | None) -> Referenc
     )
     check_cut_from(masks, reference, option=option)
     return reference
+
+
+def _teacher(run: PrunedRun, cut_from: Reference, dataset: DataSet, *, seed: int) -> keras.Model:
+    head = run.config.get("head")
+    return full_network(cut_from, dataset, normalization=run.normalization, head=head, seed=seed)
 
 
 def _settled(config: FinetuneConfig, run: PrunedRun) -> FinetuneConfig:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import stamp_registry
 from stamp_tf.errors import StampError
@@ -15,6 +16,7 @@ from stamp_tf.pruning.config import budget_of
 from stamp_tf.pruning.proposals import make_pruner
 from stamp_tf.pruning.pruner import Pruner
 from stamp_tf.pruning.weight_budget import check_options
+from stamp_tf.references.reference import Reference
 
 
 def choose_pruner(config: PruneConfig) -> Pruner:
@@ -26,8 +28,7 @@ def choose_pruner(config: PruneConfig) -> Pruner:
     Raises:
         StampError: If the method does not take an option or its value, or needs a budget that is not there.
     """
-    plugin = PluginCode("stamp_tf.pruners", config.method)
-    pruner = make_pruner(plugin, stamp_registry.load(plugin.group, plugin.name))
+    plugin, pruner = _named(config.method)
     known = list(options_of(pruner.options))
     unknown = sorted(set(config.options) - set(known))
     if unknown:
@@ -55,6 +56,29 @@ def choose_pruner(config: PruneConfig) -> Pruner:
     return pruner
 
 
+def _named(method: str) -> tuple[PluginCode, Pruner]:
+    plugin = PluginCode("stamp_tf.pruners", method)
+    return plugin, make_pruner(plugin, stamp_registry.load(plugin.group, plugin.name))
+
+
+def with_own_options(configs: Sequence[PruneConfig]) -> tuple[PruneConfig, ...]:
+    """Return the options of several runs, each with those options of methods that its own method takes.
+
+    What no method of them takes stays, so that `choose_pruner` refuses it.
+
+    Args:
+        configs: The options of each run, as they were given for all.
+    """
+    takes = {config.method: set(options_of(_named(config.method)[1].options)) for config in configs}
+    taken = set().union(*takes.values())
+
+    def own(config: PruneConfig) -> dict[str, Any]:
+        others = taken - takes[config.method]
+        return {name: value for name, value in config.options.items() if name not in others}
+
+    return tuple(dataclasses.replace(config, options=own(config)) for config in configs)
+
+
 def with_fixed(config: PruneConfig) -> PruneConfig:
     """Return the options with those that the name of the method fixes.
 
@@ -65,6 +89,21 @@ def with_fixed(config: PruneConfig) -> PruneConfig:
         StampError: As `choose_pruner`, or if an option contradicts the name.
     """
     return dataclasses.replace(config, **choose_pruner(config).fixes)
+
+
+def check_methods(configs: Sequence[PruneConfig], reference: Reference) -> None:
+    """Refuse a network or options that a method cannot go with, before any image is read.
+
+    Args:
+        configs: The options of each run.
+        reference: What is pruned.
+
+    Raises:
+        StampError: As `Pruner.check`.
+    """
+    for config in configs:
+        with PluginCode("stamp_tf.pruners", config.method).running():
+            choose_pruner(config).check(reference, config)
 
 
 def check_compression(configs: Sequence[PruneConfig], kind: str | None) -> None:

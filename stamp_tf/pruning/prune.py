@@ -15,7 +15,7 @@ from stamp_tf.measure.phases import clock
 from stamp_tf.on_step import OnPhase
 from stamp_tf.options.fields import overridden
 from stamp_tf.options.prune import PruneConfig
-from stamp_tf.pruning.choose import with_fixed
+from stamp_tf.pruning.choose import check_methods, with_fixed
 from stamp_tf.pruning.measure_full import with_full
 from stamp_tf.pruning.prune_settled import prune_settled
 from stamp_tf.pruning.result import PruneResult
@@ -76,6 +76,7 @@ def prune(
     times: dict[str, float] = {}
     with clock(times, "load"):
         reference = find_reference(reference, backbone=backbone, pixels=pixels)
+        check_methods([config], reference)
         dataset = as_dataset(dataset, image_shape=reference.backbone.input_shape, seed=config.seed)
     reference, dataset = settle_target(reference, dataset, config)
     result = prune_settled(

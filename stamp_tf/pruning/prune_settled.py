@@ -36,7 +36,7 @@ from stamp_tf.pruning.within import BUDGET, search_within
 from stamp_tf.references.reference import Reference
 from stamp_tf.training.accuracy import TestCounts, count_hits
 from stamp_tf.training.epoch_record import EpochRecord
-from stamp_tf.training.finetune import finetune, resolve_options
+from stamp_tf.training.finetune import finetune, resolve_options, warn_of_tested
 
 
 def prune_settled(
@@ -273,4 +273,5 @@ def _finetune(
             normalization=target.normalization,
             end=target.reference.backbone.end,
         )
+    warn_of_tested(records, counts.accuracy, dataset=target.dataset, config=config.finetune)
     return records, counts

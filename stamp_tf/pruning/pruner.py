@@ -98,11 +98,15 @@ class Pruner(ABC):
     fixes: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     options: ClassVar[type[PrunerOptions]] = PrunerOptions
 
-    def check(self, reference: Reference) -> None:  # noqa: B027  (most methods rank any network)
-        """Refuse a reference that this method cannot rank the channels of; called before several runs are begun.
+    def check(self, reference: Reference, config: PruneConfig) -> None:  # noqa: B027  (most methods rank any network)
+        """Refuse what this method cannot prune, before any image is read.
+
+        Args:
+            reference: What is pruned.
+            config: All options of pruning.
 
         Raises:
-            StampError: With what is missing.
+            StampError: With what is missing, or which option does not go with the method.
         """
 
     @abstractmethod

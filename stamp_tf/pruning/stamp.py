@@ -11,6 +11,7 @@ import numpy as np
 from stamp_tf.channels import TracedNetwork
 from stamp_tf.data import Batches, random_part
 from stamp_tf.options.methods import StampOptions
+from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.pruner import Proposal, Pruner, PruningProblem
 from stamp_tf.references.reference import Reference
 from stamp_tf.training.divergence import DivergenceWatch, StepPlace
@@ -38,7 +39,7 @@ class Stamp(Pruner):
     needs_budget = False
     options = StampOptions
 
-    def check(self, reference: Reference) -> None:
+    def check(self, reference: Reference, config: PruneConfig) -> None:
         if reference.mask_generator is None:
             _ = reference.learnt_scores
 

@@ -17,7 +17,7 @@ from stamp_tf.report.rows import fold_layers
 from stamp_tf.report.snippets import snippet
 from stamp_tf.report.strips import hues, kept_channels
 from stamp_tf.report.template import render
-from stamp_tf.report.thumbnails import thumbnail
+from stamp_tf.report.thumbnails import thumbnail, thumbnails_in
 from stamp_tf.storage.card import is_users
 from stamp_tf.storage.files import write_bytes_atomic
 from stamp_tf.storage.records import write_json_atomic
@@ -27,7 +27,9 @@ from stamp_tf.training.epoch_record import EpochRecord
 logger = logging.getLogger(__name__)
 
 
-def write_report(report: Report, run_directory: RunDirectory, *, pictures: Sequence[np.ndarray] = ()) -> None:
+def write_report(
+    report: Report, run_directory: RunDirectory, *, pictures: Sequence[np.ndarray] | None = ()
+) -> None:
     """Write `README.md`, `report.html` and `report.json`, in this order and each whole or not at all.
 
     A model card that the user wrote, or took over, stays.
@@ -35,9 +37,12 @@ def write_report(report: Report, run_directory: RunDirectory, *, pictures: Seque
     Args:
         report: The figures.
         run_directory: Where they go; the folder exists.
-        pictures: As in `render_page`.
+        pictures: As in `render_page`; None keeps those of the page that is there.
     """
-    page = render_page(report, pictures=pictures)
+    shown: Sequence[np.ndarray] | Sequence[str] = pictures or ()
+    if pictures is None and run_directory.report_html.exists():
+        shown = thumbnails_in(run_directory.report_html.read_text("utf-8"))
+    page = render_page(report, pictures=shown)
     if is_users(run_directory.card):
         logger.info("%s stays as it is, as no run wrote it or you took it over.", run_directory.card)
     else:
@@ -47,12 +52,13 @@ def write_report(report: Report, run_directory: RunDirectory, *, pictures: Seque
     write_json_atomic(run_directory.report_json, report.to_json())
 
 
-def render_page(report: Report, *, pictures: Sequence[np.ndarray] = ()) -> str:
+def render_page(report: Report, *, pictures: Sequence[np.ndarray] | Sequence[str] = ()) -> str:
     """Return the report as one HTML page that needs nothing else: no script, no font, no link.
 
     Args:
         report: The figures.
-        pictures: Of the mistakes in `report.tested`, uint8 `[H, W, D]` each; none leaves them out.
+        pictures: Of the mistakes in `report.tested`, uint8 `[H, W, D]` each, or the addresses that an earlier page has;
+            none leaves them out.
     """
     layers = fold_layers(report.layers)
     parts, marks = _by_data(report)
@@ -76,7 +82,7 @@ def render_page(report: Report, *, pictures: Sequence[np.ndarray] = ()) -> str:
         or list(filter(None, [report.command])),
         phases=[(name, report.times[name], hue) for name, hue in zip(shown, hues(len(shown)), strict=True)],
         snippets=_snippets(report),
-        pictures=[thumbnail(picture) for picture in pictures],
+        pictures=[one if isinstance(one, str) else thumbnail(one) for one in pictures],
         diagram=reliability_diagram(report.tested.calibration) if report.tested else None,
         best_speed={kind: _largest_batch(report, kind) for kind in ("inference", "training")},
     )

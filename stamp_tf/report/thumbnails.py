@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 
 import numpy as np
 
@@ -31,3 +32,12 @@ def thumbnail(pixels: np.ndarray) -> str:
     content = io.BytesIO()
     picture.save(content, form, optimize=True, quality=_QUALITY)
     return f"data:image/{form};base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+def thumbnails_in(page: str) -> list[str]:
+    """Return the addresses of the pictures that `thumbnail` made for a page, in the order in which it shows them.
+
+    Args:
+        page: Its HTML.
+    """
+    return re.findall(r'<img src="(data:image/(?:png|jpeg);base64,[\w+/=]+)"', page)

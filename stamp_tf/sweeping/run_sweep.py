@@ -13,9 +13,7 @@ from stamp_tf.on_step import OnPhase
 from stamp_tf.options.outcome import OutcomeOptions
 from stamp_tf.options.plan import Plan
 from stamp_tf.options.prune import PruneConfig
-from stamp_tf.plugin_code import PluginCode
 from stamp_tf.pruned_runs.prune_into import Settled, prune_into
-from stamp_tf.pruning.choose import choose_pruner
 from stamp_tf.pruning.config import rules_of
 from stamp_tf.pruning.cut_proposal import check_reachable
 from stamp_tf.pruning.full_network import teacher_of
@@ -42,7 +40,8 @@ class Writing:
         outcome: What is written of each network.
         resume: Whether to go on with the sweep that lies there.
         overwrite: Whether to throw it away.
-        command: What was typed, for reports.
+        command: What was typed, for the page of all.
+        command_of: Returns what would make one network alone in its folder, for its own report.
         options: Returns what `options.yaml` is to hold for some options; None writes none.
         watch: Returns what shows the steps of a run in a folder.
     """
@@ -52,6 +51,7 @@ class Writing:
     resume: bool = False
     overwrite: bool = False
     command: str = ""
+    command_of: Callable[[PruneConfig, RunDirectory], str] = lambda config, run: ""
     options: Callable[[PruneConfig], str] | None = None
     watch: Callable[[RunDirectory], AbstractContextManager[OnPhase | None]] = lambda directory: nullcontext()
 
@@ -77,6 +77,7 @@ def run_sweep(
     record = dict(writing.record(plan.config))
     lists = {name: list(values) for name, values in plan.lists.items()}
     record = {name: value for name, value in record.items() if name not in lists}
+    record["options"] = {name: value for config in plan.configs for name, value in config.options.items()}
     record["sweep"] = {**lists, "runs": list(folders)}
     if writing.resume:
         start_run(directory, record, resume=True, overwrite=False)
@@ -91,8 +92,6 @@ def run_sweep(
     settled = replace(settle(), full_network=directory.full_network)
     target = Target.of(settled.reference, settled.dataset, kept=settled.kept)
     for config in plan.configs:
-        with PluginCode("stamp_tf.pruners", config.method).running():
-            choose_pruner(config).check(target.reference)
         check_reachable(ChannelCut(target.reference.channel_map, target.cost, rules=rules_of(config)), config)
     if not writing.resume:
         start_run(directory, record, resume=False, overwrite=writing.overwrite)
@@ -150,7 +149,7 @@ def _make(run: RunDirectory, config: PruneConfig, writing: Writing, *, settled: 
             outcome=writing.outcome,
             resume=resume,
             overwrite=overwrite,
-            command=writing.command,
+            command=writing.command_of(config, run),
             on_step=on_step,
         )
 

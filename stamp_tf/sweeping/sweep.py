@@ -22,7 +22,7 @@ from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruned_runs.exports import check_exports, places_of
 from stamp_tf.pruned_runs.prune_into import Settled
 from stamp_tf.pruned_runs.write import config_of
-from stamp_tf.pruning.choose import with_fixed
+from stamp_tf.pruning.choose import check_methods, with_fixed, with_own_options
 from stamp_tf.pruning.kept import Kept
 from stamp_tf.pruning.target import settle_target
 from stamp_tf.references.find import find_reference
@@ -67,7 +67,7 @@ def sweep(
         overwrite: Throw the sweep in `run_dir` away.
         on_step: Called with (phase, steps done, all steps, figures).
         **overrides: Fields of `PruneConfig`, limits and method as lists: `max_flops=[0.5, 0.25]`. Each combination is
-            a run.
+            a run; of `options` each method gets those that it takes.
 
     Returns:
         The figures of every network.
@@ -95,7 +95,7 @@ def sweep(
         raise StampError(
             "A sweep needs a list of limits or methods, but got none; write one such as max_flops=[0.5, 0.25]."
         )
-    plan = dataclasses.replace(plan, configs=tuple(map(with_fixed, plan.configs)))
+    plan = dataclasses.replace(plan, configs=tuple(map(with_fixed, with_own_options(plan.configs))))
     times: dict[str, float] = {}
     with claimed(directory, resume=resume, overwrite=overwrite, command="prune"):
         for name in plan.names:
@@ -103,6 +103,7 @@ def sweep(
             check_exports(run, places_of(run, exports))
         with clock(times, "load"):
             reference = find_reference(reference, backbone=backbone, pixels=pixels)
+            check_methods(plan.configs, reference)
             dataset = as_dataset(dataset, image_shape=reference.backbone.input_shape, seed=plan.config.seed)
         reference, dataset = settle_target(reference, dataset, plan.config)
         tuned = resolve_options(

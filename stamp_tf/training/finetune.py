@@ -106,7 +106,8 @@ def finetune(
         _carry_back(trained, model)
         raise
     _carry_back(trained, model)
-    _warn_if_lost(epochs.records, dataset, config)
+    if len(epochs.records) > 1 and epochs.records[-1].test_accuracy is not None:
+        _warn_if_lost(epochs.records, epochs.records[-1].test_accuracy, dataset=dataset, config=config)
     return epochs.records
 
 
@@ -131,15 +132,35 @@ def resolve_options(config: FinetuneConfig, dataset: DataSet, *, own_model: bool
     )
 
 
-def _warn_if_lost(records: Sequence[EpochRecord], dataset: DataSet, config: FinetuneConfig) -> None:
+def warn_of_tested(
+    records: Sequence[EpochRecord], accuracy: float, *, dataset: DataSet, config: FinetuneConfig
+) -> None:
+    """Say so where a useless network was tested at the end alone; `finetune` itself says it of what it has tested.
+
+    Args:
+        records: What `finetune` returned.
+        accuracy: Of all test images, once nothing is left to decide.
+        dataset: Its data set.
+        config: Its options, resolved.
+    """
+    if len(records) == 1:
+        remedy = "train it for longer, or by other options of the method"
+        warn_if_lost("Pruning", accuracy, test=dataset.test, remedy=remedy)
+    elif records[-1].test_accuracy is None:
+        _warn_if_lost(records, accuracy, dataset=dataset, config=config)
+
+
+def _warn_if_lost(
+    records: Sequence[EpochRecord], accuracy: float, *, dataset: DataSet, config: FinetuneConfig
+) -> None:
     """Say so where fine-tuning ended with a useless network: a loss may stay finite and yet be lost."""
-    before, after = records[0].test_accuracy, records[-1].test_accuracy
-    if len(records) > 1 and after is not None:
-        warn_if_lost(
-            "Fine-tuning",
-            after,
-            before=before,
-            num_classes=dataset.num_classes,
-            num_images=len(dataset.test),
-            remedy=f"the learning rate was {config.peak_rate:g}, try a smaller `learning_rate`",
-        )
+    before = records[0].test_accuracy
+    is_worse = before is not None and accuracy < before
+    remedy = "a smaller `learning_rate`" if is_worse else "another `learning_rate`, or train for longer"
+    warn_if_lost(
+        "Fine-tuning",
+        accuracy,
+        before=before,
+        test=dataset.test,
+        remedy=f"the learning rate was {config.peak_rate:g}, try {remedy}",
+    )

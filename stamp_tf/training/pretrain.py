@@ -165,8 +165,7 @@ def _saved(
     warn_if_lost(
         "Pretraining",
         figures["test_accuracy"],
-        num_classes=dataset.num_classes,
-        num_images=len(dataset.test),
+        test=dataset.test,
         remedy=f"the learning rate was {config.learning_rate:g}, try a smaller `learning_rate`",
     )
     append_jsonl(run.metrics, {"final": figures})

@@ -171,9 +171,13 @@ def test_candidates_follow_the_rules_for_widths() -> None:
     assert sizes <= reachable
 
 
+def check(**config: object) -> None:
+    Auto().check(reference_of_model(drawn()), PruneConfig(method="auto", max_flops=0.5, **config))
+
+
 def test_fresh_weights_leave_nothing_to_compare() -> None:
     with pytest.raises(StampError, match="--method auto compares networks by the weights that they keep"):
-        Auto().propose(problem_of(drawn(), structure_only=True, head=None))
+        check(structure_only=True)
 
 
 def test_rankings_may_be_named() -> None:
@@ -183,4 +187,4 @@ def test_rankings_may_be_named() -> None:
     with pytest.raises(
         StampError, match=r"rankings.* must name one of remaining-error, taylor, l1, but names stamp"
     ):
-        Auto().propose(dataclasses.replace(problem, options={"rankings": ["stamp"]}))
+        check(options={"rankings": ["stamp"]})

@@ -40,3 +40,17 @@ def test_class_weights_and_bfloat16_reach_the_step(
     prune(shades, small, method=method, keep_params=0.5, finetune=config)
     assert seen[0] == {"bfloat16", "float32"}
     np.testing.assert_array_equal(seen[1], class_weights(shades, config))
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [("edge-popup", {"keep_params": 0.5}), ("stamp-structure", {"max_flops": 0.5, "val_split": 0.25})],
+)
+def test_a_network_that_nothing_was_learnt_in_is_told_once(
+    small: Reference, shades: DataSet, caplog: pytest.LogCaptureFixture, method: str, options: dict[str, Any]
+) -> None:
+    """Where fine-tuning itself looks at no test image, or there is none."""
+    limits = {name: value for name, value in options.items() if name != "val_split"}
+    config = FinetuneConfig(epochs=1, learning_rate=1e-9, val_split=options.get("val_split"))
+    prune(shades, small, method=method, finetune=config, **limits)
+    assert len([words for words in caplog.messages if "where chance is 33.3 %" in words]) == 1

@@ -35,6 +35,21 @@ def test_saved_model_needs_nothing_of_ours(cli, pruned, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_report_and_card_list_what_was_exported_since(cli, pruned):
+    before, page = json.loads((pruned / "report.json").read_text()), (pruned / "report.html").read_text()
+    cli.done("export", pruned, "--format", "litert")
+    cli.done("export", pruned, "--format", "two-files", "--to", pruned / "more/net")
+    after = json.loads((pruned / "report.json").read_text())
+    added = [(file["path"], file["format"]) for file in after["files"][len(before["files"]) :]]
+    assert added == [("model.tflite", "litert"), ("more/net", "two-files"), ("more/net.data", "two-files")]
+    assert after["files"][: len(before["files"])] == before["files"]
+    assert after | {"files": []} == before | {"files": []}
+    assert "`model.tflite`" in (pruned / "README.md").read_text()
+    renewed = (pruned / "report.html").read_text()
+    assert "model.tflite in ten lines" in renewed
+    assert renewed.count("<img") == page.count("<img") > 0
+
+
 def test_keras_file_goes_where_it_is_wanted(cli, pruned, tmp_path):
     cli.done("export", pruned, "--format", "keras", "--to", tmp_path / "deep/er.keras")
     assert (tmp_path / "deep/er.keras").exists()

@@ -64,6 +64,22 @@ def test_layers_that_stay_whole_are_named_with_the_reason(cli, make_plugin):
     assert f"  odd[one]: {reason}" in text
 
 
+def test_page_and_terminal_say_the_same_of_each_layer(cli, tmp_path, residual_network):
+    residual_network.save(tmp_path / "net.keras")
+    text = cli.done("inspect", tmp_path / "net.keras", "--html", tmp_path / "net.html").stdout
+    table = text[text.index("Layer ") : text.index("All ")]
+    # A normalisation of 8 behind a convolution of 3 x 3 x 3 x 4 + 4.
+    parameters = {line.split()[0]: line.split()[3] for line in table.splitlines()[1:]}
+    assert parameters == {"conv1": "120", "conv2": "148", "head": "15"}
+    page = (tmp_path / "net.html").read_text()
+    assert all(f'<span class="number">{count}</span>' in page for count in parameters.values())
+    assert sum(map(int, parameters.values())) == sum(weight.size for weight in trainable(residual_network))
+
+
+def trainable(model):
+    return [weight.numpy() for weight in model.trainable_variables]
+
+
 def test_a_keras_file_needs_no_run_and_no_backbone(cli, model_file):
     text = cli.done("inspect", model_file).stdout
     assert "mine.keras: 1 channel groups" in text
@@ -168,7 +184,8 @@ def test_a_frozen_base_is_counted_and_named(cli, tmp_path):
     keras.Model(image, x).save(tmp_path / "frozen.keras")
     text = cli.done("inspect", tmp_path / "frozen.keras").stdout
     rows = {line.split()[0].rpartition("/")[2]: line for line in text.splitlines() if line.strip()}
-    assert rows["stem"].split()[3:8] == ["168", "100", "%", "31.8", "k"]
+    # With the normalisation behind it.
+    assert rows["stem"].split()[3:8] == ["180", "100", "%", "31.8", "k"]
     assert "dot" in rows
     assert "180 of them frozen" in text
     assert "FLOPs are not counted of: small" in text

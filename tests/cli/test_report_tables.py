@@ -7,8 +7,9 @@ import pytest
 from rich.console import Console
 
 from stamp_cli.report_tables import before_after_table, groups_table, summary_table
+from stamp_tf.inspection.network_rows import NetworkRow
 from stamp_tf.quantities import compact, duration, factor, percent
-from stamp_tf.report.report import GroupRow, LayerRow, SpeedRow
+from stamp_tf.report.report import GroupRow, SpeedRow
 
 
 def printed(table: object) -> str:
@@ -19,7 +20,8 @@ def printed(table: object) -> str:
 
 def test_layers_and_their_sums() -> None:
     rows = (
-        LayerRow(
+        NetworkRow(name="image", kind="32 x 32 x 3", channels_before=3, channels_after=3),
+        NetworkRow(
             name="conv1",
             kind="Conv2D",
             channels_before=64,
@@ -29,7 +31,7 @@ def test_layers_and_their_sums() -> None:
             flops_before=5000,
             flops_after=500,
         ),
-        LayerRow(
+        NetworkRow(
             name="head",
             kind="Dense",
             channels_before=3,
@@ -41,6 +43,7 @@ def test_layers_and_their_sums() -> None:
         ),
     )
     text = printed(before_after_table(rows))
+    assert "image" not in text
     assert "64 → 16" in text
     assert "1.00 k → 250" in text
     assert "1.01 k → 260" in text.splitlines()[-1]

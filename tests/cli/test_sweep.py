@@ -1,6 +1,7 @@
 """`stamp-tf prune` with several budgets or methods: a network each, one table, one page."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,33 @@ def test_each_network_keeps_the_options_that_make_it_again(cli, toy, swept, imag
     assert "is finished; nothing was changed" in result.stdout
 
 
+def test_card_of_each_network_says_what_makes_it_alone(cli, toy, swept, tmp_path):
+    card = (swept[0] / NAMES[1] / "README.md").read_text()
+    (line,) = [line for line in card.splitlines() if line.startswith("stamp-tf ")]
+    assert "--keep-params 0.9 --max-flops 0.4 " in line
+    assert line.endswith(f" --run-dir {swept[0] / NAMES[1]}")
+    cli.done(*shlex.split(line)[1:], "--run-dir", tmp_path / "alone")
+    assert read(tmp_path / "alone/masks.json") == read(swept[0] / NAMES[1] / "masks.json")
+
+
+def test_each_method_gets_the_options_that_it_takes(cli, toy, tmp_path, images, pretrained):
+    options = (
+        "--method",
+        "ifp,l1",
+        "--method-option",
+        "rounds=1",
+        "--max-flops",
+        0.5,
+        "--run-dir",
+        tmp_path / "all",
+    )
+    cli.done("prune", "--dataset", images, "--from", pretrained, *options, *AT_ONCE)
+    assert read(tmp_path / "all/ifp/config.json")["options"] == {"rounds": 1}
+    assert read(tmp_path / "all/l1/config.json")["options"] == {}
+    assert "method-option" not in yaml.safe_load((tmp_path / "all/l1/options.yaml").read_text())
+    assert "--method l1" in (tmp_path / "all/l1/README.md").read_text()
+
+
 def test_a_file_of_options_may_hold_lists(cli, toy, swept, tmp_path):
     options = (swept[0] / "options.yaml").read_text()
     assert yaml.safe_load(options)["max-flops"] == ["0.6", "0.4"]
@@ -85,6 +113,7 @@ def test_one_run_is_not_the_sweep(cli, toy, swept):
             "--within finds the budget itself, but got --max-flops",
         ),
         (("--max-flops", "0.5", "--method", "l1,none"), "none"),
+        (("--max-flops", "0.5", "--method", "ifp,l1", "--method-option", "rows=1"), "but got rows"),
         (("--max-latency", "12ms,3"), "'3' must be a time"),
     ],
 )

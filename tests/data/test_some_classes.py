@@ -30,6 +30,15 @@ def test_they_are_loaded_again_from_any_folder(write_npz: Callable, tmp_path, mo
     assert may_share_images(spec, f"npz:{tmp_path}/toy.npz")
 
 
+def test_names_with_commas_are_quoted(write_npz: Callable, tmp_path) -> None:
+    names = np.array(["pear, green", "a@home", 'the "third"', "d"])
+    write_npz(class_names=names)
+    spec = f'classes:"pear, green", "a@home"@npz:{tmp_path}/toy.npz'
+    assert load_dataset(spec).class_names == ("pear, green", "a@home")
+    assert load_dataset(identity_of(load_dataset(spec))["spec"]).class_names == ("pear, green", "a@home")
+    assert load_dataset(f'classes:the "third",0@npz:{tmp_path}/toy.npz').class_names[0] == 'the "third"'
+
+
 @pytest.mark.parametrize(
     ("spec", "words"),
     [

@@ -4,9 +4,9 @@ import base64
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,12 +16,9 @@ import stamp_tf
 from stamp_tf.testing.exporter import CLASS_NAMES, toy_network, write
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-# Drops one picture after another, and sends off what the page then shows.
-DROPS = """<script type="module">
-const state = document.getElementById("state"), found = {};
-const later = () => new Promise((go) => setTimeout(go, 20));
-const until = async (start) => { while (!state.textContent.startsWith(start)) await later(); };
-await until("Ready.");
+# Drops one picture after another, the first before the network has started, and sends off what the page then shows.
+DROPS = """
+const found = {};
 for (const [name, content] of Object.entries(%s)) {
   const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0)), dataTransfer = new DataTransfer();
   dataTransfer.items.add(new File([bytes], name, { type: "image/png" }));
@@ -30,7 +27,19 @@ for (const [name, content] of Object.entries(%s)) {
   const lines = [...document.querySelectorAll("#likeliest .line")];
   found[name] = lines.map((line) => [...line.children].map((part) => part.textContent));
 }
-await fetch("http://127.0.0.1:%d", { method: "POST", mode: "no-cors", body: JSON.stringify(found) });
+await send(found);
+"""
+FAILS = """
+await until("The network cannot");
+await send(state.textContent);
+"""
+SCRIPT = """<script type="module">
+const state = document.getElementById("state");
+const later = () => new Promise((go) => setTimeout(go, 20));
+const until = async (start) => { while (!state.textContent.startsWith(start)) await later(); };
+const send = (found) =>
+  fetch("http://127.0.0.1:%d", { method: "POST", mode: "no-cors", body: JSON.stringify(found) });
+%s
 </script>"""
 
 
@@ -60,7 +69,8 @@ def test_a_browser_answers_as_predict_does(page: Path, tmp_path: Path) -> None:
         Image.fromarray(pixels).save(tmp_path / f"{name}.png")
     Image.new("RGBA", (9, 9), (200, 30, 30, 0)).save(tmp_path / "transparent.png")
     pictures = sorted(tmp_path.glob("*.png"))
-    shown = in_browser(page, {path.name: base64.b64encode(path.read_bytes()).decode() for path in pictures})
+    contents = {path.name: base64.b64encode(path.read_bytes()).decode() for path in pictures}
+    shown = in_browser(page, DROPS % json.dumps(contents))
     expected = stamp_tf.predict(page, pictures).probabilities
     for path, probabilities in zip(pictures, expected, strict=True):
         assert shown[path.name] == [
@@ -69,8 +79,16 @@ def test_a_browser_answers_as_predict_does(page: Path, tmp_path: Path) -> None:
         ]
 
 
-def in_browser(page: Path, pictures: Mapping[str, str]) -> dict[str, list[list[str]]]:
-    """What the page shows of pictures, which are given in base64."""
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="needs Chromium, of which none is installed")
+def test_a_start_that_fails_is_told(page: Path) -> None:
+    before, _, after = page.read_text().partition('id="network">')
+    page.write_text(f'{before}id="network">{after[4:]}')
+    assert "cannot be started in this browser: " in in_browser(page, FAILS)
+
+
+def in_browser(page: Path, script: str) -> Any:
+    """What a script sends off that runs behind those of the page."""
     sent: list[bytes] = []
 
     class Receiver(BaseHTTPRequestHandler):
@@ -85,11 +103,8 @@ def in_browser(page: Path, pictures: Mapping[str, str]) -> dict[str, list[list[s
     with HTTPServer(("127.0.0.1", 0), Receiver) as server:
         server.timeout = 120
         copy = page.with_name("copy.html")
-        copy.write_text(
-            page.read_text().replace(
-                "</body>", DROPS % (json.dumps(pictures), server.server_port) + "</body>"
-            )
-        )
+        script = SCRIPT % (server.server_port, script)
+        copy.write_text(page.read_text().replace("</body>", f"{script}</body>"))
         options = ("--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0")
         profile = f"--user-data-dir={page.parent / 'profile'}"
         browser = subprocess.Popen([BROWSER, *options, profile, copy.as_uri()], stderr=subprocess.DEVNULL)

@@ -254,7 +254,7 @@ def test_networks_of_a_sweep_are_compared(once: tuple[Sweep, Path]) -> None:
         ({"max_flops": 0.6}, "needs a list of limits or methods"),
         ({"within": 0.1}, "finds the budget itself"),
         ({"method": ["l1", "none"]}, "none"),
-        ({"options": {"batches": 2}, "method": ["l1", "taylor"]}, "takes allocation, but got"),
+        ({"options": {"rows": 2}, "method": ["l1", "taylor"]}, "takes allocation, but got"),
     ],
 )
 def test_what_cannot_be_made_is_refused_before_anything_is_written(

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from stamp_tf.data import DataSet, Normalization
+from stamp_tf.data import DataSet, ImageSet, Normalization
 from stamp_tf.errors import DivergenceError, StampError
 from stamp_tf.finite import not_finite, weight_values
 from stamp_tf.options.finetune import FinetuneConfig
@@ -122,22 +122,33 @@ def test_a_network_that_ends_worse_than_it_began_is_told(
     assert "the learning rate was 10000, try a smaller --learning-rate" in caplog.messages[0]
 
 
+def images_of(counts: list[int]) -> ImageSet:
+    labels = np.repeat(np.arange(len(counts), dtype="int32"), counts)
+    names = tuple(map(str, range(len(counts))))
+    return ImageSet(np.zeros((len(labels), 1, 1, 1), "uint8"), labels, len(counts), class_names=names)
+
+
 def test_the_remedy_is_said_in_words_of_the_caller(
     messages_in_python: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    warn_if_lost("Training", 0.1, num_classes=4, num_images=9, remedy="try a smaller `learning_rate`")
+    warn_if_lost("Training", 0.1, test=images_of([9, 9]), remedy="try a smaller `learning_rate`")
     assert caplog.messages[0].endswith("try a smaller learning_rate.")
 
 
 @pytest.mark.parametrize(
     ("before", "after", "is_told"),
-    [(0.9, 0.88, False), (0.9, 0.6, True), (0.5, 0.25, True), (None, 0.25, True), (None, 0.3, False)],
+    [(0.9, 0.88, False), (0.9, 0.6, True), (0.5, 0.25, True), (None, 0.27, True), (None, 0.3, False)],
 )
 def test_losses_within_the_scatter_are_not_told(
     caplog: pytest.LogCaptureFixture, before: float | None, after: float, is_told: bool
 ) -> None:
-    warn_if_lost("Training", after, before=before, num_classes=4, num_images=1000, remedy="try less")
+    warn_if_lost("Training", after, before=before, test=images_of([250] * 4), remedy="try less")
     assert bool(caplog.messages) == is_told
+
+
+def test_naming_the_most_frequent_class_is_chance(caplog: pytest.LogCaptureFixture) -> None:
+    warn_if_lost("Training", 0.7, test=images_of([700, 200, 100]), remedy="try less")
+    assert "70.0 % of the test images right, where chance is 70.0 %; try less." in caplog.messages[0]
 
 
 @pytest.mark.parametrize("changes", [{}, {"epochs": 0, "budget_epochs": 1}], ids=["plain", "at budgets"])

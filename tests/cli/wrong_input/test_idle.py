@@ -25,6 +25,8 @@ IDLE = {
     PRUNE + "--finetune-epochs 0 --mixed-precision": "--mixed-precision needs fine-tuning",
     PRUNE + "--finetune-epochs 0 --distill 0.5": "--distill needs fine-tuning, but --finetune-epochs is 0",
     PRUNE
+    + "--val-split 0% --keep-epoch best": "--keep-epoch needs --val-split, but it is 0 and holds out no image; raise",
+    PRUNE
     + "--distill-temperature 2": "--distill-temperature needs --distill, but it is not given; add --distill",
     "finetune run --distill-temperature 2": "--distill-temperature needs --distill",
     "finetune run --from somewhere": "--from needs --distill, but it is not given; add --distill",

@@ -28,9 +28,18 @@ OPTIONS = {
     "--method taylor --method-option head=none": "head must be 'ridge' or 'own', but is 'none' (str); 'ridge' is the",
     "--method random --method-option widths=abc": "--widths must give a whole number for every layer, but got 'abc'",
     """--method random --method-option 'widths={"a": "b"}'""": "--widths must give a whole number",
+    "--method taylor --method-option batches=1000001": "batches must be at most 1,000,000 on the command line, but",
     "--method random --widths none": "none must be a run directory, but it is not there",
     "--method l1 --epochs-prune 1": "--method l1 takes allocation, but got epochs_prune; leave it out",
     "--method random --method-option width=1": "takes allocation, widths, but got width",
+}
+
+DO_NOT_FIT = {
+    "--method auto --structure-only": "--method auto compares networks by the weights that they keep, but",
+    "--method ifp,l1 --structure-only": "--method ifp trains the weights that stay, but --structure-only",
+    "--method mvp": "--method mvp needs the folder that earlier runs lie in, but got no --method-option memory",
+    "--method mvp --method-option memory=none": "must be a folder that runs of prune lie in, but none holds none",
+    """--method random --method-option 'widths={"a": 1}'""": "--widths must give 1 to ",
 }
 
 
@@ -42,6 +51,13 @@ def test_option_that_the_method_does_not_take(refused_here, options):
 def test_unknown_option_suggests_the_nearest(refused_here):
     message = refused_here(*shlex.split(PRUNE + "--method-option rate=1"))
     assert message.endswith("Did you mean 'rates'?")
+
+
+@pytest.mark.parametrize("options", DO_NOT_FIT)
+def test_method_that_does_not_fit_is_refused_before_images_are_read(refused, images, monkeypatch, options):
+    monkeypatch.setattr("stamp_cli.prune.load_images", lambda *_: pytest.fail("images were read"))
+    message = refused("prune", "--dataset", images, "--max-flops", 0.5, *shlex.split(options))
+    assert DO_NOT_FIT[options] in message
 
 
 def test_method_that_needs_a_budget(refused_here):

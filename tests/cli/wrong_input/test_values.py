@@ -52,12 +52,19 @@ VALUES = {
     # Fractions and other numbers.
     PRUNE + "--max-flops 250%": ["'--max-flops'", "'250%' must be a fraction above 0 and at most 1"],
     PRUNE + "--max-flops 25": ["'--max-flops'", "'25' must be a fraction", "write 0.25 or 25%"],
-    PRUNE + "--max-flops 0": ["'--max-flops'", "'0' must be a fraction above 0 and at most 1; 0.25 leaves"],
+    PRUNE + "--max-flops abc%": [
+        "'--max-flops'",
+        "'abc%' must be a fraction above 0 and at most 1, or in per cent; 25% or 0.25 leaves a quarter",
+    ],
+    PRUNE + "--max-flops 0": [
+        "'--max-flops'",
+        "'0' must be a fraction above 0 and at most 1, or in per cent",
+    ],
     PRUNE + "--max-flops 1e309": ["'--max-flops'", "'1e309' must be a fraction above 0"],
     PRUNE + "--max-flops quarter": ["'--max-flops'", "'quarter' must be a fraction above 0"],
     PRUNE + "--max-flops 0,25": [
         "'--max-flops'",
-        "'0' must be a fraction above 0 and at most 1; 0.25 leaves",
+        "'0' must be a fraction above 0 and at most 1, or in per cent; 25% or 0.25 leaves",
     ],
     PRUNE + "--max-memory 8": ["'--max-memory'", "'8' must be a fraction above 0 and at most 1, or a size"],
     PRUNE + "--max-memory 1e309MB": ["'--max-memory'", "or a size with a unit, such as 8MB"],
