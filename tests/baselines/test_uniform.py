@@ -10,6 +10,7 @@ from stamp_tf.baselines.uniform import uniform_scores
 from stamp_tf.channels import Budget, CostModel, TracedNetwork
 from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
+from stamp_tf.options.prune import PruneConfig
 from stamp_tf.pruning.pruner import PruningProblem
 from stamp_tf.references.backbone_config import BackboneConfig
 from stamp_tf.references.reference import Reference
@@ -73,5 +74,6 @@ def test_random_channels_take_given_widths(reference: Reference) -> None:
 
 
 def test_widths_of_another_network_are_refused(reference: Reference) -> None:
+    config = PruneConfig(method="random", max_flops=0.5, options={"widths": {"stem": 1}})
     with pytest.raises(StampError, match="--widths must give 1 to"):
-        RandomChannels().propose(task_of(reference, widths={"stem": 1}))
+        RandomChannels().check(reference, config)
