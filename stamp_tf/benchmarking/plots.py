@@ -17,6 +17,7 @@ from stamp_tf.benchmarking.summary import Summary, limits_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 # Okabe and Ito 2008.
@@ -105,8 +106,6 @@ def _by_fraction(axes: Axes, part: Sequence[Summary], style: dict[str, Any], *, 
 
 def _by_passes(axes: Axes, part: Sequence[Summary], style: dict[str, Any]) -> None:
     """Draw the mean of all runs after each epoch; the passes of the search stand before the first."""
-    from matplotlib.ticker import FixedLocator
-
     for one in part:
         search = mean(
             record["figures"]["images_search"] / record["figures"]["train_images"] for record in one.records
@@ -124,7 +123,7 @@ def _by_passes(axes: Axes, part: Sequence[Summary], style: dict[str, Any]) -> No
         axes.plot([search + epoch for epoch in epochs], heights, linewidth=1.4, markersize=4, **style)
     # Few passes are what methods differ in; one that needs a hundred still has its place.
     axes.set_xscale("symlog", linthresh=_FEW_PASSES)
-    _write_plainly(axes, FixedLocator((0, 2, 4, 6, 8, 10, 20, 50, 100, 200, 500)))
+    _write_plainly(axes.xaxis, (0, 2, 4, 6, 8, 10, 20, 50, 100, 200, 500))
     axes.set(
         xlabel="passes over the training images, those of the search among them", ylabel="test accuracy, %"
     )
@@ -138,19 +137,17 @@ def _by_images(axes: Axes, part: Sequence[Summary], style: dict[str, Any]) -> No
 
 def _scale_by_factors(axes: Axes) -> None:
     """Let equal factors be equally far apart."""
-    from matplotlib.ticker import LogLocator
-
     axes.set_xscale("log")
-    _write_plainly(axes, LogLocator(subs=(1, 2, 5)))
+    _write_plainly(axes.xaxis)
 
 
-def _write_plainly(axes: Axes, places: Any) -> None:
-    """Write numbers at some places below, and no powers of ten."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+def _write_plainly(axis: Axis, places: Sequence[float] = ()) -> None:
+    """Write numbers at some places of an axis, or at 1, 2, 5, 10 and so on, and no powers of ten."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
-    axes.xaxis.set_major_locator(places)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axis.set_major_locator(FixedLocator(places) if places else LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _line(axes: Axes, at: Sequence[float], part: Sequence[Summary], *, style: dict[str, Any]) -> None:
@@ -165,6 +162,7 @@ def _time_by_images(axes: Axes, part: Sequence[Summary], style: dict[str, Any]) 
     )
     _scale_by_factors(axes)
     axes.set_yscale("log")
+    _write_plainly(axes.yaxis)
     axes.set(xlabel="training images", ylabel="pruning and fine-tuning, seconds")
 
 
