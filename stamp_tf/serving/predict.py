@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,8 @@ from stamp_tf.serving.pictures import find_pictures
 from stamp_tf.serving.predictions import Predictions
 
 BATCH_SIZE = 32
+# Bytes of pixels that are decoded while the first batch is compiled for, and never fewer than two batches.
+_AHEAD = 2**26
 _ORIGIN = "`pictures`"
 
 
@@ -119,7 +122,8 @@ def _batches(
         if isinstance(look, Look)
     ]
     batch: list[tuple[Example, np.ndarray]] = []
-    for example, image in decoded_ahead(examples, image_shape, ranges=ranges, num_ahead=2 * size):
+    num_ahead = max(2 * size, _AHEAD // math.prod(image_shape))
+    for example, image in decoded_ahead(examples, image_shape, ranges=ranges, num_ahead=num_ahead):
         if isinstance(image, UnreadableImage):
             refuse_or_warn(
                 _ORIGIN, [(example.name, image)], skip_corrupt=skip_corrupt, option="skip_corrupt=True"
