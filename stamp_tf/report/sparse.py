@@ -49,8 +49,3 @@ class SparseSize:
             dense_bytes=_BYTES_PER_NUMBER * num_params,
             sparse_bytes=weights.num_bytes(num_params),
         )
-
-    @property
-    def kept_fraction(self) -> float:
-        """Kept / all of these weights, in [0, 1]."""
-        return self.num_kept / self.num_weights
