@@ -4,7 +4,6 @@ python benchmarks/help_time.py
 """
 
 import argparse
-import shutil
 import subprocess
 import sys
 import time
@@ -12,16 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
+from library.launcher import launcher
 from library.results import Results
 
 RESULTS = Path(__file__).parent / "results"
-
-
-def launcher() -> list[str]:
-    """Return the installed script, or what it does where the package is not installed."""
-    beside = Path(sys.executable).with_name("stamp-tf")
-    script = str(beside) if beside.exists() else shutil.which("stamp-tf")
-    return [script] if script else [sys.executable, "-c", "from stamp_cli.main import main; main()"]
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from library.auto_tables import auto_table
 from library.batch_norm_tables import batch_norm_table
 from library.coverage_table import coverage_table
+from library.deployment_tables import deployment_tables
 from library.distillation_tables import distillation_table
 from library.layer_tables import layer_table
 from library.origin import made_with, with_footnote
@@ -47,6 +48,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Sequence[Record]], str]]] = {
     "batch_norm": ("Statistics of batches, and frozen ones", batch_norm_table),
     "auto": ("Which way: `--method auto`", auto_table),
     "shrink_cost": ("What shrinking a large network takes", shrink_cost_table),
+    "deployment": ("Files for phones and servers", deployment_tables),
     "speed": ("Measured speed-up", speed_table),
     "coverage": ("What of a network can lose channels", coverage_table),
     "removal_speed": ("What removing channels is worth", removal_table),
