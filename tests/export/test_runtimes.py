@@ -122,6 +122,23 @@ def test_int8_takes_pixels_as_they_are(trained, tmp_path: Path) -> None:
     assert given["dtype"] == np.float32
 
 
+def test_of_equal_vectors_a_file_holds_one(trained, tmp_path):
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model, images = trained
+    content = exported("litert-int8", model, tmp_path, images=images).read_bytes()
+    network = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    kernels = [
+        tensor.quantization.zeroPoint
+        for tensor in network.subgraphs[0].tensors
+        if tensor.quantization is not None and np.size(tensor.quantization.scale) == 8
+    ]
+    # Of the convolution and the depthwise one, and of their biases.
+    assert len(kernels) == 4
+    assert all(np.array_equal(zeros, np.zeros(8)) for zeros in kernels)
+    assert content.count(np.array([8, *[0] * 16], "<u4").tobytes()) == 1
+
+
 def test_int8_computes_in_integers_with_a_scale_per_channel(trained, tmp_path: Path) -> None:
     model, images = trained
     path = exported("litert-int8", model, tmp_path, images=images)
