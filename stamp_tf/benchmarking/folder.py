@@ -13,6 +13,7 @@ from stamp_tf.benchmarking.cases import Case, Setup
 from stamp_tf.benchmarking.suite import load_suite, suite_names
 from stamp_tf.errors import StampError
 from stamp_tf.storage.records import read_json, read_record, write_json_atomic
+from stamp_tf.storage.writing import writing
 
 _REMEDY = "choose another folder"
 
@@ -80,7 +81,7 @@ class SuiteFolder:
             setup: What is to be run.
 
         Raises:
-            StampError: If the folder holds the runs of something else.
+            StampError: If the folder holds the runs of something else, or cannot be written.
         """
         if self.setup_file.exists():
             before = self.setup
@@ -97,7 +98,8 @@ class SuiteFolder:
             raise StampError(
                 f"`run_dir` must be new, empty or the folder of a suite, but {self.path} is not; choose another."
             )
-        self.path.mkdir(parents=True, exist_ok=True)
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
         write_json_atomic(self.setup_file, dataclasses.asdict(setup))
         self.__dict__["setup"] = setup
 

@@ -130,6 +130,8 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
         run_suite(Setup.of("table-1", scale="cpu"), tmp_path)
     with pytest.raises(StampError, match=r"has no suite\.json"):
         render_suite(SuiteFolder(tmp_path))
+    with pytest.raises(StampError, match=r"Cannot write .*photo\.jpg/runs: Not a directory"):
+        run_suite(Setup.of("table-1", scale="cpu"), tmp_path / "photo.jpg" / "runs")
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
 
 
