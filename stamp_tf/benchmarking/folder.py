@@ -7,11 +7,37 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from stamp_tf.benchmarking.cases import Case, Setup
+from stamp_tf.benchmarking.suite import load_suite, suite_names
 from stamp_tf.errors import StampError
 from stamp_tf.storage.records import read_json, read_record, write_json_atomic
+from stamp_tf.storage.writing import writing
 
 _REMEDY = "choose another folder"
+
+
+class _Figures(msgspec.Struct, frozen=True):
+    accuracy: float
+    params_fraction: float
+    flops_fraction: float
+    seconds_search: float
+    seconds_finetune: float
+    seconds_inference: float
+    peak_bytes: int | None
+
+
+class _Record(msgspec.Struct, frozen=True):
+    """What every table and plot reads of a case."""
+
+    case: Case
+    figures: _Figures
+    curve: list[dict[str, Any]]
+    kept: dict[str, list[int]]
+    sizes: dict[str, int]
+    hardware: dict[str, Any]
+    versions: dict[str, Any]
 
 
 class SuiteFolder:
@@ -34,13 +60,19 @@ class SuiteFolder:
         """What is run.
 
         Raises:
-            StampError: If it is the folder of no suite.
+            StampError: If it is the folder of no suite, or of one that this version does not have.
         """
         if not self.setup_file.exists():
             raise StampError(
                 f"`run_dir` must be the folder of a suite, but {self.path} has no suite.json; check the path."
             )
-        return read_record(self.setup_file, Setup, remedy=_REMEDY)
+        setup = read_record(self.setup_file, Setup, remedy=_REMEDY)
+        if not _is_known(setup):
+            raise StampError(
+                f"{self.setup_file} must name a suite, a scale and rows that there are, but names {setup.suite}, "
+                f"{setup.scale} and {', '.join(setup.rows)}; {_REMEDY}."
+            )
+        return setup
 
     def begin(self, setup: Setup) -> None:
         """Make the folder, or go on in the one that is there, for further rows and seeds as well.
@@ -49,7 +81,7 @@ class SuiteFolder:
             setup: What is to be run.
 
         Raises:
-            StampError: If the folder holds the runs of something else.
+            StampError: If the folder holds the runs of something else, or cannot be written.
         """
         if self.setup_file.exists():
             before = self.setup
@@ -66,7 +98,8 @@ class SuiteFolder:
             raise StampError(
                 f"`run_dir` must be new, empty or the folder of a suite, but {self.path} is not; choose another."
             )
-        self.path.mkdir(parents=True, exist_ok=True)
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
         write_json_atomic(self.setup_file, dataclasses.asdict(setup))
         self.__dict__["setup"] = setup
 
@@ -87,8 +120,21 @@ class SuiteFolder:
         return self.path / "memory" / f"{case.target}-{row}-{case.seed}"
 
     def records(self) -> list[dict[str, Any]]:
-        """Return the records of all cases that are done, in the order of the suite."""
-        return [read_json(self.record(case)) for case in self.setup.cases if self.record(case).exists()]
+        """Return the records of all cases that are done, in the order of the suite.
+
+        Raises:
+            StampError: If one is damaged.
+        """
+        remedy = "delete it and run the suite again"
+        files = [self.record(case) for case in self.setup.cases]
+        return [read_json(file, _Record, remedy=remedy) for file in files if file.exists()]
+
+
+def _is_known(setup: Setup) -> bool:
+    if setup.suite not in suite_names():
+        return False
+    suite = load_suite(setup.suite)
+    return setup.scale in suite.scales and {*setup.rows} <= {row.key for row in suite.rows}
 
 
 def _in_words(setup: Setup) -> str:

@@ -15,6 +15,7 @@ from stamp_tf.data import load_dataset
 from stamp_tf.errors import StampError
 from stamp_tf.references.find import find_reference
 from stamp_tf.storage.locks import FolderTaken, locked
+from stamp_tf.storage.writing import writing
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +90,8 @@ def check_loads(setup: Setup) -> None:
 
 def _run(folder: SuiteFolder, case: Case) -> Iterator[str]:
     """Run a case unless it is done or somebody is at it; yield why it could not be run."""
-    folder.case(case).mkdir(parents=True, exist_ok=True)
+    with writing(folder.case(case)):
+        folder.case(case).mkdir(parents=True, exist_ok=True)
     try:
         with locked(folder.case(case)):
             if folder.record(case).exists():

@@ -188,7 +188,8 @@ def describe_device() -> str:
         return name if len(cards) == 1 else f"{len(cards)} x {name}"
     threads = tf.config.threading.get_intra_op_parallelism_threads()
     limit = f", {threads} thread{'s' if threads > 1 else ''}" if threads else ""
-    return f"{_processor()}, {_num_cores()} cores{limit}"
+    cores = _num_cores()
+    return f"{_processor()}, {cores} core{'s' if cores > 1 else ''}{limit}"
 
 
 def num_threads() -> int:

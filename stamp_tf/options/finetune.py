@@ -170,8 +170,8 @@ class FinetuneConfig:
             logger.info(
                 "%s",
                 in_words_of_the_caller(
-                    f"Fine-tuning has {num_steps} steps only, and so its rate starts at {rate:g} instead of {_RATE:g}; "
-                    "take another with `learning_rate`."
+                    f"Fine-tuning has {num_steps} step{'s' if num_steps > 1 else ''} only, and so its rate starts at "
+                    f"{rate:g} instead of {_RATE:g}; take another with `learning_rate`."
                 ),
             )
         clip_norm = _OWN_CLIP_NORM if own_model and self.clip_norm is None else self.clip_norm

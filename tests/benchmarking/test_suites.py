@@ -105,7 +105,9 @@ def test_a_suite_is_run_and_shown(folder: SuiteFolder) -> None:
     assert [float(line["accuracy"]) for line in lines] == [
         record["figures"]["accuracy"] for record in records
     ]
-    assert "<svg" in (folder.path / "report.html").read_text()
+    page = (folder.path / "report.html").read_text()
+    assert "<svg" in page
+    assert folder.setup.targets["one"] in page
 
 
 @pytest.mark.slow
@@ -128,7 +130,29 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
         run_suite(Setup.of("table-1", scale="cpu"), tmp_path)
     with pytest.raises(StampError, match=r"has no suite\.json"):
         render_suite(SuiteFolder(tmp_path))
+    with pytest.raises(StampError, match=r"Cannot write .*photo\.jpg/runs: Not a directory"):
+        run_suite(Setup.of("table-1", scale="cpu"), tmp_path / "photo.jpg" / "runs")
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("suite.json", {"scale": "huge"}, r"suite\.json must name .* names figure-5, huge and stamp; choose"),
+        ("suite.json", {"rows": ["stmp"]}, r"names figure-5, quick and stmp; choose another folder"),
+        ("record.json", {"case": {}}, r"record\.json must be .* case lacks row; delete it and run"),
+    ],
+)
+def test_a_file_of_something_else_is_named(tmp_path: Path, name: str, change: dict, words: str) -> None:
+    folder = SuiteFolder(tmp_path)
+    folder.begin(Setup.of("figure-5", scale="quick", targets={"one": "digits"}, rows=("stamp",)))
+    record = folder.record(folder.setup.cases[0])
+    record.parent.mkdir(parents=True)
+    path = {"suite.json": folder.setup_file, "record.json": record}[name]
+    content = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps(content | change))
+    with pytest.raises(StampError, match=words):
+        render_suite(SuiteFolder(tmp_path))
 
 
 def test_means_and_deviations_are_over_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
