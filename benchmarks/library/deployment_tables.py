@@ -7,17 +7,19 @@ from typing import Any
 from library.markdown import table
 from library.results import Record, grouped
 
-_FILES = ("file", "size", "test accuracy", "one image", "largest difference", "same class")
+_SHOWN = ("pictures", "noise")
+_FILES = ("file", "size", "test accuracy", "one image")
+_AGREEMENT = tuple(f"{what}, {shown}" for shown in _SHOWN for what in ("largest difference", "same class"))
 
 
 def deployment_tables(records: Sequence[Record]) -> str:
     """List what each network's command took, what its files are worth and what `predict` takes."""
     parts = [
         "A network that others trained, pruned by the command that stands below, and written in every format. *Largest "
-        "difference* of a probability and *same class*, per cent: 100 images of random pixels beside the Keras "
-        "network. The full network is not fine-tuned; its head is new where its classes are not the target's. One "
-        "image: median of 100 rounds, files taking turns in one process; `predict`: median over rounds, starting "
-        "Python included, Keras's own with its own reader of folders."
+        "difference* of a probability and *same class*, per cent: 100 test images, and 100 of random pixels, beside "
+        "the Keras network. The full network is not fine-tuned; its head is new where its classes are not the "
+        "target's. One image: median of 100 rounds, files taking turns in one process; `predict`: median over rounds, "
+        "starting Python included, Keras's own with its own reader of folders."
     ]
     for (network, dataset, options), found in grouped(records, "network", "dataset", "options").items():
         parts.append(f"**{network}**, {dataset}, `{options}`")
@@ -25,7 +27,9 @@ def deployment_tables(records: Sequence[Record]) -> str:
         if "command" in figures:
             parts.append(_command(figures["command"]))
         if "files" in figures:
-            parts.append(table(_FILES, [_file(name, file) for name, file in figures["files"].items()]))
+            parts.append(
+                table([*_FILES, *_AGREEMENT], [_file(name, file) for name, file in figures["files"].items()])
+            )
         if "predict" in figures:
             seconds = figures["predict"]["seconds"]
             rows = [[name, f"{median(values):.1f} s"] for name, values in seconds.items()]
@@ -50,6 +54,11 @@ def _file(name: str, figures: dict[str, Any]) -> list[str]:
         f"{size:.2f} MB" if size >= 1 else f"{1e3 * size:.1f} kB",
         f"{100 * figures['accuracy']:.1f} %",
         f"{1e3 * figures['seconds']:.2f} ms",
-        f"{figures['difference']:.0e}" if "difference" in figures else "",
-        f"{100 * figures['same_class']:.0f}" if "same_class" in figures else "",
+        *(cell for shown in _SHOWN for cell in _agreement(figures, shown)),
     ]
+
+
+def _agreement(figures: dict[str, Any], shown: str) -> tuple[str, str]:
+    if f"difference_{shown}" not in figures:
+        return "", ""
+    return f"{figures[f'difference_{shown}']:.0e}", f"{100 * figures[f'same_class_{shown}']:.0f}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +35,7 @@ class Results:
     def __init__(self, path: Path, *, program: str, arguments: Sequence[str]) -> None:
         self.path = path
         self.program = program
-        self.command = " ".join(
+        self.command = shlex.join(
             ["python", f"benchmarks/{program}.py", *(without_folders(argument) for argument in arguments)]
         )
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -58,11 +58,12 @@ def read_memory(folder: Path, reference: Reference) -> list[PastRun]:
     """Read the runs of a reference that lie in a folder, sorted by their names.
 
     Args:
-        folder: A folder with run directories of `prune` in it; those of other references are passed over.
+        folder: A folder with run directories of `prune` in it; those of other references are passed over, and those
+            that lost no channel, which would vote for all.
         reference: The reference.
 
     Raises:
-        StampError: If it holds no run, or none of this reference.
+        StampError: If it holds no run, or none of this reference that lost a channel.
     """
     runs = [RunDirectory(path) for path in sorted(folder.iterdir())] if folder.is_dir() else []
     runs = [run for run in runs if run.masks.exists() and run.model.exists()]
@@ -78,9 +79,16 @@ def read_memory(folder: Path, reference: Reference) -> list[PastRun]:
             others.add(masks.reference or "one that they do not name")
             continue
         kept = _kept_of(run, masks, reference)
+        if kept.all():
+            continue
         config = run.read_pruned_config()
         data = config.get("data") or {"spec": config.get("dataset")}
         found.append(PastRun(path=run.path, kept=kept, class_names=masks.class_names, data=data))
+    if not found and not others:
+        raise StampError(
+            f"`options.memory` must hold runs that lost channels, but none in {folder} did; prune other data sets "
+            "first, or name another folder."
+        )
     if not found:
         raise StampError(
             f"`options.memory` must hold runs of the reference that is pruned ({own}), but those in {folder} are of "

@@ -45,9 +45,12 @@ def render_suite(folder: SuiteFolder) -> list[Path]:
     parts = list(tables(found))
     if "swaps" in setup.content.views and len(swapped := swaps_table(found)) > 1:
         parts.append((_SWAPS, swapped))
-    markdown = f"# {setup.content.title}\n\n{setup.content.source}. {setup.content.note}\n\n" + "\n\n".join(
-        f"## {heading}\n\n{as_markdown(rows)}" for heading, rows in parts
-    )
+    # What is published stands beside whatever was taken for its data set.
+    data = ", ".join(f"{name}: `{spec}`" for name, spec in setup.targets.items() if name != spec)
+    paragraphs = [f"# {setup.content.title}", f"{setup.content.source}. {setup.content.note}"]
+    paragraphs += [f"Data: {data}."] if data else []
+    paragraphs += [f"## {heading}\n\n{as_markdown(rows)}" for heading, rows in parts]
+    markdown = "\n\n".join(paragraphs)
     files = {
         "table.md": f"{markdown}\n".encode(),
         "runs.csv": as_csv(found).encode(),

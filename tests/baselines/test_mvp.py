@@ -72,7 +72,9 @@ def test_runs_that_share_classes_vote_the_nearest_first(
     np.testing.assert_array_equal(votes_of(problem, options), votes)
 
 
-def test_by_prototypes_every_run_is_similar(problem: PruningProblem, tmp_path: Path) -> None:
+def test_by_prototypes_every_run_that_lost_channels_votes(problem: PruningProblem, tmp_path: Path) -> None:
+    whole = (range(3), range(2))
+    remember(tmp_path / "memory" / "whole", problem.reference, whole, data=f"npz:{tmp_path / 'near.npz'}")
     np.testing.assert_array_equal(votes_of(problem, MvpOptions(memory=tmp_path / "memory")), [1, 2, 1, 2, 2])
 
 
