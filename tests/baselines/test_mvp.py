@@ -113,7 +113,7 @@ def test_rounds_train_between_the_votes_and_the_budget(
     small: Reference, shades: DataSet, tmp_path: Path
 ) -> None:
     data = write_images(tmp_path / "other.npz", ("a", "z"), (16, 16, 3))
-    kept = [range(group.size) for group in small.channel_map.groups]
+    kept = [range(1) for _ in small.channel_map.groups]
     remember(tmp_path / "memory" / "run", small, kept, data=data)
     settings = FinetuneConfig(epochs=1, batch_size=12, learning_rate=0.05)
     phases: list[str] = []
