@@ -18,8 +18,8 @@ def deployment_tables(records: Sequence[Record]) -> str:
         "A network that others trained, pruned by the command that stands below, and written in every format. *Largest "
         "difference* of a probability and *same class*, per cent: 100 test images, and 100 of random pixels, beside "
         "the Keras network. The full network is not fine-tuned; its head is new where its classes are not the "
-        "target's. One image: median of 100 rounds, files taking turns in one process; `predict`: median over rounds, "
-        "starting Python included, Keras's own with its own reader of folders."
+        "target's. One image: median of 100 rounds, files of LiteRT taking turns with each other, and the others; "
+        "`predict`: median over rounds, starting Python included, Keras's own with its own reader of folders."
     ]
     for (network, dataset, options), found in grouped(records, "network", "dataset", "options").items():
         parts.append(f"**{network}**, {dataset}, `{options}`")

@@ -67,15 +67,15 @@ def measure_latency(
 ) -> Timing:
     """Time one network by itself.
 
-    Two steps warm it up. Then steps are timed one by one until there are `repeats` of them, or `max_seconds` have
-    passed and there are at least three. `describe_device` and `num_threads` say on what.
+    Two steps warm it up. Then rounds are timed, of one step or of several quick ones, until there are `repeats` of
+    them, or `max_seconds` have passed and there are at least three. `describe_device` and `num_threads` say on what.
 
     Args:
         model: Any model whose inputs have fixed sizes, the batch left out.
         kind: `inference`, or `training`: forward, backward and SGD with momentum.
         batch_size: Images per step.
-        repeats: Most steps that are timed.
-        max_seconds: No new step (after three) once this long has passed.
+        repeats: Most rounds that are timed.
+        max_seconds: No new round (after three) once this long has passed.
         seed: Seed of the random images and labels.
 
     Returns:

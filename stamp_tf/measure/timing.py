@@ -16,7 +16,7 @@ class Timing:
         batch_size: Images per step.
         seconds: Median over the rounds.
         spread: Interquartile range of the rounds, in seconds.
-        num_rounds: Steps that were timed, those of the warm-up left out.
+        num_rounds: Rounds that were timed, those of the warm-up left out.
     """
 
     model: str
