@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,8 @@ def measure_files(
         files: What exporters wrote.
         folder: Where they lie.
         images: The test images, with the labels of the network.
-        speed: Whether to time them, in turns; without, `keras` and `saved-model` are passed over.
+        speed: Whether to time them, those that one reader reads in turns; without, `keras` and `saved-model` are passed
+            over.
         repeats: Most rounds.
         max_seconds: No new round (after three) once they have taken this long for each file.
     """
@@ -62,7 +64,9 @@ def measure_files(
     tested = {
         path: count_answers(exported, images, max_seconds=_MAX_SECONDS) for path, exported in found.items()
     }
-    seconds = _seconds(found, repeats=repeats, max_seconds=max_seconds) if speed else {}
+    seconds: dict[str, float] = {}
+    for networks in _by_reader(files, found) if speed else ():
+        seconds |= _seconds(networks, repeats=repeats, max_seconds=max_seconds)
     return tuple(
         dataclasses.replace(
             file,
@@ -74,6 +78,21 @@ def measure_files(
         else file
         for file in files
     )
+
+
+def _by_reader(
+    files: Sequence[ExportedFile], found: Mapping[str, Exported]
+) -> Collection[Mapping[str, Exported]]:
+    """Return the networks that are timed beside each other, which are those of one runtime.
+
+    Threads of one runtime are still busy when the turn of another comes, and slow it down.
+    """
+    groups: dict[Any, dict[str, Exported]] = {}
+    for file in files:
+        if file.path in found:
+            reader = stamp_registry.load(READERS, parts_of(file.format)[0])
+            groups.setdefault(reader, {})[file.path] = found[file.path]
+    return groups.values()
 
 
 def _seconds(networks: Mapping[str, Exported], *, repeats: int, max_seconds: float) -> dict[str, float]:

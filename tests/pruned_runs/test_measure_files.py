@@ -1,14 +1,20 @@
 """Exported files are measured by what reads them, and what nothing reads is left as it is."""
 
 import logging
+import shutil
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import stamp_tf.pruned_runs.measure_files as measure
 from stamp_tf.data import ImageSet
 from stamp_tf.export.keras_file import export_keras
 from stamp_tf.export.litert import export_litert
+from stamp_tf.measure.speed import take_turns
+from stamp_tf.measure.timing import Timing
 from stamp_tf.pruned_runs.measure_files import measure_files
 from stamp_tf.report.report import ExportedFile
 from stamp_tf.serving.load import load_exported
@@ -46,6 +52,24 @@ def test_each_file_gets_its_accuracy_and_its_seconds(folder: Path, images: Image
     assert keras_file.latency is not None
     assert litert.latency is not None
     assert odd == FILES[2]
+
+
+def test_files_of_one_reader_are_timed_beside_each_other_and_nothing_else(
+    folder: Path, images: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ai_edge_litert")
+    timed = []
+
+    def record(steps: Mapping[str, Callable], *arguments: Any, **options: Any) -> list[Timing]:
+        timed.append(sorted(steps))
+        return take_turns(steps, *arguments, **options)
+
+    monkeypatch.setattr(measure, "take_turns", record)
+    shutil.copy(folder / "model.tflite", folder / "again.tflite")
+    again = ExportedFile(path="again.tflite", format="litert-dynamic", num_bytes=1)
+    files = measure_files((*FILES, again), folder, images=images, speed=True, max_seconds=0.1)
+    assert timed == [["model.keras"], ["again.tflite", "model.tflite"]]
+    assert all(file.latency for file in files if file.format != "odd")
 
 
 def test_without_speed_what_was_tested_is_not_tested_again(folder: Path, images: ImageSet) -> None:
