@@ -143,7 +143,8 @@ def _check_targets(setup: "Setup") -> None:
         try:
             load.check_is_there(spec, data_dir=None)
         except StampError as error:
-            raise StampError(f"--target {name}: {str(error).replace('--dataset ', '')}") from None
+            words = str(error).replace("--dataset ", "")
+            raise StampError(f"--target {name}{'' if words.startswith('must ') else ':'} {words}") from None
 
 
 def _tell(number: int, total: int, case: "Case") -> None:

@@ -14,6 +14,7 @@ from stamp_tf.benchmarking.suite import load_suite, suite_names
 from stamp_tf.errors import StampError
 from stamp_tf.storage.records import read_json, read_record, write_json_atomic
 from stamp_tf.storage.writing import writing
+from stamp_tf.training.epoch_record import EpochRecord
 
 _REMEDY = "choose another folder"
 
@@ -28,16 +29,24 @@ class _Figures(msgspec.Struct, frozen=True):
     peak_bytes: int | None
 
 
+class _Swap(msgspec.Struct, frozen=True):
+    dataset_of: str
+    masks_of: str
+    own: float
+    swapped: float
+
+
 class _Record(msgspec.Struct, frozen=True):
     """What every table and plot reads of a case."""
 
     case: Case
     figures: _Figures
-    curve: list[dict[str, Any]]
+    curve: list[EpochRecord]
     kept: dict[str, list[int]]
     sizes: dict[str, int]
     hardware: dict[str, Any]
     versions: dict[str, Any]
+    swaps: list[_Swap] = []
 
 
 class SuiteFolder:

@@ -1,5 +1,6 @@
 """Images that lie in both parts of a data set, which make its accuracy look better than it is."""
 
+import functools
 import logging
 from collections.abc import Callable
 
@@ -37,16 +38,18 @@ def warn_of_shared_images(
             f"{name_test(int(position))} (a copy of {name_train(int((train_keys == test_keys[position]).argmax()))})"
             for position in shared[:2]
         )
-        logger.warning(
-            "%s: %s of its %s test images %s for training too, such as %s. Its accuracy is higher by them than on new "
-            "images; remove them from one of the parts.",
-            name,
-            f"{len(shared):,}",
-            f"{len(test_keys):,}",
-            "is" if len(shared) == 1 else "are",
-            examples,
+        _warn_once(
+            f"{name}: {len(shared):,} of its {len(test_keys):,} test images {'is' if len(shared) == 1 else 'are'} for "
+            f"training too, such as {examples}. Its accuracy is higher by them than on new images; remove them from "
+            "one of the parts."
         )
     return len(shared)
+
+
+@functools.cache
+def _warn_once(words: str) -> None:
+    """Warn, and not again: a data set may be loaded many times, such as for every run of a memory."""
+    logger.warning("%s", words)
 
 
 def warn_of_shared_arrays(dataset: DataSet) -> None:

@@ -92,8 +92,8 @@ def _check_removes(mask: ChannelMask, config: PruneConfig) -> None:
         limits = budget_of(config).limits
         given = " and ".join(f"`{limit.kind.name}={limit.kind.as_typed(limit.value)}`" for limit in limits)
         raise StampError(
-            f"Pruning must remove something, but every channel stays{f' with {given}' if given else ''}; give a lower "
-            "limit, such as `max_flops=0.5`."
+            f"Pruning must remove something, but every channel stays{f' with {given}' if given else ''}; give a "
+            f"{'lower ' if given else ''}limit, such as `max_flops=0.5`."
         )
 
 

@@ -6,6 +6,7 @@ import base64
 import dataclasses
 from pathlib import Path
 
+from stamp_tf.errors import StampError
 from stamp_tf.serving.exported import Exported
 from stamp_tf.serving.onnx_file import network_of
 from stamp_tf.serving.runtime import opening
@@ -29,6 +30,9 @@ def read_demo(path: Path) -> Exported | None:
     _, _, rest = path.read_bytes().partition(_BEFORE)
     if not rest:
         return None
+    inside, end, _ = rest.partition(_BEHIND)
+    if not end:
+        raise StampError(f"{path} must be a whole page, but its end is missing; export it anew.")
     with opening(path, by="ONNX Runtime"):
-        content = base64.b64decode(rest.partition(_BEHIND)[0], validate=True)
+        content = base64.b64decode(inside, validate=True)
     return dataclasses.replace(network_of(content, source=path), format="demo")

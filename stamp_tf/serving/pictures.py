@@ -43,7 +43,8 @@ def _of_one(name: str) -> Iterator[Path]:
     # What is there is meant as it is, whatever brackets its name has.
     matches = sorted(glob.glob(name, recursive=True)) if glob.has_magic(name) else []
     if not matches:
-        raise StampError(f"`pictures` must be there, but nothing is at {printable(name)}; check the path.")
+        shown = printable(name) if name.strip() else repr(name)
+        raise StampError(f"`pictures` must be there, but nothing is at {shown}; check the path.")
     for match in matches:
         yield from _of_path(Path(match))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from types import ModuleType
 from stamp_tf.errors import StampError
 from stamp_tf.storage.records import decode
 from stamp_tf.storage.schemas import Contract
+
+_MOST_WORDS = 160  # Letters of what a runtime answers; some add the path of every source file that took part.
 
 
 class MissingRuntime(StampError):
@@ -53,7 +56,8 @@ def opening(source: Path, *, by: str) -> Iterator[None]:
         raise
     # Runtimes raise errors of any type.
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = textwrap.shorten(first, _MOST_WORDS, placeholder=" ...").rstrip(".")
         raise StampError(
             f"{source} must be a whole network, but {by} answers '{reason}'; export it anew."
         ) from error

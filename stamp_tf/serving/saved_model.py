@@ -9,6 +9,7 @@ import numpy as np
 from stamp_tf.errors import StampError
 from stamp_tf.export.calling import read_calling
 from stamp_tf.serving.exported import Exported
+from stamp_tf.serving.runtime import opening
 
 
 def read_saved_model(path: Path) -> Exported | None:
@@ -30,14 +31,8 @@ def read_saved_model(path: Path) -> Exported | None:
     calling = read_calling(contract.read_bytes(), source=contract)
     import tensorflow as tf
 
-    try:
+    with opening(path, by="TensorFlow"):
         network = tf.saved_model.load(str(path))
-    # What a damaged folder breaks in TensorFlow is of any type.
-    except Exception as error:
-        reason = str(error).partition("\n")[0]
-        raise StampError(
-            f"{path} must be a whole SavedModel, but TensorFlow answers '{reason}'; export it anew."
-        ) from error
 
     def answer(images: np.ndarray) -> np.ndarray:
         # Looked up at each call, because a function does not keep its network's variables alive. Exports of before

@@ -1,6 +1,7 @@
 """Suites of pruning runs: what they compare, that they go on where they stopped, and what is made of them."""
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from stamp_tf.benchmarking.suite import load_suite, suite_names
 from stamp_tf.benchmarking.summary import summaries, tables
 from stamp_tf.errors import StampError
 from stamp_tf.pruning.choose import choose_pruner
+from stamp_tf.training.epoch_record import EpochRecord
 
 
 @pytest.mark.parametrize("name", suite_names())
@@ -135,12 +137,30 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
 
 
+def _record(setup: Setup) -> dict:
+    """What a finished case writes, but for tables and plots that nobody looks at here."""
+    names = ("accuracy", "params_fraction", "flops_fraction")
+    figures = dict.fromkeys(
+        (*names, *(f"seconds_{kind}" for kind in ("search", "finetune", "inference"))), 0.5
+    )
+    point = dataclasses.asdict(EpochRecord(epoch=1, seconds=1.0, train_loss=None, test_accuracy=0.5))
+    parts = {name: {} for name in ("kept", "sizes", "hardware", "versions")}
+    case = setup.cases[0].to_json()
+    return {"case": case, "figures": figures | {"peak_bytes": None}, "curve": [point], **parts}
+
+
 @pytest.mark.parametrize(
     ("name", "change", "words"),
     [
         ("suite.json", {"scale": "huge"}, r"suite\.json must name .* names figure-5, huge and stamp; choose"),
         ("suite.json", {"rows": ["stmp"]}, r"names figure-5, quick and stmp; choose another folder"),
         ("record.json", {"case": {}}, r"record\.json must be .* case lacks row; delete it and run"),
+        (
+            "record.json",
+            {"curve": [{"epoch": 1}]},
+            r"record\.json must be .* curve\[0\] lacks seconds; delete it",
+        ),
+        ("record.json", {"swaps": [{"own": "0.5"}]}, r"record\.json must be .* swaps\[0\].* delete it"),
     ],
 )
 def test_a_file_of_something_else_is_named(tmp_path: Path, name: str, change: dict, words: str) -> None:
@@ -149,7 +169,7 @@ def test_a_file_of_something_else_is_named(tmp_path: Path, name: str, change: di
     record = folder.record(folder.setup.cases[0])
     record.parent.mkdir(parents=True)
     path = {"suite.json": folder.setup_file, "record.json": record}[name]
-    content = json.loads(path.read_text()) if path.exists() else {}
+    content = json.loads(path.read_text()) if path.exists() else _record(folder.setup)
     path.write_text(json.dumps(content | change))
     with pytest.raises(StampError, match=words):
         render_suite(SuiteFolder(tmp_path))

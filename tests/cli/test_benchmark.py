@@ -32,6 +32,7 @@ def images(tmp_path, monkeypatch):
             "table-1 --scale paper --target a=npz:a.npz",
             "must be of width 1 at scale paper, but is of width 0.25",
         ),
+        ("table-1 --target a=nonsense", "--target a must be one of"),
         ("table-1 --target a=npz:none.npz", "--target a: npz:none.npz must be a file, but there is none"),
         ("figure-5 --scale quick --target a=npz:other.npz", "Target a:"),
         ("table-1 --target a=npz:a.npz --rows stmp", "rows must be of"),

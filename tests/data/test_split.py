@@ -137,8 +137,11 @@ def test_images_in_both_parts_are_counted_and_named(
 ) -> None:
     train, test = noise(9), noise(6, seed=1)
     test[0], test[4] = train[3], train[8]
-    load_dataset(two_parts(tmp_path, kind, train, test))
+    name = two_parts(tmp_path, kind, train, test)
+    load_dataset(name)
     assert f"2 of its 6 test images are for training too, such as {example} and" in caplog.text
+    load_dataset(name)
+    assert caplog.text.count("are for training too") == 1
     assert "remove them from one of the parts" in caplog.text
 
 

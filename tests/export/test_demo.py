@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 import stamp_tf
+from stamp_tf.errors import StampError
+from stamp_tf.serving.load import load_exported
 from stamp_tf.testing.exporter import CLASS_NAMES, toy_network, write
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -58,6 +60,15 @@ def test_the_page_needs_nothing_from_outside(page: Path) -> None:
     assert "src=" not in text
     assert "<link" not in text
     assert "http" not in text.split('id="code">')[0] + text.split('<script type="module">')[-1]
+
+
+def test_a_page_without_its_end_is_refused(page: Path) -> None:
+    before, _, _ = page.read_text().partition('id="network">')
+    page.write_text(page.read_text()[: len(before) + 999])
+    with pytest.raises(
+        StampError, match=r"demo\.html must be a whole page, but its end is missing; export it"
+    ):
+        load_exported(page)
 
 
 @pytest.mark.slow

@@ -66,6 +66,16 @@ def test_a_network_of_somebody_else_is_refused(exports: Path, tmp_path: Path) ->
         load_exported(tmp_path / "served")
 
 
+def test_a_damaged_network_is_refused_in_a_short_line(exports: Path, tmp_path: Path) -> None:
+    shutil.copytree(exports / "served", tmp_path / "served")
+    (tmp_path / "served/saved_model.pb").write_bytes(b"damaged")
+    with pytest.raises(
+        StampError, match=r"must be a whole network, but TensorFlow answers '.*'; export"
+    ) as caught:
+        load_exported(tmp_path / "served")
+    assert len(str(caught.value)) < 260 + len(str(tmp_path))
+
+
 def test_a_damaged_contract_is_refused(exports: Path, tmp_path: Path) -> None:
     shutil.copytree(exports / "served", tmp_path / "served")
     (tmp_path / "served/assets.extra/contract.json").write_text('{"input": {"size": [8]}, "classes": ["a"]}')

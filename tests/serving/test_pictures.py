@@ -29,6 +29,11 @@ def test_a_file_named_like_a_pattern_is_meant_itself(pictures: Path) -> None:
     assert find_pictures([odd]) == [odd]
 
 
+def test_a_name_of_blanks_is_shown_between_quotes() -> None:
+    with pytest.raises(StampError, match="nothing is at '  ';"):
+        find_pictures(["  "])
+
+
 @pytest.mark.parametrize("name", ["nothing.png", "*.gif", "nowhere/*"])
 def test_what_is_not_there_is_refused(pictures: Path, name: str) -> None:
     with pytest.raises(StampError, match="PICTURES must be there, but nothing is at"):
