@@ -41,6 +41,7 @@ class PretrainConfig:
     learning_rate: float = option(0.1, above=0, help="Peak of the rate.")
     budget_learning_rate: float = option(0.05, above=0, help="Peak of the rate in the epochs at budgets.")
     weight_decay: float = option(5e-4, least=0, help="Weight decay on kernels.")
+    mixed_precision: bool = option(False, help="Compute in bfloat16; what is saved is float32.")
     seed: int = option(
         0, least=0, most=LARGEST_SEED, help="Of weights, order, augmentation, budgets and noise."
     )

@@ -34,6 +34,7 @@ from stamp_tf.storage.records import append_jsonl
 from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.storage.several_workers import claimed_by_chief, require_same
 from stamp_tf.training.budget_loss import BudgetLoss, budget_loss
+from stamp_tf.training.half_precision import in_bfloat16
 from stamp_tf.training.lost import warn_if_lost
 from stamp_tf.training.reference_epochs import ReferenceEpochs
 from stamp_tf.training.reference_figures import reference_figures
@@ -134,8 +135,9 @@ def _pretrain_in_claimed(
         whole = joined([dataset, *others])
         images, flips = whole.images, whole.flips
     batches = _batches(images, flips, reference=reference, config=config)
+    trained = _in_bfloat16(reference) if config.mixed_precision else reference
     # Before the run directory, because it refuses what it cannot use.
-    epochs = ReferenceEpochs(run, reference, batches=batches, config=config, loss=loss, workers=workers)
+    epochs = ReferenceEpochs(run, trained, batches=batches, config=config, loss=loss, workers=workers)
     if config.budget_epochs:
         check_reachable(reference.cut, config.budgets, training=epochs.stage.cut)
     options = {"start": None if before is None else before.description, **asdict(config)}
@@ -149,6 +151,8 @@ def _pretrain_in_claimed(
         return load_reference(run.reference)
     epochs.restore(resume=resume)
     epochs.train(dataset.test, before=before, on_step=on_step)
+    if config.mixed_precision:
+        transfer_weights(trained.model, reference.model)
     if config.budget_epochs:
         reference = replace(reference, scores=epochs.stage.centered_scores())
     if others:
@@ -173,6 +177,12 @@ def _saved(
     # Last, because it says that the run is finished.
     save_reference(reference, run.reference)
     return reference
+
+
+def _in_bfloat16(reference: Reference) -> Reference:
+    """Return a twin whose network computes in bfloat16, with variables of its own in float32."""
+    network = TracedNetwork.of(in_bfloat16(reference.model), reference.channel_map)
+    return replace(reference, network=network)
 
 
 def _further(name: str, dataset: DataSet, config: PretrainConfig) -> DataSet:
