@@ -41,6 +41,18 @@ def test_it_learns(train: Train, tmp_path: Path) -> None:
     assert result.scores is None
 
 
+def test_in_bfloat16_it_learns_as_well_and_leaves_float32(
+    train: Train, finished: Any, tmp_path: Path
+) -> None:
+    result = train(tmp_path / "run", epochs=12, mixed_precision=True)
+    assert result.description["figures"]["test_accuracy"] > 0.5
+    assert {layer.compute_dtype for layer in result.model.layers} == {"float32"}
+    assert np.ptp(result.scores) > 0
+    # It was not float32 that it was trained in.
+    alike = train(tmp_path / "alike", mixed_precision=True)
+    assert np.abs(alike.scores - finished.result.scores).max() > 1e-6
+
+
 def test_it_tells_of_every_step_and_epoch(finished: Any) -> None:
     assert [step[:2] for step in finished.seen] == [(done, NUM_STEPS) for done in range(1, NUM_STEPS + 1)]
     assert set(finished.seen[0][2]) == {"loss", "accuracy", "gradient_norm", "images"}
