@@ -20,6 +20,7 @@ from library.ablation_tables import ablation_table
 from library.curve_tables import plot_time_curves, time_curve_tables
 from library.origin import made_with, with_footnote
 from library.plots import plot_sources
+from library.recipe_tables import recipe_tables
 from library.results import Record, read_results
 from library.source_tables import source_tables
 from library.suite_tables import attempts_table, suite_tables
@@ -33,6 +34,7 @@ TABLES: dict[str, Callable[[Sequence[Record]], str]] = {
     "pruning_cost": source_tables,
     "time_curves": time_curve_tables,
     "ablations": ablation_table,
+    "recipes": recipe_tables,
 }
 PLOTS: dict[str, Callable[[Sequence[Record], Path], None]] = {
     "pruning_cost": plot_sources,
