@@ -34,7 +34,7 @@ from stamp_tf.training.divergence import DivergenceWatch, StepPlace
 from stamp_tf.training.figures import StepFigures
 from stamp_tf.training.finetune_epochs import training_batches
 from stamp_tf.training.reference_steps import make_weight_optimizer
-from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
+from stamp_tf.training.statistics import Recalibration, statistics_images
 from stamp_tf.weight_mask import kernels_of
 
 logger = logging.getLogger(__name__)
@@ -130,6 +130,7 @@ class PruningNet:
         self._normalization = problem.normalization
         images = statistics_images(self.dataset.train, problem.normalization, seed=problem.seed)
         self._images = list(islice(images, options.batches))
+        self._recalibrate = Recalibration(self.model)
         weights = self.model.trainable_variables
         self._paths = [weight.path for weight in weights]
         kernels = {id(kernel) for kernel in kernels_of(self.model) if len(kernel.shape) > 2}
@@ -173,7 +174,7 @@ class PruningNet:
         values = self.weights_of([one.value for one in self.variables], *_inputs(self.channel_map, mask))
         for variable, value in zip(self.model.trainable_variables, values, strict=True):
             variable.assign(value)
-        recalibrate_statistics(self.model, self._images)
+        self._recalibrate(self._images)
         return count_hits(self.model, self.judged, normalization=self._normalization).accuracy
 
 

@@ -23,7 +23,7 @@ from stamp_tf.pruning.target import Target, settle_target
 from stamp_tf.pruning.trial import with_held_out
 from stamp_tf.references.reference import Reference
 from stamp_tf.training.accuracy import evaluate_accuracy
-from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
+from stamp_tf.training.statistics import Recalibration, statistics_images
 
 KEPT = (0.75, 0.5, 0.25, 0.1)
 """Parts of a group's channels that are kept."""
@@ -92,8 +92,9 @@ def sensitivity(
     groups = reference.channel_map.groups
     full = evaluate_accuracy(model, images, normalization=target.normalization)
     accuracy = np.zeros((len(groups), len(KEPT)))
+    recalibrate = Recalibration(model)
     for done, (place, mask) in enumerate(_cuts(model, reference), start=1):
-        with _masked(model, target, mask, seed=seed):
+        with _masked(model, target, mask, recalibrate=recalibrate, seed=seed):
             accuracy[place] = evaluate_accuracy(model, images, normalization=target.normalization)
         if on_step is not None:
             on_step(done, accuracy.size, {})
@@ -130,7 +131,9 @@ def cut_of_group(values: np.ndarray, group: ChannelGroup, *, kept: float) -> Cha
 
 
 @contextmanager
-def _masked(model: keras.Model, target: Target, mask: ChannelMask, *, seed: int) -> Iterator[None]:
+def _masked(
+    model: keras.Model, target: Target, mask: ChannelMask, *, recalibrate: Recalibration, seed: int
+) -> Iterator[None]:
     """Mask a network's kernels and measure its statistics anew, until the end of the block."""
     weights = model.weights
     before = [np.array(ops.convert_to_numpy(weight)) for weight in weights]
@@ -144,7 +147,7 @@ def _masked(model: keras.Model, target: Target, mask: ChannelMask, *, seed: int)
         for weight, value in zip(weights, masked, strict=True):
             weight.assign(value)
         images = statistics_images(target.dataset.train, target.normalization, seed=seed)
-        recalibrate_statistics(model, islice(images, _CALIBRATION_BATCHES))
+        recalibrate(islice(images, _CALIBRATION_BATCHES))
         yield
     finally:
         for weight, value in zip(weights, before, strict=True):

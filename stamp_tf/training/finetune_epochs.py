@@ -38,7 +38,7 @@ from stamp_tf.training.epoch_record import EpochRecord
 from stamp_tf.training.figures import StepFigures
 from stamp_tf.training.forward import has_batch_norm
 from stamp_tf.training.rand_augment import RandAugment
-from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
+from stamp_tf.training.statistics import Recalibration, statistics_images
 from stamp_tf.training.teacher import Teacher
 from stamp_tf.weight_mask import WeightMask
 
@@ -108,6 +108,7 @@ class FinetuneEpochs:
             held=held,
             class_weights=class_weights(dataset, config),
         )
+        self._recalibration = Recalibration(model)
         self._watch = DivergenceWatch(
             "Fine-tuning",
             remedy=f"take a smaller `learning_rate` than {config.peak_rate:g}"
@@ -263,8 +264,7 @@ class FinetuneEpochs:
     def _recalibrate(self) -> None:
         if self._is_frozen:
             return
-        images = statistics_images(self.dataset.train, self.normalization, seed=self.config.seed)
-        recalibrate_statistics(self.model, images)
+        self._recalibration(statistics_images(self.dataset.train, self.normalization, seed=self.config.seed))
 
     def _is_tested(self, epoch: int) -> bool:
         wanted = self.config.evaluate

@@ -9,7 +9,7 @@ from stamp_tf.data import Batches, DataSet
 from stamp_tf.errors import StampError
 from stamp_tf.references.reference import Reference
 from stamp_tf.training.accuracy import evaluate_accuracy
-from stamp_tf.training.statistics import recalibrate_statistics
+from stamp_tf.training.statistics import Recalibration
 
 _STATISTICS_BATCHES = 20
 _REPORTED_BUDGETS = (0.5, 0.25, 0.1, 0.05)
@@ -31,6 +31,7 @@ def reference_figures(reference: Reference, dataset: DataSet, batches: Batches) 
     if reference.scores is None:
         return figures
     model = reference.backbone.build()
+    recalibrate = Recalibration(model)
     paths = [weight.path for weight in model.trainable_variables]
     values = [weight.value for weight in reference.model.trainable_variables]
     for max_flops in _REPORTED_BUDGETS:
@@ -47,7 +48,7 @@ def reference_figures(reference: Reference, dataset: DataSet, batches: Batches) 
             # A copy, because what no mask touches is still the reference's own, see `transfer_weights`.
             variable.assign(keras.ops.copy(value))
         images = (x for (x, _), _ in zip(batches.epoch(0), range(_STATISTICS_BATCHES), strict=False))
-        recalibrate_statistics(model, images)
+        recalibrate(images)
         figures[f"test_accuracy_at_{max_flops:g}"] = evaluate_accuracy(
             model, dataset.test, normalization=reference.normalization
         )

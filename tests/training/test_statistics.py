@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from stamp_tf.errors import StampError
-from stamp_tf.training.statistics import recalibrate_statistics
+from stamp_tf.training.statistics import Recalibration, recalibrate_statistics
 
 BATCHES = [
     np.random.default_rng(seed).normal(seed, 1 + seed, (6, 4, 4, 3)).astype("float32") for seed in range(3)
@@ -53,6 +53,19 @@ def test_what_was_there_before_does_not_matter() -> None:
         np.testing.assert_allclose(weight, value, rtol=1e-6)
 
 
+def test_a_compiled_pass_goes_by_the_weights_of_its_call() -> None:
+    model, expected = network(), network()
+    recalibrate = Recalibration(model)
+    recalibrate(BATCHES)
+    for weight in model.trainable_weights:
+        weight.assign(weight + 0.3)
+    recalibrate(batch[:4] for batch in BATCHES)
+    expected.set_weights(model.get_weights())
+    recalibrate_statistics(expected, [batch[:4] for batch in BATCHES])
+    for ours, theirs in zip(model.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
 def test_momentum_and_weights_stay() -> None:
     model = network()
     before = [weight.numpy() for weight in model.trainable_weights]
@@ -97,5 +110,8 @@ def test_constant_images_have_finite_statistics() -> None:
 
 def test_statistics_that_are_not_finite_are_refused() -> None:
     model = network()
+    before = model.get_weights()
     with pytest.raises(StampError, match=r"must be finite, but .*moving_\w+ holds \d+ of \d+ values"):
         recalibrate_statistics(model, [np.full((4, *model.input_shape[1:]), np.inf, "float32")])
+    for now, then in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
