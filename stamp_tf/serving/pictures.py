@@ -43,7 +43,7 @@ def _of_one(name: str) -> Iterator[Path]:
     # What is there is meant as it is, whatever brackets its name has.
     matches = sorted(glob.glob(name, recursive=True)) if glob.has_magic(name) else []
     if not matches:
-        shown = printable(name) if name.strip() else repr(name)
+        shown = printable(name) if name == name.strip() else repr(name)
         raise StampError(f"`pictures` must be there, but nothing is at {shown}; check the path.")
     for match in matches:
         yield from _of_path(Path(match))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from stamp_tf.storage.records import decode
 from stamp_tf.storage.schemas import Contract
 
 _MOST_WORDS = 160  # Letters of what a runtime answers; some add the path of every source file that took part.
+_PLACE = re.compile(r":\d+:$")
+"""How lines end that say where in its source OpenVINO failed; why comes in a line behind them."""
 
 
 class MissingRuntime(StampError):
@@ -56,8 +59,9 @@ def opening(source: Path, *, by: str) -> Iterator[None]:
         raise
     # Runtimes raise errors of any type.
     except Exception as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        reason = textwrap.shorten(first, _MOST_WORDS, placeholder=" ...").rstrip(".")
+        lines = (str(error).strip() or type(error).__name__).splitlines()
+        said = next((line for line in lines if not _PLACE.search(line)), lines[0])
+        reason = textwrap.shorten(said, _MOST_WORDS, placeholder=" ...").rstrip(".")
         raise StampError(
             f"{source} must be a whole network, but {by} answers '{reason}'; export it anew."
         ) from error

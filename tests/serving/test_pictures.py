@@ -29,9 +29,10 @@ def test_a_file_named_like_a_pattern_is_meant_itself(pictures: Path) -> None:
     assert find_pictures([odd]) == [odd]
 
 
-def test_a_name_of_blanks_is_shown_between_quotes() -> None:
-    with pytest.raises(StampError, match="nothing is at '  ';"):
-        find_pictures(["  "])
+@pytest.mark.parametrize("name", ["  ", "a.png "])
+def test_a_name_with_blanks_around_is_shown_between_quotes(name: str) -> None:
+    with pytest.raises(StampError, match=f"nothing is at '{name}';"):
+        find_pictures([name])
 
 
 @pytest.mark.parametrize("name", ["nothing.png", "*.gif", "nowhere/*"])
