@@ -36,6 +36,10 @@ class _Swap(msgspec.Struct, frozen=True):
     swapped: float
 
 
+class _Hardware(msgspec.Struct, frozen=True):
+    processor: str
+
+
 class _Record(msgspec.Struct, frozen=True):
     """What every table and plot reads of a case."""
 
@@ -44,9 +48,16 @@ class _Record(msgspec.Struct, frozen=True):
     curve: list[EpochRecord]
     kept: dict[str, list[int]]
     sizes: dict[str, int]
-    hardware: dict[str, Any]
+    hardware: _Hardware
     versions: dict[str, Any]
     swaps: list[_Swap] = []
+
+    def __post_init__(self) -> None:
+        if self.kept.keys() != self.sizes.keys():
+            raise ValueError("kept and sizes name different layers")
+        for layer, kept in self.kept.items():
+            if not all(0 <= channel < self.sizes[layer] for channel in kept):
+                raise ValueError(f"kept names channels that {layer} of {self.sizes[layer]} does not have")
 
 
 class SuiteFolder:
@@ -134,9 +145,15 @@ class SuiteFolder:
         Raises:
             StampError: If one is damaged.
         """
-        remedy = "delete it and run the suite again"
-        files = [self.record(case) for case in self.setup.cases]
-        return [read_json(file, _Record, remedy=remedy) for file in files if file.exists()]
+        return [self.read(case) for case in self.setup.cases if self.record(case).exists()]
+
+    def read(self, case: Case) -> dict[str, Any]:
+        """Return the record of a case that is done.
+
+        Raises:
+            StampError: If it is damaged.
+        """
+        return read_json(self.record(case), _Record, remedy="delete it and run the suite again")
 
 
 def _is_known(setup: Setup) -> bool:

@@ -13,7 +13,6 @@ from stamp_tf.comparison.swap import accuracy_of_mask
 from stamp_tf.data import DataSet, load_dataset
 from stamp_tf.pruning.result import PruneResult
 from stamp_tf.pruning.target import Target, refits
-from stamp_tf.storage.records import read_json
 
 _COLUMNS = ("Method", "Data set", "Masks of", "Seeds", "Own masks (%)", "Swapped masks (%)", "Points lost")
 
@@ -39,7 +38,7 @@ def swaps_of(folder: SuiteFolder, case: Case, result: PruneResult) -> list[dict[
         is_other = other.target != case.target and alike == (case.row, case.train_size, case.seed, case.task)
         if not is_other or not folder.record(other).exists():
             continue
-        mask = reference.channel_map.mask_of(read_json(folder.record(other))["kept"])
+        mask = reference.channel_map.mask_of(folder.read(other)["kept"])
         target = Target.of(reference, _load(folder, other, result))
         for at, first, second in ((own, case, other), (target, other, case)):
             masks = (result.mask, mask) if at is own else (mask, result.mask)

@@ -144,7 +144,7 @@ def _record(setup: Setup) -> dict:
         (*names, *(f"seconds_{kind}" for kind in ("search", "finetune", "inference"))), 0.5
     )
     point = dataclasses.asdict(EpochRecord(epoch=1, seconds=1.0, train_loss=None, test_accuracy=0.5))
-    parts = {name: {} for name in ("kept", "sizes", "hardware", "versions")}
+    parts = {"kept": {}, "sizes": {}, "hardware": {"processor": "one"}, "versions": {}}
     case = setup.cases[0].to_json()
     return {"case": case, "figures": figures | {"peak_bytes": None}, "curve": [point], **parts}
 
@@ -161,6 +161,13 @@ def _record(setup: Setup) -> dict:
             r"record\.json must be .* curve\[0\] lacks seconds; delete it",
         ),
         ("record.json", {"swaps": [{"own": "0.5"}]}, r"record\.json must be .* swaps\[0\].* delete it"),
+        ("record.json", {"hardware": {}}, r"hardware lacks processor; delete it"),
+        ("record.json", {"sizes": {"conv": 4}}, r"damaged \(kept and sizes name different layers\); delete"),
+        (
+            "record.json",
+            {"sizes": {"conv": 4}, "kept": {"conv": [0, 4]}},
+            r"\(kept names channels that conv of 4 does not have\); delete it",
+        ),
     ],
 )
 def test_a_file_of_something_else_is_named(tmp_path: Path, name: str, change: dict, words: str) -> None:
