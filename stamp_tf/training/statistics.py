@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from stamp_tf.backend import compile_step
-from stamp_tf.channels.graph import layers_within
+from stamp_tf.channels.graph import flat_layers
 from stamp_tf.data import Batches, ImageSet, Normalization, StreamedSet
 from stamp_tf.finite import require_finite
 from stamp_tf.tensor import Tensor
@@ -23,6 +23,8 @@ _NUM_BATCHES = 16
 
 class Recalibration:
     """Sets the moving mean and variance of every batch normalisation to the average over batches, as often as wanted.
+
+    Those inside other layers are among them. One that is called several times in a pass has its last call's.
 
     The network runs in training mode on each batch; the moving values become the plain average of the batches' own.
 
@@ -36,7 +38,7 @@ class Recalibration:
     def __init__(self, model: keras.Model) -> None:
         self._model = model
         self._norms = [
-            layer for layer in layers_within(model) if isinstance(layer, keras.layers.BatchNormalization)
+            layer for layer in flat_layers(model) if isinstance(layer, keras.layers.BatchNormalization)
         ]
         measured = {
             id(moving) for layer in self._norms for moving in (layer.moving_mean, layer.moving_variance)
@@ -50,7 +52,8 @@ class Recalibration:
         """Overwrite the statistics.
 
         Args:
-            batches: Normalised images, float32 `[B, H, W, D]` each, large enough for statistics; at least one.
+            batches: Normalised images, float32 `[B, H, W, D]` each, large enough for statistics; none measure
+                nothing.
 
         Raises:
             NotFiniteError: If a mean or variance is not finite; all of them then stay as they were.
@@ -60,6 +63,8 @@ class Recalibration:
             values = [ops.convert_to_numpy(value) for value in self._measure(images)]
             averages = averages or [np.zeros_like(value) for value in values]
             averages = [old + (new - old) / (index + 1) for old, new in zip(averages, values, strict=True)]
+        if not averages:
+            return
         variables = [self._model.non_trainable_variables[place] for place in self._places]
         require_finite(
             {variable.path: value for variable, value in zip(variables, averages, strict=True)},
@@ -97,7 +102,7 @@ def recalibrate_statistics(model: keras.Model, batches: Iterable[np.ndarray]) ->
 
     Args:
         model: The network; its statistics are overwritten.
-        batches: Normalised images, float32 `[B, H, W, D]` each; at least one.
+        batches: Normalised images, float32 `[B, H, W, D]` each; of none nothing is measured.
 
     Raises:
         NotFiniteError: If a mean or variance is not finite; all of them then stay as they were.

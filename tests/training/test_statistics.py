@@ -94,6 +94,22 @@ def test_normalisations_inside_a_nested_model_count() -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
+def test_normalisations_inside_other_layers_count() -> None:
+    wrapped = layers.Pipeline([layers.BatchNormalization(name="inner")])
+    model = keras.Sequential([keras.Input((4, 4, 3)), wrapped])
+    recalibrate_statistics(model, BATCHES)
+    means = [batch.mean(axis=(0, 1, 2)) for batch in BATCHES]
+    np.testing.assert_allclose(wrapped.layers[0].moving_mean, np.mean(means, axis=0), rtol=1e-5)
+
+
+def test_of_no_images_nothing_is_measured() -> None:
+    model = network()
+    before = model.get_weights()
+    recalibrate_statistics(model, [])
+    for now, then in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
 def test_a_network_without_normalisation_is_left_alone() -> None:
     inputs = keras.Input((4, 4, 3))
     model = keras.Model(inputs, layers.Conv2D(2, 1)(inputs))
