@@ -15,7 +15,7 @@ def recipe_tables(records: Sequence[Record]) -> str:
     Args:
         records: Of `recipes`.
     """
-    groups = {}
+    groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(record["figures"]["group"], []).append(record)
     return "\n\n".join(f"### {name[0].upper()}{name[1:]}\n\n{_table(own)}" for name, own in groups.items())
