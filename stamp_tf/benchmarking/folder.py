@@ -53,6 +53,8 @@ class _Record(msgspec.Struct, frozen=True):
     swaps: list[_Swap] = []
 
     def __post_init__(self) -> None:
+        if not self.kept:
+            raise ValueError("kept names no layer")
         if self.kept.keys() != self.sizes.keys():
             raise ValueError("kept and sizes name different layers")
         for layer, kept in self.kept.items():

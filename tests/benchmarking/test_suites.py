@@ -144,7 +144,7 @@ def _record(setup: Setup) -> dict:
         (*names, *(f"seconds_{kind}" for kind in ("search", "finetune", "inference"))), 0.5
     )
     point = dataclasses.asdict(EpochRecord(epoch=1, seconds=1.0, train_loss=None, test_accuracy=0.5))
-    parts = {"kept": {}, "sizes": {}, "hardware": {"processor": "one"}, "versions": {}}
+    parts = {"kept": {"conv": [0]}, "sizes": {"conv": 1}, "hardware": {"processor": "one"}, "versions": {}}
     case = setup.cases[0].to_json()
     return {"case": case, "figures": figures | {"peak_bytes": None}, "curve": [point], **parts}
 
@@ -162,7 +162,8 @@ def _record(setup: Setup) -> dict:
         ),
         ("record.json", {"swaps": [{"own": "0.5"}]}, r"record\.json must be .* swaps\[0\].* delete it"),
         ("record.json", {"hardware": {}}, r"hardware lacks processor; delete it"),
-        ("record.json", {"sizes": {"conv": 4}}, r"damaged \(kept and sizes name different layers\); delete"),
+        ("record.json", {"kept": {}}, r"damaged \(kept names no layer\); delete it"),
+        ("record.json", {"sizes": {"dense": 4}}, r"damaged \(kept and sizes name different layers\); delete"),
         (
             "record.json",
             {"sizes": {"conv": 4}, "kept": {"conv": [0, 4]}},
