@@ -1,5 +1,6 @@
 """`stamp-tf predict`: what a network says of pictures."""
 
+import codecs
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from stamp_cli.progress import Progress
 from stamp_cli.targets import check_targets
 from stamp_cli.terminal import make_console, say
 from stamp_cli.values import Count, FilePath
-from stamp_cli.verbosity import load_tensorflow
+from stamp_cli.verbosity import require_tensorflow
 from stamp_tf.errors import StampError
 from stamp_tf.options.data import DatasetOptions
 
@@ -56,7 +57,7 @@ def command(
         )
     paths = find_pictures(_typed_or_read(pictures))
     check_targets({"--csv": csv_file, "--json": json_file}, inputs=[model, *paths])
-    load_tensorflow()
+    require_tensorflow()
     from stamp_tf.serving.predict import predict
     from stamp_tf.storage.files import write_bytes_atomic
 
@@ -77,7 +78,9 @@ def _typed_or_read(pictures: Sequence[str]) -> Iterator[str]:
         if one != _STANDARD_INPUT:
             yield one
             continue
-        for line in sys.stdin.buffer:
+        for number, line in enumerate(sys.stdin.buffer):
+            # Some programs begin what they write with a mark of its byte order.
+            line = line.removeprefix(codecs.BOM_UTF8) if number == 0 else line
             if path := os.fsdecode(line.rstrip(b"\r\n")):
                 yield path
 

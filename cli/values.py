@@ -64,7 +64,7 @@ class FilePath(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         if not str(value).strip():
-            self.fail("A path must have a name, but is empty; write '.' for this folder.", param, ctx)
+            self.fail("A path must have a name, but is empty; give one.", param, ctx)
         if (fault := fault_of_path(str(value))) is not None:
             reason, remedy = fault
             self.fail(f"{shortened(repr(str(value)))} must be a path, but {reason}; {remedy}.", param, ctx)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import re
-import sys
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,8 +13,7 @@ import keras
 
 from stamp_tf.channels.graph import flat_layers
 from stamp_tf.errors import StampError
-
-logger = logging.getLogger(__name__)
+from stamp_tf.export.streams import streams_in_log
 
 _REMEDY = "replace it in your model, or choose another format"
 # How the converters of LiteRT and OpenVINO list the operations that they have no word for.
@@ -61,7 +56,7 @@ def converting(model: keras.Model, *, to: str) -> Iterator[None]:
         StampError: If the converter fails; it names operations and layers where the converter does.
     """
     try:
-        with _quiet(), warnings.catch_warnings():
+        with streams_in_log("The converter"), warnings.catch_warnings():
             # They are about the converter's own code.
             warnings.simplefilter("ignore")
             yield
@@ -117,25 +112,3 @@ def _layer_of(operation: str, layers: set[str]) -> str | None:
             if name in layers:
                 return name
     return None
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Send both streams of the process into the log: converters write past Python's."""
-    with tempfile.TemporaryFile() as file:
-        kept = [(stream, os.dup(stream)) for stream in (1, 2)]
-        try:
-            for stream in (sys.stdout, sys.stderr):
-                stream.flush()
-            for stream, _ in kept:
-                os.dup2(file.fileno(), stream)
-            yield
-        finally:
-            for stream in (sys.stdout, sys.stderr):
-                stream.flush()
-            for number, copy in kept:
-                os.dup2(copy, number)
-                os.close(copy)
-            file.seek(0)
-            for line in file.read().decode("utf-8", "replace").splitlines():
-                logger.debug("The converter says: %s", line)

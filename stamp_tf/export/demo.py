@@ -13,11 +13,11 @@ import keras
 
 from stamp_tf.data import Normalization
 from stamp_tf.export.file_contract import check_file, pixels_to_probabilities
+from stamp_tf.export.marks import DEMO_ENDING
 from stamp_tf.export.onnx_file import export_onnx
 from stamp_tf.export.staging import staged
 from stamp_tf.report.template import render
 
-ENDING = ".html"
 _RUNTIME = {"code": "ort.wasm.bundle.min.mjs", "runtime": "ort-wasm-simd-threaded.wasm.gz"}
 
 
@@ -53,7 +53,7 @@ def export_demo(
         "input_name": input_name,
     }
     _, contract = pixels_to_probabilities(model, format_name="demo", **named)
-    check_file(path, ending=ENDING)
+    check_file(path, ending=DEMO_ENDING)
     packed = {
         part: files("stamp_tf.export").joinpath("onnxruntime_web", name).read_bytes()
         for part, name in _RUNTIME.items()

@@ -13,11 +13,9 @@ from stamp_tf.data import Normalization
 from stamp_tf.ends import End
 from stamp_tf.errors import StampError
 from stamp_tf.export.contract import check_exportable
+from stamp_tf.export.marks import INPUT, OUTPUT
 from stamp_tf.export.scaling import with_scaling
 from stamp_tf.losses import class_probabilities
-
-INPUT, OUTPUT = "image", "probabilities"
-"""What the input and the output of every file are called."""
 
 
 def pixels_to_probabilities(

@@ -17,10 +17,10 @@ from tensorflow.lite.tools import flatbuffer_utils
 from stamp_tf.data import Normalization
 from stamp_tf.export.conversion import convert
 from stamp_tf.export.file_contract import check_file, pixels_to_probabilities
+from stamp_tf.export.marks import CHECKSUM, CONTRACT, LITERT_ENDING, checksum
 from stamp_tf.export.staging import staged
 
-ENDING = ".tflite"
-CONTRACT, _LABELS = "contract.json", "labels.txt"
+_LABELS = "labels.txt"
 
 
 def write_litert(
@@ -63,13 +63,14 @@ def write_litert(
         format_name=format_name,
         input_name=input_name,
     )
-    check_file(path, ending=ENDING)
+    check_file(path, ending=LITERT_ENDING)
     contract["input"]["dtype"] = input_dtype
     # Without TensorFlow's own operations, which no runtime on a phone brings.
     options = {"target_spec": {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}} | options
     with staged(path) as temporary:
         convert(network, temporary, to=format_name, of_keras="litert", **options)
         _write_small(temporary)
+        contract[CHECKSUM] = checksum(temporary.read_bytes())
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(_member(_LABELS), "".join(f"{name}\n" for name in class_names))
             archive.writestr(_member(CONTRACT), json.dumps(contract, ensure_ascii=False, indent=2))

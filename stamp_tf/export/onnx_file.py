@@ -13,10 +13,10 @@ import tf2onnx  # noqa: F401  Keras imports it late, and whether it is there has
 from stamp_tf.data import Normalization
 from stamp_tf.export.conversion import cannot_express, convert
 from stamp_tf.export.file_contract import check_file, pixels_to_probabilities
+from stamp_tf.export.marks import CHECKSUM, CHECKSUM_LENGTH, ONNX_CONTRACT, ONNX_ENDING, checksum
 from stamp_tf.export.staging import staged
 
-ENDING = ".onnx"
-CONTRACT, _CLASSES = "contract", "class_names"
+_CLASSES = "class_names"
 
 
 def export_onnx(
@@ -29,7 +29,7 @@ def export_onnx(
 ) -> Path:
     """Write an ONNX file: `image` float32 `[batch, H, W, D]`, pixels 0 to 255, to `probabilities`.
 
-    Its metadata hold `class_names`, a JSON list, and `contract`, a JSON object.
+    Its metadata hold `class_names`, a JSON list, `contract`, a JSON object, and a checksum.
 
     Args:
         model: From normalised images [B, H, W, D] to logits, or to what your own model ended in.
@@ -52,7 +52,7 @@ def export_onnx(
         format_name="onnx",
         input_name=input_name,
     )
-    check_file(path, ending=ENDING)
+    check_file(path, ending=ONNX_ENDING)
     with staged(path) as temporary:
         convert(network, temporary, to="onnx", of_keras="onnx")
         written = onnx.load(temporary)
@@ -70,8 +70,17 @@ def export_onnx(
             written,
             {
                 _CLASSES: json.dumps(list(class_names), ensure_ascii=False),
-                CONTRACT: json.dumps(contract, ensure_ascii=False),
+                ONNX_CONTRACT: json.dumps(contract, ensure_ascii=False),
             },
         )
-        onnx.save(written, temporary)
+        temporary.write_bytes(_with_checksum(written.SerializeToString()))
     return path
+
+
+def _with_checksum(content: bytes) -> bytes:
+    """Return a file that ends in the checksum of all bytes before it, which is one more entry of its metadata."""
+    entry = onnx.ModelProto()
+    # Of two messages in a row, readers of protocol buffers join the lists.
+    onnx.helper.set_model_props(entry, {CHECKSUM: "0" * CHECKSUM_LENGTH})
+    before = content + entry.SerializeToString()[:-CHECKSUM_LENGTH]
+    return before + checksum(before).encode()

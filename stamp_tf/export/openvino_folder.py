@@ -14,11 +14,9 @@ from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
 from stamp_tf.export.conversion import convert, converting
 from stamp_tf.export.file_contract import pixels_to_probabilities
+from stamp_tf.export.marks import CHECKSUM, CONTRACT, OPENVINO_NETWORK, OPENVINO_WEIGHTS, checksum
 from stamp_tf.export.staging import staged
 
-NETWORK = "network.xml"
-"""What describes the network in the folder; its weights lie beside it, in `network.bin`."""
-CONTRACT = "contract.json"
 _CLASSES = "class_names.json"
 
 
@@ -69,7 +67,9 @@ def export_openvino(
             convert(network, Path(between), to="openvino", of_keras="tf_saved_model")
             with converting(network, to="openvino"):
                 written = openvino.Core().read_model(between)
-                openvino.save_model(written, folder / NETWORK, compress_to_fp16=False)
+                openvino.save_model(written, folder / OPENVINO_NETWORK, compress_to_fp16=False)
+        files = (folder / OPENVINO_NETWORK, folder / OPENVINO_WEIGHTS)
+        contract[CHECKSUM] = checksum(*(file.read_bytes() for file in files))
         for name, content in ((_CLASSES, list(class_names)), (CONTRACT, contract)):
             (folder / name).write_text(f"{json.dumps(content, ensure_ascii=False, indent=2)}\n", "utf-8")
     return path
@@ -77,7 +77,7 @@ def export_openvino(
 
 def _is_ours(path: Path) -> bool:
     """Return whether a folder holds an earlier export and nothing else."""
-    ours = {NETWORK, Path(NETWORK).with_suffix(".bin").name, _CLASSES, CONTRACT}
+    ours = {OPENVINO_NETWORK, OPENVINO_WEIGHTS, _CLASSES, CONTRACT}
     if not path.is_dir() or any(entry.name not in ours for entry in path.iterdir()):
         return False
     return not any(path.iterdir()) or all((path / name).is_file() for name in ours)

@@ -7,11 +7,11 @@ import dataclasses
 from pathlib import Path
 
 from stamp_tf.errors import StampError
+from stamp_tf.export.marks import DEMO_ENDING
 from stamp_tf.serving.exported import Exported
 from stamp_tf.serving.onnx_file import network_of
 from stamp_tf.serving.runtime import opening
 
-_ENDING = ".html"
 _BEFORE, _BEHIND = b'<script type="application/base64" id="network">', b"</script>"
 
 
@@ -25,7 +25,7 @@ def read_demo(path: Path) -> Exported | None:
         StampError: If it is damaged.
         MissingRuntime: If ONNX Runtime is not installed.
     """
-    if path.suffix != _ENDING or not path.is_file():
+    if path.suffix != DEMO_ENDING or not path.is_file():
         return None
     _, _, rest = path.read_bytes().partition(_BEFORE)
     if not rest:

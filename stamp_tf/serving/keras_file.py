@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
-import keras
-import numpy as np
-
-from stamp_tf.backbones.end import split_end
 from stamp_tf.data import Normalization
-from stamp_tf.export.keras_file import read_card
-from stamp_tf.finite import require_finite, weight_values
-from stamp_tf.losses import class_probabilities
-from stamp_tf.references.network_file import load_network_file
 from stamp_tf.serving.exported import Exported
 
 
@@ -28,6 +19,12 @@ def read_keras(path: Path) -> Exported | None:
     """
     if path.suffix != ".keras" or not path.is_file():
         return None
+    # Keras takes seconds to import, and every reader is asked about every file.
+    from stamp_tf.export.keras_file import read_card
+    from stamp_tf.finite import require_finite, weight_values
+    from stamp_tf.references.network_file import load_network_file
+    from stamp_tf.serving.answering import answering
+
     card = read_card(path)
     model = load_network_file(path)
     require_finite(
@@ -45,20 +42,3 @@ def read_keras(path: Path) -> Exported | None:
         class_names=tuple(card["class_names"]),
         answer=answering(model, normalization),
     )
-
-
-def answering(model: keras.Model, normalization: Normalization | None) -> Callable[[np.ndarray], np.ndarray]:
-    """Return what answers pixels by a Keras model: from uint8 `[B, H, W, D]` to probabilities `[B, classes]`.
-
-    Args:
-        model: From images `[B, H, W, D]` to logits, or to what stands behind them.
-        normalization: Of the images that it takes; None where it takes pixels in [0, 255].
-    """
-    logits, end = split_end(model)
-
-    def answer(images: np.ndarray) -> np.ndarray:
-        given = images.astype(np.float32) if normalization is None else normalization(images)
-        found = keras.ops.convert_to_tensor(logits.predict_on_batch(given))
-        return keras.ops.convert_to_numpy(class_probabilities(found, end))
-
-    return answer

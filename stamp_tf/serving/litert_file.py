@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from stamp_tf.export.litert_file import CONTRACT, ENDING
+from stamp_tf.export.marks import CONTRACT, LITERT_ENDING
+from stamp_tf.export.streams import streams_in_log
 from stamp_tf.serving.exported import Exported
-from stamp_tf.serving.runtime import import_runtime, opening, read_contract
+from stamp_tf.serving.runtime import import_runtime, opening, read_contract, warn_of_changes
 from stamp_tf.storage.archives import UNREADABLE, check_sizes
 
 
@@ -25,12 +26,15 @@ def read_litert(path: Path) -> Exported | None:
         StampError: If it is damaged or somebody else's.
         MissingRuntime: If LiteRT is not installed.
     """
-    if path.suffix != ENDING or not path.is_file():
+    if path.suffix != LITERT_ENDING or not path.is_file():
         return None
     contract = read_contract(_contract_of(path), source=path)
+    warn_of_changes(_network_in(path), wanted=contract.sha256, source=path)
     runtime = import_runtime("ai_edge_litert.interpreter", extra="litert", source=path)
-    with opening(path, by="LiteRT"):
+    with opening(path, by="LiteRT"), streams_in_log("LiteRT"):
         interpreter = runtime.Interpreter(str(path), num_threads=os.cpu_count())
+        # It says what it computes by, whoever asks.
+        interpreter.allocate_tensors()
         answer = _Answer(interpreter)
     height, width = contract.input.size
     return Exported(
@@ -49,6 +53,14 @@ def _contract_of(path: Path) -> bytes | None:
             return archive.read(CONTRACT)
     except UNREADABLE:
         return None
+
+
+def _network_in(path: Path) -> bytes:
+    """Return what lies before the archive."""
+    with zipfile.ZipFile(path) as archive:
+        start = min(member.header_offset for member in archive.infolist())
+    with path.open("rb") as file:
+        return file.read(start)
 
 
 class _Answer:

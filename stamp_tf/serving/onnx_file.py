@@ -6,11 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from stamp_tf.export.file_contract import OUTPUT
+from stamp_tf.export.marks import CHECKSUM, CHECKSUM_LENGTH, ONNX_CONTRACT, ONNX_ENDING, OUTPUT
 from stamp_tf.serving.exported import Exported
-from stamp_tf.serving.runtime import import_runtime, opening, read_contract
-
-_ENDING = ".onnx"
+from stamp_tf.serving.runtime import import_runtime, opening, read_contract, warn_of_changes
 
 
 def read_onnx(path: Path) -> Exported | None:
@@ -23,16 +21,16 @@ def read_onnx(path: Path) -> Exported | None:
         StampError: If it is damaged or somebody else's.
         MissingRuntime: If ONNX Runtime is not installed.
     """
-    if path.suffix != _ENDING or not path.is_file():
+    if path.suffix != ONNX_ENDING or not path.is_file():
         return None
-    return network_of(path, source=path)
+    return network_of(path.read_bytes(), source=path)
 
 
-def network_of(content: Path | bytes, *, source: Path) -> Exported:
+def network_of(content: bytes, *, source: Path) -> Exported:
     """Return the network of an ONNX file that `export_onnx` wrote.
 
     Args:
-        content: The file, or its bytes.
+        content: Its bytes.
         source: What it lies in.
 
     Raises:
@@ -42,7 +40,9 @@ def network_of(content: Path | bytes, *, source: Path) -> Exported:
     runtime = import_runtime("onnxruntime", extra="onnx", source=source)
     with opening(source, by="ONNX Runtime"):
         session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    contract = read_contract(session.get_modelmeta().custom_metadata_map.get("contract"), source=source)
+    said = session.get_modelmeta().custom_metadata_map
+    contract = read_contract(said.get(ONNX_CONTRACT), source=source)
+    warn_of_changes(content[:-CHECKSUM_LENGTH], wanted=said.get(CHECKSUM), source=source)
     name = session.get_inputs()[0].name
 
     def answer(images: np.ndarray) -> np.ndarray:

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from stamp_tf.export.file_contract import OUTPUT
+from stamp_tf.export.marks import CONTRACT, OPENVINO_NETWORK, OPENVINO_WEIGHTS, OUTPUT
 from stamp_tf.serving.exported import Exported
-from stamp_tf.serving.runtime import import_runtime, opening, read_contract
+from stamp_tf.serving.runtime import import_runtime, opening, read_contract, warn_of_changes
 
-_NETWORK, _CONTRACT = "network.xml", "contract.json"
 # As exact as every other runtime, where the processor offers arithmetic of 16 bits.
 _EXACTLY = {"INFERENCE_PRECISION_HINT": "f32"}
 
@@ -25,13 +24,15 @@ def read_openvino(path: Path) -> Exported | None:
         StampError: If it is damaged or somebody else's.
         MissingRuntime: If OpenVINO is not installed.
     """
-    if not (path / _NETWORK).is_file():
+    if not (path / OPENVINO_NETWORK).is_file():
         return None
-    beside = path / _CONTRACT
+    beside = path / CONTRACT
     contract = read_contract(beside.read_bytes() if beside.is_file() else None, source=path)
     runtime = import_runtime("openvino", extra="openvino", source=path)
     with opening(path, by="OpenVINO"):
-        network = runtime.Core().compile_model(path / _NETWORK, "CPU", _EXACTLY)
+        network = runtime.Core().compile_model(path / OPENVINO_NETWORK, "CPU", _EXACTLY)
+        parts = ((path / name).read_bytes() for name in (OPENVINO_NETWORK, OPENVINO_WEIGHTS))
+        warn_of_changes(*parts, wanted=contract.sha256, source=path)
 
     def answer(images: np.ndarray) -> np.ndarray:
         return network(images.astype(np.float32))[OUTPUT]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import re
 import textwrap
 from collections.abc import Iterator
@@ -11,8 +12,11 @@ from pathlib import Path
 from types import ModuleType
 
 from stamp_tf.errors import StampError
+from stamp_tf.export.marks import checksum
 from stamp_tf.storage.records import decode
 from stamp_tf.storage.schemas import Contract
+
+logger = logging.getLogger(__name__)
 
 _MOST_WORDS = 160  # Letters of what a runtime answers; some add the path of every source file that took part.
 _PLACE = re.compile(r":\d+:$")
@@ -65,6 +69,23 @@ def opening(source: Path, *, by: str) -> Iterator[None]:
         raise StampError(
             f"{source} must be a whole network, but {by} answers '{reason}'; export it anew."
         ) from error
+
+
+def warn_of_changes(*parts: bytes, wanted: str | None, source: Path) -> None:
+    """Say so where a runtime computes from other bytes than were exported, which it does not notice itself.
+
+    Args:
+        parts: What it computes from.
+        wanted: The checksum of what was exported; None for files of before there was one.
+        source: The file, for messages.
+    """
+    # No refusal: other programs may make a file smaller and keep what it says of itself.
+    if wanted is not None and checksum(*parts) != wanted:
+        logger.warning(
+            "%s is not as it was exported: damaged, or changed by another program. Its answers may be wrong; export it "
+            "anew.",
+            source,
+        )
 
 
 def read_contract(content: bytes | str | None, *, source: Path) -> Contract:

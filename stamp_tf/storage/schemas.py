@@ -149,6 +149,7 @@ class Contract(msgspec.Struct, frozen=True):
     classes: tuple[str, ...]
     end: dict[str, Any] | None = None
     format: str = "saved-model"
+    sha256: str | None = None
 
 
 class Export(msgspec.Struct, frozen=True):

@@ -53,7 +53,8 @@ def test_a_table_and_files(cli, network, pictures, tmp_path) -> None:
 
 
 def test_paths_from_standard_input(network, pictures) -> None:
-    lines = f"{pictures / 'light.png'}\n\n{pictures / 'dark.png'}\r\n"
+    # Behind the mark of its byte order that some programs begin a text with.
+    lines = f"\ufeff{pictures / 'light.png'}\n\n{pictures / 'dark.png'}\r\n"
     result = CliRunner().invoke(command_line, ["predict", str(network), "-"], input=lines)
     assert result.exit_code == 0
     assert result.stdout.index("light.png") < result.stdout.index("dark.png")

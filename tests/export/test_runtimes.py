@@ -1,5 +1,6 @@
 """What other runtimes make of the files: the probabilities of the Keras network, for any number of images."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -154,6 +155,23 @@ def test_int8_computes_in_integers_with_a_scale_per_channel(trained, tmp_path: P
 def test_images_of_another_size_do_not_calibrate(trained, tmp_path: Path) -> None:
     with pytest.raises(StampError, match=r"images must be uint8 of shape \[n >= 1, 12, 12, 3\]"):
         exported("litert-int8", trained[0], tmp_path, images=np.zeros((2, 8, 8, 3), "uint8"))
+
+
+@pytest.mark.parametrize("name", ["litert", "onnx", "openvino"])
+def test_another_weight_than_was_exported_is_said(trained, name, tmp_path: Path, caplog) -> None:
+    model, images = trained
+    path = exported(name, model, tmp_path, images=images)
+    file = path / "network.bin" if name == "openvino" else path
+    with caplog.at_level(logging.WARNING):
+        before = probabilities(path, images)
+        assert not caplog.records
+        weight = model.get_layer("head").weights[0].numpy()[0, 0]
+        content = file.read_bytes()
+        assert content.count(weight.tobytes()) == 1
+        file.write_bytes(content.replace(weight.tobytes(), (-9 * weight).tobytes()))
+        after = probabilities(path, images)
+    assert not np.allclose(before, after, atol=1e-3)
+    assert f"{path} is not as it was exported: damaged, or changed by another program" in caplog.text
 
 
 @pytest.mark.parametrize("name", ENDINGS)

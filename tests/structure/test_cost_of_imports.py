@@ -39,6 +39,16 @@ def test_import_is_cheap(module):
     assert done.stdout.strip() == "[]"
 
 
+READERS = ("demo_page", "keras_file", "litert_file", "onnx_file", "openvino_folder", "saved_model")
+
+
+def test_files_of_other_runtimes_are_read_without_tensorflow():
+    imports = ", ".join(f"stamp_tf.serving.{module}" for module in ("predict", *READERS))
+    code = f"import sys, {imports}; print(sorted({{'keras', 'tensorflow'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_every_lazy_name_of_the_package_resolves():
     import stamp_tf
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
+from stamp_tf.serving.answering import answering
 from stamp_tf.serving.exported import Exported
-from stamp_tf.serving.keras_file import answering
 
 
 def read_arrays(path: Path) -> Exported | None:
