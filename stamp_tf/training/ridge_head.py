@@ -14,6 +14,9 @@ MAX_IMAGES = 10_000
 _BATCH_SIZE = 500
 _RIDGES = 10.0 ** np.arange(-4, 3.5, 0.5)
 _SCALES = 2.0 ** np.arange(0, 6.5, 0.5)
+# What an image that is left out leaves of its own say, which is little where features outnumber images by far.
+_LEAST_REST = 1e-12
+_NOTHING = 1e-12
 _EVEN_ODDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 
@@ -76,23 +79,38 @@ def ridge_head(
         one_hot = one_hot[:, 1:]
     prior = one_hot.mean(0)
     y = one_hot - prior
-    values, vectors = np.linalg.eigh(x.T @ x)
+    values, vectors = _directions(x)
     rotated = x @ vectors
     target = rotated.T @ y
 
     def left_out(ridge: float) -> np.ndarray:
-        shrink = 1 / (np.maximum(values, 0) + ridge * len(x))
+        shrink = 1 / (values + ridge * len(x))
         fitted = rotated @ (shrink[:, None] * target)
-        leverage = np.minimum((rotated**2) @ shrink + 1 / len(x), 1 - 1e-6)
+        leverage = np.minimum((rotated**2) @ shrink + 1 / len(x), 1 - _LEAST_REST)
         return y - (y - fitted) / (1 - leverage)[:, None]
 
     errors = [float(np.square(y - left_out(ridge)).mean()) for ridge in _RIDGES]
     ridge = _RIDGES[int(np.argmin(errors))]
     predictions = left_out(ridge) + prior
     scale, even = _calibration(predictions, one_hot, end)
-    kernel = vectors @ (target / (np.maximum(values, 0) + ridge * len(x))[:, None]) / deviation[:, None]
+    kernel = vectors @ (target / (values + ridge * len(x))[:, None]) / deviation[:, None]
     bias = prior - even - mean @ kernel
     return (scale * kernel).astype("float32"), (scale * bias).astype("float32")
+
+
+def _directions(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the principal directions `[F, k]` of rows `[n, F]`, k at most n and F, and how much lies along each.
+
+    By the smaller of the two products of the rows with themselves, which is that of images where they are few.
+    """
+    if len(x) >= x.shape[1]:
+        values, vectors = np.linalg.eigh(x.T @ x)
+        return np.maximum(values, 0), vectors
+    values, left = np.linalg.eigh(x @ x.T)
+    # Along the others lies nothing: the rows have a mean of zero, and may be dependent.
+    some = values > values[-1] * _NOTHING
+    values = values[some]
+    return values, x.T @ (left[:, some] / np.sqrt(values))
 
 
 def _calibration(predictions: np.ndarray, targets: np.ndarray, end: End) -> tuple[float, float]:

@@ -36,6 +36,29 @@ def test_leave_one_out_chooses_much_ridge_for_noise() -> None:
     assert spread < 0.2
 
 
+@pytest.mark.parametrize("num_features", [5, 40])
+def test_the_ridge_is_that_of_least_error_when_each_image_is_left_out_in_turn(num_features: int) -> None:
+    rng = np.random.default_rng(3)
+    labels = np.arange(14) % 2
+    features = rng.normal(size=(14, num_features)) + 0.8 * labels[:, None]
+    x = (features - features.mean(0)) / features.std(0)
+    targets = np.eye(2)[labels]
+
+    def fitted(rows: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray]:
+        mean = x[rows].mean(0)
+        gram = (x[rows] - mean).T @ (x[rows] - mean) + 14 * ridge * np.eye(num_features)
+        kernel = np.linalg.solve(gram, (x[rows] - mean).T @ targets[rows])
+        return kernel, targets[rows].mean(0) - mean @ kernel
+
+    errors = {}
+    for ridge in 10.0 ** np.arange(-4, 3.5, 0.5):
+        left_out = [fitted(np.delete(np.arange(14), i), ridge) for i in range(14)]
+        errors[ridge] = sum(np.square(x[i] @ k + b - targets[i]).sum() for i, (k, b) in enumerate(left_out))
+    expected, _ = fitted(np.arange(14), min(errors, key=errors.__getitem__))
+    found = ridge_head(features, labels, num_classes=2)[0] * features.std(0)[:, None]
+    np.testing.assert_allclose(found / np.abs(found).max(), expected / np.abs(expected).max(), atol=1e-5)
+
+
 def test_its_probabilities_are_calibrated() -> None:
     features, labels = clusters(300)
     kernel, bias = ridge_head(features, labels, num_classes=3)
