@@ -1,6 +1,10 @@
 """Networks of keras.applications: their weights out of the cache, at any size that they can have."""
 
+import functools
+import subprocess
 import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import keras
@@ -59,6 +63,31 @@ def test_a_fetch_that_fails_says_why(publish, cache: Path) -> None:
     weight_file("MobileNetV2").unlink()
     with pytest.raises(StampError, match=r"that failed: URL fetch failure: no such host; check the network"):
         stamp_tf.load_network("keras:MobileNetV2", download=True)
+
+
+FETCH = """
+import sys, numpy as np, keras, stamp_tf
+sys.modules["keras.src.applications.mobilenet_v2"].BASE_WEIGHT_PATH = sys.argv[1]
+fetched = stamp_tf.load_network("keras:MobileNetV2", image_shape=(96, 96, 3), download=True)
+found = stamp_tf.load_network("keras:MobileNetV2", image_shape=(96, 96, 3))
+np.testing.assert_array_equal(*(model.get_layer("predictions").get_weights()[0] for model in (fetched, found)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_weights_are_fetched_by_the_way_of_keras(cache: Path, tmp_path: Path) -> None:
+    """From a server of this machine in the place of Keras's; Keras looks where its cache lies when it is imported."""
+    place = weight_file("MobileNetV2", (96, 96, 3))
+    keras.applications.MobileNetV2(weights=None, input_shape=(96, 96, 3)).save(tmp_path / place.name)
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/"
+        subprocess.run([sys.executable, "-c", FETCH, address], check=True)
+        server.shutdown()
+    assert place.parent == cache
+    assert place.read_bytes() == (tmp_path / place.name).read_bytes()
 
 
 def test_damaged_weights_are_refused(publish) -> None:
