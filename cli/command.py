@@ -77,9 +77,10 @@ class Command(click.Command):
             name: Of its parameter.
         """
         source = ctx.get_parameter_source(name)
-        if source is not ParameterSource.DEFAULT_MAP:
-            return source in _TYPED
         parameter = self._parameter(name)
+        if source is not ParameterSource.DEFAULT_MAP:
+            # A flag that is off anyway is taken back from a file.
+            return source in _TYPED and (ctx.params[name] is not False or parameter.default is not False)
         default = parameter.to_info_dict().get("default")
         return bool(ctx.params[name] != parameter.type_cast_value(ctx, default))
 

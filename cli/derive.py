@@ -123,7 +123,7 @@ def _option(
             return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help)
         if default:
             return click.option(f"{flag}/--no-{flag[2:]}", name, default=True, help=help)
-        return click.option(flag, name, is_flag=True, help=help)
+        return click.option(f"{flag}/--no-{flag[2:]}", name, default=False, help=help, cls=_Switch)
     if option.is_repeatable or _is_mapping(hint):
         extra["multiple"] = True
     elif default is not None and default is not dataclasses.MISSING:
@@ -134,6 +134,14 @@ def _option(
         extra["metavar"] = option.metavar
     kind = OneOrMore(_type(hint, option)) if is_list else _type(hint, option)
     return click.option(flag, name, type=kind, help=help or None, **extra)
+
+
+class _Switch(click.Option):
+    """A flag that is off unless it is given; its help leaves out that --no- in front undoes what a file says."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        record = super().get_help_record(ctx)
+        return record and (self.opts[0], record[1])
 
 
 def _type(hint: Any, option: Option) -> click.ParamType:

@@ -55,7 +55,8 @@ config_option = click.option(
     is_eager=True,
     expose_value=False,
     callback=_read,
-    help="A file of options in YAML, such as the options.yaml of a run. What is typed comes first.",
+    help="A file of options in YAML, such as the options.yaml of a run. What is typed comes first, and --no- before a "
+    "flag takes back what the file says.",
 )
 """Lets a command take its options from a file, too."""
 

@@ -96,6 +96,12 @@ def test_what_is_typed_comes_first(cli, write):
     assert "--head keep" in message
 
 
+def test_a_flag_of_a_file_is_taken_back(cli, write):
+    path = write("dataset: digits\nmethod: l1\ndownload: true")
+    assert "--download needs" in cli.refused("prune", "--config", path)
+    assert "--method l1 needs a budget" in cli.refused("prune", "--config", path, "--no-download")
+
+
 def test_a_file_may_give_what_is_required(cli, write, tmp_path):
     path = write(f"dataset: digits\nrun-dir: {tmp_path / 'run'}\nepochs: 0\nbudget-epochs: 0")
     assert "at least 1 together" in cli.refused("pretrain", "--config", path)

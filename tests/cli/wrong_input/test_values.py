@@ -112,7 +112,7 @@ VALUES = {
     PRUNE + "--method-option width=" + 5000 * "9": ["'--method-option'", "must hold finite numbers"],
     # Nothing at all.
     "prune --dataset ''": ["'--dataset'", "It must not be empty; write for example digits"],
-    PRUNE + "--run-dir ''": ["'--run-dir'", "A path must have a name, but is empty", "write '.'"],
+    PRUNE + "--run-dir ''": ["'--run-dir'", "A path must have a name, but is empty", "give one"],
     PRUNE + "--from ''": ["'--from'", "A path must have a name"],
     PRUNE + "--model ' '": ["'--model'", "A path must have a name"],
     PRUNE + "--data-dir ''": ["'--data-dir'", "A path must have a name"],
