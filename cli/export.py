@@ -123,7 +123,7 @@ def command(
 
 def _check_replaceable(target: Path) -> None:
     """Refuse a file that `export` did not write, such as the model that was pruned."""
-    from stamp_tf.export.keras_file import is_export
+    from stamp_tf.export.card import is_export
 
     if target.is_file() and not is_export(target):
         raise StampError(

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from stamp_cli.errors import edge, no_foreign_exit
+from stamp_cli.leaving import leave
 from stamp_cli.terminal import bear_any_name
 from stamp_cli.verbosity import verbose_option
 from stamp_registry import did_you_mean
@@ -94,4 +95,7 @@ def stamp_tf() -> None:
 def main() -> None:
     """Run the command line; never returns."""
     bear_any_name()
-    stamp_tf.main(prog_name="stamp-tf")
+    try:
+        stamp_tf.main(prog_name="stamp-tf")
+    except SystemExit as ended:
+        leave(ended)

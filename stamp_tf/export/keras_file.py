@@ -5,25 +5,20 @@ import logging
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 
 from stamp_tf.backbones.end import split_end
 from stamp_tf.data import Normalization
-from stamp_tf.errors import StampError
 from stamp_tf.export.calling import calling_of
+from stamp_tf.export.card import CARD
 from stamp_tf.export.contract import check_exportable
 from stamp_tf.export.file_contract import check_file
 from stamp_tf.export.plain import custom_objects
 from stamp_tf.export.scaling import with_scaling
 from stamp_tf.export.staging import staged
-from stamp_tf.storage.archives import UNREADABLE, check_sizes
-from stamp_tf.storage.records import check, decode
-from stamp_tf.storage.schemas import Card
 
 logger = logging.getLogger(__name__)
-_CARD = "input_and_classes.json"
 
 
 def export_keras(
@@ -76,53 +71,5 @@ def export_keras(
     with staged(path) as temporary:
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
-            archive.writestr(_CARD, json.dumps(card, ensure_ascii=False, indent=2))
+            archive.writestr(CARD, json.dumps(card, ensure_ascii=False, indent=2))
     return path
-
-
-def is_export(path: Path) -> bool:
-    """Return whether a file is one that `export_keras` wrote."""
-    try:
-        read_card(path)
-    except StampError:
-        return False
-    return True
-
-
-def read_card(path: Path) -> dict[str, Any]:
-    """Return class names and normalisation of a `.keras` file written by `export_keras`.
-
-    Args:
-        path: The file.
-
-    Returns:
-        `class_names`, `input_name`, `mean` and `std` (of pixels in [0, 1]) and `formula`; `scaling_layer`, the name of
-        the layer that normalises, or None where the network takes pixels in [0, 255] by itself. Files of before that
-        layer have no such member: they take normalised images.
-
-    Raises:
-        StampError: If the file is missing, truncated or not ours.
-    """
-    if path.is_dir() or (path.exists() and not path.is_file()):
-        raise StampError(
-            f"{path} must be a .keras file written by stamp-tf, but is something else; check the path."
-        )
-    try:
-        with zipfile.ZipFile(path) as archive:
-            check_sizes(archive, source=path, remedy="prune again")
-            if _CARD not in archive.namelist() and "config.json" in archive.namelist():
-                raise StampError(
-                    f"{path} must be a .keras file written by stamp-tf, with names of classes, but is another network; "
-                    "evaluate tests it on a data set, prune makes one that does."
-                )
-            data = archive.read(_CARD)
-    except StampError:
-        raise
-    except UNREADABLE:
-        raise StampError(
-            f"{path} must be a .keras file written by stamp-tf, but is something else or damaged; check the path, or "
-            "write it again from its run with stamp-tf export."
-        ) from None
-    card = decode(data, dict[str, Any], source=f"{path}, {_CARD},", remedy="prune again")
-    check(card, Card, source=f"{path}, {_CARD},", remedy="prune again")
-    return card

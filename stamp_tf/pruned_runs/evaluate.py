@@ -9,7 +9,7 @@ from stamp_tf.arguments import as_path, check_arguments
 from stamp_tf.data import DataSet, load_dataset, with_classes
 from stamp_tf.data.load import check_dataset_type
 from stamp_tf.errors import StampError
-from stamp_tf.export.keras_file import is_export
+from stamp_tf.export.card import is_export
 from stamp_tf.on_step import OnStep
 from stamp_tf.options.data import DatasetOptions
 from stamp_tf.pruned_runs.evaluation import Evaluation

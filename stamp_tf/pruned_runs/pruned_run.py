@@ -22,7 +22,7 @@ from stamp_tf.data.origin import is_same_place, may_share_images
 from stamp_tf.ends import LOGITS, End
 from stamp_tf.errors import StampError
 from stamp_tf.export.calling import Calling, calling_of
-from stamp_tf.export.keras_file import read_card
+from stamp_tf.export.card import read_card
 from stamp_tf.export.scaling import without_scaling
 from stamp_tf.finite import require_finite, weight_values
 from stamp_tf.references.network_file import import_layers

@@ -26,6 +26,8 @@ class Exported:
         image_shape: Height, width and depth of the images that `answer` takes.
         class_names: In the order of the outputs.
         answer: From pixels, uint8 `[B, H, W, D]` with B >= 1, to probabilities `[B, classes]`.
+        load: Does now what the first answer does else, such as to import what takes seconds; None where nothing is
+            put off.
     """
 
     path: Path
@@ -33,6 +35,7 @@ class Exported:
     image_shape: tuple[int, int, int]
     class_names: tuple[str, ...]
     answer: Callable[[np.ndarray], Any]
+    load: Callable[[], object] | None = None
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Return the probability of every class.

@@ -33,6 +33,24 @@ def load_exported(path: str | os.PathLike[str]) -> Exported:
         >>> network = load_exported("runs/photos/saved_model")
         >>> network(images)  # uint8 [B, H, W, D] of network.image_shape
     """
+    exported = open_exported(path)
+    if exported.load is not None:
+        with PluginCode(READERS, exported.format).running():
+            exported.load()
+    return exported
+
+
+def open_exported(path: str | os.PathLike[str]) -> Exported:
+    """Return a network that left as `load_exported` does, but perhaps not loaded before its first answer.
+
+    Its size and classes are known. What is wrong with its weights may be raised by that answer.
+
+    Args:
+        path: As that of `load_exported`.
+
+    Raises:
+        StampError: If nothing is there, or no reader knows its format.
+    """
     path = as_path(path, "model")
     if not path.exists():
         raise StampError(

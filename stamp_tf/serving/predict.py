@@ -21,13 +21,13 @@ from stamp_tf.on_step import OnStep
 from stamp_tf.options.fields import received
 from stamp_tf.printable import printable
 from stamp_tf.serving.exported import Exported
-from stamp_tf.serving.load import load_exported
+from stamp_tf.serving.load import load_exported, open_exported
 from stamp_tf.serving.pictures import find_pictures
 from stamp_tf.serving.predictions import Predictions
 
 BATCH_SIZE = 32
-# Bytes of pixels that are decoded while the first batch is compiled for, and never fewer than two batches.
-_AHEAD = 2**26
+# Bytes of pixels that are decoded while the network is loaded and compiled, and never fewer than two batches.
+_AHEAD = 2**27
 _ORIGIN = "`pictures`"
 
 
@@ -67,7 +67,7 @@ def predict(
             f"{_ORIGIN} must be paths or images, but are {received(pictures)}; give a list of paths."
         )
     paths = find_pictures(as_path(one, _ORIGIN) for one in given)
-    network = model if isinstance(model, Exported) else load_exported(model)
+    network = model if isinstance(model, Exported) else open_exported(model)
     names: list[str] = []
     answers: list[np.ndarray] = []
     done, size = 0, _batch_size(len(paths))

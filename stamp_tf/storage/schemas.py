@@ -126,15 +126,6 @@ class Masks(msgspec.Struct, frozen=True):
     class_names: tuple[str, ...] = ()
 
 
-class Card(msgspec.Struct, frozen=True):
-    """`input_and_classes.json` within `model.keras`: what goes into the network, and what comes out."""
-
-    class_names: tuple[str, ...]
-    mean: tuple[Number, ...]
-    std: tuple[Number, ...]
-    scaling_layer: str | None = None
-
-
 class TakenImages(msgspec.Struct, frozen=True):
     """What goes into an exported network: its size, and its shape with words for what may be anything."""
 
@@ -150,6 +141,16 @@ class Contract(msgspec.Struct, frozen=True):
     end: dict[str, Any] | None = None
     format: str = "saved-model"
     sha256: str | None = None
+
+
+class Card(msgspec.Struct, frozen=True):
+    """`input_and_classes.json` within `model.keras`: what goes into the network, and what comes out."""
+
+    class_names: tuple[str, ...]
+    mean: tuple[Number, ...]
+    std: tuple[Number, ...]
+    scaling_layer: str | None = None
+    contract: Contract | None = None
 
 
 class Export(msgspec.Struct, frozen=True):

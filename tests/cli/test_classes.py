@@ -11,7 +11,7 @@ from PIL import Image
 import stamp_tf
 from stamp_tf.data import DataSet, ImageSet, load_dataset
 from stamp_tf.errors import StampError
-from stamp_tf.export.keras_file import read_card
+from stamp_tf.export.card import read_card
 
 # Darkest first, as the toy images have their labels.
 NAMES = ("airplane", "bird", "car", "deer", "dog")

@@ -14,7 +14,8 @@ from stamp_tf.data import Normalization
 from stamp_tf.data.resize import fit_images
 from stamp_tf.ends import End
 from stamp_tf.export.calling import calling_of
-from stamp_tf.export.keras_file import export_keras, read_card
+from stamp_tf.export.card import read_card
+from stamp_tf.export.keras_file import export_keras
 from stamp_tf.export.saved_model import export_saved_model
 from stamp_tf.references.own_file import reference_of_file
 

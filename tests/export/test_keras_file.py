@@ -9,7 +9,8 @@ import pytest
 
 from stamp_tf.data import Normalization
 from stamp_tf.errors import StampError
-from stamp_tf.export.keras_file import export_keras, read_card
+from stamp_tf.export.card import read_card
+from stamp_tf.export.keras_file import export_keras
 from stamp_tf.export.plain import custom_objects
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from stamp_tf.errors import NotFiniteError, PluginError, StampError
 from stamp_tf.export.keras_file import export_keras
 from stamp_tf.export.saved_model import export_saved_model
 from stamp_tf.serving.exported import Exported
-from stamp_tf.serving.load import load_exported
+from stamp_tf.serving.load import load_exported, open_exported
 from stamp_tf.testing.exporter import CLASS_NAMES, NORMALIZATION, SHAPE, pixels, toy_network
 
 PARTS = {"class_names": CLASS_NAMES, "normalization": NORMALIZATION}
@@ -74,6 +75,19 @@ def test_a_damaged_network_is_refused_in_a_short_line(exports: Path, tmp_path: P
     ) as caught:
         load_exported(tmp_path / "served")
     assert len(str(caught.value)) < 260 + len(str(tmp_path))
+
+
+def test_weights_may_be_put_off_to_the_first_answer(exports: Path, tmp_path: Path) -> None:
+    path = tmp_path / "toy.keras"
+    with zipfile.ZipFile(exports / "toy.keras") as whole, zipfile.ZipFile(path, "w") as damaged:
+        for name in whole.namelist():
+            damaged.writestr(name, whole.read(name) if name != "model.weights.h5" else b"damaged")
+    with pytest.raises(StampError, match=r"toy\.keras"):
+        load_exported(path)
+    network = open_exported(path)
+    assert (network.image_shape, network.class_names) == (SHAPE, CLASS_NAMES)
+    with pytest.raises(StampError, match=r"toy\.keras"):
+        network(pixels())
 
 
 def test_a_damaged_contract_is_refused(exports: Path, tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ CARDS = [
 
 @pytest.mark.parametrize("card", [None, *CARDS])
 def test_a_damaged_card_is_one_line(run, refused, card):
-    from stamp_tf.export.keras_file import read_card
+    from stamp_tf.export.card import read_card
 
     path = run / "model.keras"
     path.write_bytes(packed(path.read_bytes(), "input_and_classes.json", card))
