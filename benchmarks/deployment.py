@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from library.arguments import listed
 from library.launcher import launcher
 from library.results import Results, without_folders
 
@@ -52,6 +53,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--formats", default=",".join(FORMATS), help="with commas between them")
     parser.add_argument("--pictures", type=int, default=1000, help="that predict is asked about; 0: none")
     parser.add_argument("--rounds", type=int, default=3, help="of predict")
+    parser.add_argument("--seeds", type=listed(int), default=(), help="to repeat the whole command by")
     parser.add_argument("--folder", type=Path, default=Path("runs/deployment"), help="where the runs lie")
     parser.add_argument("--results", type=Path, default=RESULTS / "deployment.jsonl")
     options = parser.parse_args(arguments)
@@ -66,9 +68,10 @@ def main(arguments: Sequence[str]) -> None:
         "command": lambda: _prune(options, pruned),
         "files": lambda: _files(options, pruned, full),
         "predict": lambda: _predict(options, pruned),
+        "seeds": lambda: _seeds(options),
     }
     for stage, measure in stages.items():
-        if stage == "predict" and not options.pictures:
+        if (stage == "predict" and not options.pictures) or (stage == "seeds" and not options.seeds):
             continue
         case = shared | {"stage": stage}
         if results.figures(case) is None:
@@ -84,6 +87,27 @@ def _prune(options: argparse.Namespace, run: Path) -> dict[str, Any]:
     report = json.loads((run / "report.json").read_text())
     names = ("test_accuracy", "interval", "flops_fraction", "params_fraction", "peak_bytes")
     return {"seconds": seconds, "full": report["full"]} | {name: report[name] for name in names}
+
+
+def _seeds(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what the command comes to by other seeds; a run that is finished is taken as it is."""
+    found: dict[str, Any] = {"seeds": list(options.seeds), "accuracies": [], "full": []}
+    for seed in options.seeds:
+        run = options.folder / f"seed-{seed}"
+        command = [
+            "prune",
+            "--model",
+            options.model,
+            "--dataset",
+            options.dataset,
+            *shlex.split(options.options),
+        ]
+        command += ["--seed", str(seed), "--no-speed", "--run-dir", str(run)]
+        _timed([*launcher(), *command, *(["--resume"] if run.exists() else [])])
+        report = json.loads((run / "report.json").read_text())
+        found["accuracies"].append(report["test_accuracy"])
+        found["full"].append(report["full"]["accuracy"])
+    return found
 
 
 def _files(options: argparse.Namespace, run: Path, full: Path) -> dict[str, Any]:

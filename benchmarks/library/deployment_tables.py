@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from library.markdown import table
+from library.markdown import mean_and_deviation, table
 from library.results import Record, grouped
 
 _SHOWN = ("pictures", "noise")
@@ -26,6 +26,15 @@ def deployment_tables(records: Sequence[Record]) -> str:
         figures = {record["case"]["stage"]: record["figures"] for record in found}
         if "command" in figures:
             parts.append(_command(figures["command"]))
+        if "seeds" in figures:
+            pruned, full = (
+                mean_and_deviation([100 * value for value in figures["seeds"][name]])
+                for name in ("accuracies", "full")
+            )
+            number = len(figures["seeds"]["seeds"])
+            parts.append(
+                f"By {number} seeds it comes to {pruned} %, the full network to {full} % (deviations)."
+            )
         if "files" in figures:
             parts.append(
                 table([*_FILES, *_AGREEMENT], [_file(name, file) for name, file in figures["files"].items()])
