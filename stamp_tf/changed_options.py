@@ -56,8 +56,9 @@ def _settings(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         elif name in _INNER and isinstance(value, Mapping):
             yield from _inner(name, value)
         elif name == "augment":
-            # It was a matter of yes or no once.
-            yield name, {True: "standard", False: "none"}.get(value, value)
+            # It was a matter of yes or no once, and pretraining had no such option.
+            if (kind := {True: "standard", False: "none"}.get(value, value)) != "standard":
+                yield name, kind
         elif name == "flip":
             yield "set:flips=False", not value
         else:

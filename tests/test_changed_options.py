@@ -30,6 +30,7 @@ NETWORK = {"name": "vgg19", "input_shape": [32, 32, 3], "options": {"width": 0.2
         ),
         ({"options": {"epochs_prune": 1}}, {"options": {}}, "`options.epochs_prune` was 1 and is not given"),
         ({"options": {"rates": 1}}, {"options": {"rates": 2}}, "`options.rates` was 1 and is 2"),
+        ({"augment": True}, {"augment": "rand"}, "`augment` was not given and is 'rand'"),
         ({"flip": True}, {"flip": False}, "`set:flips=False` was not given and is given"),
         (
             {"mixed_precision": False},

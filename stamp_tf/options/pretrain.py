@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from stamp_tf.errors import StampError
 from stamp_tf.options.fields import check_fields
@@ -41,6 +41,11 @@ class PretrainConfig:
     learning_rate: float = option(0.1, above=0, help="Peak of the rate.")
     budget_learning_rate: float = option(0.05, above=0, help="Peak of the rate in the epochs at budgets.")
     weight_decay: float = option(5e-4, least=0, help="Weight decay on kernels.")
+    augment: Literal["standard", "rand"] = option(
+        "standard",
+        help="Change training images at random: crop and mirror, or besides a rotation, a shear or another tone as "
+        "RandAugment has them.",
+    )
     mixed_precision: bool = option(False, help="Compute in bfloat16; what is saved is float32.")
     seed: int = option(
         0, least=0, most=LARGEST_SEED, help="Of weights, order, augmentation, budgets and noise."

@@ -36,6 +36,7 @@ from stamp_tf.storage.several_workers import claimed_by_chief, require_same
 from stamp_tf.training.budget_loss import BudgetLoss, budget_loss
 from stamp_tf.training.half_precision import in_bfloat16
 from stamp_tf.training.lost import warn_if_lost
+from stamp_tf.training.rand_augment import RandAugment
 from stamp_tf.training.reference_epochs import ReferenceEpochs
 from stamp_tf.training.reference_figures import reference_figures
 from stamp_tf.workers import Workers, join_workers
@@ -134,7 +135,8 @@ def _pretrain_in_claimed(
     if others:
         whole = joined([dataset, *others])
         images, flips = whole.images, whole.flips
-    batches = _batches(images, flips, reference=reference, config=config)
+    further = RandAugment(dataset.image_shape) if config.augment == "rand" else None
+    batches = _batches(images, flips, reference=reference, config=config, further=further)
     trained = _in_bfloat16(reference) if config.mixed_precision else reference
     # Before the run directory, because it refuses what it cannot use.
     epochs = ReferenceEpochs(run, trained, batches=batches, config=config, loss=loss, workers=workers)
@@ -157,7 +159,7 @@ def _pretrain_in_claimed(
         reference = replace(reference, scores=epochs.stage.centered_scores())
     if others:
         reference = _for_first_classes(reference, dataset.num_classes)
-        batches = _batches(dataset.train, flips[: dataset.num_classes], reference=reference, config=config)
+    batches = _batches(dataset.train, flips[: dataset.num_classes], reference=reference, config=config)
     return _saved(run, reference, dataset=dataset, batches=batches, config=config)
 
 
@@ -227,7 +229,12 @@ def _untrained(
 
 
 def _batches(
-    images: ImageSet | StreamedSet, flips: np.ndarray, *, reference: Reference, config: PretrainConfig
+    images: ImageSet | StreamedSet,
+    flips: np.ndarray,
+    *,
+    reference: Reference,
+    config: PretrainConfig,
+    further: RandAugment | None = None,
 ) -> Batches:
     return Batches(
         images,
@@ -235,6 +242,7 @@ def _batches(
         normalization=reference.normalization,
         seed=config.seed,
         augment=True,
+        further=further,
         flip=flips,
     )
 

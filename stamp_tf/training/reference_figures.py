@@ -21,7 +21,7 @@ def reference_figures(reference: Reference, dataset: DataSet, batches: Batches) 
     Args:
         reference: The network; without scores, only the full network is tested.
         dataset: Its data set.
-        batches: Training images, augmented as in training, which measure the statistics.
+        batches: Training images, cropped and mirrored at random, which measure the statistics.
     """
     figures = {
         "test_accuracy": evaluate_accuracy(

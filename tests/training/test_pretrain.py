@@ -53,6 +53,14 @@ def test_in_bfloat16_it_learns_as_well_and_leaves_float32(
     assert np.abs(alike.scores - finished.result.scores).max() > 1e-6
 
 
+def test_images_that_are_changed_further_make_another_reference(
+    train: Train, finished: Any, assert_same: Check, tmp_path: Path
+) -> None:
+    first, second = (train(tmp_path / name, augment="rand") for name in ("first", "second"))
+    assert_same(first, second)
+    assert np.abs(first.scores - finished.result.scores).max() > 1e-6
+
+
 def test_it_tells_of_every_step_and_epoch(finished: Any) -> None:
     assert [step[:2] for step in finished.seen] == [(done, NUM_STEPS) for done in range(1, NUM_STEPS + 1)]
     assert set(finished.seen[0][2]) == {"loss", "accuracy", "gradient_norm", "images"}
