@@ -20,8 +20,10 @@ def leave(ended: SystemExit) -> NoReturn:
     if ended.code not in (0, None) or "tensorflow" not in sys.modules or "TF_CONFIG" in os.environ:
         raise ended
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            # None where whoever called closed it.
+            if stream is not None:
+                stream.flush()
     except (OSError, ValueError):
         raise ended from None
     os._exit(0)

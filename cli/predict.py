@@ -59,18 +59,31 @@ def command(
     check_targets({"--csv": csv_file, "--json": json_file}, inputs=[model, *paths])
     require_tensorflow()
     from stamp_tf.serving.predict import predict
-    from stamp_tf.storage.files import write_bytes_atomic
 
     with Progress() as progress:
         found = predict(model, paths, skip_corrupt=data.skip_corrupt, on_step=progress.of("Predicting"))
     written = [target for target in (csv_file, json_file) if target is not None]
-    _print_table(found, top=top, most=_MOST_ROWS if written else len(found))
+    # Before the table, whose reader may go away.
     if csv_file is not None:
-        write_bytes_atomic(csv_file, found.to_csv(top))
+        _write(csv_file, found.to_csv(top))
     if json_file is not None:
-        write_bytes_atomic(json_file, found.to_json(top))
+        _write(json_file, found.to_json(top))
+    _print_table(found, top=top, most=_MOST_ROWS if written else len(found))
     for target in written:
         say(f"Wrote {target}")
+
+
+def _write(target: Path, data: bytes) -> None:
+    """Write a file whole or not at all; into a pipe or a device, such as /dev/stdout, as it is."""
+    from stamp_tf.storage.files import write_bytes_atomic
+    from stamp_tf.storage.writing import writing
+
+    is_stream = target.absolute().parts[1:2] in (("dev",), ("proc",))
+    if is_stream or (target.exists() and not target.is_file()):
+        with writing(target):
+            target.write_bytes(data)
+    else:
+        write_bytes_atomic(target.resolve(), data)
 
 
 def _typed_or_read(pictures: Sequence[str]) -> Iterator[str]:
@@ -78,6 +91,10 @@ def _typed_or_read(pictures: Sequence[str]) -> Iterator[str]:
         if one != _STANDARD_INPUT:
             yield one
             continue
+        if sys.stdin is None:
+            raise StampError(
+                "PICTURES must be open where they are '-', but standard input is closed; name files."
+            )
         for number, line in enumerate(sys.stdin.buffer):
             # Some programs begin what they write with a mark of its byte order.
             line = line.removeprefix(codecs.BOM_UTF8) if number == 0 else line

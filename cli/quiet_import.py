@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -48,8 +48,14 @@ def show_import() -> None:
 @contextmanager
 def _nothing_said() -> Iterator[None]:
     # The C++ part writes to the file descriptor, past sys.stderr.
-    sys.stderr.flush()
-    kept = os.dup(STANDARD_ERROR)
+    with suppress(OSError, AttributeError):
+        sys.stderr.flush()
+    try:
+        kept = os.dup(STANDARD_ERROR)
+    except OSError:
+        # Whoever called has closed it.
+        yield
+        return
     try:
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), STANDARD_ERROR)

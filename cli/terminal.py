@@ -1,5 +1,7 @@
 """What the command line prints: lines and tables in which names are shown as they are and do nothing."""
 
+import errno
+import os
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -35,6 +37,10 @@ def make_console(*, pipe_width: int = _PIPE_WIDTH, to_stderr: bool = False) -> "
     from rich.segment import Segment
 
     class Terminal(Console):
+        def on_broken_pipe(self) -> None:
+            # It would end the program; click does that where the reader of anything goes away.
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
         # Everything that is printed passes here, whoever made the table.
         def render(self, *arguments: Any, **options: Any) -> Iterable[Segment]:
             for segment in super().render(*arguments, **options):

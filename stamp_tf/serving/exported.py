@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+import stamp_registry
 from stamp_tf.errors import NotFiniteError, StampError
 from stamp_tf.plugin_code import PluginCode
 
@@ -62,6 +63,11 @@ class Exported:
         with plugin.running():
             answer = np.asarray(self.answer(images), np.float32)
         if answer.shape != (len(images), len(self.class_names)):
+            if stamp_registry.is_built_in(READERS, self.format):
+                raise StampError(
+                    f"{self.path} must give a probability for each of its {len(self.class_names)} classes, but gives "
+                    f"{list(answer.shape[1:])}; export it anew."
+                )
             raise plugin.breach(
                 f"give probabilities [{len(images)}, {len(self.class_names)}]",
                 f"gave shape {list(answer.shape)}",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from stamp_tf.data import Normalization
 from stamp_tf.export.card import read_card
 from stamp_tf.serving.exported import Exported
+from stamp_tf.serving.runtime import checked_size
+from stamp_tf.storage.records import check
+from stamp_tf.storage.schemas import Contract
 
 
 def read_keras(path: Path) -> Exported | None:
@@ -34,6 +36,12 @@ def read_keras(path: Path) -> Exported | None:
     normalization = (
         None if "scaling_layer" in card else Normalization(tuple(card["mean"]), tuple(card["std"]))
     )
+    # Nor did they say their size.
+    said = (
+        check(card["contract"], Contract, source=path, remedy="prune again").input
+        if "contract" in card
+        else None
+    )
 
     @cache
     def load() -> Callable[[np.ndarray], np.ndarray]:
@@ -45,23 +53,21 @@ def read_keras(path: Path) -> Exported | None:
         require_finite(
             weight_values(model), subject=f"Weights of {path}", remedy="prune again, or take another file"
         )
+        if said is not None:
+            checked_size(model.inputs[0].shape[1:], said, source=path)
         return answering(model, normalization)
 
     return Exported(
         path=path,
         format="keras",
-        image_shape=_image_shape(card, path),
+        image_shape=_image_shape(path) if said is None else said.image_shape,
         class_names=tuple(card["class_names"]),
         answer=lambda images: load()(images),
         load=load,
     )
 
 
-def _image_shape(card: Mapping[str, Any], path: Path) -> tuple[int, int, int]:
-    if "contract" in card:
-        taken = card["contract"]["input"]
-        return (*taken["size"], taken["shape"][-1])
-    # Files of before the card said so.
+def _image_shape(path: Path) -> tuple[int, int, int]:
     from stamp_tf.references.network_file import load_network_file
 
     height, width, depth = load_network_file(path).inputs[0].shape[1:]

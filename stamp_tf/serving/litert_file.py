@@ -12,7 +12,7 @@ import numpy as np
 from stamp_tf.export.marks import CONTRACT, LITERT_ENDING
 from stamp_tf.export.streams import streams_in_log
 from stamp_tf.serving.exported import Exported
-from stamp_tf.serving.runtime import import_runtime, opening, read_contract, warn_of_changes
+from stamp_tf.serving.runtime import checked_size, import_runtime, opening, read_contract, warn_of_changes
 from stamp_tf.storage.archives import UNREADABLE, check_sizes
 
 
@@ -35,12 +35,11 @@ def read_litert(path: Path) -> Exported | None:
         interpreter = runtime.Interpreter(str(path), num_threads=os.cpu_count())
         # It says what it computes by, whoever asks.
         interpreter.allocate_tensors()
-        answer = _Answer(interpreter)
-    height, width = contract.input.size
+        answer = _Answer(interpreter, source=path)
     return Exported(
         path=path,
         format=contract.format,
-        image_shape=(height, width, contract.input.shape[-1]),
+        image_shape=checked_size(answer.image_shape, contract.input, source=path),
         class_names=contract.classes,
         answer=answer,
     )
@@ -68,20 +67,23 @@ class _Answer:
 
     Args:
         interpreter: Of one input and one output.
+        source: The file.
     """
 
-    def __init__(self, interpreter: Any) -> None:
-        self._interpreter = interpreter
+    def __init__(self, interpreter: Any, *, source: Path) -> None:
+        self._interpreter, self._source = interpreter, source
         (self._taken,), (self._given,) = interpreter.get_input_details(), interpreter.get_output_details()
         self._number = 0
+        self.image_shape = tuple(map(int, self._taken["shape_signature"][1:]))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Return probabilities `[B, classes]` of uint8 `[B, H, W, D]`."""
         place = self._taken["index"]
-        if len(images) != self._number:
-            self._interpreter.resize_tensor_input(place, images.shape)
-            self._interpreter.allocate_tensors()
-            self._number = len(images)
-        self._interpreter.set_tensor(place, images.astype(self._taken["dtype"]))
-        self._interpreter.invoke()
-        return self._interpreter.get_tensor(self._given["index"])
+        with opening(self._source, by="LiteRT"):
+            if len(images) != self._number:
+                self._interpreter.resize_tensor_input(place, images.shape)
+                self._interpreter.allocate_tensors()
+                self._number = len(images)
+            self._interpreter.set_tensor(place, images.astype(self._taken["dtype"]))
+            self._interpreter.invoke()
+            return self._interpreter.get_tensor(self._given["index"])

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from stamp_tf.export.marks import CHECKSUM, CHECKSUM_LENGTH, ONNX_CONTRACT, ONNX_ENDING, OUTPUT
+from stamp_tf.export.streams import streams_in_log
 from stamp_tf.serving.exported import Exported
-from stamp_tf.serving.runtime import import_runtime, opening, read_contract, warn_of_changes
+from stamp_tf.serving.runtime import checked_size, import_runtime, opening, read_contract, warn_of_changes
 
 
 def read_onnx(path: Path) -> Exported | None:
@@ -38,21 +39,21 @@ def network_of(content: bytes, *, source: Path) -> Exported:
         MissingRuntime: If ONNX Runtime is not installed.
     """
     runtime = import_runtime("onnxruntime", extra="onnx", source=source)
-    with opening(source, by="ONNX Runtime"):
+    with opening(source, by="ONNX Runtime"), streams_in_log("ONNX Runtime"):
         session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    said = session.get_modelmeta().custom_metadata_map
+        said = session.get_modelmeta().custom_metadata_map
+        (taken,) = session.get_inputs()
     contract = read_contract(said.get(ONNX_CONTRACT), source=source)
     warn_of_changes(content[:-CHECKSUM_LENGTH], wanted=said.get(CHECKSUM), source=source)
-    name = session.get_inputs()[0].name
 
     def answer(images: np.ndarray) -> np.ndarray:
-        return session.run([OUTPUT], {name: images.astype(np.float32)})[0]
+        with opening(source, by="ONNX Runtime"):
+            return session.run([OUTPUT], {taken.name: images.astype(np.float32)})[0]
 
-    height, width = contract.input.size
     return Exported(
         path=source,
         format=contract.format,
-        image_shape=(height, width, contract.input.shape[-1]),
+        image_shape=checked_size(taken.shape[1:], contract.input, source=source),
         class_names=contract.classes,
         answer=answer,
     )

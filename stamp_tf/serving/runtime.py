@@ -6,7 +6,7 @@ import importlib
 import logging
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +14,7 @@ from types import ModuleType
 from stamp_tf.errors import StampError
 from stamp_tf.export.marks import checksum
 from stamp_tf.storage.records import decode
-from stamp_tf.storage.schemas import Contract
+from stamp_tf.storage.schemas import Contract, TakenImages
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def import_runtime(module: str, *, extra: str, source: Path) -> ModuleType:
 
 @contextmanager
 def opening(source: Path, *, by: str) -> Iterator[None]:
-    """Put what a runtime says of a damaged file into one line.
+    """Put what a runtime says of a damaged file, as it opens it or computes by it, into one line.
 
     Args:
         source: The file.
@@ -59,7 +59,7 @@ def opening(source: Path, *, by: str) -> Iterator[None]:
     """
     try:
         yield
-    except StampError:
+    except (StampError, MemoryError):
         raise
     # Runtimes raise errors of any type.
     except Exception as error:
@@ -88,6 +88,26 @@ def warn_of_changes(*parts: bytes, wanted: str | None, source: Path) -> None:
         )
 
 
+def checked_size(taken: Sequence[int], said: TakenImages, *, source: Path) -> tuple[int, int, int]:
+    """Return height, width and depth of the images that a network takes.
+
+    Args:
+        taken: What the network itself says, `[height, width, depth]`.
+        said: What the file says of it.
+        source: The file.
+
+    Raises:
+        StampError: If they are not the same.
+    """
+    if tuple(taken) != said.image_shape:
+        found, expected = ("x".join(map(str, shape)) for shape in (taken, said.image_shape))
+        raise StampError(
+            f"{source} must be as it was exported, but takes images of {found} where it says {expected}; export it "
+            "anew."
+        )
+    return said.image_shape
+
+
 def read_contract(content: bytes | str | None, *, source: Path) -> Contract:
     """Return what an exported file says of itself.
 
@@ -99,6 +119,8 @@ def read_contract(content: bytes | str | None, *, source: Path) -> Contract:
         StampError: If it holds none, or something else.
     """
     if content is None:
-        raise StampError(f"{source} must be written by stamp-tf, but has no contract; export it anew.")
+        raise StampError(
+            f"{source} must be whole and written by stamp-tf, but has no contract; export it anew."
+        )
     content = content.encode() if isinstance(content, str) else content
     return decode(content, Contract, source=source, remedy="export it anew")

@@ -132,6 +132,11 @@ class TakenImages(msgspec.Struct, frozen=True):
     size: tuple[Annotated[int, Meta(ge=1)], Annotated[int, Meta(ge=1)]]
     shape: tuple[str, str, str, Annotated[int, Meta(ge=1)]]
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and depth of the images."""
+        return (*self.size, self.shape[-1])
+
 
 class Contract(msgspec.Struct, frozen=True):
     """`contract.json` beside an exported network, or within it: how it is called, see `stamp_tf.export.calling`."""

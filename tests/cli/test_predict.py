@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +53,26 @@ def test_a_table_and_files(cli, network, pictures, tmp_path) -> None:
         assert name in result.stdout
         assert f"{100 * share:.1f} %" in result.stdout
     assert f"Wrote {files[0]}" in result.stdout
+
+
+def test_files_are_written_whoever_listens(network, pictures, tmp_path) -> None:
+    """The table finds nobody who reads it, on a stream that was closed and on one whose reader went away."""
+    code = "from stamp_cli.main import main; main()"
+    command = [sys.executable, "-c", code, "predict", str(network), str(pictures), "--csv"]
+    closed = subprocess.Popen([*command, str(tmp_path / "closed.csv")], preexec_fn=lambda: os.close(1))
+    gone, others_end = os.pipe()
+    os.close(gone)
+    broken = subprocess.Popen([*command, str(tmp_path / "broken.csv")], stdout=others_end)
+    os.close(others_end)
+    assert (closed.wait(), broken.wait()) == (0, 1)
+    assert (tmp_path / "closed.csv").read_bytes() == (tmp_path / "broken.csv").read_bytes()
+
+
+def test_a_link_stays_one(cli, network, pictures, tmp_path) -> None:
+    (tmp_path / "link.csv").symlink_to(tmp_path / "there.csv")
+    cli.done("predict", network, pictures, "--csv", tmp_path / "link.csv")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "there.csv").read_text().startswith("picture,")
 
 
 def test_paths_from_standard_input(network, pictures) -> None:

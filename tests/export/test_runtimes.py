@@ -1,5 +1,7 @@
 """What other runtimes make of the files: the probabilities of the Keras network, for any number of images."""
 
+import importlib
+import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -172,6 +174,30 @@ def test_another_weight_than_was_exported_is_said(trained, name, tmp_path: Path,
         after = probabilities(path, images)
     assert not np.allclose(before, after, atol=1e-3)
     assert f"{path} is not as it was exported: damaged, or changed by another program" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["litert", "onnx", "openvino"])
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("size", [6, 6], "must be as it was exported, but takes images of 12x12x3 where it says 6x6x3"),
+        ("classes", ["a", "b"], r"must give a probability for each of its 2 classes, but gives \[4\]"),
+    ],
+)
+def test_a_contract_of_another_network_is_refused(trained, name, key, value, words, tmp_path, monkeypatch):
+    model, images = trained
+    path = exported(name, model, tmp_path, images=images)
+    module = importlib.import_module(f"stamp_tf.serving.{name}_{'folder' if name == 'openvino' else 'file'}")
+    read = module.read_contract
+
+    def changed(content: bytes, *, source: Path):
+        contract = json.loads(content)
+        (contract["input"] if key == "size" else contract)[key] = value
+        return read(json.dumps(contract), source=source)
+
+    monkeypatch.setattr(module, "read_contract", changed)
+    with pytest.raises(StampError, match=words):
+        probabilities(path, images)
 
 
 @pytest.mark.parametrize("name", ENDINGS)
