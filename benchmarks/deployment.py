@@ -80,10 +80,14 @@ def main(arguments: Sequence[str]) -> None:
             print(stage, figures, flush=True)
 
 
+def _pruning(options: argparse.Namespace) -> list[str]:
+    """Return the command that prunes the network for the data set, but for its options."""
+    return [*launcher(), "prune", "--model", options.model, "--dataset", options.dataset]
+
+
 def _prune(options: argparse.Namespace, run: Path) -> dict[str, Any]:
     """Time the whole command, and take its accuracies from its report."""
-    command = ["prune", "--model", options.model, "--dataset", options.dataset, *shlex.split(options.options)]
-    seconds = _timed([*launcher(), *command, "--run-dir", str(run)])
+    seconds = _timed([*_pruning(options), *shlex.split(options.options), "--run-dir", str(run)])
     report = json.loads((run / "report.json").read_text())
     names = ("test_accuracy", "interval", "flops_fraction", "params_fraction", "peak_bytes")
     return {"seconds": seconds, "full": report["full"]} | {name: report[name] for name in names}
@@ -94,16 +98,8 @@ def _seeds(options: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = {"seeds": list(options.seeds), "accuracies": [], "full": []}
     for seed in options.seeds:
         run = options.folder / f"seed-{seed}"
-        command = [
-            "prune",
-            "--model",
-            options.model,
-            "--dataset",
-            options.dataset,
-            *shlex.split(options.options),
-        ]
-        command += ["--seed", str(seed), "--no-speed", "--run-dir", str(run)]
-        _timed([*launcher(), *command, *(["--resume"] if run.exists() else [])])
+        command = [*_pruning(options), *shlex.split(options.options), "--seed", str(seed), "--no-speed"]
+        _timed([*command, "--run-dir", str(run), *(["--resume"] if run.exists() else [])])
         report = json.loads((run / "report.json").read_text())
         found["accuracies"].append(report["test_accuracy"])
         found["full"].append(report["full"]["accuracy"])
@@ -116,9 +112,9 @@ def _files(options: argparse.Namespace, run: Path, full: Path) -> dict[str, Any]
     for name in formats:
         _timed([*launcher(), "export", str(run), "--format", name])
     if not (full / "report.json").exists():
-        command = ["prune", "--model", options.model, "--dataset", options.dataset, "--method", "full"]
-        command += [*_for_the_full_one(options.options), "--finetune-epochs", "0", "--no-speed"]
-        _timed([*launcher(), *command, "--export", "litert", "--run-dir", str(full)])
+        command = [*_pruning(options), "--method", "full", *_for_the_full_one(options.options)]
+        command += ["--finetune-epochs", "0", "--no-speed"]
+        _timed([*command, "--export", "litert", "--run-dir", str(full)])
     import stamp_tf
     from stamp_tf.measure.speed import INFERENCE, take_turns
     from stamp_tf.serving.counts import count_answers
