@@ -1,5 +1,6 @@
 """Names of files, classes and layers as a terminal or a page may show them."""
 
+import re
 import unicodedata
 
 # Control characters, lone surrogates (bytes of a file name that are no UTF-8), line and paragraph separators, and
@@ -7,6 +8,8 @@ import unicodedata
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 # Format characters that scripts need to be written at all: joiner and non-joiner.
 _NEEDED = frozenset("\u200c\u200d")
+# The rest is looked at one by one: a page is mostly base64.
+_PLAIN = r" -~"
 
 
 def printable(text: str, *, allowed: str = "") -> str:
@@ -19,12 +22,14 @@ def printable(text: str, *, allowed: str = "") -> str:
     Returns:
         The text, each such character as `\n`, `\x1b`, `\u202e` or, for a byte that is no UTF-8, `\xff`.
     """
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
-    return "".join(
-        character if character in allowed or not _is_unseen(character) else _escape(character)
-        for character in text
-    )
+    return re.sub(f"[^{_PLAIN}{re.escape(allowed)}]", _as_seen, text)
+
+
+def _as_seen(match: re.Match[str]) -> str:
+    character = match.group()
+    return _escape(character) if _is_unseen(character) else character
 
 
 def _is_unseen(character: str) -> bool:
