@@ -1,4 +1,4 @@
-"""All that TensorFlow and JAX do differently below a training step: gradients, loops over tasks, compilation."""
+"""What TensorFlow and JAX do differently below a training step: gradients, loops, kernels, compilation."""
 
 from __future__ import annotations
 
@@ -84,6 +84,36 @@ def one_by_one(
     import tensorflow as tf
 
     return tf.while_loop(goes_on, advance, (first, state), parallel_iterations=1)[1]
+
+
+def has_fused_batch_norm(dtype: str) -> bool:
+    """Return whether `fused_batch_norm` computes numbers of a type; XLA fuses by itself, so that JAX needs none."""
+    return _backend() == "tensorflow" and dtype in ("float32", "bfloat16", "float16")
+
+
+def fused_batch_norm(
+    inputs: Tensor, *, scale: Tensor, offset: Tensor, epsilon: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalise images by their own statistics, in one kernel forth and one back.
+
+    Args:
+        inputs: `[B, H, W, C]`, of a type that `has_fused_batch_norm`.
+        scale: float32 `[C]`.
+        offset: float32 `[C]`.
+        epsilon: Added to the variance.
+
+    Returns:
+        What was normalised, in the type of the inputs; mean and variance of each channel, float32 `[C]`, which no
+        gradient passes.
+    """
+    import tensorflow as tf
+
+    outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=inputs, scale=scale, offset=offset, mean=[], variance=[], epsilon=epsilon, is_training=True
+    )
+    # The kernel's variance is the unbiased one, Keras goes on with that of the batch.
+    count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:-1]), variance.dtype)
+    return outputs, tf.stop_gradient(mean), tf.stop_gradient(variance * (count - 1) / count)
 
 
 def compile_step(

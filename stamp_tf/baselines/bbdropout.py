@@ -31,6 +31,7 @@ from stamp_tf.training.class_weights import class_weights
 from stamp_tf.training.divergence import DivergenceWatch, StepPlace
 from stamp_tf.training.figures import StepFigures
 from stamp_tf.training.finetune_epochs import training_batches
+from stamp_tf.training.forward import forward
 from stamp_tf.training.half_precision import in_bfloat16
 from stamp_tf.weight_mask import kernels_of
 
@@ -181,9 +182,7 @@ def _compile(
             own, raw = values[: len(weights)], values[len(weights) :]
             mask = gates.sample(raw, uniform)
             masked = mask_kernels(problem.reference.channel_map, paths, weights=own, mask=mask)
-            logits, moved = computing.stateless_call(
-                masked, [one.value for one in statistics], images, training=True
-            )
+            logits, moved = forward(computing, masked, [one.value for one in statistics], images=images)
             value = classification_loss(logits, labels, end, weights=by_class)
             prior = share * gates.divergence(raw)
             decay = sum(

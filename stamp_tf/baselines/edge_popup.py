@@ -26,6 +26,7 @@ from stamp_tf.training.class_weights import class_weights
 from stamp_tf.training.divergence import DivergenceWatch, StepPlace
 from stamp_tf.training.figures import StepFigures
 from stamp_tf.training.finetune_epochs import training_batches
+from stamp_tf.training.forward import forward
 from stamp_tf.training.half_precision import in_bfloat16
 from stamp_tf.training.reference_steps import make_weight_optimizer
 from stamp_tf.weight_mask import WeightMask, kernels_of
@@ -159,9 +160,7 @@ def _compile(
             values = [weight.value for weight in weights]
             for place, score, count in zip(places, given, counts, strict=True):
                 values[place] = popped(values[place], score, count)
-            logits, moved = computing.stateless_call(
-                values, [one.value for one in statistics], images, training=True
-            )
+            logits, moved = forward(computing, values, [one.value for one in statistics], images=images)
             value = classification_loss(logits, labels, end, weights=by_class)
             return value, (moved, {"loss": value, "accuracy": accuracy(logits, labels)})
 

@@ -33,6 +33,7 @@ from stamp_tf.training.accuracy import count_hits
 from stamp_tf.training.divergence import DivergenceWatch, StepPlace
 from stamp_tf.training.figures import StepFigures
 from stamp_tf.training.finetune_epochs import training_batches
+from stamp_tf.training.forward import forward
 from stamp_tf.training.reference_steps import make_weight_optimizer
 from stamp_tf.training.statistics import Recalibration, statistics_images
 from stamp_tf.weight_mask import kernels_of
@@ -234,9 +235,7 @@ def _compile(net: PruningNet, problem: PruningProblem, optimizer: keras.optimize
     def step(images: Tensor, labels: Tensor, shares: Tensor, mask: Tensor) -> dict[str, Tensor]:
         def loss(values: list[Tensor]) -> tuple[Tensor, tuple[list[Tensor], dict[str, Tensor]]]:
             weights = net.weights_of(values, shares, mask)
-            logits, moved = model.stateless_call(
-                weights, [one.value for one in statistics], images, training=True
-            )
+            logits, moved = forward(model, weights, [one.value for one in statistics], images=images)
             value = classification_loss(logits, labels, end)
             return value, (moved, {"loss": value, "accuracy": accuracy(logits, labels)})
 

@@ -15,6 +15,7 @@ from stamp_tf.layers.registered import RegisteredLayer
 from stamp_tf.losses import accuracy, classification_loss
 from stamp_tf.options.meta_train import Sparsity
 from stamp_tf.tensor import Tensor
+from stamp_tf.training.forward import forward
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ class StampObjective:
             prior = self.kl_scale / num_examples * kl
         weights = self.parts.split(phi)[0]
         masked = mask_kernels(self.cut.channel_map, self.paths, weights=weights, mask=mask)
-        logits, new_statistics = self.model.stateless_call(masked, statistics, images, training=True)
+        logits, new_statistics = forward(self.model, masked, statistics, images=images)
         loss = classification_loss(logits, labels, self.end)
         figures = {
             "loss": loss,

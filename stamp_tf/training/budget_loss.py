@@ -90,12 +90,12 @@ def budget_loss(
     Source:
         Yu & Huang 2019 (in-place distillation).
     """
-    logits, new_statistics = model.stateless_call(weights, statistics, images, training=True)
+    logits, new_statistics = forward(model, weights, statistics, images=images)
     full_loss = classification_loss(logits, labels)
     mask = cut.straight_through(add_logistic_noise(scores, uniform), limits)
     paths = [variable.path for variable in model.trainable_variables]
     masked_weights = mask_kernels(cut.channel_map, paths, weights=weights, mask=mask)
-    masked_logits, _ = model.stateless_call(masked_weights, statistics, images, training=True)
+    masked_logits, _ = forward(model, masked_weights, statistics, images=images)
     masked_loss = classification_loss(masked_logits, labels)
     loss = full_loss + 0.5 * teach(masked_logits, logits, labels) + 0.5 * masked_loss
     return loss, (

@@ -9,6 +9,7 @@ import keras
 
 from stamp_tf.channels.graph import flat_layers
 from stamp_tf.tensor import Tensor
+from stamp_tf.training.fused_batch_norm import fused
 
 
 def forward(
@@ -29,7 +30,8 @@ def forward(
         is_frozen: Whether batch normalisation goes by its moving statistics, which then stay, instead of the batch's.
     """
     if not is_frozen:
-        return model.stateless_call(weights, statistics, images, training=True)
+        with fused(_batch_norms(model)):
+            return model.stateless_call(weights, statistics, images, training=True)
     others = model.non_trainable_variables
     values = [*zip(model.trainable_variables, weights, strict=True), *zip(others, statistics, strict=True)]
     with keras.StatelessScope(values) as scope, _moving_statistics(model):
