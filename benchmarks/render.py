@@ -25,6 +25,7 @@ from library.other_tables import (
     meta_step_table,
     shrink_cost_table,
     speed_table,
+    training_step_table,
 )
 from library.peer_accuracy_tables import peer_accuracy_table
 from library.peer_tables import peer_tables
@@ -41,6 +42,7 @@ FOLDER = Path(__file__).parent
 SECTIONS: dict[str, tuple[str, Callable[[Sequence[Record]], str]]] = {
     "pruning_cost": ("Accuracy and time on small sets", pruning_tables),
     "meta_step": ("The meta step against a plain training step", meta_step_table),
+    "training_step": ("A training step, and one at budgets", training_step_table),
     "refit": ("Networks that were not trained to be cut", refit_table),
     "peers_accuracy": ("The accuracy that is left, beside torch-pruning", peer_accuracy_table),
     "refit_bundled": ("The bundled reference, refitted", refit_table),

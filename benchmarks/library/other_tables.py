@@ -37,6 +37,28 @@ def meta_step_table(records: Sequence[Record]) -> str:
     )
 
 
+def training_step_table(records: Sequence[Record]) -> str:
+    """Compare plain steps with those of Keras's batch normalisation, and two of them with one at budgets."""
+    rows = []
+    for record in records:
+        case, figures = record["case"], record["figures"]
+        network, width = case["network"].split(":")
+        rows.append(
+            [network, f"{float(width):g}", case["precision"]]
+            + [f"{1000 * figures[name]:.0f}" for name in ("keras_seconds", "plain_seconds")]
+            + [f"**{figures['speed_up']:.2f}**", f"{1000 * figures['budget_seconds']:.0f}"]
+            + [f"{figures['pair']:.3f}"]
+        )
+    case = records[0]["case"]
+    columns = "network, width, numbers, as Keras, one kernel, speed-up, at budgets, two plain steps / one at budgets"
+    return (
+        f"Milliseconds of a step of SGD on {case['batch_size']} images of 32 x 32, with batch normalisation as Keras "
+        "computes it on TensorFlow, and in one kernel as everything here trains; then of a step at budgets, which "
+        "trains the full network and a masked one, so that 1 is two plain steps. Ratios are medians over "
+        f"{case['alternations']} alternating rounds.\n\n" + table(columns.split(", "), rows)
+    )
+
+
 def exactness_table(records: Sequence[Record]) -> str:
     """List differences of logits and what budgets leave."""
     compared, budgets = [], []

@@ -135,6 +135,15 @@ def test_meta_step(program, toy_backbone, tmp_path, eagerly):
     assert "| toy | 1 |" in program("render").page(tmp_path)
 
 
+@pytest.mark.slow
+def test_training_step(program, toy_backbone, tmp_path):
+    arguments = ["--networks", f"{toy_backbone}:1", "--batch-size", "4", "--alternations", "1"]
+    records = run_twice(program("training_step"), arguments, tmp_path / "training_step.jsonl")
+    assert [record["case"]["precision"] for record in records] == ["float32", "bfloat16"]
+    assert all(record["figures"]["pair"] > 0 for record in records)
+    assert "| toy | 1 | bfloat16 |" in program("render").page(tmp_path)
+
+
 def test_variants_take_turns(program):
     calls = []
     variants = {name: lambda name=name: calls.append(name) for name in "ab"}
