@@ -34,6 +34,7 @@ def test_masks_of_the_vgg_are_those_of_its_learnt_order(vgg19: Reference, num_cl
 def test_only_the_resnet_is_meta_trained(vgg19: Reference) -> None:
     assert vgg19.set_encoder is vgg19.mask_generator is None
     resnet18 = load_bundled("resnet18")
+    assert resnet18.backbone.options == {"width": 0.5}
     assert (resnet18.set_encoder.name, resnet18.mask_generator.name) == (
         "set-transformer",
         "score",
