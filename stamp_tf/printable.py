@@ -8,8 +8,8 @@ import unicodedata
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 # Format characters that scripts need to be written at all: joiner and non-joiner.
 _NEEDED = frozenset("\u200c\u200d")
-# The rest is looked at one by one: a page is mostly base64.
-_PLAIN = r" -~"
+# A range of what can be seen; what lies outside is looked at one by one, and a page is mostly base64.
+_PLAIN = " -~"
 
 
 def printable(text: str, *, allowed: str = "") -> str:

@@ -23,6 +23,7 @@ from stamp_tf.references.reference_file import load_reference
 from stamp_tf.storage.run_directory import RunDirectory
 from stamp_tf.tensor import Tensor
 from stamp_tf.training.budget_loss import BudgetLoss, budget_loss, taught
+from stamp_tf.training.forward import forward
 from stamp_tf.training.pretrain import pretrain
 from stamp_tf.training.reference_figures import reference_figures
 
@@ -183,14 +184,14 @@ def sandwich(
     Source:
         Yu & Huang 2019, Universally slimmable networks (the sandwich rule).
     """
-    logits, new_statistics = model.stateless_call(weights, statistics, images, training=True)
+    logits, new_statistics = forward(model, weights, statistics, images=images)
     loss = full_loss = classification_loss(logits, labels)
     paths = [variable.path for variable in model.trainable_variables]
     smallest = ops.stack([limits[0], ops.full_like(limits[1], _SMALLEST)])
     for limit in (limits, smallest):
         mask = cut.straight_through(add_logistic_noise(scores, uniform), limit)
         masked = mask_kernels(cut.channel_map, paths, weights=weights, mask=mask)
-        small, _ = model.stateless_call(masked, statistics, images, training=True)
+        small, _ = forward(model, masked, statistics, images=images)
         loss = loss + 0.25 * taught(small, logits, labels) + 0.25 * classification_loss(small, labels)
     return loss, (new_statistics, {"loss": full_loss, "accuracy": accuracy(logits, labels)})
 
