@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from library.arguments import listed
-from library.results import UNNAMED_RATE, Results, without_folders
+from library.results import UNNAMED_HEAD, UNNAMED_RATE, Results, without_folders
 
 RESULTS = Path(__file__).parent / "results"
 EPOCHS = {1_000: 20, 10_000: 5}
@@ -76,6 +76,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--sizes", type=_integers, default=tuple(EPOCHS))
     parser.add_argument("--budgets", type=listed(float), default=BUDGETS)
     parser.add_argument("--methods", type=lambda text: tuple(text.split(",")), default=METHODS)
+    parser.add_argument(
+        "--head", choices=("lda", "ridge"), default="lda", help="the last layer in closed form"
+    )
     parser.add_argument("--epochs", type=int, help="of fine-tuning; default: 20 for 1,000 images, else 5")
     parser.add_argument("--learning-rate", type=float, default=0.2, help="of fine-tuning")
     parser.add_argument(
@@ -119,6 +122,8 @@ def main(arguments: Sequence[str]) -> None:
         case |= {"backbone": options.backbone, "epochs": epochs, "test_size": options.test_size}
         if options.learning_rate != UNNAMED_RATE:
             case["learning_rate"] = options.learning_rate
+        if options.head != UNNAMED_HEAD:
+            case["head"] = options.head
         case["train_size"] = size_used(case["train_size"], datasets[case["dataset"]].train)
         starts = [own]
         if case["method"] in FROM_PLAIN:

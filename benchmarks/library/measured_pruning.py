@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from library.results import UNNAMED_RATE
+from library.results import UNNAMED_HEAD, UNNAMED_RATE
 from stamp_tf.data import DataSet, Normalization
 from stamp_tf.options.finetune import FinetuneConfig
 from stamp_tf.options.prune import PruneConfig
@@ -43,7 +43,7 @@ def measure(
 
     Args:
         case: `method`, which is one of `PRUNERS` or `full`, `max_flops`, `seed`, and the `learning_rate` of fine-tuning
-            where it is not `UNNAMED_RATE`.
+            where it is not `UNNAMED_RATE`, and its `head` where it is not `UNNAMED_HEAD`.
         reference: The network to start from.
         dataset: The target, cut to its training size.
         epochs: Of fine-tuning.
@@ -61,9 +61,9 @@ def measure(
         seed=case["seed"],
         learning_rate=case.get("learning_rate", UNNAMED_RATE),
     )
-    normalization = Normalization.of(dataset.train)
+    normalization, head = Normalization.of(dataset.train), case.get("head", UNNAMED_HEAD)
     if case["method"] == "full":
-        model, times = full_network(reference, dataset, normalization, seed=case["seed"])
+        model, times = full_network(reference, dataset, normalization, head=head, seed=case["seed"])
         accuracy, fractions = evaluate_accuracy(model, dataset.test, normalization=normalization), (1.0, 1.0)
     else:
         # No epochs here and fine-tuning below, so that accuracy is known in between and nothing is done twice.
@@ -71,6 +71,7 @@ def measure(
             method=PRUNERS[case["method"]],
             max_flops=case["max_flops"],
             structure_only=case["method"] == "stamp-structure",
+            head="random" if case["method"] == "stamp-structure" else head,
             # Measured apart, by `refit.py`.
             refit=False,
             finetune=dataclasses.replace(settings, epochs=0, evaluate=False),
@@ -96,7 +97,12 @@ def measure(
 
 
 def full_network(
-    reference: Reference, dataset: DataSet, normalization: Normalization, *, seed: int
+    reference: Reference,
+    dataset: DataSet,
+    normalization: Normalization,
+    *,
+    head: str | None = None,
+    seed: int,
 ) -> tuple[keras.Model, dict[str, float]]:
     """Return the reference at full width, made ready for a data set like a pruned one, and its times.
 
@@ -104,6 +110,7 @@ def full_network(
         reference: Whose weights it gets.
         dataset: The target; its head has as many outputs as that has classes.
         normalization: Of the target's images.
+        head: How its last layer is fitted, `lda` or `ridge`; None is the usual way.
         seed: Decides which images measure the statistics.
 
     Returns:
@@ -112,7 +119,7 @@ def full_network(
     keras.utils.set_random_seed(seed)
     target = Target.of(reference, dataset, normalization=normalization)
     times: dict[str, float] = {}
-    make_ready(target.model, target, seed=seed, times=times)
+    make_ready(target.model, target, seed=seed, head=head, times=times)
     return target.model, {phase: times[phase] for phase in ("statistics", "head")}
 
 

@@ -23,7 +23,7 @@ from stamp_tf.refit.images import refit_images
 from stamp_tf.refit.refit import refit
 from stamp_tf.training.accuracy import evaluate_accuracy
 from stamp_tf.training.finetune import finetune, resolve_options
-from stamp_tf.training.ridge_head import fit_head
+from stamp_tf.training.fit_head import fit_head
 
 _OF_OTHER = " of other"
 _AT_RIDGE = "refitted at "
@@ -140,7 +140,7 @@ class RefitMeasure:
         if self._head == "ridge":
             target = self.target
             end = target.reference.backbone.end
-            fit_head(model, target.dataset.train, normalization=target.normalization, end=end)
+            fit_head(model, target.dataset.train, normalization=target.normalization, end=end, method="ridge")
 
     def _figures(self, model: Any) -> dict[str, float]:
         """Return the accuracy of a network; what it was before it was trained is beside it."""

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from library.markdown import mean_and_deviation, table
-from library.results import Record, grouped, grouped_by, rate_of, unique
+from library.results import Record, grouped, grouped_by, head_of, rate_of, unique
 
+HEADS = {"lda": "discriminants", "ridge": "ridge regression"}
 DATASETS = {"cifar10": "CIFAR-10", "gtsrb": "GTSRB", "svhn": "SVHN"}
 METHODS = {
     "full": "full network",
@@ -27,8 +28,10 @@ def pruning_tables(records: Sequence[Record]) -> str:
     """Set the methods side by side: after fine-tuning, without a step, and their times."""
     parts = []
     names = ("backbone", "dataset", "train_size", "epochs")
-    groups = grouped_by(records, lambda record: (*(record["case"][name] for name in names), rate_of(record)))
-    for (backbone, dataset, size, epochs, rate), chosen in groups.items():
+    groups = grouped_by(
+        records, lambda record: (*(record["case"][name] for name in names), rate_of(record), head_of(record))
+    )
+    for (backbone, dataset, size, epochs, rate, head), chosen in groups.items():
         # One reference of STAMP per section; methods may start from another one, which is named.
         references = unique(r["case"]["reference"] for r in chosen if r["case"]["method"].startswith("stamp"))
         for reference in references:
@@ -38,8 +41,10 @@ def pruning_tables(records: Sequence[Record]) -> str:
                 if r["case"]["reference"] == reference or r["case"]["method"] in ("random", "l1")
             ]
             parts.append(
-                f"### {backbone}, {DATASETS[dataset]}, {size:,} images, {epochs} epochs, rate {rate:g} "
-                f"(reference {reference})\n\n" + _method_table(start, reference) + _gains(start, reference)
+                f"### {backbone}, {DATASETS[dataset]}, {size:,} images, {epochs} epochs, rate {rate:g}, "
+                f"head by {HEADS[head]} (reference {reference})\n\n"
+                + _method_table(start, reference)
+                + _gains(start, reference)
             )
     return (
         "Test accuracy in per cent, mean ± sample deviation over seeds (a seed draws the images, the random "

@@ -19,6 +19,9 @@ Record = Mapping[str, Any]
 UNNAMED_RATE = 0.05
 """The rate of fine-tuning in cases that name none: what was usual when their records were made."""
 
+UNNAMED_HEAD = "ridge"
+"""How the first values of the last layer were fitted in cases that do not say."""
+
 
 class Results:
     """The file of one benchmark program.
@@ -115,6 +118,11 @@ def grouped_by(
 def rate_of(record: Record) -> float:
     """Return the rate that a record's network was fine-tuned at."""
     return float(record["case"].get("learning_rate", UNNAMED_RATE))
+
+
+def head_of(record: Record) -> str:
+    """Return how the first values of a record's last layer were fitted."""
+    return str(record["case"].get("head", UNNAMED_HEAD))
 
 
 def unique(values: Iterable[Any]) -> list[Any]:

@@ -18,7 +18,7 @@ from stamp_tf.errors import StampError
 from stamp_tf.losses import classification_loss
 from stamp_tf.pruning.pruner import PruningProblem
 from stamp_tf.tensor import Tensor
-from stamp_tf.training.ridge_head import fit_head
+from stamp_tf.training.fit_head import fit_head
 
 
 def filters_of(model: keras.Model, channel_map: ChannelMap) -> list[keras.Variable]:
@@ -95,7 +95,8 @@ def ridge_head(problem: PruningProblem, part: ImageSet) -> Iterator[None]:
     check_ridge_head(model)
     weights = head_layer(model).weights
     before = [np.array(ops.convert_to_numpy(weight)) for weight in weights]
-    fit_head(model, part, normalization=problem.normalization, end=problem.reference.backbone.end)
+    end = problem.reference.backbone.end
+    fit_head(model, part, normalization=problem.normalization, end=end, method="ridge")
     try:
         yield
     finally:

@@ -15,7 +15,7 @@ from stamp_tf.pruning.pruner import PruningProblem
 from stamp_tf.pruning.target import Target, first_head
 from stamp_tf.refit.images import refit_images
 from stamp_tf.refit.refit import refit
-from stamp_tf.training.ridge_head import fit_head
+from stamp_tf.training.fit_head import fit_head
 from stamp_tf.training.statistics import recalibrate_statistics, statistics_images
 
 
@@ -40,7 +40,7 @@ def make_ready(
     target: Target,
     *,
     seed: int,
-    head: str = "ridge",
+    head: str | None = None,
     is_drawn: bool = False,
     refit_mask: ChannelMask | None = None,
     times: dict[str, float] | None = None,
@@ -52,7 +52,7 @@ def make_ready(
         model: The network, full or sliced; it is changed.
         target: What for.
         seed: Decides which images kernels and statistics are measured on.
-        head: `ridge` in closed form, `random`, or `keep`.
+        head: `lda` or `ridge` in closed form, `random`, or `keep`; None is the usual closed form.
         is_drawn: Whether its weights are fresh, so that a random head is there already.
         refit_mask: What was cut, `[C]`, where its kernels are refitted to stand in for the full network's; its
             statistics are right then. None leaves the kernels.
@@ -77,12 +77,13 @@ def make_ready(
             images = statistics_images(target.dataset.train, target.normalization, seed=seed)
             recalibrate_statistics(model, images)
     with clock(times, "head"):
-        if head == "ridge":
+        if head is None or head == "lda" or head == "ridge":
             fit_head(
                 model,
                 target.dataset.train,
                 normalization=target.normalization,
                 end=target.reference.backbone.end,
+                method=head,
             )
         elif head == "random" and not is_drawn:
             _draw_head(model)

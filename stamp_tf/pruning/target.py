@@ -20,6 +20,7 @@ from stamp_tf.pruning.pruner import PruningProblem
 from stamp_tf.references.reference import Reference
 from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.refit.input_scale import warn_of_scale
+from stamp_tf.training.fit_head import usual_head
 
 logger = logging.getLogger(__name__)
 
@@ -124,10 +125,16 @@ def settle_target(reference: Reference, dataset: DataSet, config: PruneConfig) -
         StampError: If images or classes do not fit.
     """
     reference.check_images(dataset)
+    fitted = f"use `head={usual_head(reference.backbone.end)}`"
     if config.head == "keep" and dataset.num_classes != reference.backbone.num_classes:
         raise StampError(
             f"`head=keep` needs the classes of the network ({reference.backbone.num_classes}), but `dataset` has "
-            f"{dataset.num_classes}; use `head=ridge`."
+            f"{dataset.num_classes}; {fitted}."
+        )
+    if config.head == "lda" and reference.backbone.end.is_per_class:
+        raise StampError(
+            f"`head=lda` needs classes that exclude each other, but the network ends in "
+            f"{reference.backbone.end.in_words}; use `head=ridge`."
         )
     if doubt := doubt_of_reference(reference.description, dataset):
         logger.warning("%s", doubt)
@@ -141,13 +148,13 @@ def settle_target(reference: Reference, dataset: DataSet, config: PruneConfig) -
             remedy="name the one that it was trained on with `pixels`",
         )
     if option := _own_head(config, reference):
-        remedy = "use `head=ridge`" if option == "`head=keep`" else f"leave {option} out"
+        remedy = fitted if option == "`head=keep`" else f"leave {option} out"
         dataset = in_order_of_head(dataset, reference, option=option, remedy=remedy, seed=config.seed)
     return reference, dataset
 
 
 def first_head(config: PruneConfig, reference: Reference) -> str:
-    """Return where the last layer's first values come from: `ridge`, `random` or `keep`.
+    """Return where the last layer's first values come from: `lda`, `ridge`, `random` or `keep`.
 
     Args:
         config: The options.
@@ -157,7 +164,7 @@ def first_head(config: PruneConfig, reference: Reference) -> str:
         return config.head
     if config.structure_only:
         return "random"
-    return "keep" if own_head(None, reference) else "ridge"
+    return "keep" if own_head(None, reference) else usual_head(reference.backbone.end)
 
 
 def own_head(head: str | None, reference: Reference) -> bool:

@@ -9,7 +9,7 @@ from stamp_tf.data import Normalization, load_dataset
 from stamp_tf.references.reference_file import load_reference
 from stamp_tf.references.transfer import transfer_weights
 from stamp_tf.training.accuracy import evaluate_accuracy
-from stamp_tf.training.ridge_head import fit_head
+from stamp_tf.training.fit_head import fit_head
 from stamp_tf.training.statistics import recalibrate_statistics
 
 
@@ -25,7 +25,7 @@ def test_a_masked_network_is_as_accurate_as_the_sliced_one(toy_reference, toy_im
         transfer_weights(reference.model, model)
         small = slice_model(model, reference.channel_map, mask)
         recalibrate_statistics(small, [normalization(dataset.train.images)])
-        fit_head(small, dataset.train, normalization=normalization)
+        fit_head(small, dataset.train, normalization=normalization, method="ridge")
         expected = evaluate_accuracy(small, dataset.test, normalization=normalization)
         assert evaluate(mask, dataset.train, dataset.test, normalization=normalization) == expected
 

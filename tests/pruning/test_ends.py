@@ -18,7 +18,7 @@ from stamp_tf.pruning.result import PruneResult
 from stamp_tf.references.model_reference import reference_of_model
 from stamp_tf.training.accuracy import evaluate_accuracy
 from stamp_tf.training.finetune import finetune
-from stamp_tf.training.ridge_head import fit_head
+from stamp_tf.training.fit_head import fit_head
 
 SHAPE = (8, 8, 3)
 NORMALIZATION = Normalization((0.5,) * 3, (0.25,) * 3)
@@ -98,6 +98,7 @@ def test_a_run_is_trained_on_by_the_same_loss(tmp_path: Path) -> None:
 WAYS = {
     "taylor": {"method": "taylor"},
     "random head": {"head": "random"},
+    "regression": {"head": "ridge"},
     "own head": {"head": "keep"},
     "structure only": {"structure_only": True},
     "half precision": {"finetune": FinetuneConfig(epochs=1, batch_size=20, mixed_precision=True)},
@@ -112,6 +113,13 @@ def test_every_way_of_pruning_takes_it(way: str, case: str) -> None:
     outputs = np.asarray(result.model(result.normalization(result.dataset.test.images)))
     assert ((outputs >= 0) & (outputs <= 1)).all()
     assert result.records[-1].train_loss < 0.9
+
+
+def test_discriminants_are_refused_where_classes_do_not_exclude_each_other() -> None:
+    with pytest.raises(
+        StampError, match=r"--head lda needs classes .* ends in a sigmoid per class; use --head ridge"
+    ):
+        prune("sigmoid", head="lda")
 
 
 def test_training_is_by_the_loss_that_fits() -> None:
