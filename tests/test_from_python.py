@@ -74,7 +74,7 @@ def test_unknown_keyword_lists_the_fields_and_suggests_one(function, positional,
         (
             PruneConfig,
             {"head": "rigde"},
-            "head must be 'lda' or 'ridge' or 'random' or 'keep' or None, but is 'rigde'",
+            "head must be 'logistic' or 'ridge' or 'random' or 'keep' or None, but is 'rigde'",
         ),
         (
             PruneConfig,

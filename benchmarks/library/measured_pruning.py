@@ -110,7 +110,7 @@ def full_network(
         reference: Whose weights it gets.
         dataset: The target; its head has as many outputs as that has classes.
         normalization: Of the target's images.
-        head: How its last layer is fitted, `lda` or `ridge`; None is the usual way.
+        head: How its last layer is fitted, `logistic` or `ridge`; None is the usual way.
         seed: Decides which images measure the statistics.
 
     Returns:

@@ -6,7 +6,7 @@ from statistics import fmean
 from library.markdown import mean_and_deviation, table
 from library.results import Record, grouped, grouped_by, head_of, rate_of, unique
 
-HEADS = {"lda": "discriminants", "ridge": "ridge regression"}
+HEADS = {"logistic": "logistic regression", "ridge": "ridge regression"}
 DATASETS = {"cifar10": "CIFAR-10", "gtsrb": "GTSRB", "svhn": "SVHN"}
 METHODS = {
     "full": "full network",

@@ -39,10 +39,10 @@ class PruneConfig(SizeOptions):
         help=f"Images per step that {' or '.join(f'`{kind.name}`' for kind in TIMED)} measures.",
     )
     structure_only: bool = option(False, help="Keep the widths and start from fresh weights.")
-    head: Literal["lda", "ridge", "random", "keep"] | None = option(
+    head: Literal["logistic", "ridge", "random", "keep"] | None = option(
         None,
-        help="First values of the last layer: in closed form by discriminants or regression, at random, or its own.",
-        default_in_words="lda, but ridge where every class has a sigmoid of its own; random with `structure_only`",
+        help="First values of the last layer: by logistic or ridge regression, at random, or its own.",
+        default_in_words="logistic, but ridge where every class has a sigmoid of its own; random with `structure_only`",
     )
     refit: bool | None = option(
         None,

@@ -52,7 +52,7 @@ def make_ready(
         model: The network, full or sliced; it is changed.
         target: What for.
         seed: Decides which images kernels and statistics are measured on.
-        head: `lda` or `ridge` in closed form, `random`, or `keep`; None is the usual closed form.
+        head: `logistic` or `ridge` in closed form, `random`, or `keep`; None is the usual closed form.
         is_drawn: Whether its weights are fresh, so that a random head is there already.
         refit_mask: What was cut, `[C]`, where its kernels are refitted to stand in for the full network's; its
             statistics are right then. None leaves the kernels.
@@ -77,7 +77,7 @@ def make_ready(
             images = statistics_images(target.dataset.train, target.normalization, seed=seed)
             recalibrate_statistics(model, images)
     with clock(times, "head"):
-        if head is None or head == "lda" or head == "ridge":
+        if head in (None, "logistic", "ridge"):
             fit_head(
                 model,
                 target.dataset.train,

@@ -131,9 +131,9 @@ def settle_target(reference: Reference, dataset: DataSet, config: PruneConfig) -
             f"`head=keep` needs the classes of the network ({reference.backbone.num_classes}), but `dataset` has "
             f"{dataset.num_classes}; {fitted}."
         )
-    if config.head == "lda" and reference.backbone.end.is_per_class:
+    if config.head == "logistic" and reference.backbone.end.is_per_class:
         raise StampError(
-            f"`head=lda` needs classes that exclude each other, but the network ends in "
+            f"`head=logistic` needs classes that exclude each other, but the network ends in "
             f"{reference.backbone.end.in_words}; use `head=ridge`."
         )
     if doubt := doubt_of_reference(reference.description, dataset):
@@ -154,7 +154,7 @@ def settle_target(reference: Reference, dataset: DataSet, config: PruneConfig) -
 
 
 def first_head(config: PruneConfig, reference: Reference) -> str:
-    """Return where the last layer's first values come from: `lda`, `ridge`, `random` or `keep`.
+    """Return where the last layer's first values come from: `logistic`, `ridge`, `random` or `keep`.
 
     Args:
         config: The options.

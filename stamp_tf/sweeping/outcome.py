@@ -89,7 +89,7 @@ class Sweep:
         dataset: Name of the data set.
         epochs: Of fine-tuning.
         full_accuracy: Test accuracy of the full network with statistics and head for the data set, not fine-tuned.
-        head: Where that head comes from: `lda`, `ridge` or `random`, which are new, or `keep`.
+        head: Where that head comes from: `logistic`, `ridge` or `random`, which are new, or `keep`.
         full_params: Its parameters.
         full_flops: Its multiply-adds per image.
         runs: The networks, in the order that was asked for.

@@ -1,8 +1,6 @@
-"""A network's last layer in closed form, by its features of training images."""
+"""A network's last layer, fitted to its features of training images."""
 
 from __future__ import annotations
-
-from typing import Literal
 
 import keras
 import numpy as np
@@ -11,22 +9,22 @@ from stamp_tf.backbones.head import head_layer
 from stamp_tf.data import Batches, ImageSet, Normalization, StreamedSet, random_part
 from stamp_tf.ends import LOGITS, End
 from stamp_tf.errors import StampError
-from stamp_tf.training.discriminant_head import discriminant_head
+from stamp_tf.training.logistic_head import logistic_head
 from stamp_tf.training.ridge_head import ridge_head
 
 MAX_IMAGES = 10_000
 _BATCH_SIZE = 500
 
 
-def usual_head(end: End) -> Literal["lda", "ridge"]:
+def usual_head(end: End) -> str:
     """Return by which method a head is fitted where nobody says.
 
-    Discriminants have the lower error, but only where classes exclude each other.
+    Logistic regression has the lower error, but is written for classes that exclude each other alone.
 
     Args:
         end: What stands behind the logits.
     """
-    return "ridge" if end.is_per_class else "lda"
+    return "ridge" if end.is_per_class else "logistic"
 
 
 def fit_head(
@@ -35,7 +33,7 @@ def fit_head(
     *,
     normalization: Normalization,
     end: End = LOGITS,
-    method: Literal["lda", "ridge"] | None = None,
+    method: str | None = None,
 ) -> None:
     """Set a network's last layer to what tells the classes apart by its features.
 
@@ -47,7 +45,7 @@ def fit_head(
         images: The training images; of more than 10,000 a fixed random part is used.
         normalization: Of those images.
         end: What stands behind the logits.
-        method: `lda`, linear discriminant analysis, or `ridge` regression; None is `usual_head`.
+        method: `logistic` or `ridge` regression; None is `usual_head`.
 
     Raises:
         StampError: If the network does not end in a dense layer, or its features are not finite.
@@ -63,8 +61,8 @@ def fit_head(
             "training images; use `head=random`, or weights from before training diverged."
         )
     num_classes = end.num_classes(layer.units)
-    if (method or usual_head(end)) == "lda":
-        weights = discriminant_head(features, part.labels, num_classes=num_classes, is_binary=end.is_binary)
+    if (method or usual_head(end)) == "logistic":
+        weights = logistic_head(features, part.labels, num_classes=num_classes, is_binary=end.is_binary)
     else:
         weights = ridge_head(features, part.labels, num_classes=num_classes, end=end)
     for variable, value in zip(layer.weights, weights, strict=False):

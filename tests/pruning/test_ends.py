@@ -115,11 +115,11 @@ def test_every_way_of_pruning_takes_it(way: str, case: str) -> None:
     assert result.records[-1].train_loss < 0.9
 
 
-def test_discriminants_are_refused_where_classes_do_not_exclude_each_other() -> None:
+def test_one_softmax_is_refused_where_classes_do_not_exclude_each_other() -> None:
     with pytest.raises(
-        StampError, match=r"--head lda needs classes .* ends in a sigmoid per class; use --head ridge"
+        StampError, match=r"--head logistic needs classes .* ends in a sigmoid per class; use --head ridge"
     ):
-        prune("sigmoid", head="lda")
+        prune("sigmoid", head="logistic")
 
 
 def test_training_is_by_the_loss_that_fits() -> None:

@@ -48,7 +48,7 @@ def test_a_head_that_is_kept_leaves_the_network_as_it_is() -> None:
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize("head", [None, "lda", "ridge", "random"])
+@pytest.mark.parametrize("head", [None, "logistic", "ridge", "random"])
 def test_otherwise_statistics_and_head_are_those_of_the_target(head: str | None) -> None:
     model, normalization = network(), reference_of_model(network()).normalization
     full = teacher(model, head=head)

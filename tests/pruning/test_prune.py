@@ -220,7 +220,7 @@ def relabelled(part: ImageSet) -> ImageSet:
 
 
 def test_a_head_of_other_classes_is_not_kept(dataset: DataSet) -> None:
-    with pytest.raises(StampError, match=r"'c' is missing and 'gnu' is none of them.* use --head lda"):
+    with pytest.raises(StampError, match=r"'c' is missing and 'gnu' is none of them.* use --head logistic"):
         kept_head(renamed(dataset, ("a", "b", "gnu")), class_names=["a", "b", "c"])
 
 

@@ -12,7 +12,7 @@ from stamp_tf.training.fit_head import fit_head, usual_head
 NORMALIZATION = Normalization((0.5,) * 3, (0.2,) * 3)
 
 
-@pytest.mark.parametrize("method", [None, "lda", "ridge"])
+@pytest.mark.parametrize("method", [None, "logistic", "ridge"])
 def test_it_overwrites_only_the_last_layer(method: str | None) -> None:
     inputs = keras.Input((32, 32, 3))
     pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(inputs))
@@ -49,5 +49,5 @@ def test_features_that_are_not_finite_are_refused() -> None:
 
 def test_classes_that_do_not_exclude_each_other_are_told_apart_one_by_one() -> None:
     assert usual_head(End("sigmoid")) == "ridge"
-    assert usual_head(End("sigmoid", is_binary=True)) == "lda"
-    assert usual_head(End("softmax")) == usual_head(End()) == "lda"
+    assert usual_head(End("sigmoid", is_binary=True)) == "logistic"
+    assert usual_head(End("softmax")) == usual_head(End()) == "logistic"

@@ -85,7 +85,7 @@ VALUES = {
     PRETRAIN + "--weight-decay -1": ["'--weight-decay'", "-1.0 is not in the range"],
     META + "--kl-scale inf": ["'--kl-scale'", "inf is not a finite number"],
     # Words out of a list.
-    PRUNE + "--head rigde": ["'--head'", "'rigde' is not one of 'lda', 'ridge', 'random', 'keep'"],
+    PRUNE + "--head rigde": ["'--head'", "'rigde' is not one of 'logistic', 'ridge', 'random', 'keep'"],
     PRUNE + "--schedule linear": ["'--schedule'", "'linear' is not one of 'cosine', 'step'"],
     PRUNE + "--pixels 0:256": ["'--pixels'", "'0:256' is not one of"],
     PRUNE + "--method L-1": ["'--method'", "There is no pruner 'L-1'", "Did you mean 'l1'?"],

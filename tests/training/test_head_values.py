@@ -1,14 +1,16 @@
-"""Kernels and biases in closed form: what both ways of getting them have in common, and what each promises."""
+"""Fitted heads: what both ways of fitting one have in common, and what each promises."""
 
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from stamp_tf.training.discriminant_head import discriminant_head
+from stamp_tf.training.discriminants import best_shrinkage, discriminants
+from stamp_tf.training.logistic_head import logistic_head
 from stamp_tf.training.ridge_head import ridge_head
+from stamp_tf.training.standard_rows import StandardRows
 
-each_head = pytest.mark.parametrize("head", [discriminant_head, ridge_head])
+each_head = pytest.mark.parametrize("head", [logistic_head, ridge_head])
 Head = Callable[..., tuple[np.ndarray, np.ndarray]]
 SHRINKAGES = (0.99, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
 
@@ -100,77 +102,112 @@ def test_the_ridge_is_that_of_least_error_when_each_image_is_left_out_in_turn(nu
     np.testing.assert_allclose(found / np.abs(found).max(), expected / np.abs(expected).max(), atol=1e-5)
 
 
-def discriminants(
-    x: np.ndarray, labels: np.ndarray, *, shrinkage: float, rows: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return kernel and bias by their definition, without priors; sums of squares are shared out among `rows`."""
+def defined(x: np.ndarray, labels: np.ndarray, *, shrinkage: float, rows: int) -> Callable[..., np.ndarray]:
+    """Return a function of logits by the definition of discriminants; sums of squares are shared out among `rows`."""
     means = np.stack([x[labels == label].mean(0) for label in range(3)])
     rest = x - means[labels]
-    covariance = (1 - shrinkage) * rest.T @ rest / rows + shrinkage * np.eye(x.shape[1])
-    kernel = np.linalg.solve(covariance, means.T)
-    return kernel, -(means * kernel.T).sum(1) / 2
+    precision = np.linalg.inv((1 - shrinkage) * rest.T @ rest / rows + shrinkage * np.eye(x.shape[1]))
+    return lambda image: np.array([-(image - mean) @ precision @ (image - mean) / 2 for mean in means])
 
 
 @pytest.mark.parametrize("num_features", [5, 60])
-def test_discriminants_are_those_of_least_loss_when_each_image_is_left_out_in_turn(num_features: int) -> None:
+def test_the_shrinkage_is_that_of_least_loss_when_each_image_is_left_out_in_turn(num_features: int) -> None:
     rng = np.random.default_rng(3)
     num_images = 31
     labels = np.arange(num_images) % 3
     features = rng.normal(size=(num_images, num_features)) * np.linspace(1, 3, num_features)
     features += 0.9 * rng.normal(size=(3, num_features))[labels]
-    x = (features - features.mean(0)) / features.std(0)
+    x = StandardRows(features).values
     prior = np.log(np.bincount(labels) / num_images)
+    smooth = np.full((num_images, 3), 1 / (num_images + 1) / 3)
+    smooth[np.arange(num_images), labels] += 1 - 1 / (num_images + 1)
     losses = {}
     for shrinkage in SHRINKAGES:
         logits = []
         for i in range(num_images):
             others = np.delete(np.arange(num_images), i)
-            kernel, bias = discriminants(x[others], labels[others], shrinkage=shrinkage, rows=num_images)
-            logits.append(x[i] @ kernel + bias + prior)
-        smooth = np.full((num_images, 3), 1 / (num_images + 1) / 3)
-        smooth[np.arange(num_images), labels] += 1 - 1 / (num_images + 1)
+            logits.append(
+                defined(x[others], labels[others], shrinkage=shrinkage, rows=num_images)(x[i]) + prior
+            )
         for scale in 2.0 ** np.arange(-8, 1.5, 0.5):
             losses[shrinkage, scale] = -(smooth * log_softmax(scale * np.array(logits))).sum(1).mean()
-    shrinkage, scale = min(losses, key=losses.__getitem__)
-    kernel, bias = discriminants(x, labels, shrinkage=shrinkage, rows=num_images)
-    expected = log_softmax(scale * (x @ kernel + bias + prior))
-    kernel, bias = discriminant_head(features, labels, num_classes=3)
-    np.testing.assert_allclose(log_softmax(features @ kernel + bias), expected, atol=2e-4)
+    shrinkage, scale = best_shrinkage(x, labels, num_classes=3)
+    assert (shrinkage, scale) == min(losses, key=losses.__getitem__)
+    kernel, bias = discriminants(x, labels, num_classes=3, shrinkage=shrinkage, scale=scale)
+    logits = [defined(x, labels, shrinkage=shrinkage, rows=num_images)(row) + prior for row in x]
+    np.testing.assert_allclose(
+        log_softmax(x @ kernel + bias), log_softmax(scale * np.array(logits)), atol=1e-9
+    )
+
+
+def gaussians(num_images: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return features of classes that overlap and are no normal distributions, for which discriminants are not best."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 3, num_images)
+    features = np.random.default_rng(7).normal(size=(3, 8))[labels] + rng.normal(size=(num_images, 8))
+    return np.exp(features), labels
+
+
+def test_its_loss_on_new_images_is_below_that_of_discriminants_and_of_ridge_regression() -> None:
+    features, labels = gaussians(600, seed=0)
+    unseen, truth = gaussians(4000, seed=1)
+    rows = StandardRows(features)
+    shrinkage, scale = best_shrinkage(rows.values, labels, num_classes=3)
+    start = discriminants(rows.values, labels, num_classes=3, shrinkage=shrinkage, scale=scale)
+    losses = []
+    for kernel, bias in (
+        logistic_head(features, labels, num_classes=3),
+        rows.on_features(*start),
+        ridge_head(features, labels, num_classes=3),
+    ):
+        losses.append(-log_softmax(unseen @ kernel + bias)[np.arange(4000), truth].mean())
+    assert losses[0] < 0.95 * losses[1] < losses[2]
+
+
+def test_with_many_images_it_is_the_logistic_regression() -> None:
+    """Where the pull is weak, the gradient of the cross-entropy all but vanishes."""
+    features, labels = gaussians(4000, seed=0)
+    kernel, bias = logistic_head(features, labels, num_classes=3)
+    error = np.exp(log_softmax(features @ kernel + bias)) - np.eye(3)[labels]
+    x = (features - features.mean(0)) / features.std(0)
+    start = x.T @ (1 / 3 - np.eye(3)[labels]) / len(x)
+    assert np.abs(x.T @ error / len(x)).max() < 0.02 * np.abs(start).max()
+    assert np.abs(error.mean(0)).max() < 1e-3
 
 
 def test_one_logit_is_the_difference_of_two() -> None:
     features, labels = clusters(40)
     labels = labels % 2
-    kernel, bias = discriminant_head(features, labels, num_classes=2)
-    one_kernel, one_bias = discriminant_head(features, labels, num_classes=2, is_binary=True)
+    kernel, bias = logistic_head(features, labels, num_classes=2)
+    one_kernel, one_bias = logistic_head(features, labels, num_classes=2, is_binary=True)
     assert one_kernel.shape == (6, 1)
     difference = (features @ kernel + bias) @ [-1, 1]
     np.testing.assert_allclose((features @ one_kernel + one_bias)[:, 0], difference, rtol=1e-4, atol=1e-4)
 
 
-def test_discriminants_beat_the_regression_where_classes_are_many() -> None:
-    """A regression on indicators masks classes that lie between others; discriminants do not."""
+def test_it_beats_ridge_regression_where_classes_lie_between_others() -> None:
+    """A regression on indicators masks them."""
     rng = np.random.default_rng(0)
     labels = np.arange(900) % 9
     features = np.stack([labels + 0.2 * rng.normal(size=900), rng.normal(size=900)], axis=1)
     right = {}
-    for head in (discriminant_head, ridge_head):
+    for head in (logistic_head, ridge_head):
         kernel, bias = head(features[:450], labels[:450], num_classes=9)
         right[head] = (np.argmax(features[450:] @ kernel + bias, 1) == labels[450:]).mean()
-    assert right[discriminant_head] > 0.95
+    assert right[logistic_head] > 0.95
     assert right[ridge_head] < 0.7
 
 
 @pytest.mark.parametrize("images", [1, 2])
 def test_one_or_two_images_a_class_are_enough(images: int) -> None:
     features, labels = clusters(3 * images)
-    kernel, bias = discriminant_head(features, labels, num_classes=3)
+    kernel, bias = logistic_head(features, labels, num_classes=3)
     unseen, truth = clusters(300, seed=1)
     assert (np.argmax(unseen @ kernel + bias, 1) == truth).mean() > 0.6
 
 
 def test_a_class_without_images_is_never_chosen() -> None:
     features, labels = clusters(60)
-    kernel, bias = discriminant_head(features, labels, num_classes=5)
+    kernel, bias = logistic_head(features, labels, num_classes=5)
     assert np.isfinite(kernel).all()
     assert set(np.argmax(features @ kernel + bias, 1)) == {0, 1, 2}
