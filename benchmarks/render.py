@@ -16,6 +16,7 @@ from library.batch_norm_tables import batch_norm_table
 from library.coverage_table import coverage_table
 from library.deployment_tables import deployment_tables
 from library.distillation_tables import distillation_table
+from library.head_tables import head_table
 from library.layer_tables import layer_table
 from library.origin import made_with, with_footnote
 from library.other_tables import (
@@ -41,6 +42,7 @@ FOLDER = Path(__file__).parent
 
 SECTIONS: dict[str, tuple[str, Callable[[Sequence[Record]], str]]] = {
     "pruning_cost": ("Accuracy and time on small sets", pruning_tables),
+    "heads": ("The last layer, fitted", head_table),
     "meta_step": ("The meta step against a plain training step", meta_step_table),
     "training_step": ("A training step, and one at budgets", training_step_table),
     "refit": ("Networks that were not trained to be cut", refit_table),

@@ -40,7 +40,7 @@ def command(
 
     Each RUN is a folder that prune wrote, all of one backbone. Shared channels are counted as IoU: channels
     that both keep / channels that either keeps. --swap slices the reference of each run by the masks of every
-    run, recalibrates batch-norm statistics and fits a head in closed form, without a gradient step; it needs
+    run, recalibrates batch-norm statistics and fits a head, without a gradient step; it needs
     the reference and the data set.
     """
     if output is not None:

@@ -48,7 +48,7 @@ def pruning_tables(records: Sequence[Record]) -> str:
             )
     return (
         "Test accuracy in per cent, mean ± sample deviation over seeds (a seed draws the images, the random "
-        "channels, the order and the augmentation). *No step* is the head in closed form alone. Seconds do not "
+        "channels, the order and the augmentation). *No step* is the fitted head alone. Seconds do not "
         "include loading and testing. A reference's name is a digest of its values.\n\n" + "\n\n".join(parts)
     )
 

@@ -15,7 +15,7 @@ def head_layer(model: keras.Model) -> keras.layers.Dense:
     layer = maker(model.outputs[0])
     if type(layer) is not keras.layers.Dense or getattr(layer.activation, "__name__", "") != "linear":
         raise StampError(
-            f"A head in closed form needs a network that ends in a dense layer without activation, but {model.name} "
+            f"A head is fitted where a network ends in a dense layer without activation, but {model.name} "
             f"ends in {layer.name}; use `head=random`."
         )
     return layer

@@ -58,7 +58,7 @@ class Auto(Pruner):
     apart, and the order in which they are listed is that of what was worth most on many networks.
 
     Rankings (the learnt order where the reference has one, remaining error, Taylor, L1 norms) are shared out as the
-    same fraction of every layer and by one cut over all, cut to the budget, and made ready in closed form. Where
+    same fraction of every layer and by one cut over all, cut to the budget, and made ready without a step. Where
     fine-tuning follows, the best few take some steps of it first: what is best without a step need not be best after.
     One of them has the same fraction of every layer, which gains most. The final network is made ready and fine-tuned
     on all training images. Where latency alone is limited, candidates have half of the FLOPs.

@@ -94,7 +94,7 @@ def _remaining_error(problem: PruningProblem) -> Allocated:
 
 
 def _taylor(problem: PruningProblem) -> Allocated:
-    # As where the whole network is made ready: in front of a head in closed form, or of its own.
+    # As where the whole network is made ready: in front of a fitted head, or of its own.
     head = "own" if first_head(problem.config, problem.reference) == "keep" else "ridge"
     return _by_values(problem, Taylor().values(dataclasses.replace(problem, options={"head": head})))
 

@@ -50,7 +50,7 @@ class IhtReptile(Pruner):
     0 through the second half; in the next round they are free again. The last thresholding is the mask, and fine-tuning
     on all images follows.
 
-    It begins with the reference's weights and a head in closed form, and classes are those of the target in every
+    It begins with the reference's weights and a fitted head, and classes are those of the target in every
     task. The source meta-learns for tasks that are yet to come, from other classes; here one target is all that there
     is, and tasks are parts of it.
 

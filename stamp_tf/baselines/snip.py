@@ -33,7 +33,7 @@ class SnipPretrained(Pruner):
 
     That is the derivative of the loss by a gate on the weight, at 1; divided by the sum over all weights, which changes
     no order. The best weights stay, wherever they stand, so that no layer has a fraction of its own; biases and scales
-    always do. Batch normalisation goes by the batch's statistics, and the head is first made ready in closed form. The
+    always do. Batch normalisation goes by the batch's statistics, and the head is fitted first. The
     mask holds through fine-tuning, in the exported network and in further training.
 
     Source:

@@ -67,7 +67,7 @@ def sensitivity(
 ) -> Sensitivity:
     """Cut the channels of the smallest L1 norm out of one group at a time, and ask the network about training images.
 
-    The network gets a head for the data set in closed form, as before pruning; behind every cut, statistics of batch
+    The network gets a head for the data set, as before pruning; behind every cut, statistics of batch
     normalisation are measured anew, and no kernel is trained or refitted. About 500 training images that the head has
     not seen are asked about; test images are not looked at. A group that hardly matters here may matter where
     others are cut as well.

@@ -15,7 +15,7 @@ class FullAccuracy:
     Args:
         accuracy: Share classified rightly without a step of training, in [0, 1].
         images: Number of images.
-        has_new_head: Whether its last layer was fitted to the training images, in closed form.
+        has_new_head: Whether its last layer was fitted to the training images.
         tuned_accuracy: The same share after the pruned network's fine-tuning; None where that was not asked for.
         tuned_epochs: Epochs of that.
         tuned_seconds: How long those took, without tests.

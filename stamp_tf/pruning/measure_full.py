@@ -37,7 +37,7 @@ def with_full(
 ) -> PruneResult:
     """Return a result with what the full network is worth on the same test images.
 
-    Statistics and head are fitted in closed form as for the smaller network. With `config.baseline` it is fine-tuned,
+    Statistics and head are fitted as for the smaller network. With `config.baseline` it is fine-tuned,
     too, with the same options but without a teacher.
 
     Args:

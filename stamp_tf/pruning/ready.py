@@ -46,13 +46,13 @@ def make_ready(
     times: dict[str, float] | None = None,
     on_step: OnPhase | None = None,
 ) -> None:
-    """Fit a network to the target's images in closed form, without a gradient step: kernels, statistics, head.
+    """Fit a network to the target's images without a gradient step: kernels, statistics, head.
 
     Args:
         model: The network, full or sliced; it is changed.
         target: What for.
         seed: Decides which images kernels and statistics are measured on.
-        head: `logistic` or `ridge` in closed form, `random`, or `keep`; None is the usual closed form.
+        head: `logistic` or `ridge`, which are fitted, `random`, or `keep`; None is the one that is usually fitted.
         is_drawn: Whether its weights are fresh, so that a random head is there already.
         refit_mask: What was cut, `[C]`, where its kernels are refitted to stand in for the full network's; its
             statistics are right then. None leaves the kernels.

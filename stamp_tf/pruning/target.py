@@ -172,7 +172,7 @@ def own_head(head: str | None, reference: Reference) -> bool:
 
     Args:
         head: The option of pruning; what it says of a smaller network's first values matters where it is `keep`.
-        reference: Somebody's own model may end in something that no closed form fits.
+        reference: Somebody's own model may end in something to which no head is fitted.
     """
     return head == "keep" or bool(reference.backbone.architecture and not reference.backbone.head)
 

@@ -1,1 +1,1 @@
-"""Training with labels: at budgets, fine-tuning, a head in closed form, statistics, evaluation."""
+"""Training with labels: at budgets, fine-tuning, a head on fixed features, statistics, evaluation."""

@@ -79,14 +79,14 @@ def _left_out(
     precision: np.ndarray,
     weight: float,
 ) -> np.ndarray:
-    """Return each image's squared distance from each class, fitted to all other images, `[m, classes]`.
+    """Return each image's squared distance from each class, fitted to all other images, `[n, classes]`.
 
     Without an image its class has another mean, and the shared covariance one product of that image's rest with itself
     less, so that its inverse is known from the one of all images (Sherman & Morrison 1950).
 
     Args:
-        rest: What images have beside the mean of their class, `[m, k]`, where the covariance is diagonal.
-        labels: int `[m]`, of classes of two images and more.
+        rest: What images have beside the mean of their class, `[n, k]`, where the covariance is diagonal.
+        labels: int `[n]`, of classes of two images and more.
         means: `[classes, k]`.
         counts: Images by class, `[classes]`.
         precision: Inverse of the shrunk covariance, `[k]`.

@@ -1,4 +1,4 @@
-"""Features of images as a fit in closed form wants them."""
+"""Features of images as the fit of a head wants them."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class StandardRows:
         self.values = x
 
     def on_features(self, kernel: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return kernel `[F, c]` and bias `[c]` that give on features what these give on `values`.
+        """Return kernel `[F, classes]` and bias `[classes]` that give on features what these give on `values`.
 
         Args:
-            kernel: `[k, c]`.
-            bias: `[c]`.
+            kernel: `[k, classes]`.
+            bias: `[classes]`.
         """
         if self._directions is not None:
             kernel = self._directions @ kernel

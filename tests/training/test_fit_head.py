@@ -32,7 +32,7 @@ def test_a_network_without_a_dense_end_is_refused() -> None:
     inputs = keras.Input((8, 8, 3))
     model = keras.Model(inputs, keras.layers.Softmax()(keras.layers.GlobalAveragePooling2D()(inputs)))
     images = ImageSet(np.zeros((4, 8, 8, 3), "uint8"), np.zeros(4, "int32"), 3, class_names=("a", "b", "c"))
-    with pytest.raises(StampError, match="A head in closed form needs a network that ends in a dense layer"):
+    with pytest.raises(StampError, match="A head is fitted where a network ends in a dense layer"):
         fit_head(model, images, normalization=NORMALIZATION)
 
 
