@@ -37,8 +37,8 @@ def fit_head(
 ) -> None:
     """Set a network's last layer to what tells the classes apart by its features.
 
-    What a method leaves open, the scale of the logits among it, is chosen by images that are left out, so that fine-tuning
-    starts from calibrated probabilities. No gradient step is taken.
+    What a method leaves open, the scale of the logits among it, is chosen by images that are left out, so that
+    fine-tuning starts from calibrated probabilities. The network takes no gradient step.
 
     Args:
         model: The network; its last dense layer is overwritten.

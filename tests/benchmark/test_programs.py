@@ -112,7 +112,8 @@ def test_pruning_as_a_whole_gives_the_same_network(toy_reference, toy_images):
     from stamp_tf.references.reference_file import load_reference
 
     reference, dataset = load_reference(toy_reference), load_dataset(toy_images)
-    case = {"method": "stamp", "max_flops": 0.5, "seed": 3, "learning_rate": FinetuneConfig().peak_rate}
+    rate = FinetuneConfig().peak_rate
+    case = {"method": "stamp", "max_flops": 0.5, "seed": 3, "learning_rate": rate, "head": "logistic"}
     figures = measure(case, reference, dataset, epochs=2)
     result = prune(
         dataset,

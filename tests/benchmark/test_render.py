@@ -46,6 +46,20 @@ def test_gains_are_paired_by_seed(program, records):
     assert "| 0.25 | full | -4.0 ± 0.0 |  | -4.0 ± 0.0 | -4 | 0.50 ± 0.00 (≤ 0.60) |" in page
 
 
+def test_heads_are_paired_by_seed(program, tmp_path):
+    results = Results(tmp_path / "heads.jsonl", program="pruning_cost", arguments=["--epochs", "0"])
+    shared = {"dataset": "gtsrb", "train_size": 989, "backbone": "vgg19", "reference": "abcd1234"}
+    for seed, ridge, logistic in ((0, 0.40, 0.44), (1, 0.42, 0.48), (2, 0.9, None)):
+        case = shared | {"method": "stamp", "max_flops": 0.25, "seed": seed}
+        results.add(case, {"accuracy": ridge}, seed=seed)
+        if logistic is not None:
+            results.add(case | {"head": "logistic"}, {"accuracy": logistic}, seed=seed)
+    row = (
+        "| vgg19 (abcd1234) | GTSRB, 989 | STAMP (K = 0) | 0.25 | 41.0 ± 1.4 | 46.0 ± 2.8 | +5.0 ± 1.4 | 2 |"
+    )
+    assert row in program("render").page(tmp_path)
+
+
 def test_command_stands_beside_the_table(program, records):
     assert "    python benchmarks/pruning_cost.py --seeds 0,1\n" in program("render").page(records)
 
