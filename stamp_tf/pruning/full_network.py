@@ -23,7 +23,7 @@ def full_network(
 ) -> keras.Model:
     """Return the full network with answers for a data set, from normalised images to logits.
 
-    With the reference's own head it is the reference as it is. Otherwise a head is measured on the training images,
+    With the reference's own head it is the reference as it is. Otherwise a head is fitted to the training images,
     and statistics of batch normalisation as those of the smaller network are; a head drawn at random would say nothing.
 
     Args:
@@ -38,7 +38,8 @@ def full_network(
     target = Target.of(reference, dataset, normalization=normalization)
     if not own_head(head, reference):
         whole = ChannelMask.all_of(target.cost.num_channels) if refits else None
-        make_ready(target.model, target, seed=seed, refit_mask=whole)
+        fitted = None if head == "random" else head
+        make_ready(target.model, target, seed=seed, head=fitted, refit_mask=whole)
     return target.model
 
 

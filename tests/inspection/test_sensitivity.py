@@ -51,7 +51,8 @@ def found(reference: Reference, dataset: DataSet) -> Sensitivity:
 def test_a_cut_costs_what_the_sliced_network_loses(
     reference: Reference, dataset: DataSet, found: Sensitivity
 ) -> None:
-    part, normalization = with_held_out(dataset, seed=0), reference.normalization_for(dataset.train)
+    part = with_held_out(dataset, seed=0)
+    normalization = reference.normalization_for(part.train)
     model = full_network(reference, part, normalization=normalization, head=None, seed=0)
 
     def accuracy(network: keras.Model) -> float:

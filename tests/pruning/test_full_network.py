@@ -58,6 +58,15 @@ def test_otherwise_statistics_and_head_are_those_of_the_target(head: str | None)
     assert evaluate_accuracy(full, dataset().test, normalization=normalization) > 0.9
 
 
+def test_its_head_is_fitted_as_that_of_the_smaller_network() -> None:
+    usual, logistic, ridge = (
+        np.asarray(head_layer(teacher(network(), head=head)).kernel)
+        for head in ("random", "logistic", "ridge")
+    )
+    np.testing.assert_array_equal(usual, logistic)
+    assert not np.allclose(ridge, logistic)
+
+
 def test_pruning_learns_from_it_only_where_it_is_asked_to() -> None:
     def pruned(**options: object) -> object:
         config = FinetuneConfig(epochs=1, batch_size=20, **options)
