@@ -77,7 +77,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--budgets", type=listed(float), default=BUDGETS)
     parser.add_argument("--methods", type=lambda text: tuple(text.split(",")), default=METHODS)
     parser.add_argument(
-        "--head", choices=("logistic", "ridge"), default="logistic", help="the last layer in closed form"
+        "--head", choices=("logistic", "ridge"), default="logistic", help="how the last layer is fitted"
     )
     parser.add_argument("--epochs", type=int, help="of fine-tuning; default: 20 for 1,000 images, else 5")
     parser.add_argument("--learning-rate", type=float, default=0.2, help="of fine-tuning")
