@@ -1,9 +1,10 @@
 """Self-contained pages from the templates in the folder beside this file."""
 
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 
 from stamp_tf.printable import printable
 from stamp_tf.quantities import compact, duration, factor, percent, points, share
@@ -16,6 +17,12 @@ def render(template: str, **values: Any) -> str:
         template: File name of the template.
         **values: What it shows.
     """
+    return printable(_compiled(template).render(values), allowed="\n")
+
+
+@cache
+def _compiled(template: str) -> Template:
+    """Return a template, which takes Jinja longer to compile than to fill in."""
     environment = Environment(
         loader=FunctionLoader(_source),
         # Only what a browser reads knows escapes of HTML.
@@ -26,7 +33,7 @@ def render(template: str, **values: Any) -> str:
     )
     for number in (compact, duration, factor, percent, points, share):
         environment.filters[number.__name__] = number
-    return printable(environment.get_template(template).render(values), allowed="\n")
+    return environment.get_template(template)
 
 
 def _source(name: str) -> str:

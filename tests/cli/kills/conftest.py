@@ -5,7 +5,6 @@ its own runs. So one run that nobody kills tells what every kill leaves: the fol
 the middle of those that can tear. Some tests kill processes for good and find the same.
 """
 
-import filecmp
 import json
 import os
 import shutil
@@ -14,6 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -133,21 +133,20 @@ def images_of(folder: Path, store: Path) -> Iterator[list[Image]]:
 
 def different(images: list[Image]) -> list[Image]:
     """Leave out images that are like one before: whoever goes on from them cannot tell them apart."""
-    kept: list[Image] = []
+    kept: dict[Any, Image] = {}
     for image in images:
-        if not any(_is_alike(image.folder, other.folder) for other in kept):
-            kept.append(image)
-    return kept
+        kept.setdefault(_looks(image.folder), image)
+    return list(kept.values())
 
 
-def _is_alike(first: Path | None, second: Path | None) -> bool:
-    if first is None or second is None:
-        return first is second
-    if [path.relative_to(first) for path in sorted(first.rglob("*"))] != [
-        path.relative_to(second) for path in sorted(second.rglob("*"))
-    ]:
-        return False
-    return not any(filecmp.cmpfiles(first, second, files_in(first), shallow=False)[1:])
+def _looks(folder: Path | None) -> Any:
+    """Return something that two folders have in common if they hold the same names and the same bytes."""
+    if folder is None:
+        return None
+    return tuple(
+        (str(path.relative_to(folder)), sha256(path.read_bytes()).digest() if path.is_file() else None)
+        for path in sorted(folder.rglob("*"))
+    )
 
 
 def files_in(folder: Path) -> list[str]:
