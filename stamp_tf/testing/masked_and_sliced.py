@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -13,14 +14,19 @@ from stamp_tf.testing.require import array, require, require_close
 
 
 def require_masked_equals_sliced(
-    model: keras.Model, images: Any, *, max_flops: float, training: bool = False, tolerance: float = 1e-5
+    model: keras.Model,
+    images: Any,
+    *,
+    max_flops: Iterable[float],
+    training: bool = False,
+    tolerance: float = 1e-5,
 ) -> None:
     """Hold a network to what the tracer says about its channels, for a hard mask and for a soft one.
 
     Args:
         model: A functional model; its weights are moved away from where training starts.
         images: What it reads, `[B, ...]`.
-        max_flops: Of the smaller network, as a fraction.
+        max_flops: Of the smaller networks, as fractions.
         training: Whether to compare on the statistics of the batch.
         tolerance: Largest difference of the outputs.
 
@@ -29,25 +35,28 @@ def require_masked_equals_sliced(
     """
     channel_map = trace_channels(enliven(model))
     cut = ChannelCut(channel_map, CostModel(model, channel_map))
-    rng = np.random.default_rng(int(100 * max_flops))
-    budget = reachable(cut, max_flops=max_flops)
-    hard = cut.meet(rng.normal(size=cut.num_channels), budget)
-    soft = hard.times(rng.uniform(0.5, 1, len(hard)).astype("float32"))
-    for mask in (hard, soft):
-        smaller = slice_model(model, channel_map, mask)
-        masked = mask_kernels(
-            channel_map,
-            [variable.path for variable in model.trainable_variables],
-            weights=[variable.value for variable in model.trainable_variables],
-            mask=ops.convert_to_tensor(np.asarray(mask, "float32")),
-        )
-        of_masked = _outputs(model, masked, images, training=training)
-        of_smaller = _outputs(
-            smaller, [variable.value for variable in smaller.trainable_variables], images, training=training
-        )
-        rule = f"The masked and the smaller network must give the same at {max_flops:g} of the FLOPs"
-        require(np.abs(of_masked).max() > 1e-2, rule, "all outputs are near zero")
-        require_close(of_smaller, of_masked, rule, tolerance=tolerance)
+    for budget in max_flops:
+        rng = np.random.default_rng(int(100 * budget))
+        hard = cut.meet(rng.normal(size=cut.num_channels), reachable(cut, max_flops=budget))
+        soft = hard.times(rng.uniform(0.5, 1, len(hard)).astype("float32"))
+        rule = f"The masked and the smaller network must give the same at {budget:g} of the FLOPs"
+        for mask in (hard, soft):
+            smaller = slice_model(model, channel_map, mask)
+            masked = mask_kernels(
+                channel_map,
+                [variable.path for variable in model.trainable_variables],
+                weights=[variable.value for variable in model.trainable_variables],
+                mask=ops.convert_to_tensor(np.asarray(mask, "float32")),
+            )
+            of_masked = _outputs(model, masked, images, training=training)
+            of_smaller = _outputs(
+                smaller,
+                [variable.value for variable in smaller.trainable_variables],
+                images,
+                training=training,
+            )
+            require(np.abs(of_masked).max() > 1e-2, rule, "all outputs are near zero")
+            require_close(of_smaller, of_masked, rule, tolerance=tolerance)
 
 
 def reachable(cut: ChannelCut, *, keep_params: float | None = None, max_flops: float | None = None) -> Budget:
