@@ -31,6 +31,7 @@ from library.other_tables import (
 from library.peer_accuracy_tables import peer_accuracy_table
 from library.peer_tables import peer_tables
 from library.pruning_tables import pruning_tables
+from library.rate_tables import rate_table
 from library.refit_plot import plot_refits
 from library.refit_tables import refit_table
 from library.removal_plot import plot_removal
@@ -43,6 +44,7 @@ FOLDER = Path(__file__).parent
 SECTIONS: dict[str, tuple[str, Callable[[Sequence[Record]], str]]] = {
     "pruning_cost": ("Accuracy and time on small sets", pruning_tables),
     "heads": ("The last layer, fitted", head_table),
+    "rates": ("The rate of fine-tuning", rate_table),
     "meta_step": ("The meta step against a plain training step", meta_step_table),
     "training_step": ("A training step, and one at budgets", training_step_table),
     "refit": ("Networks that were not trained to be cut", refit_table),

@@ -60,6 +60,23 @@ def test_heads_are_paired_by_seed(program, tmp_path):
     assert row in program("render").page(tmp_path)
 
 
+def test_rates_stand_side_by_side(program, tmp_path):
+    results = Results(tmp_path / "rates.jsonl", program="pruning_cost", arguments=["--learning-rate", "0.2"])
+    case = {
+        "dataset": "cifar10",
+        "train_size": 1000,
+        "epochs": 20,
+        "backbone": "vgg19",
+        "reference": "abcd1234",
+    }
+    case |= {"method": "full", "max_flops": 1.0, "seed": 0}
+    for rate, accuracy in (({}, 0.6), ({"learning_rate": 0.2}, 0.7)):
+        results.add(case | rate, {"accuracy": accuracy, "accuracy_without_steps": 0.5}, seed=0)
+    page = program("render").page(tmp_path)
+    assert "| no step | at 0.2 | at 0.05 | seeds |" in page
+    assert "| CIFAR-10, 1,000, 20 epochs | full network | 1 | 50.0 | 70.0 | 60.0 | 1 |" in page
+
+
 def test_command_stands_beside_the_table(program, records):
     assert "    python benchmarks/pruning_cost.py --seeds 0,1\n" in program("render").page(records)
 
