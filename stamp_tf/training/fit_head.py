@@ -14,6 +14,8 @@ from stamp_tf.training.ridge_head import ridge_head
 
 MAX_IMAGES = 10_000
 _BATCH_SIZE = 500
+# Of the mean square of a feature; keeps the stand-in of a bias from what only the training images have.
+_BIAS_RIDGE = 1e-3
 
 
 def usual_head(end: End) -> str:
@@ -38,7 +40,8 @@ def fit_head(
     """Set a network's last layer to what tells the classes apart by its features.
 
     What a method leaves open, the scale of the logits among it, is chosen by images that are left out, so that
-    fine-tuning starts from calibrated probabilities. The network takes no gradient step.
+    fine-tuning starts from calibrated probabilities. The network takes no gradient step. Of a layer without a bias the
+    kernel stands in for it as well as features can.
 
     Args:
         model: The network; its last dense layer is overwritten.
@@ -65,5 +68,29 @@ def fit_head(
         weights = logistic_head(features, part.labels, num_classes=num_classes, is_binary=end.is_binary)
     else:
         weights = ridge_head(features, part.labels, num_classes=num_classes, end=end)
-    for variable, value in zip(layer.weights, weights, strict=False):
-        variable.assign(value)
+    if layer.use_bias:
+        layer.bias.assign(weights[1])
+        layer.kernel.assign(weights[0])
+    else:
+        layer.kernel.assign(
+            _with_bias(*weights, features=features, is_softmax=not (end.is_binary or end.is_per_class))
+        )
+
+
+def _with_bias(kernel: np.ndarray, bias: np.ndarray, *, features: np.ndarray, is_softmax: bool) -> np.ndarray:
+    """Return a kernel that gives on features about what another one gives together with a bias.
+
+    Args:
+        kernel: `[F, classes]`.
+        bias: `[classes]`.
+        features: `[n, F]`.
+        is_softmax: Whether logits count up to what all have in common.
+    """
+    x = features.astype("float64")
+    if is_softmax:
+        bias = bias - bias.mean()
+    squares = x.T @ x / len(x)
+    ridge = _BIAS_RIDGE * np.trace(squares) / len(squares) + np.finfo("float64").tiny
+    # The direction along which every image has about 1.
+    one = np.linalg.solve(squares + ridge * np.eye(len(squares)), x.mean(0))
+    return kernel + np.outer(one, bias)

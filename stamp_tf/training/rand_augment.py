@@ -53,21 +53,24 @@ class RandAugment:
         Returns:
             uint8 `[b, H, W, D]`.
         """
-        order = rng.permutation(len(images))
+        # Of fewer images than operations some are shown again, so that none is kept from any operation.
+        order = rng.permutation(max(len(images), len(self._layers)))
+        own = order < len(images)
         seeds = rng.integers(0, 2**32, (len(self._generators), 2), dtype=np.uint32)
-        changed = ops.convert_to_numpy(self._changed(images[order].astype("float32"), seeds))
+        changed = ops.convert_to_numpy(self._changed(images[order % len(images)].astype("float32"), seeds))
         result = np.empty_like(images)
-        result[order] = np.clip(np.rint(changed), 0, 255).astype(np.uint8)
+        result[order[own]] = np.clip(np.rint(changed[own]), 0, 255).astype(np.uint8)
         return result
 
     def _change(self, images: Tensor, seeds: Tensor) -> Tensor:
         """Change the first images by the first operation, and so on."""
-        count, parts = len(self._layers), []
+        # A number, or a tensor once batches of several sizes were seen; each operation has an image at least.
+        size, count, parts = ops.shape(images)[0], len(self._layers), []
         for place, (layer, generator) in enumerate(zip(self._layers, self._generators, strict=True)):
             generator.state.assign(seeds[place])
-            first, end = (images.shape[0] * one // count for one in (place, place + 1))
+            first, end = (size * one // count for one in (place, place + 1))
             part = images[first:end]
-            if layer is not None and first < end:
+            if layer is not None:
                 drawn = layer.get_random_transformation(part, training=True, seed=generator)
                 part = layer.transform_images(part, drawn, training=True)
             parts.append(part)

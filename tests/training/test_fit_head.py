@@ -28,6 +28,26 @@ def test_it_overwrites_only_the_last_layer(method: str | None) -> None:
     assert (np.argmax(logits, 1) == labels).all()
 
 
+@pytest.mark.parametrize("method", ["logistic", "ridge"])
+@pytest.mark.parametrize("end", [End("softmax"), End("sigmoid", is_binary=True)], ids=["softmax", "binary"])
+def test_a_layer_without_a_bias_tells_classes_apart_as_one_with_it_does(end: End, method: str) -> None:
+    inputs = keras.Input((1, 1, 3))
+    head = keras.layers.Dense(end.num_logits(2), use_bias=False)
+    model = keras.Model(inputs, head(keras.layers.Flatten()(inputs)))
+    rng = np.random.default_rng(0)
+    labels = np.arange(60, dtype="int32") % 2
+    # Both classes lie on one side of the origin.
+    images = (
+        rng.normal(0, 4, (60, 1, 1, 3)) + [200, 120, 150] + [30, 0, 0] * labels[:, None, None, None]
+    ).astype("uint8")
+    some = ImageSet(images, labels, 2, class_names=("a", "b"))
+    normalization = Normalization((0.0,) * 3, (1.0,) * 3)
+    fit_head(model, some, normalization=normalization, end=end, method=method)
+    logits = model.predict_on_batch(normalization(images))
+    found = logits[:, 0] > 0 if end.is_binary else np.argmax(logits, 1)
+    assert (found == labels).mean() > 0.95
+
+
 def test_a_network_without_a_dense_end_is_refused() -> None:
     inputs = keras.Input((8, 8, 3))
     model = keras.Model(inputs, keras.layers.Softmax()(keras.layers.GlobalAveragePooling2D()(inputs)))

@@ -65,6 +65,19 @@ def test_grey_images_and_few_of_them_are_taken() -> None:
     assert changed(RandAugment((8, 8, 1)), grey, 0).shape == grey.shape
 
 
+def test_a_batch_smaller_than_the_operations_meets_all_of_them(
+    augment: RandAugment, images: np.ndarray
+) -> None:
+    same = sum(np.array_equal(changed(augment, images[:1], seed), images[:1]) for seed in range(60))
+    assert 1 <= same <= 20
+
+
+def test_batches_of_several_sizes_are_taken(images: np.ndarray) -> None:
+    augment = RandAugment(SHAPE)
+    for size in (40, 12, 3, 31):
+        assert changed(augment, images[:size], 0).shape == (size, *SHAPE)
+
+
 def test_batches_are_traced_once(images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     traces, transform = [], keras.layers.AutoContrast.transform_images
 
