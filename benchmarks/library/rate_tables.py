@@ -37,8 +37,8 @@ def rate_table(records: Sequence[Record]) -> str:
             ]
         )
     return (
-        "Test accuracy in per cent. A low rate keeps more of what the reference has learnt, which pays on images like "
-        "those that it was trained on; a high one lets it learn others.\n\n"
+        "Test accuracy in per cent. A low rate keeps more of what the reference has learnt; images unlike those that "
+        "it was trained on need a high one.\n\n"
         + table(
             ["network", "images", "", "FLOPs ≤", "no step", *(f"at {rate:g}" for rate in rates), "seeds"],
             rows,
