@@ -70,6 +70,7 @@ def takes(
         and (only is None or name in only)
         and (not only_flags or option.flag)
     }
+    options = _naming_flags(options)
     made = plan or (dict if only_flags else lambda values: record(**values))
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -108,18 +109,31 @@ def takes(
     return decorate
 
 
+def _naming_flags(options: Mapping[str, Option]) -> dict[str, Option]:
+    """Return options of a command whose help names each other by the flags that they have there."""
+    own = {name: f"--{flag_of(name, option)}" for name, option in options.items()}
+    return {
+        name: dataclasses.replace(
+            option,
+            help=in_flags(option.help, own=own),
+            default_in_words=option.default_in_words and in_flags(option.default_in_words, own=own),
+        )
+        for name, option in options.items()
+    }
+
+
 def _option(
     name: str, hint: Any, *, option: Option, default: Any, is_required: bool, is_list: bool
 ) -> Decorator:
     """Return the decorator that adds one option."""
     flag = f"--{flag_of(name, option)}"
     hint = _without_none(hint)
-    help = in_flags(option.help)
+    help = option.help
     # Newer releases of click take an explicit default of None for a value, and a required option for given.
     extra: dict[str, Any] = {"required": True} if is_required else {}
     if hint is bool:
         if default is None:
-            help += f"  [default: {in_flags(option.default_in_words)}]"
+            help += f"  [default: {option.default_in_words}]"
             return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help)
         if default:
             return click.option(f"{flag}/--no-{flag[2:]}", name, default=True, help=help)
@@ -129,7 +143,7 @@ def _option(
     elif default is not None and default is not dataclasses.MISSING:
         extra |= {"default": option.form.write(default) if option.form else default, "show_default": True}
     if option.default_in_words and not is_required and "default" not in extra:
-        help += f"  [default: {in_flags(option.default_in_words)}]"
+        help += f"  [default: {option.default_in_words}]"
     if option.metavar is not None:
         extra["metavar"] = option.metavar
     kind = OneOrMore(_type(hint, option)) if is_list else _type(hint, option)

@@ -4,7 +4,7 @@ The library writes arguments in backticks, such as "`max_flops=0.5`"; what stand
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import click
 
@@ -63,13 +63,14 @@ def speak_for(command: click.Command | None) -> None:
     _running = command
 
 
-def in_flags(text: str) -> str:
+def in_flags(text: str, *, own: Mapping[str, str] | None = None) -> str:
     """Return a text with flags in the place of arguments in backticks.
 
     Args:
         text: What the library says.
+        own: Argument -> flag of the command that says it, as far as they are known before it runs.
     """
-    flags = {**_usual_flags(), **_OTHERS, **(dict(_flags_of(_running)) if _running else {})}
+    flags = {**_usual_flags(), **_OTHERS, **(own or {}), **(dict(_flags_of(_running)) if _running else {})}
 
     def typed(match: re.Match[str]) -> str:
         name, key, value = match["name"], match["key"], match["value"]

@@ -144,6 +144,15 @@ def test_an_option_is_one_place():
     assert options_of(Toy)["added"].rule == "above 0 and at most 2"
 
 
+def test_help_names_other_options_as_the_command_does() -> None:
+    @click.command()
+    @takes(FinetuneConfig, "finetuning", only=("epochs", "done_at_loss"), epochs={"flag": "finetune-epochs"})
+    def command(finetuning: FinetuneConfig) -> None: ...
+
+    shown = " ".join(CliRunner().invoke(command, ["--help"]).stdout.split())
+    assert "0.02 if --finetune-epochs is left out" in shown
+
+
 def test_limits():
     assert received(BUDGET) == PruneConfig()
     assert received(BUDGET, "--max-flops", "0.25", "--keep-params", "1") == PruneConfig(
